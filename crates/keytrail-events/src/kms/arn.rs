@@ -1,0 +1,227 @@
+//! The shapes in which a KMS key is named: key id, key ARN, alias name, alias ARN; and building or finding a key ARN.
+//!
+//! Knows text only: which key a call touched is decided in [`super::resolution`].
+
+use std::borrow::Cow;
+
+/// What a key reference is, by its shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyReference<'t> {
+    /// `arn:…:kms:region:account:key/id`.
+    KeyArn(ArnParts<'t>),
+    /// `arn:…:kms:region:account:alias/name`.
+    AliasArn(ArnParts<'t>),
+    /// `alias/name`; always of the caller's own account and region.
+    AliasName,
+    /// A bare key id, a UUID or `mrk-` and 32 hex digits; always of the caller's own account and region.
+    KeyId,
+    /// Nothing that names a key.
+    Other,
+}
+
+/// The parts of a KMS ARN that tell keys apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ArnParts<'t> {
+    pub(super) region: &'t str,
+    pub(super) account: &'t str,
+    /// The key id; for an alias the whole of `alias/name`.
+    pub(super) name: &'t str,
+}
+
+impl<'t> KeyReference<'t> {
+    /// The shape of a reference.
+    pub(super) fn of(reference: &'t str) -> Self {
+        if reference.starts_with("arn:") {
+            return of_arn(reference).unwrap_or(Self::Other);
+        }
+        match reference.strip_prefix("alias/") {
+            Some(name) if !name.is_empty() => Self::AliasName,
+            _ if is_key_id(reference) => Self::KeyId,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it names an alias.
+    pub(super) fn is_alias(self) -> bool {
+        matches!(self, Self::AliasArn(_) | Self::AliasName)
+    }
+}
+
+fn of_arn(arn: &str) -> Option<KeyReference<'_>> {
+    let mut parts = arn.splitn(6, ':').skip(2);
+    if parts.next()? != "kms" {
+        return None;
+    }
+    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+    let (kind, id) = resource.split_once('/')?;
+    match kind {
+        _ if id.is_empty() => None,
+        "key" => Some(KeyReference::KeyArn(ArnParts { region, account, name: id })),
+        "alias" => Some(KeyReference::AliasArn(ArnParts { region, account, name: resource })),
+        _ => None,
+    }
+}
+
+/// Whether the text is a key ARN.
+pub(super) fn is_key_arn(text: &str) -> bool {
+    matches!(KeyReference::of(text), KeyReference::KeyArn(_))
+}
+
+/// Whether the text is a whole key ARN that ends with a well-formed key id, not a prefix of one.
+pub(super) fn is_whole_key_arn(text: &str) -> bool {
+    matches!(KeyReference::of(text), KeyReference::KeyArn(parts) if is_key_id(parts.name))
+}
+
+/// Whether the text is a bare key id.
+pub(super) fn is_key_id(text: &str) -> bool {
+    match text.strip_prefix("mrk-") {
+        Some(digits) => digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => is_uuid(text.as_bytes()),
+    }
+}
+
+fn is_uuid(bytes: &[u8]) -> bool {
+    bytes.len() == 36
+        && bytes.iter().enumerate().all(|(position, byte)| match position {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether the text is an account id; other things stand in that place too (`anonymous`, a service's name).
+pub(super) fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The partition that a region belongs to.
+pub(super) fn partition(region: &str) -> &'static str {
+    const BY_PREFIX: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let found = BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix));
+    found.map_or("aws", |(_, partition)| partition)
+}
+
+/// The ARN of a bare key id in an account and region.
+pub(super) fn key_arn(region: &str, account: &str, key_id: &str) -> String {
+    let partition = partition(region);
+    format!("arn:{partition}:kms:{region}:{account}:key/{key_id}")
+}
+
+/// The first key ARN within a sentence such as an error message.
+pub(super) fn find_key_arn(sentence: &str) -> Option<&str> {
+    sentence.match_indices("arn:").find_map(|(start, _)| {
+        let candidate = sentence.get(start..)?;
+        let is_end = |character: char| !(character.is_ascii_alphanumeric() || matches!(character, ':' | '/' | '-'));
+        let arn = candidate.split(is_end).next()?;
+        is_whole_key_arn(arn).then_some(arn)
+    })
+}
+
+/// The alias name within an alias reference: of an ARN the part after the account, of a name all of it.
+pub(super) fn alias_name_of<'a>(reference: &Cow<'a, str>) -> Option<Cow<'a, str>> {
+    match KeyReference::of(reference) {
+        KeyReference::AliasName => Some(reference.clone()),
+        KeyReference::AliasArn(parts) => Some(suffix(reference, parts.name.len())),
+        _ => None,
+    }
+}
+
+fn suffix<'a>(text: &Cow<'a, str>, length: usize) -> Cow<'a, str> {
+    let start = text.len() - length;
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[start..]),
+        Cow::Owned(text) => Cow::Owned(text[start..].to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+    const MRK: &str = "mrk-1234abcd12ab34cd56ef1234567890ab";
+
+    #[test]
+    fn references_are_told_by_shape() {
+        // Domain checklist 30, 31.
+        let key = KeyReference::of("arn:aws-us-gov:kms:us-gov-west-1:012345678901:key/mrk-1");
+        let parts = ArnParts { region: "us-gov-west-1", account: "012345678901", name: "mrk-1" };
+        assert_eq!(key, KeyReference::KeyArn(parts));
+        let alias = KeyReference::of("arn:aws:kms:eu-west-1:111122223333:alias/aws/s3");
+        let parts = ArnParts { region: "eu-west-1", account: "111122223333", name: "alias/aws/s3" };
+        assert_eq!(alias, KeyReference::AliasArn(parts));
+        assert_eq!(KeyReference::of("alias/app/key/1"), KeyReference::AliasName);
+        assert_eq!(KeyReference::of(UUID), KeyReference::KeyId);
+        assert_eq!(KeyReference::of(MRK), KeyReference::KeyId);
+        let others = [
+            "",
+            "alias/",
+            "arn:aws:s3:::bucket/a:key/b",
+            "arn:aws:kms:us-east-1:111122223333:key/",
+            "arn:aws:kms",
+            "1234abcd",
+            "mrk-12",
+            "HIDDEN_DUE_TO_SECURITY_REASONS",
+        ];
+        for other in others {
+            assert_eq!(KeyReference::of(other), KeyReference::Other, "{other}");
+        }
+    }
+
+    #[test]
+    fn arns_are_built_for_each_partition() {
+        // Domain checklist 13.
+        let cases = [
+            ("us-east-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-east-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-isof-south-1", "aws-iso-f"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ];
+        for (region, expected) in cases {
+            let arn = key_arn(region, "012345678901", MRK);
+            assert_eq!(arn, format!("arn:{expected}:kms:{region}:012345678901:key/{MRK}"));
+            assert!(is_whole_key_arn(&arn));
+        }
+    }
+
+    #[test]
+    fn key_arns_are_found_in_messages() {
+        // Domain checklist 40.
+        let arn = format!("arn:aws:kms:us-west-2:111122223333:key/{UUID}");
+        let messages = [
+            format!("{arn} is disabled."),
+            format!("{arn} is pending deletion (or pending replica deletion)."),
+            format!(
+                "User: arn:aws:sts::111122223333:assumed-role/R/S is not authorized to perform: kms:Decrypt on resource: {arn} because no identity-based policy allows the kms:Decrypt action"
+            ),
+            format!("Key '{arn}' does not exist"),
+            format!("see {arn}."),
+        ];
+        for message in &messages {
+            assert_eq!(find_key_arn(message), Some(arn.as_str()), "{message}");
+        }
+        assert_eq!(find_key_arn("Alias arn:aws:kms:us-west-2:111122223333:alias/a is not found."), None);
+        assert_eq!(find_key_arn("arn:aws:kms:us-west-2:111122223333:key/1234 is cut"), None);
+        assert_eq!(find_key_arn("é arn:"), None);
+    }
+
+    #[test]
+    fn alias_names_are_cut_from_arns() {
+        let arn: Cow<'_, str> = "arn:aws:kms:us-west-2:111122223333:alias/a/b".into();
+        assert!(matches!(alias_name_of(&arn), Some(Cow::Borrowed("alias/a/b"))));
+        assert_eq!(alias_name_of(&Cow::Owned(arn.into_owned())).as_deref(), Some("alias/a/b"));
+        assert_eq!(alias_name_of(&"alias/a".into()).as_deref(), Some("alias/a"));
+        assert_eq!(alias_name_of(&UUID.into()), None);
+    }
+}

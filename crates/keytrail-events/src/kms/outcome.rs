@@ -1,0 +1,119 @@
+//! What became of a call, and what that proves about the key.
+//!
+//! Judged by the record alone: whether a missing key had been deleted before is a question to the table. Management and metadata calls
+//! are classed by the same rules, so `blocked` shows demand for the key only together with the class of the operation.
+
+use super::KmsInput;
+use super::context::Context;
+use super::fields::Fields;
+use super::operations::{Operation, OperationClass};
+
+/// What became of a call; the words of the column `outcome`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A cryptographic call succeeded: the key was used.
+    Used,
+    /// Any other call succeeded.
+    Succeeded,
+    /// The key's state stood in the way: disabled, pending deletion, pending import, unavailable.
+    Blocked,
+    /// The key, alias or grant is not there.
+    NotFound,
+    /// Permission was missing.
+    Denied,
+    /// A dry run, or a service's check that it could use the key; no data depends on it.
+    Probe,
+    /// The key worked, and the signature or MAC did not match.
+    VerifyFailed,
+    /// The request was wrong: another key, other data, a parameter, a limit.
+    Failed,
+    /// Throttling or a fault in between; the caller will have tried again.
+    Transient,
+}
+
+impl Outcome {
+    /// The word in the column `outcome`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Used => "used",
+            Self::Succeeded => "succeeded",
+            Self::Blocked => "blocked",
+            Self::NotFound => "not_found",
+            Self::Denied => "denied",
+            Self::Probe => "probe",
+            Self::VerifyFailed => "verify_failed",
+            Self::Failed => "failed",
+            Self::Transient => "transient",
+        }
+    }
+}
+
+/// Judges a call.
+pub(super) fn outcome(operation: Option<&Operation>, input: &KmsInput<'_>, request: &Fields<'_>) -> Outcome {
+    let code = input.error_code.unwrap_or_default();
+    let message = input.error_message.unwrap_or_default();
+    if request.is_dry_run {
+        return Outcome::Probe;
+    }
+    if !code.is_empty() || !message.is_empty() {
+        return of_error(code, message);
+    }
+    match operation {
+        Some(operation) if operation.is_usage_tracked && is_check(operation, request) => Outcome::Probe,
+        Some(operation) if operation.is_usage_tracked => Outcome::Used,
+        _ => Outcome::Succeeded,
+    }
+}
+
+fn of_error(code: &str, message: &str) -> Outcome {
+    match normalised(code) {
+        "DryRunOperation" => Outcome::Probe,
+        "Disabled" => Outcome::Blocked,
+        "KMSInvalidState" | "InvalidState" => of_invalid_state(message),
+        "NotFound" => Outcome::NotFound,
+        "AccessDenied" | "VpceAccessDenied" | "UnauthorizedOperation" | "Unauthorized" | "NotAuthorized" => {
+            Outcome::Denied
+        }
+        "KMSInvalidSignature" | "KMSInvalidMac" => Outcome::VerifyFailed,
+        "Throttling" | "ThrottledClient" | "RequestLimitExceeded" | "TooManyRequests" | "KeyUnavailable"
+        | "DependencyTimeout" | "KMSInternal" | "InternalFailure" | "InternalError" | "InternalServer"
+        | "InternalServerError" | "InternalService" | "ServiceUnavailable" | "RequestTimeout"
+        | "XksProxyUriUnreachable" | "XksProxyInvalidResponse" => Outcome::Transient,
+        "" if says_blocked(message) => Outcome::Blocked,
+        _ => Outcome::Failed,
+    }
+}
+
+/// One error has many spellings: `KMS.DisabledException` in S3's events, `DisabledException`, `Disabled`.
+fn normalised(code: &str) -> &str {
+    let name = code.rsplit(['.', '#', ':']).next().unwrap_or(code);
+    name.strip_suffix("Exception").unwrap_or(name)
+}
+
+/// One code covers a key that may not be used and an external key store that failed for the moment; the text tells.
+fn of_invalid_state(message: &str) -> Outcome {
+    const PASSING: [&str; 4] = ["proxy", "external key", "is creating", "is updating"];
+    let is_passing = PASSING.iter().any(|words| message.contains(words));
+    if is_passing { Outcome::Transient } else { Outcome::Blocked }
+}
+
+fn says_blocked(message: &str) -> bool {
+    const STATES: [&str; 5] =
+        ["is disabled", "is pending deletion", "is pending replica deletion", "is pending import", "is unavailable"];
+    STATES.iter().any(|words| message.contains(words))
+}
+
+/// Whether a successful call was a service's check of its permission, whose result is thrown away.
+fn is_check(operation: &Operation, request: &Fields<'_>) -> bool {
+    let Some(context) = &request.context else { return false };
+    context.value("SecretVersionId") == Some("RequestToValidateKeyAccess") || is_trail_check(operation, context)
+}
+
+/// CloudTrail checks a trail's configuration with a data key for the log folder; for a log file the context names the file.
+fn is_trail_check(operation: &Operation, context: &Context<'_>) -> bool {
+    let Some(log_arn) = context.value("aws:s3:arn") else { return false };
+    operation.class == OperationClass::GenerateDataKey
+        && context.value("aws:cloudtrail:arn").is_some()
+        && log_arn.split('/').skip(1).any(|folder| folder == "AWSLogs")
+        && !log_arn.ends_with(".gz")
+}

@@ -1,0 +1,264 @@
+//! Which key a call touched, and where the record says so.
+//!
+//! One record only: an alias stays unresolved here (`alias`), and a grant stays a grant; tables over many records settle those.
+//!
+//! | step | source | `key_resolution` |
+//! |---|---|---|
+//! | 1 | `resources[]`, by the shape of the ARN | `resources` |
+//! | 2 | `responseElements.keyId`, `.keyMetadata.arn` | `response` |
+//! | 3 | a key ARN among the request's parameters | `request_arn` |
+//! | 4 | `serviceEventDetails.keyId`; a bare key id among the parameters | `service_event`, `request_id` |
+//! | 5 | a key ARN in `errorMessage` | `error_message` |
+//! | 6 | nothing but an alias | `alias` |
+
+use std::borrow::Cow;
+
+use super::KmsInput;
+use super::arn::{self, ArnParts, KeyReference};
+use super::fields::{self, Fields};
+use super::operations::OperationClass;
+
+/// Where a key's ARN was found; the words of the column `key_resolution`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyResolution {
+    /// In `resources[]`.
+    Resources,
+    /// In `responseElements`.
+    Response,
+    /// The caller typed the ARN.
+    RequestArn,
+    /// The caller typed a key id; the ARN is built with the caller's account and the region of the call.
+    RequestId,
+    /// In `serviceEventDetails`; a bare id is completed with the recipient's account and the region of the event.
+    ServiceEvent,
+    /// In the text of the error.
+    ErrorMessage,
+    /// Not found: the record names an alias only.
+    Alias,
+    /// Not found: the record names no key.
+    None,
+}
+
+impl KeyResolution {
+    /// The word in the column `key_resolution`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resources => "resources",
+            Self::Response => "response",
+            Self::RequestArn => "request_arn",
+            Self::RequestId => "request_id",
+            Self::ServiceEvent => "service_event",
+            Self::ErrorMessage => "error_message",
+            Self::Alias => "alias",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The keys that a call touched.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ResolvedKeys<'a> {
+    /// The key; for ReEncrypt the destination key.
+    pub(super) key_arn: Option<Cow<'a, str>>,
+    /// For ReEncrypt the source key.
+    pub(super) source_key_arn: Option<Cow<'a, str>>,
+    /// Where `key_arn` was found.
+    pub(super) resolution: KeyResolution,
+}
+
+type Found<'a> = Option<(Cow<'a, str>, KeyResolution)>;
+
+/// What the request names as keys; `None` = left out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Requested<'r, 'a> {
+    pub(super) key: Option<&'r Cow<'a, str>>,
+    pub(super) source_key: Option<&'r Cow<'a, str>>,
+    pub(super) alias_name: Option<&'r Cow<'a, str>>,
+}
+
+/// Finds the keys that a call touched.
+pub(super) fn resolve<'a>(
+    class: OperationClass,
+    input: &KmsInput<'a>,
+    requested: Requested<'_, 'a>,
+    response: &Fields<'a>,
+) -> ResolvedKeys<'a> {
+    let (first, second) = resource_keys(input.resources);
+    let (found, source_key_arn) = if class == OperationClass::ReEncrypt {
+        resolve_pair(input, requested, (first, second))
+    } else {
+        let by_resources = one_of(first, second, requested.key).map(|arn| (arn, KeyResolution::Resources));
+        (by_resources.or_else(|| resolve_single(input, requested, response)), None)
+    };
+    let (key_arn, resolution) = match found {
+        Some((arn, resolution)) => (Some(arn), resolution),
+        None if names_alias(requested) => (None, KeyResolution::Alias),
+        None => (None, KeyResolution::None),
+    };
+    ResolvedKeys { key_arn, source_key_arn, resolution }
+}
+
+/// The first two keys of `resources`; aliases stand there too and carry the type of a key, so only the ARN's shape counts.
+fn resource_keys(resources: Option<&str>) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
+    let mut keys = fields::resource_arns(resources).filter(|text| arn::is_key_arn(text));
+    (keys.next(), keys.next())
+}
+
+/// Of two keys where one is expected: the one that the caller named, else the first.
+fn one_of<'a>(
+    first: Option<Cow<'a, str>>,
+    second: Option<Cow<'a, str>>,
+    requested: Option<&Cow<'a, str>>,
+) -> Option<Cow<'a, str>> {
+    match second {
+        Some(second) if relation(requested, &second, None) == Relation::Same => Some(second),
+        _ => first,
+    }
+}
+
+fn resolve_single<'a>(input: &KmsInput<'a>, requested: Requested<'_, 'a>, response: &Fields<'a>) -> Found<'a> {
+    let in_response = [&response.key_id, &response.key_metadata_arn].into_iter().flatten();
+    if let Some(arn) = in_response.into_iter().find(|text| arn::is_key_arn(text)) {
+        return Some((arn.clone(), KeyResolution::Response));
+    }
+    by_request_arn(requested.key)
+        .or_else(|| by_service_event(input))
+        .or_else(|| by_request_id(input, requested.key))
+        .or_else(|| by_error_message(input))
+}
+
+/// The keys of ReEncrypt: destination (with its resolution) and source.
+fn resolve_pair<'a>(
+    input: &KmsInput<'a>,
+    requested: Requested<'_, 'a>,
+    in_resources: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
+) -> (Found<'a>, Option<Cow<'a, str>>) {
+    let (mut destination, mut source) = match in_resources {
+        (Some(first), Some(second)) => {
+            let (source, destination) = in_order(first, second, requested);
+            (Some((destination, KeyResolution::Resources)), Some(source))
+        }
+        (Some(only), _) => by_role(only, KeyResolution::Resources, input, requested),
+        _ => (None, None),
+    };
+    let of_request = |reference| by_request_arn(reference).or_else(|| by_request_id(input, reference));
+    destination = destination.or_else(|| of_request(requested.key));
+    source = source.or_else(|| of_request(requested.source_key).map(|(arn, _)| arn));
+    if destination.is_none() || source.is_none() {
+        let (in_message, source_in_message) = match by_error_message(input) {
+            Some((arn, resolution)) => by_role(arn, resolution, input, requested),
+            None => (None, None),
+        };
+        let is_news = |(arn, _): &(Cow<'_, str>, KeyResolution)| source.as_ref() != Some(arn);
+        destination = destination.or_else(|| in_message.filter(is_news));
+        source = source.or(source_in_message);
+    }
+    (destination, source)
+}
+
+/// Source and destination of two keys: in this order, unless the destination that the caller named is the first and not the second.
+fn in_order<'a>(
+    first: Cow<'a, str>,
+    second: Cow<'a, str>,
+    requested: Requested<'_, 'a>,
+) -> (Cow<'a, str>, Cow<'a, str>) {
+    let is_destination = |key: &str| relation(requested.key, key, None) == Relation::Same;
+    if is_destination(&first) && !is_destination(&second) { (second, first) } else { (first, second) }
+}
+
+/// Gives a single key of ReEncrypt its role by what the caller named.
+///
+/// Where that leaves both roles open (two aliases, or none named) it counts as the destination: a touched key is never lost.
+fn by_role<'a>(
+    key: Cow<'a, str>,
+    resolution: KeyResolution,
+    input: &KmsInput<'a>,
+    requested: Requested<'_, 'a>,
+) -> (Found<'a>, Option<Cow<'a, str>>) {
+    use Relation::{Different, Open, Same};
+    let as_source = relation(requested.source_key, &key, Some(input));
+    let as_destination = relation(requested.key, &key, Some(input));
+    match (as_source, as_destination) {
+        (Same, Same) => (Some((key.clone(), resolution)), Some(key)),
+        (Same, _) | (Open, Different) => (None, Some(key)),
+        (_, Same) | (Different, Open) | (Open, Open) | (Different, Different) => (Some((key, resolution)), None),
+    }
+}
+
+/// Whether a reference means a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relation {
+    Same,
+    Different,
+    /// Cannot be told: nothing typed, or an alias.
+    Open,
+}
+
+/// Compares what the caller typed with a key's ARN; with `input`, an alias of another account or region is told apart too.
+fn relation(reference: Option<&Cow<'_, str>>, key: &str, input: Option<&KmsInput<'_>>) -> Relation {
+    let (Some(reference), KeyReference::KeyArn(key_parts)) = (reference, KeyReference::of(key)) else {
+        return Relation::Open;
+    };
+    let is_same = match KeyReference::of(reference) {
+        KeyReference::KeyArn(_) => reference == key,
+        KeyReference::KeyId => *reference == key_parts.name,
+        KeyReference::AliasArn(parts) if !is_same_place(parts, key_parts) => false,
+        KeyReference::AliasName if input.is_some_and(|input| is_elsewhere(key_parts, input)) => false,
+        _ => return Relation::Open,
+    };
+    if is_same { Relation::Same } else { Relation::Different }
+}
+
+fn is_same_place(one: ArnParts<'_>, other: ArnParts<'_>) -> bool {
+    one.account == other.account && one.region == other.region
+}
+
+/// Whether a key lies outside the caller's account or region, where an alias name cannot reach it.
+fn is_elsewhere(key: ArnParts<'_>, input: &KmsInput<'_>) -> bool {
+    let caller = input.principal_account_id.filter(|account| arn::is_account_id(account));
+    caller.is_some_and(|account| account != key.account)
+}
+
+fn by_request_arn<'a>(reference: Option<&Cow<'a, str>>) -> Found<'a> {
+    let arn = reference.filter(|text| arn::is_key_arn(text))?;
+    Some((arn.clone(), KeyResolution::RequestArn))
+}
+
+fn by_request_id<'a>(input: &KmsInput<'a>, reference: Option<&Cow<'a, str>>) -> Found<'a> {
+    let key_id = reference.filter(|text| arn::is_key_id(text))?;
+    let arn = arn::key_arn(input.aws_region?, caller_account(input)?, key_id);
+    Some((Cow::Owned(arn), KeyResolution::RequestId))
+}
+
+fn by_service_event<'a>(input: &KmsInput<'a>) -> Found<'a> {
+    let key_id = Fields::read(input.service_event_details).key_id?;
+    if arn::is_key_arn(&key_id) {
+        return Some((key_id, KeyResolution::ServiceEvent));
+    }
+    let account = input.recipient_account_id.filter(|account| arn::is_account_id(account))?;
+    let arn = arn::is_key_id(&key_id).then(|| arn::key_arn(input.aws_region.unwrap_or_default(), account, &key_id))?;
+    Some((Cow::Owned(arn), KeyResolution::ServiceEvent))
+}
+
+fn by_error_message<'a>(input: &KmsInput<'a>) -> Found<'a> {
+    let arn = arn::find_key_arn(input.error_message?)?;
+    Some((Cow::Borrowed(arn), KeyResolution::ErrorMessage))
+}
+
+/// The account that a bare key id belongs to: the caller's.
+///
+/// A service event, and a call by a service that is logged without an account, has none: then the recipient, to whom the record came
+/// as caller or as owner of the key, and either way the key is his.
+fn caller_account<'a>(input: &KmsInput<'a>) -> Option<&'a str> {
+    let is_service_event = input.event_type == Some("AwsServiceEvent");
+    let caller = input.principal_account_id.filter(|_| !is_service_event);
+    [caller, input.recipient_account_id, input.principal_account_id]
+        .into_iter()
+        .flatten()
+        .find(|account| arn::is_account_id(account))
+}
+
+fn names_alias(requested: Requested<'_, '_>) -> bool {
+    let is_alias = |reference: &Cow<'_, str>| KeyReference::of(reference).is_alias();
+    requested.alias_name.is_some() || requested.key.is_some_and(is_alias)
+}
