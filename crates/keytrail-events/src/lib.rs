@@ -1,1 +1,26 @@
-//! stub
+//! CloudTrail log files, event records and their KMS facts, as Arrow record batches of one schema.
+//!
+//! ```text
+//! bytes ─▶ container::FileDecoder ─▶ record::EventRecord ─▶ builder::EventBatchBuilder ─▶ RecordBatch
+//!             compression, json          identity, kms            schema
+//! ```
+//! This crate does no I/O, knows no async, no Parquet and no DataFusion. A record is a value; nothing that was read is dropped in silence.
+
+#![warn(missing_docs)]
+
+pub mod builder;
+pub mod compression;
+pub mod container;
+pub mod hash;
+pub mod identity;
+pub mod json;
+pub mod kms;
+pub mod path;
+pub mod record;
+pub mod schema;
+pub mod time;
+
+pub use builder::{EventBatchBuilder, EventPartition, Lineage, RecordTexts, event_id, record_text_columns};
+pub use container::{FileDecoder, FileOutcome, LogFileKind, RecordSink, Reject};
+pub use path::LogFilePath;
+pub use record::{EventRecord, Field, RecordError, RecordKind};

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::json;
+use crate::json;
 
 /// The pairs of an encryption context, sorted by key, each key once; a value is `None` where the record holds `null`.
 pub type ContextPairs<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>;
@@ -46,7 +46,7 @@ pub(super) enum Context<'a> {
 impl<'a> Context<'a> {
     /// Reads the value of a context parameter.
     pub(super) fn read(value: &'a str) -> Self {
-        json::members(value).map_or(Self::Withheld, |members| Self::Pairs(sorted_pairs(members)))
+        if value.starts_with('{') { Self::Pairs(sorted_pairs(value)) } else { Self::Withheld }
     }
 
     /// The value of a context key.
@@ -76,8 +76,9 @@ impl<'a> Context<'a> {
     }
 }
 
-fn sorted_pairs<'a>(members: json::Members<'a>) -> ContextPairs<'a> {
-    let mut pairs: ContextPairs<'a> = members.map(|(key, value)| (key, context_value(value))).collect();
+fn sorted_pairs(object: &str) -> ContextPairs<'_> {
+    let members = json::members(object);
+    let mut pairs: ContextPairs<'_> = members.map(|(key, value)| (json::unescape(key), context_value(value))).collect();
     if !pairs.is_sorted_by(|earlier, later| earlier.0 < later.0) {
         pairs.sort_by(|one, other| one.0.cmp(&other.0));
         keep_last_of_each_key(&mut pairs);
@@ -100,7 +101,7 @@ fn keep_last_of_each_key(pairs: &mut ContextPairs<'_>) {
 fn context_value(value: &str) -> Option<Cow<'_, str>> {
     match value {
         "null" => None,
-        _ => Some(json::text_of(value).unwrap_or(Cow::Borrowed(value))),
+        _ => Some(json::string_value(value).unwrap_or(Cow::Borrowed(value))),
     }
 }
 

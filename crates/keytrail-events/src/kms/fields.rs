@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
+use super::arn;
 use super::context::Context;
-use super::json;
+use crate::json::{self, Scanner};
 
 /// What stands in place of a value that AWS does not log.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
@@ -113,9 +114,9 @@ impl<'a> Fields<'a> {
     pub(super) fn read(member: Option<&'a str>) -> Self {
         let mut fields = Self::default();
         let mut is_omitted = false;
-        for (key, value) in member.and_then(json::members).into_iter().flatten() {
+        for (key, value) in member.map(json::members).into_iter().flatten() {
             fields.is_complete = true;
-            match Field::named(&key) {
+            match Field::named(&json::unescape(key)) {
                 Some((Field::Omitted, _)) => is_omitted = is_true(value),
                 Some((field, spelling)) => fields.put(field, spelling, value),
                 None => {}
@@ -160,7 +161,7 @@ fn fill<T>(slot: &mut Option<T>, spelling: Spelling, value: impl FnOnce() -> Opt
 
 /// The text of a value; `None` = no text, an empty one, or one that hides the value.
 fn known_text(value: &str) -> Option<Cow<'_, str>> {
-    json::text_of(value).filter(|text| !text.is_empty() && text != HIDDEN)
+    json::string_value(value).filter(|text| !text.is_empty() && text != HIDDEN)
 }
 
 fn is_true(value: &str) -> bool {
@@ -168,24 +169,35 @@ fn is_true(value: &str) -> bool {
 }
 
 fn metadata_arn(value: &str) -> Option<Cow<'_, str>> {
-    let (_, arn) = json::members(value)?.find(|(key, _)| key.eq_ignore_ascii_case("arn"))?;
+    let (_, arn) = json::members(value).find(|(key, _)| key.eq_ignore_ascii_case("arn"))?;
     known_text(arn)
 }
 
 /// The texts that name something in `resources`, in order: each entry's ARN, or the entry itself where it is plain text.
 pub(super) fn resource_arns(resources: Option<&str>) -> impl Iterator<Item = Cow<'_, str>> {
-    resources.and_then(json::elements).into_iter().flatten().filter_map(resource_arn)
+    resources.map(elements).into_iter().flatten().filter_map(resource_arn)
+}
+
+/// The exact texts of an array's elements; nothing where the value is no array.
+fn elements(value: &str) -> impl Iterator<Item = &str> {
+    let mut scanner = Scanner::new(value.as_bytes());
+    let is_array = scanner.peek() == Some(b'[');
+    scanner.advance();
+    let mut is_first = true;
+    std::iter::from_fn(move || {
+        let has_next = is_array && scanner.next_element(&mut is_first).ok()?;
+        value.get(has_next.then(|| scanner.value().ok())??)
+    })
 }
 
 fn resource_arn(entry: &str) -> Option<Cow<'_, str>> {
-    let Some(members) = json::members(entry) else { return known_text(entry) };
-    let mut found = None;
-    for (key, value) in members {
+    let mut found = known_text(entry);
+    for (key, value) in json::members(entry) {
         if key == "ARN" || (key.eq_ignore_ascii_case("arn") && found.is_none()) {
             found = known_text(value);
         } else if key.eq_ignore_ascii_case("arnPrefix") && found.is_none() {
             // A prefix may well be a whole ARN; one that is cut is nobody's key.
-            found = known_text(value).filter(|prefix| super::arn::is_whole_key_arn(prefix));
+            found = known_text(value).filter(|prefix| arn::is_whole_key_arn(prefix));
         }
     }
     found

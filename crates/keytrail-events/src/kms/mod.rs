@@ -14,7 +14,6 @@
 mod arn;
 mod context;
 mod fields;
-mod json;
 mod operations;
 mod outcome;
 mod resolution;

@@ -1,0 +1,109 @@
+//! What an object's path tells before it is read: `[prefix/]AWSLogs/[o-id/]account/KIND/region/YYYY/MM/DD/file`.
+//!
+//! A path is a hint, never a requirement: users flatten, rename and unzip. Its dates are delivery time, not event time.
+
+use chrono::{NaiveDate, NaiveDateTime};
+
+/// What the path of a log file tells; every part may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogFilePath<'a> {
+    /// The organization's id, of an organization trail.
+    pub organization_id: Option<&'a str>,
+    /// The account whose activity the file holds, 12 digits.
+    pub account_id: Option<&'a str>,
+    /// The folder's kind: `CloudTrail`, `CloudTrail-Digest`, `CloudTrail-Insight`, …
+    pub kind: Option<&'a str>,
+    /// The region the activity was in.
+    pub aws_region: Option<&'a str>,
+    /// The day of delivery, UTC, from the folders, else from the file's name.
+    pub delivery_date: Option<NaiveDate>,
+    /// The moment of delivery in microseconds since the epoch, UTC, from the file's name: minute resolution.
+    pub delivery_time: Option<i64>,
+}
+
+impl<'a> LogFilePath<'a> {
+    /// Reads a path with `/` between its parts.
+    pub fn parse(path: &'a str) -> Self {
+        let parts: Vec<&str> = path.split('/').collect();
+        let mut parsed = Self::of_file_name(parts.last().copied().unwrap_or(""));
+        if let Some(root) = parts.iter().rposition(|part| *part == "AWSLogs") {
+            parsed.take_folders(&parts[root + 1..parts.len().max(root + 2) - 1]);
+        }
+        parsed
+    }
+
+    fn of_file_name(name: &'a str) -> Self {
+        let delivery = delivery_time(name);
+        Self { delivery_date: delivery.map(|moment| moment.date()), delivery_time: delivery.map(|moment| moment.and_utc().timestamp_micros()), ..Self::default() }
+    }
+
+    fn take_folders(&mut self, mut folders: &[&'a str]) {
+        while let [organization, rest @ ..] = folders
+            && organization.starts_with("o-")
+        {
+            self.organization_id = Some(organization);
+            folders = rest;
+        }
+        let [account, rest @ ..] = folders else { return };
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return;
+        }
+        self.account_id = Some(account);
+        let [kind, rest @ ..] = rest else { return };
+        self.kind = Some(kind);
+        let [region, rest @ ..] = rest else { return };
+        self.aws_region = Some(region);
+        if let [year, month, day, ..] = rest
+            && let Some(date) = date_of(year, month, day)
+        {
+            self.delivery_date = Some(date);
+        }
+    }
+}
+
+/// The date that three folders name.
+fn date_of(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+}
+
+/// The moment in a log file's name, `…_20230710T1200Z_…` (digests: with seconds): found from the right, as trail names may hold anything.
+fn delivery_time(name: &str) -> Option<NaiveDateTime> {
+    name.rsplit('_').find_map(|part| {
+        let part = part.split('.').next()?;
+        ["%Y%m%dT%H%MZ", "%Y%m%dT%H%M%SZ"].iter().find_map(|format| NaiveDateTime::parse_from_str(part, format).ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_layout_of_aws() {
+        let file = "011122223333_CloudTrail_eu-west-1_20230710T1205Z_x9kHmzMa7cx6l9wM.json.gz";
+        for (folder, organization_id) in [
+            ("AWSLogs/011122223333/CloudTrail/eu-west-1/2023/07/10", None),
+            ("a/b/AWSLogs/o-abc123/011122223333/CloudTrail/eu-west-1/2023/07/10", Some("o-abc123")),
+            ("o-abc123/AWSLogs/o-abc123/011122223333/CloudTrail/eu-west-1/2023/07/10", Some("o-abc123")),
+            ("s3://bucket/AWSLogs/011122223333/CloudTrail/eu-west-1/2023/07/10", None),
+        ] {
+            let path = format!("{folder}/{file}");
+            let parsed = LogFilePath::parse(&path);
+            assert_eq!(parsed.organization_id, organization_id, "{path}");
+            assert_eq!((parsed.account_id, parsed.kind, parsed.aws_region), (Some("011122223333"), Some("CloudTrail"), Some("eu-west-1")));
+            assert_eq!(parsed.delivery_date, NaiveDate::from_ymd_opt(2023, 7, 10));
+            assert_eq!(parsed.delivery_time, Some(1_688_990_700_000_000));
+        }
+    }
+
+    #[test]
+    fn a_flat_file_keeps_its_name() {
+        let parsed = LogFilePath::parse("011122223333_CloudTrail_eu-west-1_20230710T1205Z_x9kHmzMa7cx6l9wM.json");
+        assert_eq!((parsed.account_id, parsed.delivery_time), (None, Some(1_688_990_700_000_000)));
+        assert_eq!(LogFilePath::parse("events.json"), LogFilePath::default());
+        assert_eq!(LogFilePath::parse("AWSLogs"), LogFilePath::default());
+        assert_eq!(LogFilePath::parse(""), LogFilePath::default());
+        let digest = LogFilePath::parse("1_CloudTrail-Digest_us-east-2_my_trail.v2_us-east-2_20230710T130102Z_backfill.json.gz");
+        assert_eq!(digest.delivery_time, Some(1_688_994_062_000_000));
+    }
+}

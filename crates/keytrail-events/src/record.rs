@@ -1,0 +1,505 @@
+//! One event record: its members, its kind, and how its exact text is rebuilt.
+//!
+//! ```text
+//!  text ──parse──▶ EventRecord { values per known field, layout, unknown_fields }
+//!   ▲                                   │ columns of one row
+//!   └────────── write_record ◀──────────┘ (raw_record where that would differ by a byte)
+//! ```
+//! A record is a value: nothing here reads files or knows Arrow. Members of `userIdentity` are [`crate::identity`]'s, KMS facts [`crate::kms`]'s.
+
+use std::borrow::Cow;
+
+use crate::json::{self, Scanner, SyntaxError};
+use crate::time::{parse_time, push_time};
+
+/// How a member's value is kept in its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FieldKind {
+    /// A string, unescaped.
+    Text,
+    /// `true` or `false`, bare or quoted.
+    Boolean,
+    /// A moment.
+    Time,
+    /// Any JSON, as its exact text.
+    Json,
+}
+
+/// A member of an event record's top level that has a column of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each is the field of the same name; the table FIELDS shows them")]
+pub enum Field {
+    EventVersion,
+    UserIdentity,
+    EventTime,
+    EventSource,
+    EventName,
+    AwsRegion,
+    SourceIpAddress,
+    UserAgent,
+    ErrorCode,
+    ErrorMessage,
+    RequestParameters,
+    ResponseElements,
+    AdditionalEventData,
+    RequestId,
+    EventId,
+    ReadOnly,
+    Resources,
+    EventType,
+    ApiVersion,
+    ManagementEvent,
+    RecipientAccountId,
+    ServiceEventDetails,
+    SharedEventId,
+    VpcEndpointId,
+    VpcEndpointAccountId,
+    EventCategory,
+    Addendum,
+    SessionCredentialFromConsole,
+    TlsDetails,
+    EventContext,
+    Annotation,
+}
+
+struct FieldSpec {
+    field: Field,
+    /// The letter that stands for the field in a layout; part of the lake's format, never reused.
+    code: u8,
+    json_name: &'static str,
+    column: &'static str,
+    kind: FieldKind,
+}
+
+const fn spec(field: Field, code: u8, json_name: &'static str, column: &'static str, kind: FieldKind) -> FieldSpec {
+    FieldSpec { field, code, json_name, column, kind }
+}
+
+/// All known fields, in the order of [`Field`].
+static FIELDS: [FieldSpec; Field::COUNT] = [
+    spec(Field::EventVersion, b'A', "eventVersion", "event_version", FieldKind::Text),
+    spec(Field::UserIdentity, b'B', "userIdentity", "user_identity", FieldKind::Json),
+    spec(Field::EventTime, b'C', "eventTime", "event_time", FieldKind::Time),
+    spec(Field::EventSource, b'D', "eventSource", "event_source", FieldKind::Text),
+    spec(Field::EventName, b'E', "eventName", "event_name", FieldKind::Text),
+    spec(Field::AwsRegion, b'F', "awsRegion", "aws_region", FieldKind::Text),
+    spec(Field::SourceIpAddress, b'G', "sourceIPAddress", "source_ip_address", FieldKind::Text),
+    spec(Field::UserAgent, b'H', "userAgent", "user_agent", FieldKind::Text),
+    spec(Field::ErrorCode, b'I', "errorCode", "error_code", FieldKind::Text),
+    spec(Field::ErrorMessage, b'J', "errorMessage", "error_message", FieldKind::Text),
+    spec(Field::RequestParameters, b'K', "requestParameters", "request_parameters", FieldKind::Json),
+    spec(Field::ResponseElements, b'L', "responseElements", "response_elements", FieldKind::Json),
+    spec(Field::AdditionalEventData, b'M', "additionalEventData", "additional_event_data", FieldKind::Json),
+    spec(Field::RequestId, b'N', "requestID", "request_id", FieldKind::Text),
+    spec(Field::EventId, b'O', "eventID", "event_id", FieldKind::Text),
+    spec(Field::ReadOnly, b'P', "readOnly", "read_only", FieldKind::Boolean),
+    spec(Field::Resources, b'Q', "resources", "resources", FieldKind::Json),
+    spec(Field::EventType, b'R', "eventType", "event_type", FieldKind::Text),
+    spec(Field::ApiVersion, b'S', "apiVersion", "api_version", FieldKind::Text),
+    spec(Field::ManagementEvent, b'T', "managementEvent", "management_event", FieldKind::Boolean),
+    spec(Field::RecipientAccountId, b'U', "recipientAccountId", "recipient_account_id", FieldKind::Text),
+    spec(Field::ServiceEventDetails, b'V', "serviceEventDetails", "service_event_details", FieldKind::Json),
+    spec(Field::SharedEventId, b'W', "sharedEventID", "shared_event_id", FieldKind::Text),
+    spec(Field::VpcEndpointId, b'X', "vpcEndpointId", "vpc_endpoint_id", FieldKind::Text),
+    spec(Field::VpcEndpointAccountId, b'Y', "vpcEndpointAccountId", "vpc_endpoint_account_id", FieldKind::Text),
+    spec(Field::EventCategory, b'Z', "eventCategory", "event_category", FieldKind::Text),
+    spec(Field::Addendum, b'a', "addendum", "addendum", FieldKind::Json),
+    spec(Field::SessionCredentialFromConsole, b'b', "sessionCredentialFromConsole", "session_credential_from_console", FieldKind::Text),
+    spec(Field::TlsDetails, b'c', "tlsDetails", "tls_details", FieldKind::Json),
+    spec(Field::EventContext, b'd', "eventContext", "event_context", FieldKind::Json),
+    spec(Field::Annotation, b'e', "annotation", "annotation", FieldKind::Text),
+];
+
+/// The next member stands in `unknown_fields`.
+const UNKNOWN: u8 = b'?';
+/// Before a code: the member is `null` (JSON members keep their own `null`).
+const NULL: u8 = b'!';
+/// Before a code: a boolean written between quotes.
+const QUOTED: u8 = b'"';
+/// Before a code: a text member whose value is no string; its column holds the JSON text.
+const VERBATIM: u8 = b'#';
+
+impl Field {
+    /// How many known fields there are.
+    pub const COUNT: usize = 31;
+
+    /// All fields, in the order of the enum.
+    pub fn all() -> impl Iterator<Item = Field> {
+        FIELDS.iter().map(|spec| spec.field)
+    }
+
+    /// The name of the field's column in `events`.
+    pub fn column(self) -> &'static str {
+        self.spec().column
+    }
+
+    fn spec(self) -> &'static FieldSpec {
+        &FIELDS[self as usize]
+    }
+
+    /// Looks a name up, beginning at `hint`: AWS writes members in nearly the order of [`FIELDS`], so the first try mostly fits.
+    #[inline]
+    fn from_json_name(name: &[u8], hint: usize) -> Option<&'static FieldSpec> {
+        let (before, after) = FIELDS.split_at(hint);
+        after.iter().chain(before).find(|spec| spec.json_name.as_bytes() == name)
+    }
+
+    fn from_code(code: u8) -> Option<&'static FieldSpec> {
+        match code {
+            b'A'..=b'Z' => FIELDS.get(usize::from(code - b'A')),
+            b'a'..=b'z' => FIELDS.get(usize::from(code - b'a') + 26),
+            _ => None,
+        }
+    }
+}
+
+/// A known field's value as its column keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldValue<'a> {
+    /// Unescaped text, or exact JSON text.
+    Text(Cow<'a, str>),
+    /// A boolean.
+    Boolean(bool),
+    /// Microseconds since the epoch, UTC.
+    Time(i64),
+}
+
+impl FieldValue<'_> {
+    /// The same value, its text borrowed.
+    fn lend(&self) -> FieldValue<'_> {
+        match self {
+            Self::Text(text) => FieldValue::Text(Cow::Borrowed(text)),
+            Self::Boolean(value) => FieldValue::Boolean(*value),
+            Self::Time(micros) => FieldValue::Time(*micros),
+        }
+    }
+}
+
+/// What a record is; only [`RecordKind::ApiEvent`] becomes a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// A management or data event.
+    ApiEvent,
+    /// A CloudTrail Insights event.
+    Insight,
+    /// A VPC endpoint's event: the same call is also logged as a management event.
+    NetworkActivity,
+    /// A five-minute summary of data events.
+    Aggregated,
+    /// An S3 event notification, which only looks like a record.
+    S3Notification,
+}
+
+/// Why an object is no event record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The text is not strict JSON.
+    #[error("not valid JSON: {0}")]
+    Syntax(#[from] SyntaxError),
+    /// The text is JSON but no object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// The object lacks what every event record has.
+    #[error("not a CloudTrail event record: no `{0}`")]
+    NotAnEvent(&'static str),
+    /// A major version of the record format that this version does not know.
+    #[error("event version is not 1.x: {0}")]
+    Version(String),
+    /// The bytes are not UTF-8.
+    #[error("not UTF-8 at byte {0} of the record")]
+    Encoding(usize),
+}
+
+/// One event record, borrowed from the text it was read from.
+#[derive(Debug, Clone)]
+pub struct EventRecord<'a> {
+    text: &'a str,
+    values: [Option<FieldValue<'a>>; Field::COUNT],
+    layout: String,
+    unknown_fields: String,
+}
+
+impl<'a> EventRecord<'a> {
+    /// Parses a record from its exact text, one JSON object.
+    ///
+    /// # Errors
+    /// [`RecordError::Syntax`] and [`RecordError::NotAnObject`]; whether it is an event at all is [`EventRecord::kind`]'s to say.
+    pub fn parse(text: &'a str) -> Result<Self, RecordError> {
+        let mut scanner = Scanner::new(text.as_bytes());
+        if scanner.peek() != Some(b'{') {
+            return Err(RecordError::NotAnObject);
+        }
+        let record = Self::scan_from(text, &mut scanner)?;
+        match scanner.peek() {
+            None => Ok(Self { text, ..record }),
+            Some(_) => Err(SyntaxError { offset: scanner.position(), reason: "text after the record" }.into()),
+        }
+    }
+
+    /// Parses the object that begins where `scanner` stands in `text`, and leaves the scanner behind it.
+    ///
+    /// # Errors
+    /// It is not strict JSON; offsets count from the beginning of `text`.
+    pub fn scan_from(text: &'a str, scanner: &mut Scanner<'_>) -> Result<Self, SyntaxError> {
+        let start = scanner.position();
+        let mut record = Self { text: "", values: [const { None }; Field::COUNT], layout: String::with_capacity(32), unknown_fields: String::new() };
+        scanner.advance();
+        let mut is_first = true;
+        let mut hint = 0;
+        while let Some(key) = scanner.next_key(&mut is_first)? {
+            let value = scanner.value()?;
+            let name = &text[key.range];
+            let raw = &text[value];
+            match Field::from_json_name(name.as_bytes(), hint) {
+                Some(spec) => {
+                    hint = (spec.field as usize + 1) % Field::COUNT;
+                    record.take(spec, raw);
+                }
+                None => record.take_unknown(name, raw),
+            }
+        }
+        if !record.unknown_fields.is_empty() {
+            record.unknown_fields.push('}');
+        }
+        record.text = &text[start..scanner.position()];
+        Ok(record)
+    }
+
+    fn take(&mut self, spec: &FieldSpec, raw: &'a str) {
+        let (marker, value) = column_value(spec.kind, raw);
+        if let Some(marker) = marker {
+            self.layout.push(char::from(marker));
+        }
+        self.layout.push(char::from(spec.code));
+        self.values[spec.field as usize] = value;
+    }
+
+    fn take_unknown(&mut self, name: &str, raw: &str) {
+        self.layout.push(char::from(UNKNOWN));
+        self.unknown_fields.push(if self.unknown_fields.is_empty() { '{' } else { ',' });
+        push_member(&mut self.unknown_fields, name, raw);
+    }
+
+    /// The record's exact text.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// A field's value; `None` where it is absent, or `null` in a field that is not kept as JSON.
+    pub fn value(&self, field: Field) -> Option<&FieldValue<'a>> {
+        self.values[field as usize].as_ref()
+    }
+
+    /// A field's text: a string unescaped, JSON members as they stand.
+    pub fn text_of(&self, field: Field) -> Option<&str> {
+        match self.value(field)? {
+            FieldValue::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// `eventTime` in microseconds since the epoch, UTC; `None` where absent or unreadable.
+    pub fn event_time(&self) -> Option<i64> {
+        match self.value(Field::EventTime)? {
+            FieldValue::Time(micros) => Some(*micros),
+            _ => None,
+        }
+    }
+
+    /// The order of the members, for [`write_record`].
+    pub fn layout(&self) -> &str {
+        &self.layout
+    }
+
+    /// Members without a column, as one JSON object; `None` where there are none.
+    pub fn unknown_fields(&self) -> Option<&str> {
+        (!self.unknown_fields.is_empty()).then_some(self.unknown_fields.as_str())
+    }
+
+    /// What the record is.
+    ///
+    /// # Errors
+    /// It is no CloudTrail record, or of an unknown major version.
+    pub fn kind(&self) -> Result<RecordKind, RecordError> {
+        if self.text_of(Field::EventSource) == Some("aws:s3") {
+            return Ok(RecordKind::S3Notification);
+        }
+        match (self.text_of(Field::EventCategory), self.text_of(Field::EventType)) {
+            (Some("Insight"), _) | (_, Some("AwsCloudTrailInsight")) => return Ok(RecordKind::Insight),
+            (Some("NetworkActivity"), _) | (_, Some("AwsVpceEvents" | "AwsVpceEvent")) => return Ok(RecordKind::NetworkActivity),
+            (Some("Aggregated"), _) | (_, Some("AwsAggregatedEvent")) => return Ok(RecordKind::Aggregated),
+            _ => {}
+        }
+        for field in [Field::EventSource, Field::EventName] {
+            if self.value(field).is_none() {
+                return Err(RecordError::NotAnEvent(field.spec().json_name));
+            }
+        }
+        match self.text_of(Field::EventVersion) {
+            Some(version) if version != "1" && !version.starts_with("1.") => Err(RecordError::Version(version.to_owned())),
+            _ => Ok(RecordKind::ApiEvent),
+        }
+    }
+
+    /// Whether the columns alone give the exact text back; `buffer` is overwritten.
+    pub fn is_rebuilt_from_columns(&self, buffer: &mut String) -> bool {
+        buffer.clear();
+        let is_written = write_record(buffer, &self.layout, self.unknown_fields(), |field| Some(self.value(field)?.lend()));
+        is_written && buffer == self.text
+    }
+}
+
+/// What a column keeps of a raw value, and the layout's marker where the value is not in its field's usual form.
+fn column_value<'a>(kind: FieldKind, raw: &'a str) -> (Option<u8>, Option<FieldValue<'a>>) {
+    if kind == FieldKind::Json {
+        return (None, Some(FieldValue::Text(Cow::Borrowed(raw))));
+    }
+    if raw == "null" {
+        return (Some(NULL), None);
+    }
+    let text = json::string_value(raw);
+    match (kind, text) {
+        (FieldKind::Text, Some(text)) => (None, Some(FieldValue::Text(text))),
+        (FieldKind::Text, None) => (Some(VERBATIM), Some(FieldValue::Text(Cow::Borrowed(raw)))),
+        (FieldKind::Time, text) => (None, text.and_then(|text| parse_time(&text)).map(FieldValue::Time)),
+        (_, Some(text)) => (Some(QUOTED), boolean(&text).map(FieldValue::Boolean)),
+        (_, None) => (None, boolean(raw).map(FieldValue::Boolean)),
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+fn push_member(out: &mut String, name: &str, raw: &str) {
+    out.push('"');
+    out.push_str(name);
+    out.push_str("\":");
+    out.push_str(raw);
+}
+
+/// Appends the record that `layout` and the columns describe; false where they do not fit together.
+pub fn write_record<'v>(out: &mut String, layout: &str, unknown_fields: Option<&str>, value: impl Fn(Field) -> Option<FieldValue<'v>>) -> bool {
+    let mut unknown = json::members(unknown_fields.unwrap_or(""));
+    let mut marker = None;
+    let mut separator = '{';
+    for code in layout.bytes() {
+        if matches!(code, NULL | QUOTED | VERBATIM) {
+            marker = Some(code);
+            continue;
+        }
+        out.push(separator);
+        separator = ',';
+        let is_written = if code == UNKNOWN {
+            unknown.next().map(|(name, raw)| push_member(out, name, raw)).is_some()
+        } else {
+            Field::from_code(code).is_some_and(|spec| push_field(out, spec, marker.take(), value(spec.field)))
+        };
+        if !is_written {
+            return false;
+        }
+    }
+    if separator == '{' {
+        out.push('{');
+    }
+    out.push('}');
+    true
+}
+
+fn push_field(out: &mut String, spec: &FieldSpec, marker: Option<u8>, value: Option<FieldValue<'_>>) -> bool {
+    out.push('"');
+    out.push_str(spec.json_name);
+    out.push_str("\":");
+    match (value, marker) {
+        (_, Some(NULL)) => out.push_str("null"),
+        (Some(FieldValue::Text(text)), None) if spec.kind != FieldKind::Json => json::push_quoted(out, &text),
+        (Some(FieldValue::Text(text)), _) => out.push_str(&text),
+        (Some(FieldValue::Boolean(value)), Some(QUOTED)) => out.push_str(if value { "\"true\"" } else { "\"false\"" }),
+        (Some(FieldValue::Boolean(value)), _) => out.push_str(if value { "true" } else { "false" }),
+        (Some(FieldValue::Time(micros)), _) => {
+            out.push('"');
+            push_time(out, micros);
+            out.push('"');
+        }
+        (None, _) => return false,
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rebuilt(text: &str) -> (bool, String) {
+        let record = EventRecord::parse(text).expect(text);
+        let mut buffer = String::new();
+        (record.is_rebuilt_from_columns(&mut buffer), buffer)
+    }
+
+    #[test]
+    fn the_table_of_fields_is_in_the_order_of_the_enum_and_of_the_codes() {
+        for (index, spec) in FIELDS.iter().enumerate() {
+            assert_eq!(spec.field as usize, index, "{}", spec.json_name);
+            assert_eq!(Field::from_code(spec.code).map(|spec| spec.json_name), Some(spec.json_name));
+            assert!(crate::schema::COLUMNS.iter().any(|column| column.name == spec.column), "{}", spec.column);
+        }
+    }
+
+    #[test]
+    fn columns_give_the_text_back() {
+        for text in [
+            r#"{}"#,
+            r#"{"eventVersion":"1.08","userIdentity":{"type":"Root"},"eventTime":"2023-07-10T12:00:00Z","eventSource":"kms.amazonaws.com","readOnly":true}"#,
+            r#"{"readOnly":"true","managementEvent":"false","requestID":null,"requestParameters":null,"resources":[],"apiVersion":2}"#,
+            r#"{"new":1,"eventName":"X","New":{"a":[1.0E5]},"userAgent":"a \"b\" \\ é\n"}"#,
+        ] {
+            assert_eq!(rebuilt(text), (true, text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_columns_cannot_give_back_is_noticed() {
+        for text in [
+            r#"{ }"#,
+            r#"{"eventName": "X"}"#,
+            r#"{"eventName":"X"} "#,
+            r#"{"eventName":"a\u003db"}"#,
+            r#"{"eventName":"a\/b"}"#,
+            r#"{"eventName":"\ud800"}"#,
+            r#"{"eventTime":"2023-07-10T12:00:00.5Z"}"#,
+            r#"{"eventTime":"yesterday"}"#,
+            r#"{"eventTime":7}"#,
+            r#"{"readOnly":"maybe"}"#,
+            r#"{"eventName":"X","eventName":"Y"}"#,
+            r#"{"event\u004eame":"X","eventName":1.50}"#,
+        ] {
+            let (is_rebuilt, buffer) = rebuilt(text);
+            assert!(!is_rebuilt || buffer == text, "{text} came back as {buffer}");
+        }
+        assert!(!rebuilt(r#"{"eventName":"a\u003db"}"#).0);
+    }
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let kind = |text: &str| EventRecord::parse(text).expect(text).kind();
+        assert_eq!(kind(r#"{"eventSource":"kms.amazonaws.com","eventName":"Decrypt"}"#), Ok(RecordKind::ApiEvent));
+        assert_eq!(kind(r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","eventVersion":"2.1"}"#), Ok(RecordKind::S3Notification));
+        assert_eq!(kind(r#"{"eventCategory":"Insight"}"#), Ok(RecordKind::Insight));
+        assert_eq!(kind(r#"{"eventType":"AwsVpceEvent","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}"#), Ok(RecordKind::NetworkActivity));
+        assert_eq!(kind(r#"{"eventCategory":"Aggregated"}"#), Ok(RecordKind::Aggregated));
+        assert_eq!(kind(r#"{"eventName":"Decrypt"}"#), Err(RecordError::NotAnEvent("eventSource")));
+        assert_eq!(kind(r#"{"eventSource":"x","eventName":"y","eventVersion":"2.0"}"#), Err(RecordError::Version("2.0".to_owned())));
+        assert_eq!(kind(r#"{"eventSource":"x","eventName":"y","eventVersion":"1.12"}"#), Ok(RecordKind::ApiEvent));
+    }
+
+    #[test]
+    fn a_later_duplicate_member_wins() {
+        let record = EventRecord::parse(r#"{"eventName":"X","eventName":"Y"}"#).expect("record");
+        assert_eq!(record.text_of(Field::EventName), Some("Y"));
+    }
+}
