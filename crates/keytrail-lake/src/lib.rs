@@ -1,1 +1,48 @@
-//! stub
+//! A lake of Delta tables with sorted Parquet files, on a local folder or under an S3 prefix.
+//!
+//! Responsible for: object stores and their durability, the Delta log of each table, writing sorted data files with
+//! statistics, commits that happen once, compaction and the check of files against the log.
+//!
+//! It does not know: JSON events, CloudTrail, SQL, the terminal. What a column means is its caller's business; the
+//! shape of the tables comes in as a [`LakeSpec`].
+//!
+//! ```text
+//! record batches ──Table::encode──▶ EncodedFile ──Table::put──▶ DataFile ──Table::commit──▶ visible
+//!                  (CPU only)                    (durable)                 (atomic, once)
+//!                                                                             │
+//!                       Table::snapshot ◀── Delta log ◀───────────────────────┘
+//! ```
+//!
+//! Invariants:
+//! - A reader sees a commit whole or not at all.
+//! - A commit is reported only after it is durable: local files and folders are synced before they count.
+//! - A published file is never written to again, and no path is built from content beyond escaped partition values.
+
+mod append;
+mod check;
+mod commit;
+mod compact;
+mod error;
+mod lake;
+mod location;
+mod log;
+mod merge;
+mod partition;
+mod snapshot;
+mod statistics;
+mod storage;
+mod table;
+mod writer;
+
+pub use check::{CheckDepth, FileFinding, FindingKind, check_files, check_files_with};
+pub use commit::{Commit, CommitOperation, CommitOutcome, TransactionId};
+pub use compact::{CompactOptions, CompactSummary, compact};
+pub use error::LakeError;
+pub use lake::Lake;
+pub use location::Location;
+pub use partition::PartitionValues;
+pub use snapshot::{DataFile, Snapshot};
+pub use statistics::{Bound, ColumnStatistics, FileStatistics, ScalarStat};
+pub use storage::{Storage, StorageOptions, open_storage};
+pub use table::{LakeSpec, Table, TableSpec};
+pub use writer::EncodedFile;

@@ -1,0 +1,185 @@
+//! One Delta table of the lake: its shape, its place, and the state of its log that this process has seen.
+//!
+//! Reading the log is in [`crate::log`], writing files in [`crate::writer`], commits in [`crate::commit`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_schema::{Schema, SchemaRef};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use crate::error::LakeError;
+use crate::log::TableLog;
+use crate::partition::PartitionValues;
+use crate::snapshot::{DataFile, Snapshot};
+use crate::storage::Storage;
+use crate::writer::EncodedFile;
+
+/// The shape of one table.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    /// The table's name, and its folder in the lake.
+    pub name: &'static str,
+    /// All columns; the partition columns are text and come last.
+    pub schema: SchemaRef,
+    /// The partition columns, in path order.
+    pub partition_columns: &'static [&'static str],
+    /// The columns that the rows of a partition's files are sorted by: ascending, nulls first.
+    pub sort_columns: fn(&PartitionValues) -> &'static [&'static str],
+    /// Columns with a bloom filter.
+    pub bloom_filter_columns: &'static [&'static str],
+    /// Columns with statistics, in the Delta log and in the files down to the page; the sort columns have them too.
+    pub statistics_columns: &'static [&'static str],
+    /// Columns of all but unique values, for which a dictionary costs time and saves nothing.
+    pub plain_columns: &'static [&'static str],
+}
+
+impl TableSpec {
+    /// The columns of a data file: all but the partition columns.
+    pub fn file_schema(&self) -> SchemaRef {
+        let is_stored = |name: &str| !self.partition_columns.contains(&name);
+        let fields = self.schema.fields().iter().filter(|field| is_stored(field.name())).cloned();
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// The columns with statistics in files of a partition.
+    pub(crate) fn statistics_columns_of(&self, partition: &PartitionValues) -> Vec<&'static str> {
+        let mut columns = self.statistics_columns.to_vec();
+        columns.extend((self.sort_columns)(partition).iter().filter(|name| !self.statistics_columns.contains(name)));
+        columns
+    }
+}
+
+/// The shape of a whole lake.
+#[derive(Debug, Clone)]
+pub struct LakeSpec {
+    /// Its tables.
+    pub tables: Vec<TableSpec>,
+    /// The version of the shape; a lake with a higher one is refused.
+    pub format_version: u32,
+}
+
+/// A table of an open lake; cheap to clone, all clones share what they know of the log.
+#[derive(Clone)]
+pub struct Table {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    spec: TableSpec,
+    file_schema: SchemaRef,
+    storage: Storage,
+    log: TableLog,
+}
+
+impl Table {
+    /// Creates the table, unless it is there, or opens it.
+    pub(crate) async fn create_or_open(
+        lake: &Storage,
+        spec: &TableSpec,
+        format_version: u32,
+    ) -> Result<Self, LakeError> {
+        let table = Self::new(lake, spec, format_version)?;
+        if !table.log().exists().await? {
+            table.storage().require_conditional_put().await?;
+            table.log().create().await?;
+        }
+        table.log().verify().await?;
+        Ok(table)
+    }
+
+    /// Opens the table.
+    pub(crate) async fn open(lake: &Storage, spec: &TableSpec, format_version: u32) -> Result<Self, LakeError> {
+        let table = Self::new(lake, spec, format_version)?;
+        table.log().verify().await?;
+        Ok(table)
+    }
+
+    fn new(lake: &Storage, spec: &TableSpec, format_version: u32) -> Result<Self, LakeError> {
+        let storage = lake.child(spec.name);
+        let log = TableLog::new(&storage, spec, format_version)?;
+        let file_schema = spec.file_schema();
+        Ok(Self { shared: Arc::new(Shared { spec: spec.clone(), file_schema, storage, log }) })
+    }
+
+    /// The table's shape.
+    pub fn spec(&self) -> &TableSpec {
+        &self.shared.spec
+    }
+
+    /// The columns of a data file: all but the partition columns.
+    pub fn file_schema(&self) -> &SchemaRef {
+        &self.shared.file_schema
+    }
+
+    /// The table's root.
+    pub fn storage(&self) -> &Storage {
+        &self.shared.storage
+    }
+
+    pub(crate) fn log(&self) -> &TableLog {
+        &self.shared.log
+    }
+
+    /// The path of a data file in the store of [`Self::storage`].
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Corrupt`] when the log names a path that is none.
+    pub fn file_path(&self, file: &DataFile) -> Result<Path, LakeError> {
+        self.storage().path_of(&file.path)
+    }
+
+    /// The table as its log has it now.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Storage`] and [`LakeError::Corrupt`] for a log that cannot be read, [`LakeError::NewerFormat`]
+    /// when a newer version has changed the table meanwhile.
+    pub async fn snapshot(&self) -> Result<Snapshot, LakeError> {
+        self.log().snapshot().await
+    }
+
+    /// Writes an encoded file; it is durable when this returns, and visible to nobody before a commit.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Storage`]; then no whole file is there, and the call can be repeated.
+    pub async fn put(&self, file: EncodedFile) -> Result<DataFile, LakeError> {
+        self.storage().require_conditional_put().await?;
+        let (data_file, bytes) = file.into_parts();
+        let path = self.file_path(&data_file)?;
+        let name = self.storage().name_of(&data_file.path);
+        put_object(&self.storage().store(), &path, bytes).await.map_err(|error| LakeError::storage(name, error))?;
+        Ok(data_file)
+    }
+}
+
+/// Objects up to this size go in one request; larger ones in parts of it.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+const PARTS_IN_FLIGHT: usize = 4;
+
+async fn put_object(
+    store: &Arc<dyn object_store::ObjectStore>,
+    path: &Path,
+    bytes: bytes::Bytes,
+) -> object_store::Result<()> {
+    if bytes.len() <= PART_BYTES {
+        // The name is new, so overwriting makes a repeated request harmless.
+        return store.put(path, bytes.into()).await.map(|_result| ());
+    }
+    let upload = store.put_multipart(path).await?;
+    let mut writer = object_store::WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+    for start in (0..bytes.len()).step_by(PART_BYTES) {
+        writer.wait_for_capacity(PARTS_IN_FLIGHT).await?;
+        writer.put(bytes.slice(start..(start + PART_BYTES).min(bytes.len())));
+    }
+    writer.finish().await.map(|_result| ())
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("storage", self.storage()).finish_non_exhaustive()
+    }
+}
