@@ -159,3 +159,236 @@ fn context_columns<'a>(
     let state = Context::state(context.as_ref(), is_request_complete);
     (context.and_then(Context::into_pairs), Some(state))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn facts<'a>(event_name: &'a str, request: &'a str, additional: &'a str) -> KmsFacts<'a> {
+        KmsFacts::of(&KmsInput {
+            event_name,
+            aws_region: Some("us-west-2"),
+            recipient_account_id: Some("111122223333"),
+            request_parameters: Some(request),
+            additional_event_data: Some(additional),
+            ..KmsInput::default()
+        })
+    }
+
+    #[test]
+    fn kms_is_told_by_its_event_source() {
+        assert!(is_kms_event(Some("kms.amazonaws.com")) && is_kms_event(Some("kms.amazonaws.com.cn")));
+        assert!(!is_kms_event(Some("s3.amazonaws.com")) && !is_kms_event(Some("kmsx")) && !is_kms_event(None));
+    }
+
+    #[test]
+    fn a_plain_decrypt_borrows_everything() {
+        // Domain checklist 29, 47.
+        let resources = format!(r#"[{{"accountId":"111122223333","type":"AWS::KMS::Key","ARN":"{KEY}"}}]"#);
+        let found = KmsFacts::of(&KmsInput {
+            event_name: "Decrypt",
+            request_parameters: Some(r#"{"encryptionContext":{"b":"2","a":"1"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}"#),
+            response_elements: Some("null"),
+            additional_event_data: Some(r#"{"keyMaterialId":"00ff"}"#),
+            resources: Some(&resources),
+            ..KmsInput::default()
+        });
+        let expected = KmsFacts {
+            operation_class: OperationClass::Decrypt,
+            outcome: Outcome::Used,
+            key_arn: Some(KEY.into()),
+            source_key_arn: None,
+            requested_key_ref: None,
+            source_requested_key_ref: None,
+            key_resolution: KeyResolution::Resources,
+            encryption_context: Some(vec![("a".into(), Some("1".into())), ("b".into(), Some("2".into()))]),
+            source_encryption_context: None,
+            context_state: Some(ContextState::Present),
+            source_context_state: None,
+            grant_id: None,
+            key_material_id: Some("00ff".into()),
+            source_key_material_id: None,
+            alias_name: None,
+            algorithm: Some("SYMMETRIC_DEFAULT".into()),
+        };
+        assert_eq!(found, expected);
+        assert!(matches!(found.key_arn, Some(Cow::Borrowed(_))));
+    }
+
+    #[test]
+    fn re_encrypt_has_two_sides() {
+        // Domain checklist 32.
+        let request = r#"{"sourceEncryptionContext":{},"destinationEncryptionContext":{"Level":"3A"},"sourceKeyId":"alias/old","destinationKeyId":"alias/new",
+            "sourceEncryptionAlgorithm":"RSAES_OAEP_SHA_256","destinationEncryptionAlgorithm":"SYMMETRIC_DEFAULT"}"#;
+        let found = facts("ReEncrypt", request, r#"{"sourceKeyMaterialId":"aa","destinationKeyMaterialId":"bb"}"#);
+        assert_eq!(found.requested_key_ref.as_deref(), Some("alias/new"));
+        assert_eq!(found.source_requested_key_ref.as_deref(), Some("alias/old"));
+        assert_eq!(found.alias_name.as_deref(), Some("alias/new"));
+        assert_eq!(found.algorithm.as_deref(), Some("SYMMETRIC_DEFAULT"));
+        assert_eq!(found.key_material_id.as_deref(), Some("bb"));
+        assert_eq!(found.source_key_material_id.as_deref(), Some("aa"));
+        assert_eq!(found.context_state, Some(ContextState::Present));
+        assert_eq!(found.source_context_state, Some(ContextState::Empty));
+        assert_eq!(found.source_encryption_context, Some(Vec::new()));
+    }
+
+    #[test]
+    fn contexts_are_told_only_of_operations_that_take_one() {
+        // Domain checklist 21, 22, 28.
+        let with_context = r#"{"encryptionContext":{"a":"1"}}"#;
+        let cases = [
+            ("Encrypt", with_context, Some("present")),
+            ("Encrypt", r#"{"keyId":"k"}"#, Some("absent")),
+            ("Encrypt", r#"{"encryptionContext":{}}"#, Some("empty")),
+            ("Encrypt", r#"{"encryptionContext":null}"#, Some("unknown")),
+            ("Encrypt", r#"{"encryptionContext":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#, Some("unknown")),
+            ("Encrypt", r#"{"omitted":true,"originalSize":1}"#, Some("unknown")),
+            ("Encrypt", r#""text""#, Some("unknown")),
+            ("Encrypt", "{}", Some("unknown")),
+            ("Encrypt", "null", Some("unknown")),
+            ("ReEncrypt", with_context, Some("absent")),
+            ("Sign", with_context, None),
+            ("CreateGrant", r#"{"constraints":{"encryptionContextEquals":{"a":"1"}}}"#, None),
+            ("SomethingNew", with_context, Some("present")),
+            ("SomethingNew", "null", None),
+        ];
+        for (event_name, request, expected) in cases {
+            let found = facts(event_name, request, "null");
+            assert_eq!(found.context_state.map(ContextState::as_str), expected, "{event_name} {request}");
+            assert_eq!(found.encryption_context.is_some(), matches!(expected, Some("present" | "empty")));
+            let has_source = event_name == "ReEncrypt";
+            assert_eq!(found.source_context_state.is_some(), has_source);
+        }
+    }
+
+    #[test]
+    fn grants_aliases_and_algorithms_are_read_where_they_stand() {
+        let grants = [
+            ("CreateGrant", "null", r#"{"grantId":"r"}"#, "null", Some("r")),
+            ("RevokeGrant", r#"{"grantId":"q"}"#, "null", "null", Some("q")),
+            ("RetireGrant", "null", "null", r#"{"grantId":"a"}"#, Some("a")),
+            ("Decrypt", "null", "null", "null", None),
+        ];
+        for (event_name, request, response, additional, expected) in grants {
+            let found = KmsFacts::of(&KmsInput {
+                event_name,
+                request_parameters: Some(request),
+                response_elements: Some(response),
+                additional_event_data: Some(additional),
+                ..KmsInput::default()
+            });
+            assert_eq!(found.grant_id.as_deref(), expected, "{event_name}");
+        }
+        let aliases = [
+            ("DeleteAlias", r#"{"aliasName":"alias/a"}"#, Some("alias/a")),
+            ("Encrypt", r#"{"keyId":"alias/aws/ssm"}"#, Some("alias/aws/ssm")),
+            ("Encrypt", r#"{"keyId":"arn:aws:kms:us-west-2:1:alias/a/b"}"#, Some("alias/a/b")),
+            ("Encrypt", r#"{"keyId":"arn:aws:kms:us-west-2:1:key/a"}"#, None),
+        ];
+        for (event_name, request, expected) in aliases {
+            assert_eq!(facts(event_name, request, "null").alias_name.as_deref(), expected, "{request}");
+        }
+        let algorithms = [
+            ("Sign", r#"{"signingAlgorithm":"ECDSA_SHA_256"}"#, "ECDSA_SHA_256"),
+            ("GenerateMac", r#"{"macAlgorithm":"HMAC_SHA_512"}"#, "HMAC_SHA_512"),
+            ("DeriveSharedSecret", r#"{"keyAgreementAlgorithm":"ECDH"}"#, "ECDH"),
+            ("Decapsulate", r#"{"encapsulationAlgorithm":"ML_KEM"}"#, "ML_KEM"),
+        ];
+        for (event_name, request, expected) in algorithms {
+            assert_eq!(facts(event_name, request, "null").algorithm.as_deref(), Some(expected), "{request}");
+        }
+    }
+
+    #[test]
+    fn lone_surrogates_and_deep_values_cost_nothing_but_themselves() {
+        let deep = "[".repeat(100) + &"]".repeat(100);
+        let request = format!(r#"{{"x":{deep},"encryptionContext":{{"a\ud800":"\u003d\udc00"}},"keyId":"{KEY}"}}"#);
+        let found = facts("Encrypt", &request, "null");
+        assert_eq!(found.key_arn.as_deref(), Some(KEY));
+        assert_eq!(found.encryption_context, Some(vec![("a\u{fffd}".into(), Some("=\u{fffd}".into()))]));
+    }
+
+    /// Texts as they stand in KMS events and next to them, so that generated members reach every branch.
+    const WORDS: &[&str] = &[
+        "keyId", "KeyId", "sourceKeyId", "destinationKeyId", "targetKeyId", "aliasName", "grantId", "ARN", "arn", "ARNPrefix",
+        "encryptionContext", "sourceEncryptionContext", "destinationEncryptionContext", "keyMetadata", "dryRun", "omitted",
+        "alias/a", "arn:aws:kms:us-west-2:111122223333:alias/é", KEY, "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "HIDDEN_DUE_TO_SECURITY_REASONS", "aws:s3:arn", "aws:cloudtrail:arn", "SecretVersionId", "RequestToValidateKeyAccess",
+    ];
+
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![4 => proptest::sample::select(WORDS).prop_map(str::to_owned), 1 => ".{0,12}"]
+    }
+
+    fn json_member() -> impl Strategy<Value = String> {
+        let quoted = |text: &String| serde_json::to_string(text).expect("text is always JSON");
+        let scalar = prop_oneof![Just("null".to_owned()), Just("true".to_owned()), Just("-1e9".to_owned()), word().prop_map(move |text| quoted(&text))];
+        scalar.prop_recursive(4, 40, 5, move |inner| {
+            let pair = (word(), inner.clone()).prop_map(move |(key, value)| format!("{} : {value}", quoted(&key)));
+            prop_oneof![
+                2 => proptest::collection::vec(pair, 0..5).prop_map(|pairs| format!("{{{}}}", pairs.join(" ,"))),
+                1 => proptest::collection::vec(inner, 0..4).prop_map(|elements| format!("[{}]", elements.join(", "))),
+            ]
+        })
+    }
+
+    fn optional_member() -> impl Strategy<Value = Option<String>> {
+        let broken = "[{}\\[\\]:,\"\\\\ué0-9a ]{0,20}";
+        proptest::option::of(prop_oneof![8 => json_member(), 1 => broken])
+    }
+
+    fn event_name() -> impl Strategy<Value = String> {
+        let known: Vec<_> = OPERATIONS.iter().map(|operation| operation.name.to_owned()).collect();
+        prop_oneof![2 => proptest::sample::select(known), 2 => Just("ReEncrypt".to_owned()), 1 => ".{0,8}"]
+    }
+
+    fn assert_consistent(found: &KmsFacts<'_>) {
+        let is_found = !matches!(found.key_resolution, KeyResolution::Alias | KeyResolution::None);
+        assert_eq!(found.key_arn.is_some(), is_found);
+        for arn in [&found.key_arn, &found.source_key_arn].into_iter().flatten() {
+            assert!(arn::is_key_arn(arn), "{arn}");
+        }
+        let sides =
+            [(&found.encryption_context, found.context_state), (&found.source_encryption_context, found.source_context_state)];
+        for (pairs, state) in sides {
+            let expected = pairs.as_ref().map(|pairs| if pairs.is_empty() { ContextState::Empty } else { ContextState::Present });
+            assert_eq!(state.filter(|state| matches!(state, ContextState::Empty | ContextState::Present)), expected);
+            assert!(pairs.iter().all(|pairs| pairs.is_sorted_by(|one, next| one.0 < next.0)));
+        }
+        if found.operation_class != OperationClass::ReEncrypt {
+            assert!(found.source_key_arn.is_none() && found.source_context_state.is_none());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn facts_of_anything_are_consistent(
+            event_name in event_name(),
+            members in proptest::array::uniform5(optional_member()),
+            texts in proptest::array::uniform6(proptest::option::of(word())),
+        ) {
+            let [request, response, additional, details, resources] = &members;
+            let [event_type, region, code, message, recipient, principal] = &texts;
+            let found = KmsFacts::of(&KmsInput {
+                event_name: &event_name,
+                event_type: event_type.as_deref(),
+                aws_region: region.as_deref(),
+                error_code: code.as_deref(),
+                error_message: message.as_deref(),
+                recipient_account_id: recipient.as_deref(),
+                principal_account_id: principal.as_deref(),
+                invoked_by: None,
+                request_parameters: request.as_deref(),
+                response_elements: response.as_deref(),
+                additional_event_data: additional.as_deref(),
+                service_event_details: details.as_deref(),
+                resources: resources.as_deref(),
+            });
+            assert_consistent(&found);
+        }
+    }
+}

@@ -117,3 +117,116 @@ fn is_trail_check(operation: &Operation, context: &Context<'_>) -> bool {
         && log_arn.split('/').skip(1).any(|folder| folder == "AWSLogs")
         && !log_arn.ends_with(".gz")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kms::KmsFacts;
+
+    fn outcome_of(event_name: &str, code: &str, message: &str, request: &str) -> &'static str {
+        let input = KmsInput {
+            event_name,
+            error_code: Some(code).filter(|text| !text.is_empty()),
+            error_message: Some(message).filter(|text| !text.is_empty()),
+            request_parameters: Some(request),
+            ..KmsInput::default()
+        };
+        KmsFacts::of(&input).outcome.as_str()
+    }
+
+    #[test]
+    fn success_is_use_only_of_a_tracked_operation() {
+        // Domain §6.3, checklist 33, 34.
+        let cases = [
+            ("Decrypt", "used"),
+            ("GenerateDataKeyPairWithoutPlaintext", "used"),
+            ("VerifyMac", "used"),
+            ("Decapsulate", "used"),
+            ("GenerateRandom", "succeeded"),
+            ("GetPublicKey", "succeeded"),
+            ("DescribeKey", "succeeded"),
+            ("CreateGrant", "succeeded"),
+            ("DeleteKey", "succeeded"),
+            ("SomethingNew", "succeeded"),
+        ];
+        for (event_name, expected) in cases {
+            assert_eq!(outcome_of(event_name, "", "", "null"), expected, "{event_name}");
+        }
+    }
+
+    #[test]
+    fn errors_are_classed_by_code_and_text() {
+        // Domain §6.3, checklist 40-42, 44.
+        let cases = [
+            ("DisabledException", "arn:… is disabled.", "blocked"),
+            ("Disabled", "", "blocked"),
+            ("KMS.DisabledException", "", "blocked"),
+            ("DisabledException", "arn:… is pending deletion (or pending replica deletion).", "blocked"),
+            ("KMSInvalidStateException", "arn:… is pending deletion.", "blocked"),
+            ("KMS.KMSInvalidStateException", "arn:… is pending import.", "blocked"),
+            ("KMSInvalidStateException", "arn:… is unavailable.", "blocked"),
+            ("KMSInvalidStateException", "", "blocked"),
+            ("KMSInvalidStateException", "arn:… is creating.", "transient"),
+            ("KMSInvalidStateException", "arn:… is updating.", "transient"),
+            ("KMSInvalidStateException", "The external key store proxy rejected the request because …", "transient"),
+            ("", "arn:… is disabled.", "blocked"),
+            ("", "something went wrong", "failed"),
+            ("NotFoundException", "Key 'arn:…' does not exist", "not_found"),
+            ("AccessDenied", "", "denied"),
+            ("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, …", "denied"),
+            ("VpceAccessDenied", "The request was denied due to a VPC endpoint policy", "denied"),
+            ("Client.UnauthorizedOperation", "", "denied"),
+            ("DryRunOperationException", "", "probe"),
+            ("KMSInvalidSignatureException", "", "verify_failed"),
+            ("KMSInvalidMacException", "", "verify_failed"),
+            ("IncorrectKeyException", "The key ID in the request does not identify a CMK that can …", "failed"),
+            ("InvalidCiphertextException", "", "failed"),
+            ("InvalidKeyUsageException", "", "failed"),
+            ("ValidationException", "Value 'x is disabled' at 'keyId' failed", "failed"),
+            ("InvalidGrantTokenException", "", "failed"),
+            ("LimitExceededException", "", "failed"),
+            ("SomethingNew", "", "failed"),
+            ("ThrottlingException", "", "transient"),
+            ("KeyUnavailableException", "", "transient"),
+            ("DependencyTimeoutException", "", "transient"),
+            ("KMSInternalException", "", "transient"),
+        ];
+        for event_name in ["Decrypt", "DescribeKey", "ScheduleKeyDeletion", "SomethingNew"] {
+            for (code, message, expected) in cases {
+                assert_eq!(outcome_of(event_name, code, message, "null"), expected, "{event_name} {code} {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn dry_runs_and_checks_are_probes() {
+        // Domain §5, checklist 38, 39.
+        let secret = r#"{"encryptionContext":{"SecretARN":"arn:s","SecretVersionId":"RequestToValidateKeyAccess"}}"#;
+        let real_secret = r#"{"encryptionContext":{"SecretARN":"arn:s","SecretVersionId":"1"}}"#;
+        let trail = |log_arn: &str| {
+            format!(r#"{{"encryptionContext":{{"aws:cloudtrail:arn":"arn:t","aws:s3:arn":"arn:aws:s3:::{log_arn}"}}}}"#)
+        };
+        let folder = trail("bucket/AWSLogs/111122223333/");
+        let below_prefix = trail("bucket/pre/fix/AWSLogs/o-abc/111122223333");
+        let log_file = trail("bucket/AWSLogs/1/CloudTrail/us-west-2/2015/11/11/1_CloudTrail_us-west-2_20151111T2115Z_x.json.gz");
+        let elsewhere = trail("bucket/AWSLogs-of-mine/x");
+        let cases = [
+            ("Decrypt", "", r#"{"dryRun":true}"#, "probe"),
+            ("Decrypt", "AccessDeniedException", r#"{"dryRun":true}"#, "probe"),
+            ("CreateGrant", "DryRunOperationException", "null", "probe"),
+            ("Decrypt", "", r#"{"dryRun":false}"#, "used"),
+            ("GenerateDataKey", "", secret, "probe"),
+            ("Decrypt", "", secret, "probe"),
+            ("Decrypt", "DisabledException", secret, "blocked"),
+            ("Decrypt", "", real_secret, "used"),
+            ("GenerateDataKey", "", &folder, "probe"),
+            ("GenerateDataKey", "", &below_prefix, "probe"),
+            ("GenerateDataKey", "", &log_file, "used"),
+            ("GenerateDataKey", "", &elsewhere, "used"),
+            ("Decrypt", "", &folder, "used"),
+        ];
+        for (event_name, code, request, expected) in cases {
+            assert_eq!(outcome_of(event_name, code, "", request), expected, "{event_name} {code} {request}");
+        }
+    }
+}

@@ -235,9 +235,9 @@ fn by_service_event<'a>(input: &KmsInput<'a>) -> Found<'a> {
     if arn::is_key_arn(&key_id) {
         return Some((key_id, KeyResolution::ServiceEvent));
     }
+    let key_id = Some(key_id).filter(|text| arn::is_key_id(text))?;
     let account = input.recipient_account_id.filter(|account| arn::is_account_id(account))?;
-    let arn = arn::is_key_id(&key_id).then(|| arn::key_arn(input.aws_region.unwrap_or_default(), account, &key_id))?;
-    Some((Cow::Owned(arn), KeyResolution::ServiceEvent))
+    Some((Cow::Owned(arn::key_arn(input.aws_region?, account, &key_id)), KeyResolution::ServiceEvent))
 }
 
 fn by_error_message<'a>(input: &KmsInput<'a>) -> Found<'a> {
@@ -261,4 +261,171 @@ fn caller_account<'a>(input: &KmsInput<'a>) -> Option<&'a str> {
 fn names_alias(requested: Requested<'_, '_>) -> bool {
     let is_alias = |reference: &Cow<'_, str>| KeyReference::of(reference).is_alias();
     requested.alias_name.is_some() || requested.key.is_some_and(is_alias)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kms::KmsFacts;
+
+    const ONE: &str = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    const TWO: &str = "arn:aws:kms:us-west-2:111122223333:key/0987dcba-09fe-87dc-65ba-ab0987654321";
+    const FOREIGN: &str = "arn:aws:kms:us-west-2:444455556666:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+
+    /// A call by account 111122223333 in us-west-2, to be filled in.
+    const CALL: KmsInput<'static> = KmsInput {
+        event_name: "Decrypt",
+        event_type: Some("AwsApiCall"),
+        aws_region: Some("us-west-2"),
+        error_code: None,
+        error_message: None,
+        recipient_account_id: Some("111122223333"),
+        principal_account_id: Some("111122223333"),
+        invoked_by: None,
+        request_parameters: None,
+        response_elements: None,
+        additional_event_data: None,
+        service_event_details: None,
+        resources: None,
+    };
+
+    /// Writes the key ARNs in the place of their names.
+    fn filled(text: &str) -> String {
+        let id = |arn: &str| arn.rsplit('/').next().expect("an id").to_owned();
+        let text = text.replace("ONE_ID", &id(ONE)).replace("TWO_ID", &id(TWO)).replace("FOREIGN_ID", &id(FOREIGN));
+        text.replace("ONE", ONE).replace("TWO", TWO).replace("FOREIGN", FOREIGN)
+    }
+
+    /// `key_resolution`, `key_arn` and `source_key_arn` of a record, with the key ARNs by their names.
+    fn resolved(input: &KmsInput<'_>) -> String {
+        let facts = KmsFacts::of(input);
+        let arns = [facts.key_arn, facts.source_key_arn].into_iter().flatten();
+        let words: Vec<_> = std::iter::once(facts.key_resolution.as_str().into()).chain(arns).collect();
+        words.join(" ").replace(ONE, "ONE").replace(TWO, "TWO").replace(FOREIGN, "FOREIGN")
+    }
+
+    #[test]
+    fn a_single_key_is_found_by_the_first_step_that_has_one() {
+        // Event name, request, response, resources, error message; domain checklist 20, 29-31, 33, 40.
+        let cases = [
+            ("Decrypt", "{}", "null", r#"[{"ARN":"ONE","type":"AWS::KMS::Key"}]"#, "", "resources ONE"),
+            ("Decrypt", r#"{"keyId":"TWO"}"#, "null", r#"[{"ARN":"ONE"}]"#, "", "resources ONE"),
+            ("Decrypt", r#"{"keyId":"TWO"}"#, "null", r#"[{"ARN":"ONE"},{"ARN":"TWO"}]"#, "", "resources TWO"),
+            ("Decrypt", r#"{"keyId":"alias/a"}"#, "null", r#"[{"ARN":"ONE"},{"ARN":"TWO"}]"#, "", "resources ONE"),
+            ("Encrypt", r#"{"keyId":"alias/a"}"#, "null", r#"["ONE"]"#, "", "resources ONE"),
+            ("Encrypt", r#"{"keyId":"FOREIGN"}"#, "null", r#"[{"arn":"FOREIGN"}]"#, "", "resources FOREIGN"),
+            ("CreateAlias", "{}", "null", r#"[{"ARN":"ONE"},{"ARN":"arn:aws:kms:us-west-2:1:alias/a"}]"#, "", "resources ONE"),
+            ("UpdateAlias", "{}", "null", r#"[{"ARN":"arn:aws:kms:us-west-2:1:alias/key/a"},{"ARN":"ONE"}]"#, "", "resources ONE"),
+            ("CreateKey", "{}", r#"{"keyMetadata":{"keyId":"ONE_ID","arn":"ONE"}}"#, "null", "", "response ONE"),
+            ("CreateGrant", r#"{"keyId":"TWO"}"#, r#"{"grantId":"g","keyId":"ONE"}"#, "[]", "", "response ONE"),
+            ("RotateKeyOnDemand", r#"{"keyId":"ONE"}"#, r#"{"keyId":"ONE_ID"}"#, "[]", "", "request_arn ONE"),
+            ("DescribeKey", r#"{"keyId":"ONE_ID"}"#, "null", "[]", "", "request_id ONE"),
+            ("CreateAlias", r#"{"aliasName":"alias/a","targetKeyId":"ONE_ID"}"#, "null", "null", "", "request_id ONE"),
+            ("Decrypt", "null", "null", "null", "ONE is disabled.", "error_message ONE"),
+            ("Encrypt", r#"{"keyId":"alias/a"}"#, "null", "null", "ONE is pending deletion.", "error_message ONE"),
+            ("Encrypt", r#"{"keyId":"alias/a"}"#, "null", "[]", "", "alias"),
+            ("Encrypt", r#"{"keyId":"arn:aws:kms:us-west-2:444455556666:alias/a"}"#, "null", "[]", "", "alias"),
+            ("DeleteAlias", r#"{"aliasName":"alias/a"}"#, "null", r#"[{"ARN":"arn:aws:kms:us-west-2:1:alias/a"}]"#, "", "alias"),
+            ("Decrypt", "null", "null", "null", "The ciphertext refers to a customer master key that does not exist", "none"),
+            ("Encrypt", r#"{"keyId":"nonsense"}"#, "null", "null", "Invalid keyId nonsense", "none"),
+            ("GenerateRandom", "null", "null", "[]", "", "none"),
+        ];
+        for (event_name, request, response, resources, message, expected) in cases {
+            let [request, response, resources, message] = [request, response, resources, message].map(filled);
+            let input = KmsInput {
+                event_name,
+                request_parameters: Some(&request),
+                response_elements: Some(&response),
+                resources: Some(&resources),
+                error_message: Some(message.as_str()).filter(|text| !text.is_empty()),
+                ..CALL
+            };
+            assert_eq!(resolved(&input), expected, "{event_name} {request} {resources}");
+        }
+    }
+
+    #[test]
+    fn a_bare_id_belongs_to_the_caller() {
+        // Domain §4 step 4, checklist 19, 23, 30.
+        let request = filled(r#"{"keyId":"FOREIGN_ID"}"#);
+        let call = KmsInput { request_parameters: Some(&request), ..CALL };
+        let cases = [
+            ("AwsApiCall", Some("444455556666"), Some("111122223333"), "request_id FOREIGN"),
+            ("AwsApiCall", None, Some("444455556666"), "request_id FOREIGN"),
+            ("AwsApiCall", Some("anonymous"), Some("444455556666"), "request_id FOREIGN"),
+            ("AwsServiceEvent", Some("111122223333"), Some("444455556666"), "request_id FOREIGN"),
+            ("AwsServiceEvent", Some("444455556666"), None, "request_id FOREIGN"),
+            ("AwsApiCall", None, None, "none"),
+        ];
+        for (event_type, principal_account_id, recipient_account_id, expected) in cases {
+            let event_type = Some(event_type);
+            let input = KmsInput { event_type, principal_account_id, recipient_account_id, ..call };
+            assert_eq!(resolved(&input), expected, "{event_type:?} {principal_account_id:?} {recipient_account_id:?}");
+        }
+        assert_eq!(resolved(&KmsInput { aws_region: None, ..call }), "none");
+        let in_china = KmsInput { aws_region: Some("cn-north-1"), principal_account_id: Some("011122223333"), ..call };
+        let expected = "request_id arn:aws-cn:kms:cn-north-1:011122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+        assert_eq!(resolved(&in_china), expected);
+    }
+
+    #[test]
+    fn service_events_name_the_key_in_their_details() {
+        // Domain checklist 34.
+        let cases = [
+            (r#"{"keyId":"ONE_ID","rotationType":"AUTOMATIC"}"#, "null", "service_event ONE"),
+            (r#"{"keyId":"TWO"}"#, "null", "service_event TWO"),
+            (r#"{"keyId":"TWO"}"#, r#"[{"ARN":"ONE"}]"#, "resources ONE"),
+            (r#"{"keyId":"short"}"#, "null", "none"),
+            (r#""text""#, "null", "none"),
+        ];
+        for (details, resources, expected) in cases {
+            let [details, resources] = [details, resources].map(filled);
+            let input = KmsInput {
+                event_name: "RotateKey",
+                event_type: Some("AwsServiceEvent"),
+                principal_account_id: None,
+                service_event_details: Some(&details),
+                resources: Some(&resources),
+                ..CALL
+            };
+            assert_eq!(resolved(&input), expected, "{details} {resources}");
+        }
+    }
+
+    #[test]
+    fn re_encrypt_gives_each_key_its_role() {
+        // Request, resources, error message -> destination, source; domain checklist 32.
+        let cases = [
+            ("{}", r#"[{"ARN":"ONE"},{"ARN":"TWO"}]"#, "", "resources TWO ONE"),
+            (r#"{"destinationKeyId":"TWO_ID"}"#, r#"[{"ARN":"ONE"},{"ARN":"TWO"}]"#, "", "resources TWO ONE"),
+            (r#"{"destinationKeyId":"ONE"}"#, r#"[{"ARN":"ONE"},{"ARN":"TWO"}]"#, "", "resources ONE TWO"),
+            (r#"{"destinationKeyId":"ONE"}"#, r#"[{"ARN":"ONE"},{"ARN":"ONE"}]"#, "", "resources ONE ONE"),
+            (r#"{"destinationKeyId":"alias/a"}"#, r#"[{"ARN":"ONE"},{"ARN":"TWO"}]"#, "", "resources TWO ONE"),
+            (r#"{"sourceKeyId":"ONE","destinationKeyId":"TWO"}"#, r#"[{"ARN":"TWO"}]"#, "", "resources TWO ONE"),
+            (r#"{"sourceKeyId":"ONE","destinationKeyId":"TWO"}"#, r#"[{"ARN":"ONE"}]"#, "", "request_arn TWO ONE"),
+            (r#"{"sourceKeyId":"ONE","destinationKeyId":"ONE_ID"}"#, r#"[{"ARN":"ONE"}]"#, "", "resources ONE ONE"),
+            (r#"{"destinationKeyId":"TWO_ID"}"#, r#"[{"ARN":"TWO"}]"#, "", "resources TWO"),
+            (r#"{"destinationKeyId":"TWO_ID"}"#, r#"[{"ARN":"ONE"}]"#, "", "request_id TWO ONE"),
+            (r#"{"destinationKeyId":"alias/a"}"#, r#"[{"ARN":"FOREIGN"}]"#, "", "alias FOREIGN"),
+            (r#"{"destinationKeyId":"arn:aws:kms:us-west-2:444455556666:alias/a"}"#, r#"[{"ARN":"ONE"}]"#, "", "alias ONE"),
+            (r#"{"sourceKeyId":"ONE","destinationKeyId":"alias/a"}"#, r#"[{"ARN":"TWO"}]"#, "", "resources TWO ONE"),
+            (r#"{"destinationKeyId":"alias/a"}"#, r#"[{"ARN":"ONE"}]"#, "", "resources ONE"),
+            (r#"{"sourceKeyId":"ONE","destinationKeyId":"TWO"}"#, "null", "", "request_arn TWO ONE"),
+            (r#"{"sourceKeyId":"ONE","destinationKeyId":"alias/a"}"#, "null", "TWO is disabled.", "error_message TWO ONE"),
+            (r#"{"sourceKeyId":"ONE","destinationKeyId":"alias/a"}"#, "null", "ONE is disabled.", "alias ONE"),
+            (r#"{"destinationKeyId":"TWO"}"#, "null", "ONE is disabled.", "request_arn TWO ONE"),
+            ("null", "null", "", "none"),
+        ];
+        for (request, resources, message, expected) in cases {
+            let [request, resources, message] = [request, resources, message].map(filled);
+            let input = KmsInput {
+                event_name: "ReEncrypt",
+                request_parameters: Some(&request),
+                resources: Some(&resources),
+                error_message: Some(message.as_str()).filter(|text| !text.is_empty()),
+                ..CALL
+            };
+            assert_eq!(resolved(&input), expected, "{request} {resources} {message}");
+        }
+    }
 }
