@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::arn;
 use super::context::Context;
+use super::operations::OperationClass;
 use crate::json::{self, Scanner};
 
 /// What stands in place of a value that AWS does not log.
@@ -124,6 +125,18 @@ impl<'a> Fields<'a> {
         }
         fields.is_complete &= !is_omitted;
         fields
+    }
+
+    /// Reads requestParameters: of ReEncrypt the destination's members count as the call's own, other operations have no source.
+    pub(super) fn read_request(member: Option<&'a str>, class: OperationClass) -> Self {
+        let fields = Self::read(member);
+        if class == OperationClass::ReEncrypt {
+            let (key_id, context) = (fields.destination_key_id, fields.destination_context);
+            Self { key_id, context, destination_key_id: None, destination_context: None, ..fields }
+        } else {
+            let key_id = fields.key_id.or(fields.target_key_id);
+            Self { key_id, target_key_id: None, source_key_id: None, source_context: None, ..fields }
+        }
     }
 
     fn put(&mut self, field: Field, spelling: Spelling, value: &'a str) {

@@ -27,7 +27,7 @@ pub use resolution::KeyResolution;
 
 use context::Context;
 use fields::Fields;
-use resolution::{Requested, ResolvedKeys};
+use resolution::ResolvedKeys;
 
 /// Everything of a record that KMS facts are drawn from; JSON members as their exact, valid JSON text; `None` = absent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -107,26 +107,16 @@ impl<'a> KmsFacts<'a> {
     pub fn of(input: &KmsInput<'a>) -> Self {
         let operation = operation(input.event_name);
         let class = operation.map_or(OperationClass::Unknown, |operation| operation.class);
-        let request = Fields::read(input.request_parameters);
+        let is_pair = class == OperationClass::ReEncrypt;
+        let request = Fields::read_request(input.request_parameters, class);
         let response = Fields::read(input.response_elements);
         let additional = Fields::read(input.additional_event_data);
         let outcome = outcome::outcome(operation, input, &request);
-        let is_pair = class == OperationClass::ReEncrypt;
-        let Fields { key_id, source_key_id, destination_key_id, target_key_id, alias_name, .. } = request;
-        let (requested_key_ref, source_requested_key_ref) =
-            if is_pair { (destination_key_id, source_key_id) } else { (key_id.or(target_key_id), None) };
-        let requested = Requested {
-            key: requested_key_ref.as_ref(),
-            source_key: source_requested_key_ref.as_ref(),
-            alias_name: alias_name.as_ref(),
-        };
-        let ResolvedKeys { key_arn, source_key_arn, resolution } =
-            resolution::resolve(class, input, requested, &response);
-        let contexts = if is_pair { (request.destination_context, request.source_context) } else { (request.context, None) };
-        let takes_context = operation.map_or(contexts.0.is_some(), |operation| operation.takes_context);
-        let is_complete = request.is_complete;
-        let (encryption_context, context_state) = context_columns(takes_context, contexts.0, is_complete);
-        let (source_encryption_context, source_context_state) = context_columns(is_pair, contexts.1, is_complete);
+        let ResolvedKeys { key_arn, source_key_arn, resolution } = resolution::resolve(class, input, &request, &response);
+        let takes_context = operation.map_or(request.context.is_some(), |operation| operation.takes_context);
+        let (encryption_context, context_state) = context_columns(takes_context, request.context, request.is_complete);
+        let (source_encryption_context, source_context_state) =
+            context_columns(is_pair, request.source_context, request.is_complete);
         Self {
             operation_class: class,
             outcome,
@@ -140,10 +130,10 @@ impl<'a> KmsFacts<'a> {
             grant_id: response.grant_id.or(request.grant_id).or(additional.grant_id),
             key_material_id: additional.destination_key_material_id.or(additional.key_material_id),
             source_key_material_id: additional.source_key_material_id.filter(|_| is_pair),
-            alias_name: alias_name.or_else(|| requested_key_ref.as_ref().and_then(arn::alias_name_of)),
+            alias_name: request.alias_name.or_else(|| request.key_id.as_ref().and_then(arn::alias_name_of)),
             algorithm: request.algorithm.or(request.source_algorithm),
-            requested_key_ref,
-            source_requested_key_ref,
+            requested_key_ref: request.key_id,
+            source_requested_key_ref: request.source_key_id,
         }
     }
 }

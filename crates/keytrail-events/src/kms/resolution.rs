@@ -68,31 +68,23 @@ pub(super) struct ResolvedKeys<'a> {
 
 type Found<'a> = Option<(Cow<'a, str>, KeyResolution)>;
 
-/// What the request names as keys; `None` = left out.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Requested<'r, 'a> {
-    pub(super) key: Option<&'r Cow<'a, str>>,
-    pub(super) source_key: Option<&'r Cow<'a, str>>,
-    pub(super) alias_name: Option<&'r Cow<'a, str>>,
-}
-
 /// Finds the keys that a call touched.
 pub(super) fn resolve<'a>(
     class: OperationClass,
     input: &KmsInput<'a>,
-    requested: Requested<'_, 'a>,
+    request: &Fields<'a>,
     response: &Fields<'a>,
 ) -> ResolvedKeys<'a> {
     let (first, second) = resource_keys(input.resources);
     let (found, source_key_arn) = if class == OperationClass::ReEncrypt {
-        resolve_pair(input, requested, (first, second))
+        resolve_pair(input, request, (first, second))
     } else {
-        let by_resources = one_of(first, second, requested.key).map(|arn| (arn, KeyResolution::Resources));
-        (by_resources.or_else(|| resolve_single(input, requested, response)), None)
+        let by_resources = one_of(first, second, request.key_id.as_ref()).map(|arn| (arn, KeyResolution::Resources));
+        (by_resources.or_else(|| resolve_single(input, request, response)), None)
     };
     let (key_arn, resolution) = match found {
         Some((arn, resolution)) => (Some(arn), resolution),
-        None if names_alias(requested) => (None, KeyResolution::Alias),
+        None if names_alias(request) => (None, KeyResolution::Alias),
         None => (None, KeyResolution::None),
     };
     ResolvedKeys { key_arn, source_key_arn, resolution }
@@ -116,37 +108,37 @@ fn one_of<'a>(
     }
 }
 
-fn resolve_single<'a>(input: &KmsInput<'a>, requested: Requested<'_, 'a>, response: &Fields<'a>) -> Found<'a> {
+fn resolve_single<'a>(input: &KmsInput<'a>, request: &Fields<'a>, response: &Fields<'a>) -> Found<'a> {
     let in_response = [&response.key_id, &response.key_metadata_arn].into_iter().flatten();
     if let Some(arn) = in_response.into_iter().find(|text| arn::is_key_arn(text)) {
         return Some((arn.clone(), KeyResolution::Response));
     }
-    by_request_arn(requested.key)
+    by_request_arn(request.key_id.as_ref())
         .or_else(|| by_service_event(input))
-        .or_else(|| by_request_id(input, requested.key))
+        .or_else(|| by_request_id(input, request.key_id.as_ref()))
         .or_else(|| by_error_message(input))
 }
 
 /// The keys of ReEncrypt: destination (with its resolution) and source.
 fn resolve_pair<'a>(
     input: &KmsInput<'a>,
-    requested: Requested<'_, 'a>,
+    request: &Fields<'a>,
     in_resources: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
 ) -> (Found<'a>, Option<Cow<'a, str>>) {
     let (mut destination, mut source) = match in_resources {
         (Some(first), Some(second)) => {
-            let (source, destination) = in_order(first, second, requested);
+            let (source, destination) = in_order(first, second, request);
             (Some((destination, KeyResolution::Resources)), Some(source))
         }
-        (Some(only), _) => by_role(only, KeyResolution::Resources, input, requested),
+        (Some(only), _) => by_role(only, KeyResolution::Resources, input, request),
         _ => (None, None),
     };
     let of_request = |reference| by_request_arn(reference).or_else(|| by_request_id(input, reference));
-    destination = destination.or_else(|| of_request(requested.key));
-    source = source.or_else(|| of_request(requested.source_key).map(|(arn, _)| arn));
+    destination = destination.or_else(|| of_request(request.key_id.as_ref()));
+    source = source.or_else(|| of_request(request.source_key_id.as_ref()).map(|(arn, _)| arn));
     if destination.is_none() || source.is_none() {
         let (in_message, source_in_message) = match by_error_message(input) {
-            Some((arn, resolution)) => by_role(arn, resolution, input, requested),
+            Some((arn, resolution)) => by_role(arn, resolution, input, request),
             None => (None, None),
         };
         let is_news = |(arn, _): &(Cow<'_, str>, KeyResolution)| source.as_ref() != Some(arn);
@@ -160,9 +152,9 @@ fn resolve_pair<'a>(
 fn in_order<'a>(
     first: Cow<'a, str>,
     second: Cow<'a, str>,
-    requested: Requested<'_, 'a>,
+    request: &Fields<'a>,
 ) -> (Cow<'a, str>, Cow<'a, str>) {
-    let is_destination = |key: &str| relation(requested.key, key, None) == Relation::Same;
+    let is_destination = |key: &str| relation(request.key_id.as_ref(), key, None) == Relation::Same;
     if is_destination(&first) && !is_destination(&second) { (second, first) } else { (first, second) }
 }
 
@@ -173,11 +165,11 @@ fn by_role<'a>(
     key: Cow<'a, str>,
     resolution: KeyResolution,
     input: &KmsInput<'a>,
-    requested: Requested<'_, 'a>,
+    request: &Fields<'a>,
 ) -> (Found<'a>, Option<Cow<'a, str>>) {
     use Relation::{Different, Open, Same};
-    let as_source = relation(requested.source_key, &key, Some(input));
-    let as_destination = relation(requested.key, &key, Some(input));
+    let as_source = relation(request.source_key_id.as_ref(), &key, Some(input));
+    let as_destination = relation(request.key_id.as_ref(), &key, Some(input));
     match (as_source, as_destination) {
         (Same, Same) => (Some((key.clone(), resolution)), Some(key)),
         (Same, _) | (Open, Different) => (None, Some(key)),
@@ -258,9 +250,9 @@ fn caller_account<'a>(input: &KmsInput<'a>) -> Option<&'a str> {
         .find(|account| arn::is_account_id(account))
 }
 
-fn names_alias(requested: Requested<'_, '_>) -> bool {
+fn names_alias(request: &Fields<'_>) -> bool {
     let is_alias = |reference: &Cow<'_, str>| KeyReference::of(reference).is_alias();
-    requested.alias_name.is_some() || requested.key.is_some_and(is_alias)
+    request.alias_name.is_some() || request.key_id.as_ref().is_some_and(is_alias)
 }
 
 #[cfg(test)]
