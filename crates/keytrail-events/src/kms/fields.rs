@@ -1,174 +1,157 @@
-//! The members that matter to KMS facts, read in one pass over a JSON member of the record.
+//! The members that matter to KMS facts, each JSON member of the record read in one pass.
 //!
-//! The same names stand in requestParameters, responseElements, additionalEventData and serviceEventDetails, so one reader serves
-//! all four. It reads; what follows from the values is decided elsewhere.
+//! It reads and tells types apart; what follows from the values is decided elsewhere.
 
 use std::borrow::Cow;
 
 use super::arn;
 use super::context::Context;
 use super::operations::OperationClass;
-use crate::json::{self, Scanner};
+use crate::json::{self, Scanner, SyntaxError};
 
 /// What stands in place of a value that AWS does not log.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
-/// The known members of one JSON member of a record; `None` = not there, `null`, hidden, or of another type.
+/// What the caller asked for; a text is `None` where it is not there, `null`, empty, hidden or of another type.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a> {
+pub(super) struct Request<'a> {
+    /// What the caller typed as key; of ReEncrypt the destination key.
     pub(super) key_id: Option<Cow<'a, str>>,
+    /// Of ReEncrypt, what the caller typed as source key.
     pub(super) source_key_id: Option<Cow<'a, str>>,
-    pub(super) destination_key_id: Option<Cow<'a, str>>,
-    pub(super) target_key_id: Option<Cow<'a, str>>,
-    /// `keyMetadata.arn`, the key that CreateKey made or DescribeKey described.
-    pub(super) key_metadata_arn: Option<Cow<'a, str>>,
     pub(super) alias_name: Option<Cow<'a, str>>,
     pub(super) grant_id: Option<Cow<'a, str>>,
-    pub(super) key_material_id: Option<Cow<'a, str>>,
-    pub(super) source_key_material_id: Option<Cow<'a, str>>,
-    pub(super) destination_key_material_id: Option<Cow<'a, str>>,
-    /// The algorithm under any of the names that operations give it; for ReEncrypt the destination's.
+    /// The algorithm under any of the names that operations give it; of ReEncrypt the destination's.
     pub(super) algorithm: Option<Cow<'a, str>>,
-    pub(super) source_algorithm: Option<Cow<'a, str>>,
+    /// The encryption context; of ReEncrypt the destination's.
     pub(super) context: Option<Context<'a>>,
+    /// Of ReEncrypt, the source's encryption context.
     pub(super) source_context: Option<Context<'a>>,
-    pub(super) destination_context: Option<Context<'a>>,
     /// `dryRun` is true.
     pub(super) is_dry_run: bool,
-    /// It is an object with members, and not marked as omitted: what is missing in it was not given.
+    /// The parameters are an object with members, not marked as omitted: what is missing in them was not given.
     pub(super) is_complete: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    KeyId,
-    SourceKeyId,
-    DestinationKeyId,
-    TargetKeyId,
-    KeyMetadata,
-    AliasName,
-    GrantId,
-    KeyMaterialId,
-    SourceKeyMaterialId,
-    DestinationKeyMaterialId,
-    Algorithm,
-    SourceAlgorithm,
-    Context,
-    SourceContext,
-    DestinationContext,
-    DryRun,
-    Omitted,
-}
-
-/// Field names; those that most events carry come first.
-const NAMES: [(&str, Field); 21] = [
-    ("encryptionContext", Field::Context),
-    ("keyId", Field::KeyId),
-    ("encryptionAlgorithm", Field::Algorithm),
-    ("keyMaterialId", Field::KeyMaterialId),
-    ("signingAlgorithm", Field::Algorithm),
-    ("macAlgorithm", Field::Algorithm),
-    ("keyAgreementAlgorithm", Field::Algorithm),
-    ("encapsulationAlgorithm", Field::Algorithm),
-    ("destinationEncryptionAlgorithm", Field::Algorithm),
-    ("sourceEncryptionAlgorithm", Field::SourceAlgorithm),
-    ("sourceKeyId", Field::SourceKeyId),
-    ("destinationKeyId", Field::DestinationKeyId),
-    ("sourceEncryptionContext", Field::SourceContext),
-    ("destinationEncryptionContext", Field::DestinationContext),
-    ("sourceKeyMaterialId", Field::SourceKeyMaterialId),
-    ("destinationKeyMaterialId", Field::DestinationKeyMaterialId),
-    ("grantId", Field::GrantId),
-    ("aliasName", Field::AliasName),
-    ("targetKeyId", Field::TargetKeyId),
-    ("keyMetadata", Field::KeyMetadata),
-    ("dryRun", Field::DryRun),
+/// Names in requestParameters, those of most calls first.
+const REQUEST_NAMES: [&str; 18] = [
+    "encryptionContext",
+    "keyId",
+    "encryptionAlgorithm",
+    "signingAlgorithm",
+    "macAlgorithm",
+    "keyAgreementAlgorithm",
+    "encapsulationAlgorithm",
+    "destinationEncryptionAlgorithm",
+    "sourceEncryptionAlgorithm",
+    "sourceEncryptionContext",
+    "sourceKeyId",
+    "destinationEncryptionContext",
+    "destinationKeyId",
+    "targetKeyId",
+    "aliasName",
+    "grantId",
+    "dryRun",
+    "omitted",
 ];
 
-/// The marker that CloudTrail leaves where it left parameters out for their size.
-const OMITTED: &str = "omitted";
-
-/// How a key of the log matched a known name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spelling {
-    /// Letter for letter.
-    Exact,
-    /// But for the case of letters; yields to an exact one in the same object.
-    OtherCase,
-}
-
-impl Field {
-    fn named(key: &str) -> Option<(Self, Spelling)> {
-        if let Some((_, field)) = NAMES.iter().find(|(name, _)| *name == key) {
-            return Some((*field, Spelling::Exact));
+impl<'a> Request<'a> {
+    /// Reads requestParameters.
+    pub(super) fn read(member: Option<&'a str>, class: OperationClass) -> Self {
+        let named = NamedValues::read(member, &REQUEST_NAMES);
+        let [context, key_id, algorithms @ .., from_context, from_key_id, to_context, to_key_id, target, alias, grant, dry_run, omitted] =
+            named.values;
+        let is_pair = class == OperationClass::ReEncrypt;
+        let (key_id, context) = if is_pair { (to_key_id, to_context) } else { (key_id.or(target), context) };
+        let (source_key_id, source_context) = if is_pair { (from_key_id, from_context) } else { (None, None) };
+        let algorithms: [_; 7] = algorithms;
+        Self {
+            key_id: key_id.and_then(known_text),
+            source_key_id: source_key_id.and_then(known_text),
+            alias_name: alias.and_then(known_text),
+            grant_id: grant.and_then(known_text),
+            algorithm: algorithms.into_iter().flatten().find_map(known_text),
+            context: context.map(Context::read),
+            source_context: source_context.map(Context::read),
+            is_dry_run: dry_run.is_some_and(is_true),
+            is_complete: named.member_count > 0 && !omitted.is_some_and(is_true),
         }
-        if key.eq_ignore_ascii_case(OMITTED) {
-            return Some((Self::Omitted, Spelling::Exact));
-        }
-        let (_, field) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
-        Some((*field, Spelling::OtherCase))
     }
 }
 
-impl<'a> Fields<'a> {
-    /// Reads a JSON member of a record; one that is no object gives no field.
+/// What responseElements tells.
+#[derive(Debug, Default)]
+pub(super) struct Response<'a> {
+    /// The key's ARN in `keyId` or `keyMetadata.arn`; a bare id is no ARN.
+    pub(super) key_arn: Option<Cow<'a, str>>,
+    pub(super) grant_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Response<'a> {
+    /// Reads responseElements.
     pub(super) fn read(member: Option<&'a str>) -> Self {
-        let mut fields = Self::default();
-        let mut is_omitted = false;
-        for (key, value) in member.map(json::members).into_iter().flatten() {
-            fields.is_complete = true;
-            match Field::named(&json::unescape(key)) {
-                Some((Field::Omitted, _)) => is_omitted = is_true(value),
-                Some((field, spelling)) => fields.put(field, spelling, value),
-                None => {}
-            }
+        let [key_id, metadata, grant_id] = NamedValues::read(member, &["keyId", "keyMetadata", "grantId"]).values;
+        let [metadata_arn] = NamedValues::read(metadata, &["arn"]).values;
+        Self {
+            key_arn: [key_id, metadata_arn].into_iter().flatten().filter_map(known_text).find(|text| arn::is_key_arn(text)),
+            grant_id: grant_id.and_then(known_text),
         }
-        fields.is_complete &= !is_omitted;
-        fields
-    }
-
-    /// Reads requestParameters: of ReEncrypt the destination's members count as the call's own, other operations have no source.
-    pub(super) fn read_request(member: Option<&'a str>, class: OperationClass) -> Self {
-        let fields = Self::read(member);
-        if class == OperationClass::ReEncrypt {
-            let (key_id, context) = (fields.destination_key_id, fields.destination_context);
-            Self { key_id, context, destination_key_id: None, destination_context: None, ..fields }
-        } else {
-            let key_id = fields.key_id.or(fields.target_key_id);
-            Self { key_id, target_key_id: None, source_key_id: None, source_context: None, ..fields }
-        }
-    }
-
-    fn put(&mut self, field: Field, spelling: Spelling, value: &'a str) {
-        let slot = match field {
-            Field::KeyId => &mut self.key_id,
-            Field::SourceKeyId => &mut self.source_key_id,
-            Field::DestinationKeyId => &mut self.destination_key_id,
-            Field::TargetKeyId => &mut self.target_key_id,
-            Field::AliasName => &mut self.alias_name,
-            Field::GrantId => &mut self.grant_id,
-            Field::KeyMaterialId => &mut self.key_material_id,
-            Field::SourceKeyMaterialId => &mut self.source_key_material_id,
-            Field::DestinationKeyMaterialId => &mut self.destination_key_material_id,
-            Field::Algorithm => &mut self.algorithm,
-            Field::SourceAlgorithm => &mut self.source_algorithm,
-            Field::KeyMetadata => return fill(&mut self.key_metadata_arn, spelling, || metadata_arn(value)),
-            Field::Context => return fill(&mut self.context, spelling, || Some(Context::read(value))),
-            Field::SourceContext => return fill(&mut self.source_context, spelling, || Some(Context::read(value))),
-            Field::DestinationContext => {
-                return fill(&mut self.destination_context, spelling, || Some(Context::read(value)));
-            }
-            Field::DryRun => return self.is_dry_run = is_true(value),
-            Field::Omitted => return,
-        };
-        fill(slot, spelling, || known_text(value));
     }
 }
 
-/// Fills a slot: the last of an exact name wins, another spelling only takes an empty place.
-fn fill<T>(slot: &mut Option<T>, spelling: Spelling, value: impl FnOnce() -> Option<T>) {
-    if spelling == Spelling::Exact || slot.is_none() {
-        *slot = value();
+/// What additionalEventData tells.
+#[derive(Debug, Default)]
+pub(super) struct Additional<'a> {
+    pub(super) grant_id: Option<Cow<'a, str>>,
+    /// Key material; of ReEncrypt the destination's.
+    pub(super) key_material_id: Option<Cow<'a, str>>,
+    pub(super) source_key_material_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Additional<'a> {
+    /// Reads additionalEventData.
+    pub(super) fn read(member: Option<&'a str>) -> Self {
+        let names = ["keyMaterialId", "destinationKeyMaterialId", "sourceKeyMaterialId", "grantId"];
+        let [own, destination, source, grant_id] = NamedValues::read(member, &names).values;
+        Self {
+            grant_id: grant_id.and_then(known_text),
+            key_material_id: destination.or(own).and_then(known_text),
+            source_key_material_id: source.and_then(known_text),
+        }
+    }
+}
+
+/// `keyId` of serviceEventDetails.
+pub(super) fn service_event_key_id(member: Option<&str>) -> Option<Cow<'_, str>> {
+    let [key_id] = NamedValues::read(member, &["keyId"]).values;
+    key_id.and_then(known_text)
+}
+
+/// The exact texts of an object's members of some names, in the order of the names; `None` = not there, or no object.
+struct NamedValues<'a, const N: usize> {
+    values: [Option<&'a str>; N],
+    /// All members, whatever their names.
+    member_count: usize,
+}
+
+impl<'a, const N: usize> NamedValues<'a, N> {
+    /// The last of a name wins; a name that differs in case counts where the exact one is not there.
+    fn read(member: Option<&'a str>, names: &[&str; N]) -> Self {
+        let mut found = Self { values: [None; N], member_count: 0 };
+        let mut is_exact = [false; N];
+        for (key, value) in member.map(json::members).into_iter().flatten() {
+            let key = json::unescape(key);
+            if let Some(place) = names.iter().position(|name| *name == key) {
+                found.values[place] = Some(value);
+                is_exact[place] = true;
+            } else if let Some(place) = names.iter().position(|name| name.eq_ignore_ascii_case(&key))
+                && !is_exact[place]
+            {
+                found.values[place] = Some(value);
+            }
+            found.member_count += 1;
+        }
+        found
     }
 }
 
@@ -181,31 +164,33 @@ fn is_true(value: &str) -> bool {
     matches!(value, "true" | "\"true\"")
 }
 
-fn metadata_arn(value: &str) -> Option<Cow<'_, str>> {
-    let (_, arn) = json::members(value).find(|(key, _)| key.eq_ignore_ascii_case("arn"))?;
-    known_text(arn)
-}
-
 /// The texts that name something in `resources`, in order: each entry's ARN, or the entry itself where it is plain text.
 pub(super) fn resource_arns(resources: Option<&str>) -> impl Iterator<Item = Cow<'_, str>> {
-    resources.map(elements).into_iter().flatten().filter_map(resource_arn)
-}
-
-/// The exact texts of an array's elements; nothing where the value is no array.
-fn elements(value: &str) -> impl Iterator<Item = &str> {
-    let mut scanner = Scanner::new(value.as_bytes());
+    let text = resources.unwrap_or_default();
+    let mut scanner = Scanner::new(text.as_bytes());
     let is_array = scanner.peek() == Some(b'[');
     scanner.advance();
     let mut is_first = true;
     std::iter::from_fn(move || {
-        let has_next = is_array && scanner.next_element(&mut is_first).ok()?;
-        value.get(has_next.then(|| scanner.value().ok())??)
+        while is_array && scanner.next_element(&mut is_first).ok()? {
+            if let Some(arn) = resource_arn(text, &mut scanner).ok()? {
+                return Some(arn);
+            }
+        }
+        None
     })
 }
 
-fn resource_arn(entry: &str) -> Option<Cow<'_, str>> {
-    let mut found = known_text(entry);
-    for (key, value) in json::members(entry) {
+fn resource_arn<'a>(text: &'a str, scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>, SyntaxError> {
+    if scanner.peek() != Some(b'{') {
+        return Ok(known_text(&text[scanner.value()?]));
+    }
+    scanner.advance();
+    let mut is_first = true;
+    let mut found = None;
+    while let Some(key) = scanner.next_key(&mut is_first)? {
+        let value = &text[scanner.value()?];
+        let key = &text[key.range];
         if key == "ARN" || (key.eq_ignore_ascii_case("arn") && found.is_none()) {
             found = known_text(value);
         } else if key.eq_ignore_ascii_case("arnPrefix") && found.is_none() {
@@ -213,7 +198,7 @@ fn resource_arn(entry: &str) -> Option<Cow<'_, str>> {
             found = known_text(value).filter(|prefix| arn::is_whole_key_arn(prefix));
         }
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -235,7 +220,7 @@ mod tests {
             (r#"{"key\u0049d":"d"}"#, Some("d")),
         ];
         for (member, expected) in cases {
-            assert_eq!(Fields::read(Some(member)).key_id.as_deref(), expected, "{member}");
+            assert_eq!(Request::read(Some(member), OperationClass::Encrypt).key_id.as_deref(), expected, "{member}");
         }
     }
 
@@ -253,15 +238,16 @@ mod tests {
             (Some(r#"{"keyId":"a"}"#), true),
         ];
         for (member, expected) in cases {
-            assert_eq!(Fields::read(member).is_complete, expected, "{member:?}");
+            assert_eq!(Request::read(member, OperationClass::Encrypt).is_complete, expected, "{member:?}");
         }
     }
 
     #[test]
     fn dry_run_is_read_as_boolean_and_as_text() {
-        assert!(Fields::read(Some(r#"{"dryRun":true}"#)).is_dry_run);
-        assert!(Fields::read(Some(r#"{"DryRun":"true"}"#)).is_dry_run);
-        assert!(!Fields::read(Some(r#"{"dryRun":false}"#)).is_dry_run);
+        let is_dry_run = |member| Request::read(Some(member), OperationClass::Decrypt).is_dry_run;
+        assert!(is_dry_run(r#"{"dryRun":true}"#));
+        assert!(is_dry_run(r#"{"DryRun":"true"}"#));
+        assert!(!is_dry_run(r#"{"dryRun":false}"#));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use outcome::Outcome;
 pub use resolution::KeyResolution;
 
 use context::Context;
-use fields::Fields;
+use fields::{Additional, Request, Response};
 use resolution::ResolvedKeys;
 
 /// Everything of a record that KMS facts are drawn from; JSON members as their exact, valid JSON text; `None` = absent.
@@ -108,9 +108,9 @@ impl<'a> KmsFacts<'a> {
         let operation = operation(input.event_name);
         let class = operation.map_or(OperationClass::Unknown, |operation| operation.class);
         let is_pair = class == OperationClass::ReEncrypt;
-        let request = Fields::read_request(input.request_parameters, class);
-        let response = Fields::read(input.response_elements);
-        let additional = Fields::read(input.additional_event_data);
+        let request = Request::read(input.request_parameters, class);
+        let response = Response::read(input.response_elements);
+        let additional = Additional::read(input.additional_event_data);
         let outcome = outcome::outcome(operation, input, &request);
         let ResolvedKeys { key_arn, source_key_arn, resolution } = resolution::resolve(class, input, &request, &response);
         let takes_context = operation.map_or(request.context.is_some(), |operation| operation.takes_context);
@@ -128,10 +128,10 @@ impl<'a> KmsFacts<'a> {
             context_state,
             source_context_state,
             grant_id: response.grant_id.or(request.grant_id).or(additional.grant_id),
-            key_material_id: additional.destination_key_material_id.or(additional.key_material_id),
+            key_material_id: additional.key_material_id,
             source_key_material_id: additional.source_key_material_id.filter(|_| is_pair),
             alias_name: request.alias_name.or_else(|| request.key_id.as_ref().and_then(arn::alias_name_of)),
-            algorithm: request.algorithm.or(request.source_algorithm),
+            algorithm: request.algorithm,
             requested_key_ref: request.key_id,
             source_requested_key_ref: request.source_key_id,
         }

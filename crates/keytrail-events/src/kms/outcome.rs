@@ -5,7 +5,7 @@
 
 use super::KmsInput;
 use super::context::Context;
-use super::fields::Fields;
+use super::fields::Request;
 use super::operations::{Operation, OperationClass};
 
 /// What became of a call; the words of the column `outcome`.
@@ -49,7 +49,7 @@ impl Outcome {
 }
 
 /// Judges a call.
-pub(super) fn outcome(operation: Option<&Operation>, input: &KmsInput<'_>, request: &Fields<'_>) -> Outcome {
+pub(super) fn outcome(operation: Option<&Operation>, input: &KmsInput<'_>, request: &Request<'_>) -> Outcome {
     let code = input.error_code.unwrap_or_default();
     let message = input.error_message.unwrap_or_default();
     if request.is_dry_run {
@@ -104,7 +104,7 @@ fn says_blocked(message: &str) -> bool {
 }
 
 /// Whether a successful call was a service's check of its permission, whose result is thrown away.
-fn is_check(operation: &Operation, request: &Fields<'_>) -> bool {
+fn is_check(operation: &Operation, request: &Request<'_>) -> bool {
     let Some(context) = &request.context else { return false };
     context.value("SecretVersionId") == Some("RequestToValidateKeyAccess") || is_trail_check(operation, context)
 }

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use super::KmsInput;
 use super::arn::{self, ArnParts, KeyReference};
-use super::fields::{self, Fields};
+use super::fields::{self, Request, Response};
 use super::operations::OperationClass;
 
 /// Where a key's ARN was found; the words of the column `key_resolution`.
@@ -72,8 +72,8 @@ type Found<'a> = Option<(Cow<'a, str>, KeyResolution)>;
 pub(super) fn resolve<'a>(
     class: OperationClass,
     input: &KmsInput<'a>,
-    request: &Fields<'a>,
-    response: &Fields<'a>,
+    request: &Request<'a>,
+    response: &Response<'a>,
 ) -> ResolvedKeys<'a> {
     let (first, second) = resource_keys(input.resources);
     let (found, source_key_arn) = if class == OperationClass::ReEncrypt {
@@ -108,12 +108,10 @@ fn one_of<'a>(
     }
 }
 
-fn resolve_single<'a>(input: &KmsInput<'a>, request: &Fields<'a>, response: &Fields<'a>) -> Found<'a> {
-    let in_response = [&response.key_id, &response.key_metadata_arn].into_iter().flatten();
-    if let Some(arn) = in_response.into_iter().find(|text| arn::is_key_arn(text)) {
-        return Some((arn.clone(), KeyResolution::Response));
-    }
-    by_request_arn(request.key_id.as_ref())
+fn resolve_single<'a>(input: &KmsInput<'a>, request: &Request<'a>, response: &Response<'a>) -> Found<'a> {
+    let in_response = response.key_arn.clone().map(|arn| (arn, KeyResolution::Response));
+    in_response
+        .or_else(|| by_request_arn(request.key_id.as_ref()))
         .or_else(|| by_service_event(input))
         .or_else(|| by_request_id(input, request.key_id.as_ref()))
         .or_else(|| by_error_message(input))
@@ -122,7 +120,7 @@ fn resolve_single<'a>(input: &KmsInput<'a>, request: &Fields<'a>, response: &Fie
 /// The keys of ReEncrypt: destination (with its resolution) and source.
 fn resolve_pair<'a>(
     input: &KmsInput<'a>,
-    request: &Fields<'a>,
+    request: &Request<'a>,
     in_resources: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
 ) -> (Found<'a>, Option<Cow<'a, str>>) {
     let (mut destination, mut source) = match in_resources {
@@ -152,7 +150,7 @@ fn resolve_pair<'a>(
 fn in_order<'a>(
     first: Cow<'a, str>,
     second: Cow<'a, str>,
-    request: &Fields<'a>,
+    request: &Request<'a>,
 ) -> (Cow<'a, str>, Cow<'a, str>) {
     let is_destination = |key: &str| relation(request.key_id.as_ref(), key, None) == Relation::Same;
     if is_destination(&first) && !is_destination(&second) { (second, first) } else { (first, second) }
@@ -165,7 +163,7 @@ fn by_role<'a>(
     key: Cow<'a, str>,
     resolution: KeyResolution,
     input: &KmsInput<'a>,
-    request: &Fields<'a>,
+    request: &Request<'a>,
 ) -> (Found<'a>, Option<Cow<'a, str>>) {
     use Relation::{Different, Open, Same};
     let as_source = relation(request.source_key_id.as_ref(), &key, Some(input));
@@ -223,7 +221,7 @@ fn by_request_id<'a>(input: &KmsInput<'a>, reference: Option<&Cow<'a, str>>) -> 
 }
 
 fn by_service_event<'a>(input: &KmsInput<'a>) -> Found<'a> {
-    let key_id = Fields::read(input.service_event_details).key_id?;
+    let key_id = fields::service_event_key_id(input.service_event_details)?;
     if arn::is_key_arn(&key_id) {
         return Some((key_id, KeyResolution::ServiceEvent));
     }
@@ -250,7 +248,7 @@ fn caller_account<'a>(input: &KmsInput<'a>) -> Option<&'a str> {
         .find(|account| arn::is_account_id(account))
 }
 
-fn names_alias(request: &Fields<'_>) -> bool {
+fn names_alias(request: &Request<'_>) -> bool {
     let is_alias = |reference: &Cow<'_, str>| KeyReference::of(reference).is_alias();
     request.alias_name.is_some() || request.key_id.as_ref().is_some_and(is_alias)
 }
