@@ -115,8 +115,7 @@ impl<'a> KmsFacts<'a> {
         let ResolvedKeys { key_arn, source_key_arn, resolution } = resolution::resolve(class, input, &request, &response);
         let takes_context = operation.map_or(request.context.is_some(), |operation| operation.takes_context);
         let (encryption_context, context_state) = context_columns(takes_context, request.context, request.is_complete);
-        let (source_encryption_context, source_context_state) =
-            context_columns(is_pair, request.source_context, request.is_complete);
+        let (source_encryption_context, source_context_state) = context_columns(is_pair, request.source_context, request.is_complete);
         Self {
             operation_class: class,
             outcome,
@@ -224,6 +223,9 @@ mod tests {
         assert_eq!(found.context_state, Some(ContextState::Present));
         assert_eq!(found.source_context_state, Some(ContextState::Empty));
         assert_eq!(found.source_encryption_context, Some(Vec::new()));
+        let single = facts("Decrypt", request, r#"{"sourceKeyMaterialId":"aa"}"#);
+        assert_eq!((single.requested_key_ref, single.source_requested_key_ref), (None, None));
+        assert_eq!((single.source_key_material_id, single.source_encryption_context), (None, None));
     }
 
     #[test]
@@ -304,10 +306,31 @@ mod tests {
 
     /// Texts as they stand in KMS events and next to them, so that generated members reach every branch.
     const WORDS: &[&str] = &[
-        "keyId", "KeyId", "sourceKeyId", "destinationKeyId", "targetKeyId", "aliasName", "grantId", "ARN", "arn", "ARNPrefix",
-        "encryptionContext", "sourceEncryptionContext", "destinationEncryptionContext", "keyMetadata", "dryRun", "omitted",
-        "alias/a", "arn:aws:kms:us-west-2:111122223333:alias/é", KEY, "1234abcd-12ab-34cd-56ef-1234567890ab",
-        "HIDDEN_DUE_TO_SECURITY_REASONS", "aws:s3:arn", "aws:cloudtrail:arn", "SecretVersionId", "RequestToValidateKeyAccess",
+        "keyId",
+        "KeyId",
+        "sourceKeyId",
+        "destinationKeyId",
+        "targetKeyId",
+        "aliasName",
+        "grantId",
+        "ARN",
+        "arn",
+        "ARNPrefix",
+        "encryptionContext",
+        "sourceEncryptionContext",
+        "destinationEncryptionContext",
+        "keyMetadata",
+        "dryRun",
+        "omitted",
+        "alias/a",
+        "arn:aws:kms:us-west-2:111122223333:alias/é",
+        KEY,
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "HIDDEN_DUE_TO_SECURITY_REASONS",
+        "aws:s3:arn",
+        "aws:cloudtrail:arn",
+        "SecretVersionId",
+        "RequestToValidateKeyAccess",
     ];
 
     fn word() -> impl Strategy<Value = String> {
@@ -316,7 +339,12 @@ mod tests {
 
     fn json_member() -> impl Strategy<Value = String> {
         let quoted = |text: &String| serde_json::to_string(text).expect("text is always JSON");
-        let scalar = prop_oneof![Just("null".to_owned()), Just("true".to_owned()), Just("-1e9".to_owned()), word().prop_map(move |text| quoted(&text))];
+        let scalar = prop_oneof![
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            Just("-1e9".to_owned()),
+            word().prop_map(move |text| quoted(&text))
+        ];
         scalar.prop_recursive(4, 40, 5, move |inner| {
             let pair = (word(), inner.clone()).prop_map(move |(key, value)| format!("{} : {value}", quoted(&key)));
             prop_oneof![
@@ -342,8 +370,7 @@ mod tests {
         for arn in [&found.key_arn, &found.source_key_arn].into_iter().flatten() {
             assert!(arn::is_key_arn(arn), "{arn}");
         }
-        let sides =
-            [(&found.encryption_context, found.context_state), (&found.source_encryption_context, found.source_context_state)];
+        let sides = [(&found.encryption_context, found.context_state), (&found.source_encryption_context, found.source_context_state)];
         for (pairs, state) in sides {
             let expected = pairs.as_ref().map(|pairs| if pairs.is_empty() { ContextState::Empty } else { ContextState::Present });
             assert_eq!(state.filter(|state| matches!(state, ContextState::Empty | ContextState::Present)), expected);

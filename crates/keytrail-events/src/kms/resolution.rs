@@ -69,17 +69,12 @@ pub(super) struct ResolvedKeys<'a> {
 type Found<'a> = Option<(Cow<'a, str>, KeyResolution)>;
 
 /// Finds the keys that a call touched.
-pub(super) fn resolve<'a>(
-    class: OperationClass,
-    input: &KmsInput<'a>,
-    request: &Request<'a>,
-    response: &Response<'a>,
-) -> ResolvedKeys<'a> {
-    let (first, second) = resource_keys(input.resources);
+pub(super) fn resolve<'a>(class: OperationClass, input: &KmsInput<'a>, request: &Request<'a>, response: &Response<'a>) -> ResolvedKeys<'a> {
+    let in_resources = resource_keys(input.resources);
     let (found, source_key_arn) = if class == OperationClass::ReEncrypt {
-        resolve_pair(input, request, (first, second))
+        resolve_pair(input, request, in_resources)
     } else {
-        let by_resources = one_of(first, second, request.key_id.as_ref()).map(|arn| (arn, KeyResolution::Resources));
+        let by_resources = one_of(in_resources, input, request).map(|arn| (arn, KeyResolution::Resources));
         (by_resources.or_else(|| resolve_single(input, request, response)), None)
     };
     let (key_arn, resolution) = match found {
@@ -98,12 +93,12 @@ fn resource_keys(resources: Option<&str>) -> (Option<Cow<'_, str>>, Option<Cow<'
 
 /// Of two keys where one is expected: the one that the caller named, else the first.
 fn one_of<'a>(
-    first: Option<Cow<'a, str>>,
-    second: Option<Cow<'a, str>>,
-    requested: Option<&Cow<'a, str>>,
+    (first, second): (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
+    input: &KmsInput<'a>,
+    request: &Request<'a>,
 ) -> Option<Cow<'a, str>> {
     match second {
-        Some(second) if relation(requested, &second, None) == Relation::Same => Some(second),
+        Some(second) if relation(request.key_id.as_ref(), &second, input) == Relation::Same => Some(second),
         _ => first,
     }
 }
@@ -125,7 +120,7 @@ fn resolve_pair<'a>(
 ) -> (Found<'a>, Option<Cow<'a, str>>) {
     let (mut destination, mut source) = match in_resources {
         (Some(first), Some(second)) => {
-            let (source, destination) = in_order(first, second, request);
+            let (source, destination) = in_order((first, second), input, request);
             (Some((destination, KeyResolution::Resources)), Some(source))
         }
         (Some(only), _) => by_role(only, KeyResolution::Resources, input, request),
@@ -139,8 +134,7 @@ fn resolve_pair<'a>(
             Some((arn, resolution)) => by_role(arn, resolution, input, request),
             None => (None, None),
         };
-        let is_news = |(arn, _): &(Cow<'_, str>, KeyResolution)| source.as_ref() != Some(arn);
-        destination = destination.or_else(|| in_message.filter(is_news));
+        destination = destination.or(in_message);
         source = source.or(source_in_message);
     }
     (destination, source)
@@ -148,11 +142,11 @@ fn resolve_pair<'a>(
 
 /// Source and destination of two keys: in this order, unless the destination that the caller named is the first and not the second.
 fn in_order<'a>(
-    first: Cow<'a, str>,
-    second: Cow<'a, str>,
+    (first, second): (Cow<'a, str>, Cow<'a, str>),
+    input: &KmsInput<'a>,
     request: &Request<'a>,
 ) -> (Cow<'a, str>, Cow<'a, str>) {
-    let is_destination = |key: &str| relation(request.key_id.as_ref(), key, None) == Relation::Same;
+    let is_destination = |key: &str| relation(request.key_id.as_ref(), key, input) == Relation::Same;
     if is_destination(&first) && !is_destination(&second) { (second, first) } else { (first, second) }
 }
 
@@ -166,8 +160,8 @@ fn by_role<'a>(
     request: &Request<'a>,
 ) -> (Found<'a>, Option<Cow<'a, str>>) {
     use Relation::{Different, Open, Same};
-    let as_source = relation(request.source_key_id.as_ref(), &key, Some(input));
-    let as_destination = relation(request.key_id.as_ref(), &key, Some(input));
+    let as_source = relation(request.source_key_id.as_ref(), &key, input);
+    let as_destination = relation(request.key_id.as_ref(), &key, input);
     match (as_source, as_destination) {
         (Same, Same) => (Some((key.clone(), resolution)), Some(key)),
         (Same, _) | (Open, Different) => (None, Some(key)),
@@ -184,8 +178,8 @@ enum Relation {
     Open,
 }
 
-/// Compares what the caller typed with a key's ARN; with `input`, an alias of another account or region is told apart too.
-fn relation(reference: Option<&Cow<'_, str>>, key: &str, input: Option<&KmsInput<'_>>) -> Relation {
+/// Compares what the caller typed with a key's ARN; an alias is told apart at least from the keys of other accounts.
+fn relation(reference: Option<&Cow<'_, str>>, key: &str, input: &KmsInput<'_>) -> Relation {
     let (Some(reference), KeyReference::KeyArn(key_parts)) = (reference, KeyReference::of(key)) else {
         return Relation::Open;
     };
@@ -193,7 +187,7 @@ fn relation(reference: Option<&Cow<'_, str>>, key: &str, input: Option<&KmsInput
         KeyReference::KeyArn(_) => reference == key,
         KeyReference::KeyId => *reference == key_parts.name,
         KeyReference::AliasArn(parts) if !is_same_place(parts, key_parts) => false,
-        KeyReference::AliasName if input.is_some_and(|input| is_elsewhere(key_parts, input)) => false,
+        KeyReference::AliasName if is_elsewhere(key_parts, input) => false,
         _ => return Relation::Open,
     };
     if is_same { Relation::Same } else { Relation::Different }
@@ -203,7 +197,7 @@ fn is_same_place(one: ArnParts<'_>, other: ArnParts<'_>) -> bool {
     one.account == other.account && one.region == other.region
 }
 
-/// Whether a key lies outside the caller's account or region, where an alias name cannot reach it.
+/// Whether a key lies outside the caller's account, where an alias name cannot reach it.
 fn is_elsewhere(key: ArnParts<'_>, input: &KmsInput<'_>) -> bool {
     let caller = input.principal_account_id.filter(|account| arn::is_account_id(account));
     caller.is_some_and(|account| account != key.account)
@@ -242,10 +236,7 @@ fn by_error_message<'a>(input: &KmsInput<'a>) -> Found<'a> {
 fn caller_account<'a>(input: &KmsInput<'a>) -> Option<&'a str> {
     let is_service_event = input.event_type == Some("AwsServiceEvent");
     let caller = input.principal_account_id.filter(|_| !is_service_event);
-    [caller, input.recipient_account_id, input.principal_account_id]
-        .into_iter()
-        .flatten()
-        .find(|account| arn::is_account_id(account))
+    [caller, input.recipient_account_id, input.principal_account_id].into_iter().flatten().find(|account| arn::is_account_id(account))
 }
 
 fn names_alias(request: &Request<'_>) -> bool {
