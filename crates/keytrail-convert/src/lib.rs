@@ -1,1 +1,34 @@
-//! stub
+//! Trail logs into a keytrail lake: find, fetch, decode, deduplicate, sort, write, commit — and the accounting of all of it.
+//!
+//! ```text
+//! source::list ─▶ minus the ledger ─▶ epochs of log files
+//!        workers: fetch ─▶ decode ─▶ deduplicate ─▶ partition buffers ─▶ sort, encode
+//!        committer:                                    put ─▶ commit events ─▶ rejects ─▶ log_files
+//! ```
+//! Conversion never drops input in silence: *records read = rows + duplicates + rejected*, per file and in total; each rejection has a
+//! reason. This crate knows no SQL and no terminal.
+
+#![warn(missing_docs)]
+
+mod accounting;
+mod buffers;
+mod committer;
+mod config;
+mod dedupe;
+mod error;
+mod ledger;
+mod pipeline;
+mod progress;
+mod reading;
+pub mod raw;
+pub mod source;
+mod spec;
+
+pub use accounting::{ConvertSummary, check_accounting};
+pub use config::ConvertOptions;
+pub use dedupe::{Deduplicator, Seen};
+pub use error::ConvertError;
+pub use pipeline::convert;
+pub use progress::{ConvertProgress, NoProgress, StopSignal};
+pub use source::{LogFile, Source};
+pub use spec::{EVENTS, FORMAT_VERSION, LOG_FILES, REJECTS, lake_spec};

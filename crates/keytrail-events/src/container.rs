@@ -98,6 +98,20 @@ pub struct FileOutcome {
     pub notes: Vec<String>,
 }
 
+impl FileOutcome {
+    /// A file whose bytes could not be read: `rejected_count` rejects were given to the sink, and nothing else.
+    pub fn unreadable(rejected_count: u64) -> Self {
+        Self {
+            kind: LogFileKind::Unknown,
+            record_count: rejected_count,
+            rejected_count,
+            ignored: BTreeMap::new(),
+            uncompressed_bytes: 0,
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// Decodes log files one after the other; keeps its buffers between them.
 #[derive(Debug)]
 pub struct FileDecoder {
@@ -194,14 +208,7 @@ struct Reading<'s> {
 
 impl<'s> Reading<'s> {
     fn new(sink: &'s mut dyn RecordSink) -> Self {
-        let outcome = FileOutcome {
-            kind: LogFileKind::Unknown,
-            record_count: 0,
-            rejected_count: 0,
-            ignored: BTreeMap::new(),
-            uncompressed_bytes: 0,
-            notes: Vec::new(),
-        };
+        let outcome = FileOutcome::unreadable(0);
         Self { sink, outcome, digest_count: 0, notification_count: 0, has_container: false, failure: None }
     }
 

@@ -331,10 +331,10 @@ impl<'a> EventRecord<'a> {
             (Some("Aggregated"), _) | (_, Some("AwsAggregatedEvent")) => return Ok(RecordKind::Aggregated),
             _ => {}
         }
-        for field in [Field::EventSource, Field::EventName] {
-            if self.value(field).is_none() {
-                return Err(RecordError::NotAnEvent(field.spec().json_name));
-            }
+        let lacks = |field: &Field| self.value(*field).is_none();
+        let is_fragment = !lacks(&Field::EventVersion) && !lacks(&Field::UserIdentity);
+        if let Some(field) = [Field::EventSource, Field::EventName].iter().find(|field| lacks(field) && !is_fragment) {
+            return Err(RecordError::NotAnEvent(field.spec().json_name));
         }
         match self.text_of(Field::EventVersion) {
             Some(version) if version != "1" && !version.starts_with("1.") => Err(RecordError::Version(version.to_owned())),

@@ -1,0 +1,99 @@
+//! The accounting: what was read and what became of it, per file and in total.
+
+use std::collections::BTreeMap;
+
+use keytrail_events::{FileOutcome, LogFileKind};
+
+/// What one log file held and what became of it. `record_count = row_count + duplicate_count + rejected_count`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileAccount {
+    pub(crate) outcome: FileOutcome,
+    pub(crate) row_count: u64,
+    pub(crate) duplicate_count: u64,
+    pub(crate) kms_read_count: u64,
+    pub(crate) kms_write_count: u64,
+    /// Microseconds since the epoch, UTC, over all API events of the file, duplicates too.
+    pub(crate) first_event_time: Option<i64>,
+    pub(crate) last_event_time: Option<i64>,
+}
+
+impl FileAccount {
+    pub(crate) fn ignored_count(&self) -> u64 {
+        self.outcome.ignored.values().sum()
+    }
+
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.outcome.record_count == self.row_count + self.duplicate_count + self.outcome.rejected_count
+    }
+}
+
+/// What a conversion did. `records = rows + duplicates + rejected`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConvertSummary {
+    /// Log files read in this run.
+    pub log_files: u64,
+    /// Log files left alone because the lake holds them.
+    pub known_log_files: u64,
+    /// Event records read.
+    pub records: u64,
+    /// Records that became rows (in this run, or in one that ended before it could say so).
+    pub rows: u64,
+    /// Records that the lake or an earlier file of this run held already.
+    pub duplicates: u64,
+    /// Records and files that could not be taken.
+    pub rejected: u64,
+    /// Bytes of the log files as delivered.
+    pub bytes: u64,
+    /// Bytes after unpacking.
+    pub uncompressed_bytes: u64,
+    /// Data files added to `events`.
+    pub data_files: u64,
+    /// Their size.
+    pub data_file_bytes: u64,
+    /// Log files per kind.
+    pub kinds: BTreeMap<LogFileKind, u64>,
+    /// Records that are no API events, and so neither rows nor rejects.
+    pub ignored_records: u64,
+    /// Log files with an oddity in their ledger entry.
+    pub noted_log_files: u64,
+}
+
+impl ConvertSummary {
+    pub(crate) fn add(&mut self, size_bytes: u64, account: &FileAccount) {
+        self.log_files += 1;
+        self.bytes += size_bytes;
+        self.uncompressed_bytes += account.outcome.uncompressed_bytes;
+        self.records += account.outcome.record_count;
+        self.rows += account.row_count;
+        self.duplicates += account.duplicate_count;
+        self.rejected += account.outcome.rejected_count;
+        self.ignored_records += account.ignored_count();
+        self.noted_log_files += u64::from(!account.outcome.notes.is_empty());
+        *self.kinds.entry(account.outcome.kind).or_default() += 1;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.log_files += other.log_files;
+        self.known_log_files += other.known_log_files;
+        self.records += other.records;
+        self.rows += other.rows;
+        self.duplicates += other.duplicates;
+        self.rejected += other.rejected;
+        self.bytes += other.bytes;
+        self.uncompressed_bytes += other.uncompressed_bytes;
+        self.data_files += other.data_files;
+        self.data_file_bytes += other.data_file_bytes;
+        self.ignored_records += other.ignored_records;
+        self.noted_log_files += other.noted_log_files;
+        for (kind, count) in &other.kinds {
+            *self.kinds.entry(*kind).or_default() += count;
+        }
+    }
+
+    /// Whether every record read is accounted for.
+    pub fn is_balanced(&self) -> bool {
+        self.records == self.rows + self.duplicates + self.rejected
+    }
+}
+
+pub use crate::ledger::check_accounting;

@@ -1,0 +1,50 @@
+//! What ends a conversion. Input that cannot be read does not: it is a row of `rejects`.
+
+use std::path::PathBuf;
+
+use keytrail_lake::LakeError;
+
+/// A conversion that could not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// The lake could not be read or written.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// A source does not exist.
+    #[error("no such file or folder: {}", .0.display())]
+    NoSuchSource(PathBuf),
+    /// A source could not be listed.
+    #[error("cannot list `{place}`")]
+    List {
+        /// The folder or prefix.
+        place: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The rows of a partition could not be sorted or encoded.
+    #[error("cannot encode rows of {partition}")]
+    Encode {
+        /// The partition, as its path.
+        partition: String,
+        /// Why.
+        #[source]
+        source: arrow_schema::ArrowError,
+    },
+    /// A file of the lake could not be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The data file.
+        path: String,
+        /// Why.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
+    /// The caller asked to stop; what was committed before stays.
+    #[error("stopped")]
+    Stopped(Box<crate::ConvertSummary>),
+    /// A part of the pipeline ended without its result: a bug.
+    #[error("internal error: {0}")]
+    Internal(String),
+}

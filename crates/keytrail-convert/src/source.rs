@@ -1,0 +1,211 @@
+//! Where trail logs are: what was asked for, the log files found there, and their bytes.
+//!
+//! A listing is complete and sorted by delivery day before anything is read, so that neighbours in time are converted together.
+//! It decides nothing by a file's name but its delivery date; what a file is, its content tells.
+
+mod local;
+mod s3;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use keytrail_events::LogFilePath;
+use keytrail_events::hash::sha256_hex;
+use keytrail_lake::{LakeError, Location, StorageOptions};
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::error::ConvertError;
+
+/// A place that holds trail logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file, a folder or `s3://bucket/prefix`.
+    Place(Location),
+    /// Bytes that were given, such as standard input read to its end.
+    Bytes {
+        /// The name in the ledger.
+        name: String,
+        /// One log file's content.
+        content: Bytes,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(location) => location.fmt(formatter),
+            Self::Bytes { name, .. } => formatter.write_str(name),
+        }
+    }
+}
+
+/// Which delivery dates to list; both bounds optional.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeliveryRange {
+    /// Delivered at this moment or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Delivered before this moment.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl DeliveryRange {
+    /// Whether it excludes nothing.
+    pub fn is_unbounded(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
+    /// Whether something delivered on a day from `first` to `last` may be inside.
+    pub(crate) fn meets_days(&self, first: NaiveDate, last: NaiveDate) -> bool {
+        let begin = first.and_time(NaiveTime::MIN).and_utc();
+        let end = last.and_time(NaiveTime::MIN).and_utc() + TimeDelta::days(1);
+        self.since.is_none_or(|since| since < end) && self.until.is_none_or(|until| until > begin)
+    }
+
+    /// Whether a log file is inside; one without a date always is.
+    pub(crate) fn contains(&self, file: &LogFile) -> bool {
+        match (file.delivery_time.and_then(DateTime::from_timestamp_micros), file.delivery_date) {
+            (Some(moment), _) => self.since.is_none_or(|since| moment >= since) && self.until.is_none_or(|until| moment < until),
+            (None, Some(day)) => self.meets_days(day, day),
+            (None, None) => true,
+        }
+    }
+}
+
+/// One delivered object: where it is and what its path tells.
+#[derive(Debug, Clone)]
+pub struct LogFile {
+    /// Absolute path, `s3://bucket/key` or the name of given bytes; the ledger's key.
+    pub path: String,
+    /// What changes when the object does: an ETag, or size and modification time; the ledger's key together with the path.
+    pub version: String,
+    /// Size as delivered.
+    pub size_bytes: u64,
+    /// Microseconds since the epoch, UTC.
+    pub last_modified: Option<i64>,
+    /// Day of delivery by the path, UTC.
+    pub delivery_date: Option<NaiveDate>,
+    /// Moment of delivery by the file's name, microseconds since the epoch, UTC.
+    pub delivery_time: Option<i64>,
+    content: Content,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Local(PathBuf),
+    Object(Arc<dyn ObjectStore>, object_store::path::Path),
+    Given(Bytes),
+}
+
+impl LogFile {
+    fn new(path: String, version: String, size_bytes: u64, last_modified: Option<i64>, content: Content) -> Self {
+        let told = LogFilePath::parse(&path);
+        let (delivery_date, delivery_time) = (told.delivery_date, told.delivery_time);
+        Self { path, version, size_bytes, last_modified, delivery_date, delivery_time, content }
+    }
+
+    /// What the path tells beside the delivery.
+    pub fn told_by_path(&self) -> LogFilePath<'_> {
+        LogFilePath::parse(&self.path)
+    }
+
+    /// Whether [`LogFile::read_now`] can read it; if not, [`LogFile::fetch`] must.
+    pub(crate) fn is_near(&self) -> bool {
+        !matches!(self.content, Content::Object(..))
+    }
+
+    /// Reads a local file or given bytes.
+    ///
+    /// # Errors
+    /// What the file system says, in words for the `rejects` table.
+    pub(crate) fn read_now(&self) -> Result<Bytes, String> {
+        match &self.content {
+            Content::Local(path) => fs_err::read(path).map(Bytes::from).map_err(|error| error.to_string()),
+            Content::Given(bytes) => Ok(bytes.clone()),
+            Content::Object(_, path) => Err(format!("`{path}` is not local")),
+        }
+    }
+
+    /// Reads it wherever it is.
+    ///
+    /// # Errors
+    /// What the store says after its own retries, in words for the `rejects` table.
+    pub async fn fetch(&self) -> Result<Bytes, String> {
+        let Content::Object(store, path) = &self.content else { return self.read_now() };
+        let result = store.get(path).await.map_err(|error| error.to_string())?;
+        result.bytes().await.map_err(|error| error.to_string())
+    }
+}
+
+/// Lists every log file of `sources` that `range` contains, by delivery day and path; a file named twice is listed once.
+///
+/// # Errors
+/// A source does not exist or cannot be listed. A single file or folder that cannot be read inside a source is no error here:
+/// it is listed, and reading it gives the reject.
+pub async fn list(sources: &[Source], range: &DeliveryRange, options: &StorageOptions) -> Result<Vec<LogFile>, ConvertError> {
+    let mut files = Vec::new();
+    for source in sources {
+        match source {
+            Source::Bytes { name, content } => files.push(given(name, content)),
+            Source::Place(location) if location.is_s3() => files.extend(s3::list(location, range, options).await?),
+            Source::Place(location) => {
+                let root = location.as_local_path().ok_or_else(|| unlistable(location))?.to_owned();
+                let found = tokio::task::spawn_blocking(move || local::list(&root)).await;
+                files.extend(found.map_err(|error| ConvertError::Internal(error.to_string()))??);
+            }
+        }
+    }
+    files.retain(|file| range.contains(file));
+    files.sort_by(|left, right| (left.delivery_date, &left.path).cmp(&(right.delivery_date, &right.path)));
+    files.dedup_by(|left, right| left.path == right.path);
+    Ok(files)
+}
+
+fn given(name: &str, content: &Bytes) -> LogFile {
+    let version = format!("sha256:{}", sha256_hex(content));
+    LogFile::new(name.to_owned(), version, content.len() as u64, None, Content::Given(content.clone()))
+}
+
+fn unlistable(location: &Location) -> ConvertError {
+    ConvertError::Lake(LakeError::InvalidLocation { location: location.to_string(), reason: "cannot be listed".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> LogFile {
+        LogFile::new(path.to_owned(), "v".to_owned(), 1, None, Content::Given(Bytes::new()))
+    }
+
+    fn moment(text: &str) -> Option<DateTime<Utc>> {
+        Some(text.parse().expect(text))
+    }
+
+    #[test]
+    fn a_range_is_over_delivery_and_keeps_what_has_no_date() {
+        let range = DeliveryRange { since: moment("2023-07-10T12:00:00Z"), until: moment("2023-07-11T00:00:00Z") };
+        for (path, is_inside) in [
+            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10/1_CloudTrail_eu-west-1_20230710T1200Z_x.json.gz", true),
+            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10/1_CloudTrail_eu-west-1_20230710T1155Z_x.json.gz", false),
+            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10/x.json.gz", true),
+            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/11/x.json.gz", false),
+            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/09/x.json.gz", false),
+            ("events.json", true),
+        ] {
+            assert_eq!(range.contains(&file(path)), is_inside, "{path}");
+        }
+        assert!(DeliveryRange::default().contains(&file("x")));
+    }
+
+    #[tokio::test]
+    async fn given_bytes_are_known_by_their_content() {
+        let source = |content: &'static str| Source::Bytes { name: "-".to_owned(), content: Bytes::from_static(content.as_bytes()) };
+        let listed = list(&[source("a")], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
+        let other = list(&[source("b")], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
+        assert_ne!(listed[0].version, other[0].version);
+        assert_eq!(listed[0].fetch().await.expect("bytes"), "a");
+    }
+}

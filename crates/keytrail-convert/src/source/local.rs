@@ -1,0 +1,99 @@
+//! Log files below a folder, or one file.
+//!
+//! Links are followed, each real folder once; pipes, sockets and devices are left alone, as reading one may never end. A lake that lies
+//! inside the folder is no source.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::{Content, LogFile};
+use crate::error::ConvertError;
+
+/// Lists the regular files below `root`, or `root` itself.
+pub(super) fn list(root: &Path) -> Result<Vec<LogFile>, ConvertError> {
+    let metadata = fs_err::metadata(root).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ConvertError::NoSuchSource(root.to_owned()),
+        _ => unlisted(root, error),
+    })?;
+    if !metadata.is_dir() {
+        return Ok(log_file(root.to_owned(), Some(&metadata)).into_iter().collect());
+    }
+    let mut walk = Walk::default();
+    walk.folder(root).map_err(|error| unlisted(root, error))?;
+    Ok(walk.files)
+}
+
+fn unlisted(place: &Path, error: std::io::Error) -> ConvertError {
+    ConvertError::List { place: place.display().to_string(), source: Box::new(error) }
+}
+
+#[derive(Default)]
+struct Walk {
+    files: Vec<LogFile>,
+    visited: HashSet<PathBuf>,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: &Path) -> std::io::Result<()> {
+        let is_new = self.visited.insert(fs_err::canonicalize(folder)?);
+        if !is_new || is_delta_table(folder) {
+            return Ok(());
+        }
+        for entry in fs_err::read_dir(folder)? {
+            let path = entry?.path();
+            match fs_err::metadata(&path) {
+                // A folder that cannot be read is listed like a file, so that reading it says why.
+                Ok(metadata) if metadata.is_dir() => {
+                    if self.folder(&path).is_err() {
+                        self.files.extend(log_file(path, None));
+                    }
+                }
+                Ok(metadata) => self.files.extend(log_file(path, Some(&metadata))),
+                Err(_dangling_or_forbidden) => self.files.extend(log_file(path, None)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the folder is a table of a lake, or a lake: its Parquet files are no logs.
+fn is_delta_table(folder: &Path) -> bool {
+    folder.join("_delta_log").is_dir() || folder.join("events").join("_delta_log").is_dir()
+}
+
+/// The file as the ledger names it; `None` for what is no regular file. Without metadata reading it will fail, which is then told.
+fn log_file(path: PathBuf, metadata: Option<&std::fs::Metadata>) -> Option<LogFile> {
+    if metadata.is_some_and(|metadata| !metadata.is_file()) {
+        return None;
+    }
+    let size_bytes = metadata.map_or(0, std::fs::Metadata::len);
+    let modified = metadata.and_then(|metadata| metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+    let version = format!("{size_bytes}-{}", modified.map_or(0, |age| age.as_nanos()));
+    let last_modified = modified.and_then(|age| i64::try_from(age.as_micros()).ok());
+    Some(LogFile::new(path.display().to_string(), version, size_bytes, last_modified, Content::Local(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_files_links_and_nothing_that_blocks() {
+        let folder = tempfile::tempdir().expect("folder");
+        let root = folder.path();
+        fs_err::create_dir_all(root.join("a/b")).expect("folder");
+        fs_err::create_dir_all(root.join("lake/events/_delta_log")).expect("folder");
+        for file in ["one.json", "a/b/two.json", "lake/events/part.parquet"] {
+            fs_err::write(root.join(file), "{}").expect("file");
+        }
+        std::os::unix::fs::symlink(root, root.join("a/loop")).expect("link");
+        std::os::unix::fs::symlink(root.join("nowhere"), root.join("dangling")).expect("link");
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).expect("socket");
+        let mut found: Vec<_> = list(root).expect("listed").into_iter().map(|file| file.path.replace(&root.display().to_string(), "")).collect();
+        found.sort_unstable();
+        assert_eq!(found, ["/a/b/two.json", "/dangling", "/one.json"]);
+        assert!(matches!(list(&root.join("nowhere")), Err(ConvertError::NoSuchSource(_))));
+        assert_eq!(list(&root.join("one.json")).expect("listed").len(), 1);
+    }
+}

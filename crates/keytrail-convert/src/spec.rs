@@ -1,0 +1,127 @@
+//! The lake's tables: what `keytrail-lake` must know of each.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use keytrail_events::schema::{EVENT_GROUP, PARTITION_COLUMNS, sort_columns, table_schema};
+use keytrail_lake::{LakeSpec, PartitionValues, TableSpec};
+
+/// One row per distinct event record.
+pub const EVENTS: &str = "events";
+/// One row per delivered object ever read.
+pub const LOG_FILES: &str = "log_files";
+/// One row per record or file that could not be taken.
+pub const REJECTS: &str = "rejects";
+/// The version of the lake's layout that this code writes and the newest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The tables of a lake.
+pub fn lake_spec() -> LakeSpec {
+    LakeSpec { tables: vec![events(), log_files(), rejects()], format_version: FORMAT_VERSION }
+}
+
+fn events() -> TableSpec {
+    TableSpec {
+        name: EVENTS,
+        schema: table_schema(),
+        partition_columns: &PARTITION_COLUMNS,
+        sort_columns: |partition: &PartitionValues| sort_columns(partition.get(EVENT_GROUP).map_or("other", String::as_str)),
+        bloom_filter_columns: &["event_id", "key_arn"],
+        statistics_columns: &[
+            "event_time",
+            "event_source",
+            "event_name",
+            "aws_region",
+            "recipient_account_id",
+            "error_code",
+            "operation_class",
+            "key_arn",
+            "source_key_arn",
+            "principal_arn",
+            "role_arn",
+            "delivery_time",
+        ],
+        plain_columns: &["event_id", "request_id"],
+    }
+}
+
+fn log_files() -> TableSpec {
+    TableSpec {
+        name: LOG_FILES,
+        schema: log_files_schema(),
+        partition_columns: &[],
+        sort_columns: |_| &["log_file_path"],
+        bloom_filter_columns: &[],
+        statistics_columns: &["log_file_path", "delivery_time"],
+        plain_columns: &["log_file_path"],
+    }
+}
+
+fn rejects() -> TableSpec {
+    TableSpec {
+        name: REJECTS,
+        schema: rejects_schema(),
+        partition_columns: &[],
+        sort_columns: |_| &["log_file_path", "record_index"],
+        bloom_filter_columns: &[],
+        statistics_columns: &["log_file_path"],
+        plain_columns: &[],
+    }
+}
+
+fn text(name: &str, is_nullable: bool) -> Field {
+    Field::new(name, DataType::Utf8, is_nullable)
+}
+
+fn time(name: &str) -> Field {
+    Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true)
+}
+
+fn count(name: &str) -> Field {
+    Field::new(name, DataType::Int64, true)
+}
+
+/// `log_files`: the ledger. `records = rows + duplicates + rejected` holds in every row; times are UTC.
+pub(crate) fn log_files_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        text("log_file_path", false),
+        text("log_file_version", false),
+        text("log_file_kind", true),
+        text("status", true),
+        text("organization_id", true),
+        text("account_id", true),
+        text("aws_region", true),
+        time("delivery_time"),
+        time("last_modified_time"),
+        count("size_bytes"),
+        count("uncompressed_bytes"),
+        count("record_count"),
+        count("row_count"),
+        count("duplicate_count"),
+        count("rejected_count"),
+        count("ignored_count"),
+        count("kms_read_count"),
+        count("kms_write_count"),
+        time("first_event_time"),
+        time("last_event_time"),
+        text("notes", true),
+        text("run_id", true),
+        time("converted_time"),
+        text("keytrail_version", true),
+    ]))
+}
+
+/// `rejects`: what could not be taken, with its bytes (the first [`crate::ledger::MAX_RAW_BYTES`]; `raw_length` tells the whole).
+pub(crate) fn rejects_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        text("log_file_path", false),
+        text("log_file_version", false),
+        count("record_index"),
+        count("byte_offset"),
+        text("reason", true),
+        Field::new("raw_bytes", DataType::Binary, true),
+        count("raw_length"),
+        text("run_id", true),
+        time("rejected_time"),
+    ]))
+}

@@ -1,0 +1,125 @@
+//! Logs that others wrote, against counts by an independent reader. The corpus stands beside the repository, where it is at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keytrail_events::{EventRecord, Field, FileDecoder, RecordKind, RecordSink, Reject, event_id};
+
+use crate::support::TestLake;
+
+/// The corpus, unpacked; `None` where the shared folder is not there.
+fn corpus(into: &Path) -> Option<PathBuf> {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+    if !shared.join("corpus.tar.gz").exists() {
+        assert!(std::env::var_os("CI").is_none(), "CI has the corpus: {}", shared.display());
+        return None;
+    }
+    let unpacked = Command::new("tar").arg("-xzf").arg(shared.join("corpus.tar.gz")).arg("-C").arg(into).status();
+    assert!(unpacked.expect("tar").success());
+    Some(shared.join("MANIFEST.tsv"))
+}
+
+/// One line of the manifest.
+struct Expected {
+    path: String,
+    events: u64,
+    unique_ids: usize,
+    kms: u64,
+    contexts: u64,
+}
+
+fn manifest(path: &Path) -> Vec<Expected> {
+    let text = fs_err::read_to_string(path).expect("manifest");
+    let line = |line: &str| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let number = |field: usize| fields[field].parse::<u64>().unwrap_or(0);
+        Expected {
+            path: fields[0].to_owned(),
+            events: number(4),
+            unique_ids: usize::try_from(number(5)).expect("small"),
+            kms: number(7),
+            contexts: number(8),
+        }
+    };
+    text.lines().skip(1).map(line).collect()
+}
+
+/// What a file holds, counted as the manifest counts: records without an id have none, and a context of any kind is one.
+#[derive(Default)]
+struct Counts {
+    events: u64,
+    ids: BTreeSet<String>,
+    kms: u64,
+    contexts: u64,
+}
+
+impl RecordSink for Counts {
+    fn record(&mut self, _index: u64, record: &EventRecord<'_>) {
+        self.events += 1;
+        self.ids.extend(record.text_of(Field::EventId).map(str::to_owned));
+        self.kms += u64::from(record.text_of(Field::EventSource) == Some("kms.amazonaws.com"));
+        let parameters = record.text_of(Field::RequestParameters).unwrap_or("");
+        self.contexts += u64::from(parameters.contains("ncryptionContext"));
+    }
+
+    fn reject(&mut self, _reject: Reject<'_>) {}
+}
+
+#[test]
+fn every_file_counts_as_its_manifest_says() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some(manifest_path) = corpus(folder.path()) else { return };
+    let expected = manifest(&manifest_path);
+    assert!(expected.len() > 300, "the manifest was read");
+    let mut decoder = FileDecoder::new();
+    let mut wrong = Vec::new();
+    for file in expected.iter().filter(|file| !file.path.ends_with(".zip")) {
+        let mut counts = Counts::default();
+        let outcome = decoder.decode(&fs_err::read(folder.path().join(&file.path)).expect("file"), &mut counts);
+        // The manifest counts records of every kind; keytrail takes API events and counts the others by their kind.
+        let ignored: u64 = outcome.ignored.values().sum();
+        let network = outcome.ignored.get(&RecordKind::NetworkActivity).copied().unwrap_or(0);
+        let found = (counts.events + ignored, counts.kms + network, counts.contexts);
+        let wanted = (file.events, file.kms, file.contexts);
+        if ignored == 0 && counts.ids.len() != file.unique_ids {
+            wrong.push(format!("{}: found {} ids, the manifest says {}", file.path, counts.ids.len(), file.unique_ids));
+        }
+        if found != wanted {
+            wrong.push(format!("{}: found {found:?}, the manifest says {wanted:?}", file.path));
+        }
+    }
+    assert!(wrong.is_empty(), "events, kms, contexts differ in {} files:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Takes the text of each distinct record, the first of each identity.
+#[derive(Default)]
+struct Distinct(BTreeMap<(String, String), BTreeSet<String>>);
+
+impl RecordSink for Distinct {
+    fn record(&mut self, _index: u64, record: &EventRecord<'_>) {
+        let account = record.text_of(Field::RecipientAccountId).unwrap_or("").to_owned();
+        self.0.entry((account, event_id(record).into_owned())).or_default().insert(record.text().to_owned());
+    }
+
+    fn reject(&mut self, _reject: Reject<'_>) {}
+}
+
+#[tokio::test]
+async fn the_lake_gives_every_record_back_byte_for_byte() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some(manifest_path) = corpus(folder.path()) else { return };
+    let mut decoder = FileDecoder::new();
+    let mut distinct = Distinct::default();
+    for file in manifest(&manifest_path) {
+        decoder.decode(&fs_err::read(folder.path().join(&file.path)).expect("file"), &mut distinct);
+    }
+    let lake = TestLake::new();
+    let summary = lake.convert(folder.path()).await;
+    let texts = lake.texts().await;
+    assert_eq!(texts.len(), distinct.0.len(), "one row per recipient account and event id: {summary:?}");
+    assert_eq!(summary.rows, texts.len() as u64);
+    let known: BTreeSet<&String> = distinct.0.values().flatten().collect();
+    assert!(texts.iter().all(|text| known.contains(text)), "every row is the exact text of a record");
+    assert_eq!(lake.findings().await, Vec::<String>::new());
+}

@@ -1,0 +1,5 @@
+//! Conversion on real lakes: the shared corpus, generated trails, faults, S3. One binary, no engine.
+
+mod corpus;
+mod incremental;
+mod support;

@@ -1,0 +1,85 @@
+//! The vocabulary of the conversion tests: a lake in a temporary folder, conversions into it, and what it holds.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use chrono::DateTime;
+use keytrail_convert::{ConvertOptions, ConvertSummary, EVENTS, NoProgress, Source, StopSignal, convert, lake_spec};
+use keytrail_events::RecordTexts;
+use keytrail_lake::{Lake, Location, StorageOptions, Table};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+/// A lake in a folder of its own.
+pub(crate) struct TestLake {
+    pub(crate) folder: tempfile::TempDir,
+    runs: std::cell::Cell<u32>,
+}
+
+impl TestLake {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("folder"), runs: std::cell::Cell::new(0) }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("lake")
+    }
+
+    pub(crate) async fn open(&self) -> Lake {
+        let location = Location::local(&self.path()).expect("location");
+        Lake::create_or_open(&location, &StorageOptions::default(), lake_spec()).await.expect("lake")
+    }
+
+    /// Converts `source` with two workers.
+    pub(crate) async fn convert(&self, source: &Path) -> ConvertSummary {
+        self.convert_with(source, |_| {}).await
+    }
+
+    pub(crate) async fn convert_with(&self, source: &Path, change: impl FnOnce(&mut ConvertOptions)) -> ConvertSummary {
+        let source = Source::Place(Location::local(source).expect("location"));
+        self.runs.set(self.runs.get() + 1);
+        let mut options = ConvertOptions::new(vec![source], format!("run-{}", self.runs.get()), DateTime::UNIX_EPOCH);
+        options.workers = 2;
+        change(&mut options);
+        let summary = convert(&self.open().await, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await;
+        let summary = summary.expect("converted");
+        assert!(summary.is_balanced(), "{summary:?}");
+        summary
+    }
+
+    /// The exact text of every record in the lake, sorted.
+    pub(crate) async fn texts(&self) -> Vec<String> {
+        let lake = self.open().await;
+        let mut texts = Vec::new();
+        for batch in batches_of(lake.table(EVENTS), &self.path().join(EVENTS)).await {
+            let records = RecordTexts::new(&batch).expect("columns");
+            for row in 0..batch.num_rows() {
+                let mut text = String::new();
+                assert!(records.push(&mut text, row), "row {row} gives its text back");
+                texts.push(text);
+            }
+        }
+        texts.sort_unstable();
+        texts
+    }
+
+    /// The live data files of `events`.
+    pub(crate) async fn data_files(&self) -> Vec<String> {
+        let lake = self.open().await;
+        let snapshot = lake.table(EVENTS).snapshot().await.expect("snapshot");
+        snapshot.files().iter().map(|file| file.path.clone()).collect()
+    }
+
+    pub(crate) async fn findings(&self) -> Vec<String> {
+        keytrail_convert::check_accounting(&self.open().await).await.expect("checked")
+    }
+}
+
+async fn batches_of(table: &Table, folder: &Path) -> Vec<RecordBatch> {
+    let snapshot = table.snapshot().await.expect("snapshot");
+    let read = |path: &str| {
+        let file = fs_err::File::open(folder.join(path)).expect("data file").into_parts().0;
+        ParquetRecordBatchReaderBuilder::try_new(file).expect("parquet").build().expect("reader")
+    };
+    snapshot.files().iter().flat_map(|file| read(&file.path)).map(|batch| batch.expect("batch")).collect()
+}
