@@ -1,24 +1,246 @@
-//! (stub)
-use crate::{LakeError, Table};
-/// (stub)
-#[derive(Debug, Clone)]
+//! Compaction: the small files of a partition become few large ones with the same rows in the same order.
+//!
+//! The old files leave the log and the new ones enter it in one commit, so a reader sees either. Data files are not
+//! deleted: readers of an older version may still need them. Two compactions at once, or appends in between, neither
+//! lose nor double a row: see [`crate::commit`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use object_store::buffered::BufWriter;
+use parquet::arrow::AsyncArrowWriter;
+use parquet::errors::ParquetError;
+
+use crate::commit::{Commit, CommitOperation, TransactionId};
+use crate::error::LakeError;
+use crate::merge::SortedMerge;
+use crate::partition::PartitionValues;
+use crate::reader::read_rows;
+use crate::snapshot::{DataFile, Snapshot};
+use crate::table::Table;
+use crate::writer::{NewFile, writer_options};
+
+/// A merge reads at most this many files at once; more are merged in several rounds.
+const FAN_IN: usize = 64;
+/// A merge holds at most about this many compressed bytes of its inputs.
+const BYTES_IN_FLIGHT: u64 = 192 * 1024 * 1024;
+/// What one input holds at most of that: a row group.
+const ROW_GROUP_BYTES: u64 = 32 * 1024 * 1024;
+/// The part size of an upload.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+/// A round that lost to another compaction is planned anew; that one made progress, so this is far away.
+const MAX_ROUNDS: usize = 1000;
+
+/// What files a compaction makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactOptions {
-    /// Size that merged files are meant to have.
+    /// Size that files are meant to have; files of at least half of it are left alone.
     pub target_file_bytes: u64,
-    /// (stub)
+    /// Fewer small files than this are left alone too; at least two.
     pub min_files: usize,
 }
-/// (stub)
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CompactSummary {
-    /// (stub)
-    pub files_removed: u64,
-    /// (stub)
-    pub files_added: u64,
-    /// (stub)
-    pub rows: u64,
+
+impl Default for CompactOptions {
+    fn default() -> Self {
+        Self { target_file_bytes: 128 * 1024 * 1024, min_files: 2 }
+    }
 }
-/// (stub)
-pub async fn compact(_table: &Table, _options: &CompactOptions) -> Result<CompactSummary, LakeError> {
-    Ok(CompactSummary::default())
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompactSummary {
+    /// Small files that are not live any more.
+    pub files_removed: u64,
+    /// Files that hold their rows now.
+    pub files_added: u64,
+    /// Rows in them.
+    pub row_count: u64,
+    /// Bytes of the small files.
+    pub bytes_removed: u64,
+    /// Bytes of the files that hold their rows now.
+    pub bytes_added: u64,
+    /// Merges that were given up because another writer was faster with the same files.
+    pub conflicts: u64,
+}
+
+/// Merges the small files of every partition until none is left that another could join.
+///
+/// # Errors
+///
+/// [`LakeError::Corrupt`] for a file that cannot be read or is not in order, [`LakeError::Storage`]; what was
+/// committed before stays.
+pub async fn compact(table: &Table, options: &CompactOptions) -> Result<CompactSummary, LakeError> {
+    let mut summary = CompactSummary::default();
+    for _round in 0..MAX_ROUNDS {
+        let groups = plan(&table.snapshot().await?, options);
+        if groups.is_empty() {
+            break;
+        }
+        for group in groups {
+            match merge_group(table, options, &group).await {
+                Ok(added) => summary.count(&group, &added),
+                Err(LakeError::Conflict { .. }) => summary.conflicts += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(summary)
+}
+
+impl CompactSummary {
+    fn count(&mut self, removed: &[Arc<DataFile>], added: &[DataFile]) {
+        self.files_removed += removed.len() as u64;
+        self.files_added += added.len() as u64;
+        self.row_count += added.iter().map(|file| file.row_count).sum::<u64>();
+        self.bytes_removed += removed.iter().map(|file| file.size_bytes).sum::<u64>();
+        self.bytes_added += added.iter().map(|file| file.size_bytes).sum::<u64>();
+    }
+}
+
+/// The files that are merged with each other; each group is of one partition.
+pub(crate) fn plan(snapshot: &Snapshot, options: &CompactOptions) -> Vec<Vec<Arc<DataFile>>> {
+    let mut partitions: BTreeMap<&PartitionValues, Vec<Arc<DataFile>>> = BTreeMap::new();
+    for file in snapshot.files().iter().filter(|file| file.size_bytes < options.target_file_bytes / 2) {
+        partitions.entry(&file.partition).or_default().push(Arc::clone(file));
+    }
+    let min_files = options.min_files.max(2);
+    partitions.into_values().flat_map(group).filter(|group| group.len() >= min_files).collect()
+}
+
+/// Splits files into groups that one merge can hold, the smallest files first so that equals meet.
+fn group(mut files: Vec<Arc<DataFile>>) -> Vec<Vec<Arc<DataFile>>> {
+    files.sort_by_key(|file| file.size_bytes);
+    let mut groups: Vec<Vec<Arc<DataFile>>> = Vec::new();
+    let mut in_flight = 0;
+    for file in files {
+        let held = file.size_bytes.min(ROW_GROUP_BYTES);
+        match groups.last_mut() {
+            Some(group) if group.len() < FAN_IN && in_flight + held <= BYTES_IN_FLIGHT => {
+                in_flight += held;
+                group.push(file);
+            }
+            _ => {
+                in_flight = held;
+                groups.push(vec![file]);
+            }
+        }
+    }
+    groups
+}
+
+/// Merges a group into new files and commits them in its place.
+pub(crate) async fn merge_group(
+    table: &Table,
+    options: &CompactOptions,
+    group: &[Arc<DataFile>],
+) -> Result<Vec<DataFile>, LakeError> {
+    let adds = write_merged(table, options, group).await?;
+    let (rows_in, rows_out) = (row_count(group.iter().map(Arc::as_ref)), row_count(&adds));
+    if rows_in != rows_out {
+        let reason = format!("the log tells {rows_in} rows of the files to merge, they hold {rows_out}");
+        return Err(LakeError::corrupt(table.storage(), reason));
+    }
+    let commit = Commit {
+        adds: adds.clone(),
+        removes: group.to_vec(),
+        // Chosen anew at each attempt of the commit.
+        transaction: TransactionId { app_id: String::new(), version: 0 },
+        operation: CommitOperation::Compact,
+        info: BTreeMap::new(),
+    };
+    table.commit(commit).await?;
+    Ok(adds)
+}
+
+fn row_count<'file>(files: impl IntoIterator<Item = &'file DataFile>) -> u64 {
+    files.into_iter().map(|file| file.row_count).sum()
+}
+
+/// Writes the rows of a group, sorted, into as many files as the target size asks for, split evenly.
+async fn write_merged(
+    table: &Table,
+    options: &CompactOptions,
+    group: &[Arc<DataFile>],
+) -> Result<Vec<DataFile>, LakeError> {
+    let Some(first) = group.first() else { return Ok(Vec::new()) };
+    let total_bytes: u64 = group.iter().map(|file| file.size_bytes).sum();
+    let file_count = ((total_bytes + options.target_file_bytes / 2) / options.target_file_bytes.max(1)).max(1);
+    let rows_per_file = row_count(group.iter().map(Arc::as_ref)).div_ceil(file_count).max(1);
+    let mut merge = start_merge(table, group, &first.partition).await?;
+    let mut files = Vec::new();
+    let mut writer: Option<MergedFile> = None;
+    while let Some(batch) = merge.next_batch().await? {
+        let open = match writer.take() {
+            Some(open) => open,
+            None => MergedFile::try_new(table, &first.partition)?,
+        };
+        let open = open.write(&batch).await?;
+        if open.file.row_count() >= rows_per_file {
+            files.push(open.finish().await?);
+        } else {
+            writer = Some(open);
+        }
+    }
+    if let Some(open) = writer {
+        files.push(open.finish().await?);
+    }
+    Ok(files)
+}
+
+async fn start_merge(
+    table: &Table,
+    group: &[Arc<DataFile>],
+    partition: &PartitionValues,
+) -> Result<SortedMerge, LakeError> {
+    let mut inputs = Vec::with_capacity(group.len());
+    for file in group {
+        inputs.push(read_rows(table, file).await?);
+    }
+    let sort_columns = (table.spec().sort_columns)(partition);
+    SortedMerge::try_new(table.storage().to_string(), table.file_schema(), sort_columns, inputs).await
+}
+
+/// A new data file while its rows stream into the store.
+struct MergedFile {
+    file: NewFile,
+    writer: AsyncArrowWriter<BufWriter>,
+    name: String,
+}
+
+impl MergedFile {
+    fn try_new(table: &Table, partition: &PartitionValues) -> Result<Self, LakeError> {
+        let file = NewFile::try_new(table, partition)?;
+        let name = table.storage().name_of(file.path());
+        let path = table.storage().path_of(file.path())?;
+        let schema = SchemaRef::clone(table.file_schema());
+        let buffered = BufWriter::with_capacity(table.storage().store(), path, PART_BYTES);
+        let failed = |error| LakeError::parquet(&name, error);
+        let options = writer_options(table.spec(), &schema, partition).map_err(failed)?;
+        let writer = AsyncArrowWriter::try_new_with_options(buffered, schema, options).map_err(failed)?;
+        Ok(Self { file, writer, name })
+    }
+
+    async fn write(mut self, batch: &RecordBatch) -> Result<Self, LakeError> {
+        // A merge of sorted files is sorted; that it is not says that a file was not.
+        self.file.accept(batch).map_err(|error| LakeError::corrupt(&self.name, error))?;
+        match self.writer.write(batch).await {
+            Ok(()) => Ok(self),
+            Err(error) => Err(self.abort(error).await),
+        }
+    }
+
+    async fn finish(mut self) -> Result<DataFile, LakeError> {
+        match self.writer.finish().await {
+            Ok(_metadata) => self.file.finish(self.writer.bytes_written() as u64),
+            Err(error) => Err(self.abort(error).await),
+        }
+    }
+
+    /// Gives up a started upload, which a bucket would otherwise keep and bill.
+    async fn abort(self, error: ParquetError) -> LakeError {
+        let _aborted = self.writer.into_inner().abort().await;
+        LakeError::parquet(&self.name, error)
+    }
 }

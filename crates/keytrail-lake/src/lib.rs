@@ -28,10 +28,13 @@ mod location;
 mod log;
 mod merge;
 mod partition;
+mod reader;
 mod snapshot;
 mod statistics;
 mod storage;
 mod table;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use check::{CheckDepth, FileFinding, FindingKind, check_files, check_files_with};

@@ -163,7 +163,7 @@ impl NewFile {
 }
 
 /// The first column in which a batch is not of the expected names and types.
-fn column_difference(expected: &Schema, found: &Schema) -> Option<String> {
+pub(crate) fn column_difference(expected: &Schema, found: &Schema) -> Option<String> {
     if expected.fields().len() != found.fields().len() {
         return Some(format!("{} columns instead of {}", found.fields().len(), expected.fields().len()));
     }
@@ -182,19 +182,19 @@ fn column_difference(expected: &Schema, found: &Schema) -> Option<String> {
 }
 
 /// Whether rows come in the table's order, also across batches; a reader counts on it without looking.
-struct OrderCheck {
+pub(crate) struct OrderCheck {
     columns: &'static [&'static str],
     /// The last row of the batch before.
     last: Option<RecordBatch>,
 }
 
 impl OrderCheck {
-    fn new(columns: &'static [&'static str]) -> Self {
+    pub(crate) fn new(columns: &'static [&'static str]) -> Self {
         Self { columns, last: None }
     }
 
     /// The first row of the batch that belongs before the row ahead of it.
-    fn first_unsorted(&mut self, batch: &RecordBatch) -> Result<Option<usize>, ArrowError> {
+    pub(crate) fn first_unsorted(&mut self, batch: &RecordBatch) -> Result<Option<usize>, ArrowError> {
         if batch.num_rows() == 0 {
             return Ok(None);
         }

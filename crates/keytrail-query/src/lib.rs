@@ -1,1 +1,32 @@
-//! stub
+//! SQL over a keytrail lake, or over unconverted trail logs, with the KMS-usage views.
+//!
+//! ```text
+//! Lake (Delta log) ─▶ lake_table ─┐                      ┌─▶ rows
+//!                                 ├─▶ session ─▶ views ──┤
+//! log files        ─▶ raw_table  ─┘   (read-only)        └─▶ key answer
+//! ```
+//!
+//! What it never does: it prints nothing, reads no environment, writes nothing but spill files, and holds no SQL text:
+//! every statement is a file under `sql/`, compiled in by `build.rs`.
+#![warn(missing_docs)]
+
+mod catalogue;
+mod describe;
+mod error;
+mod functions;
+mod key;
+mod lake_table;
+mod raw_table;
+mod read_only;
+mod rows;
+mod session;
+
+pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
+pub use describe::{ColumnDescription, RelationDescription, RelationKind};
+pub use error::QueryError;
+pub use key::{
+    AliasUse, ContextUse, CoverageWindow, FailedAttempts, KeyAnswer, KeyUsage, OperationUse, PrincipalUse, ServiceUse,
+    key_answer,
+};
+pub use raw_table::RawSource;
+pub use session::{QueryResult, Session, SessionOptions};

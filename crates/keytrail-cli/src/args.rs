@@ -1,0 +1,442 @@
+//! The command line: names, defaults and help texts. It reads `KEYTRAIL_LAKE`, checks nothing beyond syntax and runs
+//! nothing.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
+use clap_complete::Shell;
+
+use crate::render::Format;
+
+/// Years of AWS CloudTrail logs as a small, lossless lake: which KMS key was used, when, by whom and for what
+#[derive(Debug, Parser)]
+#[command(name = "keytrail", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Say more on stderr: rows and times of statements, what was opened
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
+    pub(crate) verbose: u8,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 2 usage or SQL error, 3 incomplete (input was rejected), 4 integrity failure,
+10 not a lake or a newer one, 66 no such input, 69 service not available, 74 reading or writing failed,
+75 another writer was faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
+
+`KEYTRAIL_LAKE` is the default of --lake. AWS settings are taken as AWS's own tools take them
+(AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, SSO, roles, instance metadata).";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read trail logs into the lake; incremental, safe to repeat
+    Convert(ConvertArguments),
+    /// Run SQL over the lake, or over unconverted logs with --raw; a prompt on a terminal
+    Sql(SqlArguments),
+    /// One key: first and last use, who, via what service, contexts, failures
+    Key(KeyArguments),
+    /// Accounts, regions and days that the lake covers
+    Coverage(CoverageArguments),
+    /// Check every data file against the log, and the accounting
+    Check(CheckArguments),
+    /// Merge small data files
+    Compact(CompactArguments),
+    /// Give event records back byte for byte
+    Export(ExportArguments),
+    /// List the views with what they mean; with a name, show its SQL
+    Views(ViewsArguments),
+    /// Make a trail of 100,000 events, convert it and tell its story
+    Demo(DemoArguments),
+    /// Print a completion script for a shell
+    Completions(CompletionsArguments),
+    /// Words of the contract that this version does not know yet.
+    #[command(hide = true)]
+    Report(LaterArguments),
+    #[command(hide = true)]
+    Import(LaterArguments),
+    #[command(hide = true)]
+    Verify(LaterArguments),
+}
+
+/// Where the lake is and how to reach it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LakeArguments {
+    /// Lake: a folder or s3://bucket/prefix
+    #[arg(long, value_name = "LAKE", env = "KEYTRAIL_LAKE", hide_env_values = true)]
+    pub(crate) lake: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) storage: StorageArguments,
+}
+
+/// AWS settings that go before the environment's.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "S3")]
+pub(crate) struct StorageArguments {
+    /// AWS profile
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// AWS region
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// S3 endpoint, for stores other than AWS
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+
+    /// Allow an endpoint without TLS
+    #[arg(long)]
+    pub(crate) allow_http: bool,
+}
+
+/// A period of delivery times.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PeriodArguments {
+    /// Only log files delivered at or after this time (2024-01-31, 2024-01-31T06:00:00Z)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) since: Option<DateTime<Utc>>,
+
+    /// Only log files delivered before this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) until: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArguments {
+    /// Log files: a file, a folder, s3://bucket/prefix, or - for stdin
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    #[command(flatten)]
+    pub(crate) period: PeriodArguments,
+
+    /// Threads that decode [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<std::num::NonZeroUsize>,
+
+    /// End with one JSON line on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SqlArguments {
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    /// Query these log files instead of a lake: files, folders, s3://bucket/prefix
+    #[arg(long, value_name = "SOURCE", num_args = 1..)]
+    pub(crate) raw: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) period: PeriodArguments,
+
+    #[command(flatten)]
+    pub(crate) scripts: Scripts,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+
+    /// A value for `$NAME` in the statements; may be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
+
+/// Statements to run, in the order of the command line; clap alone would lose the order between `-c` and `-f`.
+#[derive(Debug, Default)]
+pub(crate) struct Scripts(pub(crate) Vec<Script>);
+
+/// One `-c` or `-f`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// The statements themselves.
+    Text(String),
+    /// A file with statements; `-` is stdin.
+    File(PathBuf),
+}
+
+const TEXT_ID: &str = "command";
+const FILE_ID: &str = "file";
+
+impl Args for Scripts {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let text = Arg::new(TEXT_ID).short('c').long("command").value_name("SQL");
+        let file = Arg::new(FILE_ID).short('f').long("file").value_name("FILE").value_parser(value_parser!(PathBuf));
+        command.arg(text.action(ArgAction::Append).help("Run these statements and end; may be repeated")).arg(
+            file.action(ArgAction::Append)
+                .help("Run the statements of this file (- is stdin) and end; may be repeated"),
+        )
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Scripts {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let texts = positions::<String>(matches, TEXT_ID).map(|(at, text)| (at, Script::Text(text)));
+        let files = positions::<PathBuf>(matches, FILE_ID).map(|(at, file)| (at, Script::File(file)));
+        let mut scripts: Vec<_> = texts.chain(files).collect();
+        scripts.sort_by_key(|(at, _)| *at);
+        Ok(Self(scripts.into_iter().map(|(_, script)| script).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The values of an argument with their places on the command line.
+fn positions<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> impl Iterator<Item = (usize, T)> {
+    let values = matches.get_many::<T>(id).into_iter().flatten().cloned();
+    matches.indices_of(id).into_iter().flatten().zip(values)
+}
+
+/// Limits of the query engine.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EngineArguments {
+    /// Memory for sorts, joins and groups before they spill to disk (such as 512MiB, 2GB)
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "1GiB")]
+    pub(crate) memory_limit: usize,
+
+    /// Threads that a query uses [default: all cores]
+    #[arg(long = "workers", value_name = "N")]
+    pub(crate) query_workers: Option<std::num::NonZeroUsize>,
+
+    /// Folder with *.sql views of your own
+    #[arg(long = "views", value_name = "DIR")]
+    pub(crate) views_folder: Option<PathBuf>,
+}
+
+/// How rows are written and where to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutputArguments {
+    /// Format of rows [default: table on a terminal, csv in a pipe]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArguments {
+    /// Key: ARN, key id, alias/NAME or alias ARN
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
+
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    /// `table` is the page, `json` its data
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PageFormat,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
+
+/// Formats of an answer that is a page, not rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PageFormat {
+    /// A page for people
+    Table,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CoverageArguments {
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    /// Read every row too, not only footers
+    #[arg(long)]
+    pub(crate) rows: bool,
+
+    /// End with one JSON line on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompactArguments {
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    /// Size of the files to aim for
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "128MiB")]
+    pub(crate) target_file_size: usize,
+
+    /// End with one JSON line on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    /// Only events for which this SQL condition over the columns of `events` is true
+    #[arg(long = "where", value_name = "SQL")]
+    pub(crate) condition: Option<String>,
+
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// One record per line instead of one {"Records":[…]}
+    #[arg(long)]
+    pub(crate) lines: bool,
+
+    #[command(flatten)]
+    pub(crate) engine: EngineArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ViewsArguments {
+    /// View whose SQL to print
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Folder for the trail and the lake, kept afterwards [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// Events to make
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) events: u64,
+
+    /// Seed of the generator: the same seed makes the same trail
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// Shell to complete for
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+/// Whatever was typed after a word that is not available yet.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct LaterArguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    _rest: Vec<String>,
+}
+
+/// A date (midnight UTC) or an RFC 3339 time.
+fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        return Ok(date.and_time(NaiveTime::MIN).and_utc());
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|error| format!("expected a date (2024-01-31) or a time (2024-01-31T06:00:00Z): {error}"))
+}
+
+fn parse_parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.trim_start_matches('$').to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// A whole number of bytes with an optional unit, decimal (kB, MB, GB) or binary (KiB, MiB, GiB).
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: usize = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err(format!("unknown unit: `{}`", unit.trim())),
+    };
+    let count: usize = number.parse().map_err(|error| format!("expected a number such as 512MiB: {error}"))?;
+    count.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| "out of range".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        assert_eq!(parse_bytes("1024"), Ok(1024));
+        assert_eq!(parse_bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(parse_bytes("2 GB"), Ok(2_000_000_000));
+        for wrong in ["", "MiB", "12parsecs", "0", "99999999999999999999", "18446744073709551615k"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_utc() {
+        for (text, expected) in [
+            ("2024-01-31", "2024-01-31T00:00:00+00:00"),
+            ("2024-01-31T06:00:00Z", "2024-01-31T06:00:00+00:00"),
+            ("2024-01-31T06:00:00+02:00", "2024-01-31T04:00:00+00:00"),
+        ] {
+            assert_eq!(parse_time(text).map(|time| time.to_rfc3339()), Ok(expected.to_owned()));
+        }
+        assert!(parse_time("yesterday").is_err());
+    }
+
+    #[test]
+    fn scripts_keep_the_order_of_the_command_line() {
+        let line = ["keytrail", "sql", "-c", "a", "-f", "b.sql", "--command", "c", "-f", "-"];
+        let Command::Sql(arguments) = Arguments::parse_from(line).command else { panic!("not sql") };
+        let (text, file) = (|text: &str| Script::Text(text.to_owned()), |path: &str| Script::File(path.into()));
+        assert_eq!(arguments.scripts.0, [text("a"), file("b.sql"), text("c"), file("-")]);
+    }
+
+    #[test]
+    fn parameters_have_a_name() {
+        assert_eq!(parse_parameter("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(parse_parameter("$a="), Ok(("a".to_owned(), String::new())));
+        assert!(parse_parameter("=b").is_err());
+        assert!(parse_parameter("ab").is_err());
+    }
+}

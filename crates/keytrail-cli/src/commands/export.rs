@@ -1,0 +1,100 @@
+//! `keytrail export`: event records byte for byte, as `{"Records":[…]}` or one per line.
+//!
+//! The records stream from the lake to the output; their order is not defined.
+
+use std::io::Write;
+
+use keytrail_events::{RecordTexts, record_text_columns};
+
+use crate::args::ExportArguments;
+use crate::errors::{CliError, Exit};
+use crate::output::{self, DataWriter};
+use crate::{escape, session};
+
+/// Writes the exact text of every matching record.
+pub(crate) async fn run(arguments: &ExportArguments) -> Result<Exit, CliError> {
+    let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
+    let mut result = session.events_where(arguments.condition.as_deref(), &record_text_columns()).await?;
+    let mut out = DataWriter::open(arguments.output.as_deref())?;
+    let mut records = RecordWriter::new(if arguments.lines { Layout::Lines } else { Layout::Container });
+    while let Some(batch) = result.next().await? {
+        let texts = RecordTexts::new(&batch).ok_or_else(|| damaged("a column is missing"))?;
+        for row in 0..batch.num_rows() {
+            records.text.clear();
+            if !texts.push(&mut records.text, row) {
+                return Err(damaged("a row has neither a layout nor a record"));
+            }
+            records.write(&mut out)?;
+        }
+    }
+    records.finish(&mut out)?;
+    out.finish()?;
+    if records.joined_line_count > 0 {
+        let count = records.joined_line_count;
+        output::note(format!(
+            "note: line breaks between members of {count} records became spaces; without --lines they stay"
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+fn damaged(what: &str) -> CliError {
+    CliError::new(Exit::Integrity, "the lake cannot give a record back")
+        .with_cause(what)
+        .with_hint("`keytrail check` looks at every file of the lake")
+}
+
+/// What stands around and between the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// `{"Records":[…]}`, as CloudTrail delivers them.
+    Container,
+    /// One record per line.
+    Lines,
+}
+
+struct RecordWriter {
+    layout: Layout,
+    /// The record that is written next.
+    text: String,
+    has_records: bool,
+    /// Records that had a line break outside of strings; strings cannot hold one.
+    joined_line_count: u64,
+}
+
+impl RecordWriter {
+    fn new(layout: Layout) -> Self {
+        Self { layout, text: String::new(), has_records: false, joined_line_count: 0 }
+    }
+
+    fn write(&mut self, out: &mut DataWriter) -> Result<(), CliError> {
+        let before = match (self.layout, self.has_records) {
+            (Layout::Container, false) => "{\"Records\":[",
+            (Layout::Container, true) => ",",
+            (Layout::Lines, false) => "",
+            (Layout::Lines, true) => "\n",
+        };
+        self.has_records = true;
+        if self.layout == Layout::Lines && self.text.contains(['\n', '\r']) {
+            self.text = self.text.replace(['\n', '\r'], " ");
+            self.joined_line_count += 1;
+        }
+        out.write_all(before.as_bytes())?;
+        if out.destination().is_terminal() {
+            out.write_all(escape::lines(&self.text).as_bytes())?;
+        } else {
+            out.write_all(self.text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, out: &mut DataWriter) -> Result<(), CliError> {
+        let end = match (self.layout, self.has_records) {
+            (Layout::Container, false) => "{\"Records\":[]}\n",
+            (Layout::Container, true) => "]}\n",
+            (Layout::Lines, false) => "",
+            (Layout::Lines, true) => "\n",
+        };
+        Ok(out.write_all(end.as_bytes())?)
+    }
+}

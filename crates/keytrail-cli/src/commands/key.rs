@@ -1,0 +1,27 @@
+//! `keytrail key KEY`: what one key's owner asks first.
+
+use std::io::Write as _;
+
+use keytrail_query::key_answer;
+
+use crate::args::{KeyArguments, PageFormat};
+use crate::errors::{CliError, Exit};
+use crate::output::DataWriter;
+use crate::{escape, pages, session};
+
+/// Asks and shows the page, or its data.
+pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
+    let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
+    let answer = key_answer(&session, &arguments.key).await?;
+    let mut out = DataWriter::stdout();
+    match arguments.format {
+        PageFormat::Table => out.write_all(pages::key::page(&answer).as_bytes())?,
+        PageFormat::Json => {
+            let text = serde_json::to_string_pretty(&pages::key::json(&answer)).expect("a JSON value has a text");
+            let text = if out.destination().is_terminal() { escape::lines(&text).into_owned() } else { text };
+            writeln!(out, "{text}")?;
+        }
+    }
+    out.finish()?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,135 @@
+//! Streams of record batches in the ten formats of the contract, in bounded memory.
+//!
+//! A renderer sees one batch at a time and keeps at most a chunk of it. It asks no question of the environment: where
+//! the bytes go, and whether that is a terminal, is told by the [`DataWriter`].
+
+mod binary;
+mod delimited;
+mod html;
+mod json;
+mod markdown;
+mod table;
+pub(crate) mod value;
+mod vertical;
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
+use clap::ValueEnum;
+
+use crate::errors::CliError;
+use crate::output::{DataWriter, Destination};
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns for people
+    Table,
+    /// One line per value for people, for wide rows
+    Vertical,
+    /// RFC 4180: null is empty, empty text is `""`, values exact
+    Csv,
+    /// Tab-separated: null is `\N`; tab, newline and backslash are escaped
+    Tsv,
+    /// One JSON array of objects
+    Json,
+    /// One JSON object per line
+    Ndjson,
+    /// A Markdown table
+    Markdown,
+    /// A self-contained HTML page
+    Html,
+    /// An Apache Parquet file
+    Parquet,
+    /// An Arrow IPC file
+    Arrow,
+}
+
+impl Format {
+    /// The format when none is asked for: `table` on a terminal, `csv` in a pipe.
+    pub(crate) fn default_for(destination: Destination) -> Self {
+        if destination.is_terminal() { Self::Table } else { Self::Csv }
+    }
+
+    /// The format's name as it is typed.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// True for a format that holds exactly one result and is not meant for eyes.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
+}
+
+/// Writes the rows of one result.
+pub(crate) trait Renderer {
+    /// Writes one batch, or keeps it for the next chunk.
+    fn write_batch(&mut self, batch: &RecordBatch) -> Result<(), CliError>;
+    /// Writes what is left and the format's end.
+    fn finish(self: Box<Self>) -> Result<(), CliError>;
+}
+
+/// The renderer of `format`; its first bytes may be written at once.
+///
+/// # Errors
+/// When a binary format would go to a terminal, or the first bytes cannot be written.
+pub(crate) fn renderer<'a>(
+    format: Format,
+    schema: &SchemaRef,
+    out: &'a mut DataWriter,
+) -> Result<Box<dyn Renderer + Send + 'a>, CliError> {
+    if format.is_binary() && out.destination().is_terminal() {
+        return Err(CliError::usage("binary data is not written to a terminal")
+            .with_hint("redirect it: `> FILE`, or name a file with `-o FILE`"));
+    }
+    Ok(match format {
+        Format::Table => Box::new(table::TableRenderer::new(schema, out)),
+        Format::Vertical => Box::new(vertical::VerticalRenderer::new(schema, out)),
+        Format::Csv => Box::new(delimited::DelimitedRenderer::try_new(delimited::CSV, schema, out)?),
+        Format::Tsv => Box::new(delimited::DelimitedRenderer::try_new(delimited::TSV, schema, out)?),
+        Format::Json => Box::new(json::JsonRenderer::new(json::Layout::Array, schema, out)),
+        Format::Ndjson => Box::new(json::JsonRenderer::new(json::Layout::Lines, schema, out)),
+        Format::Markdown => Box::new(markdown::MarkdownRenderer::try_new(schema, out)?),
+        Format::Html => Box::new(html::HtmlRenderer::try_new(schema, out)?),
+        Format::Parquet => Box::new(binary::ParquetRenderer::try_new(schema, out)?),
+        Format::Arrow => Box::new(binary::ArrowRenderer::try_new(schema, out)?),
+    })
+}
+
+/// Column names in order, each made its own: a second `x` becomes `x_2`, so that no format loses a column.
+fn unique_names(schema: &SchemaRef) -> Vec<String> {
+    let mut taken: HashSet<String> = HashSet::new();
+    let own_name = |name: &String| {
+        let candidates = (1_usize..).map(|n| if n == 1 { name.clone() } else { format!("{name}_{n}") });
+        let mut fresh = candidates.skip_while(|candidate| taken.contains(candidate));
+        let name = fresh.next().expect("an endless iterator has a next item");
+        taken.insert(name.clone());
+        name
+    };
+    schema.fields().iter().map(|field| field.name()).map(own_name).collect()
+}
+
+/// The shown text of a cell, `NULL` for null, for the formats that people read.
+fn readable(batch: &RecordBatch, column: usize, row: usize) -> Result<Cow<'_, str>, ArrowError> {
+    Ok(value::text(batch.column(column).as_ref(), row)?.unwrap_or(Cow::Borrowed("NULL")))
+}
+
+/// A value that cannot be shown is a failure of the output.
+impl From<ArrowError> for CliError {
+    fn from(error: ArrowError) -> Self {
+        Self::from_write("cannot write the result", error)
+    }
+}
+
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        Self::from_write("cannot write the output", error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! From arguments to an open lake or session. It names places for the libraries; it reads no data itself.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use keytrail_convert::{Source, lake_spec};
+use keytrail_lake::{Lake, Location, StorageOptions};
+use keytrail_query::{QueryError, RawSource, Session, SessionOptions};
+
+use crate::args::{EngineArguments, LakeArguments, SqlArguments, StorageArguments};
+use crate::errors::CliError;
+
+/// The AWS settings of the command line.
+pub(crate) fn storage_options(arguments: &StorageArguments) -> StorageOptions {
+    StorageOptions {
+        profile: arguments.profile.clone(),
+        region: arguments.region.clone(),
+        endpoint_url: arguments.endpoint_url.clone(),
+        allow_http: arguments.allow_http,
+    }
+}
+
+/// Opens the lake to read it.
+pub(crate) async fn open_lake(arguments: &LakeArguments) -> Result<Lake, CliError> {
+    let location = lake_location(arguments)?;
+    Ok(Lake::open(&location, &storage_options(&arguments.storage), lake_spec()).await?)
+}
+
+/// Opens the lake to write to it; makes it where there is none.
+pub(crate) async fn create_or_open_lake(arguments: &LakeArguments) -> Result<Lake, CliError> {
+    let location = lake_location(arguments)?;
+    Ok(Lake::create_or_open(&location, &storage_options(&arguments.storage), lake_spec()).await?)
+}
+
+fn lake_location(arguments: &LakeArguments) -> Result<Location, CliError> {
+    let text = arguments.lake.as_deref().filter(|text| !text.is_empty()).ok_or_else(no_lake)?;
+    Ok(Location::parse(text)?)
+}
+
+fn no_lake() -> CliError {
+    CliError::usage("no lake is given").with_hint("name it with `--lake LAKE` or in `KEYTRAIL_LAKE`")
+}
+
+/// A session over the lake of the arguments.
+pub(crate) async fn over_lake(lake: &LakeArguments, engine: &EngineArguments) -> Result<Session, CliError> {
+    let lake = open_lake(lake).await?;
+    Ok(Session::over_lake(&lake, &session_options(engine)).await?)
+}
+
+/// What statements run on.
+#[derive(Clone)]
+pub(crate) struct SqlSession {
+    /// The session.
+    pub(crate) session: Arc<Session>,
+    /// Whether it was given a lake or logs.
+    has_data: bool,
+}
+
+impl SqlSession {
+    /// Statements over a lake or over logs.
+    pub(crate) fn over_data(session: Session) -> Self {
+        Self { session: Arc::new(session), has_data: true }
+    }
+
+    /// Statements without any table.
+    fn over_nothing(session: Session) -> Self {
+        Self { session: Arc::new(session), has_data: false }
+    }
+
+    /// Tells an error; when a table is missing only because no lake was named, it says so.
+    pub(crate) fn tell(&self, error: QueryError) -> CliError {
+        let is_without_lake = !self.has_data && matches!(error, QueryError::UnknownRelation { .. });
+        let error = CliError::from(error);
+        if is_without_lake {
+            return error
+                .with_hint("name a lake with `--lake LAKE` or in `KEYTRAIL_LAKE`, or logs with `--raw SOURCE`");
+        }
+        error
+    }
+}
+
+/// A session over log files, over the lake, or over nothing: `select 1` needs no lake.
+pub(crate) async fn for_sql(arguments: &SqlArguments) -> Result<SqlSession, CliError> {
+    let options = session_options(&arguments.engine);
+    let period = &arguments.period;
+    if arguments.raw.is_empty() && (period.since.is_some() || period.until.is_some()) {
+        return Err(CliError::usage("--since and --until are for --raw")
+            .with_hint("over a lake, say it in SQL: `where event_time >= timestamp '2024-01-31'`"));
+    }
+    if !arguments.raw.is_empty() {
+        return Ok(SqlSession::over_data(over_raw(arguments, &options).await?));
+    }
+    if arguments.lake.lake.as_deref().is_some_and(|lake| !lake.is_empty()) {
+        return Ok(SqlSession::over_data(over_lake(&arguments.lake, &arguments.engine).await?));
+    }
+    Ok(SqlSession::over_nothing(Session::over_tables(HashMap::new(), &options)?))
+}
+
+/// Limits of the engine as the query crate takes them.
+pub(crate) fn session_options(arguments: &EngineArguments) -> SessionOptions {
+    SessionOptions {
+        memory_limit_bytes: Some(arguments.memory_limit),
+        target_partitions: arguments.query_workers.map(std::num::NonZeroUsize::get),
+        temp_directory: None,
+        views_dir: arguments.views_folder.clone(),
+    }
+}
+
+/// Log files as the command line names them; `-` reads stdin to its end.
+///
+/// # Errors
+/// When a text is no location, or stdin cannot be read.
+pub(crate) fn sources(texts: &[String]) -> Result<Vec<Source>, CliError> {
+    texts.iter().map(|text| source(text)).collect()
+}
+
+fn source(text: &str) -> Result<Source, CliError> {
+    if text != "-" {
+        return Ok(Source::Place(Location::parse(text)?));
+    }
+    let mut content = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut content)
+        .map_err(|error| CliError::input_output("cannot read log files from stdin", &error))?;
+    Ok(Source::Bytes { name: "stdin".to_owned(), content: content.into() })
+}
+
+async fn over_raw(arguments: &SqlArguments, options: &SessionOptions) -> Result<Session, CliError> {
+    let source = RawSource {
+        sources: sources(&arguments.raw)?,
+        since: arguments.period.since,
+        until: arguments.period.until,
+        storage: storage_options(&arguments.lake.storage),
+    };
+    Ok(Session::over_raw(source, options).await?)
+}

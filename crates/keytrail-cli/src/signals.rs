@@ -1,0 +1,168 @@
+//! Ctrl-C and SIGTERM: what a command does when one arrives.
+//!
+//! A command that only reads stops at once; one that writes is asked to end at its last commit, and a second signal
+//! stops it; the prompt takes Ctrl-C for itself. It does not know what a clean end is: see the commands.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+/// A signal that ends the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+/// Signals as they arrive, for as long as the value lives.
+struct Signals {
+    interrupt: SignalStream,
+    terminate: SignalStream,
+}
+
+impl Signals {
+    /// Starts to listen; from here on the signals no longer kill the process by themselves.
+    fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
+        }
+    }
+}
+
+/// Ctrl-C for the prompt: none is lost between two looks.
+pub(crate) struct Interrupts(SignalStream);
+
+impl Interrupts {
+    /// Starts to listen.
+    pub(crate) fn listen() -> io::Result<Self> {
+        signal(SignalKind::interrupt()).map(Self)
+    }
+
+    /// The next Ctrl-C since the last look.
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+/// How the running command wants to be interrupted, and the word that it has been.
+#[derive(Clone)]
+pub(crate) struct Interruption {
+    manner: Arc<AtomicU8>,
+    requested: watch::Sender<Option<Signal>>,
+}
+
+const STOP: u8 = 0;
+const ASK: u8 = 1;
+const KEEP_INTERRUPTS: u8 = 2;
+
+impl Interruption {
+    fn new() -> Self {
+        Self { manner: Arc::new(AtomicU8::new(STOP)), requested: watch::Sender::new(None) }
+    }
+
+    /// From now on the command is asked to end; it watches [`Interruption::requested`].
+    pub(crate) fn ask_first(&self) {
+        self.manner.store(ASK, Ordering::Relaxed);
+    }
+
+    /// From now on a signal stops the command, as at first.
+    pub(crate) fn stop_at_once(&self) {
+        self.manner.store(STOP, Ordering::Relaxed);
+    }
+
+    /// From now on Ctrl-C is the command's own business; SIGTERM still stops it.
+    pub(crate) fn keep_interrupts(&self) {
+        self.manner.store(KEEP_INTERRUPTS, Ordering::Relaxed);
+    }
+
+    /// Waits until the command is asked to end.
+    pub(crate) async fn requested(&self) -> Signal {
+        let mut receiver = self.requested.subscribe();
+        let signal = receiver.wait_for(Option::is_some).await.ok().and_then(|signal| *signal);
+        match signal {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The signal that asked the command to end, if one did.
+    pub(crate) fn received(&self) -> Option<Signal> {
+        *self.requested.borrow()
+    }
+
+    /// True when the command goes on for now.
+    fn handle(&self, signal: Signal) -> bool {
+        match self.manner.load(Ordering::Relaxed) {
+            KEEP_INTERRUPTS => signal == Signal::Interrupt,
+            ASK => self.requested.send_replace(Some(signal)).is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// How a supervised command ended.
+pub(crate) enum Ended<T> {
+    /// By itself, or as it was asked to.
+    ByItself(T),
+    /// Stopped by a signal.
+    Stopped(Signal),
+    /// By a panic, which has told its message.
+    Panicked,
+}
+
+/// How long a stopped command has to tidy up; one that computes without a pause does not notice in time.
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// Runs a command on a thread of its own, so that a signal is seen even while it computes without a pause.
+///
+/// # Errors
+/// When the process cannot listen to signals or start a thread.
+pub(crate) async fn supervise<T, F>(
+    command: impl FnOnce(Interruption) -> F + Send + 'static,
+    stack_bytes: usize,
+) -> io::Result<Ended<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let mut signals = Signals::listen()?;
+    let interruption = Interruption::new();
+    let (outcome_sender, mut outcome) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (runtime, given) = (Handle::current(), interruption.clone());
+    let run = move || {
+        let ended = runtime.block_on(async {
+            tokio::select! {
+                outcome = command(given) => Some(outcome),
+                _ = stopped => None,
+            }
+        });
+        // Nobody waits for the outcome of a command that was too slow to stop.
+        drop(outcome_sender.send(ended));
+    };
+    thread::Builder::new().name("command".to_owned()).stack_size(stack_bytes).spawn(run)?;
+    loop {
+        tokio::select! {
+            ended = &mut outcome => return Ok(ended.ok().flatten().map_or(Ended::Panicked, Ended::ByItself)),
+            signal = signals.next() => if !interruption.handle(signal) {
+                drop(stop);
+                drop(tokio::time::timeout(STOP_GRACE, outcome).await);
+                return Ok(Ended::Stopped(signal));
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Data files read back: footers and rows, straight from the object store.
+//!
+//! For compaction and the check; queries read the same files through the query engine.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_schema::{Schema, SchemaRef};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, parquet_to_arrow_schema};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use crate::error::LakeError;
+use crate::merge::SortedStream;
+use crate::snapshot::DataFile;
+use crate::table::Table;
+
+/// A decoded batch of an input.
+const BATCH_BYTES: u64 = 1024 * 1024;
+const BATCH_ROWS: u64 = 1024;
+/// Read with the footer's length, so that most footers come with one request.
+const FOOTER_BYTES: usize = 64 * 1024;
+
+/// What a data file's footer says.
+pub(crate) struct Footer {
+    /// The columns as any reader sees them.
+    pub(crate) schema: Schema,
+    /// The count of rows.
+    pub(crate) row_count: u64,
+}
+
+/// Reads the footer of a data file.
+pub(crate) async fn read_footer(table: &Table, file: &DataFile) -> std::result::Result<Footer, LakeError> {
+    let failed = |error| LakeError::parquet(table.storage().name_of(&file.path), error);
+    let metadata = ObjectReader::try_new(table, file)?.read_metadata().await.map_err(failed)?;
+    let file_metadata = metadata.file_metadata();
+    let schema =
+        parquet_to_arrow_schema(file_metadata.schema_descr(), file_metadata.key_value_metadata()).map_err(failed)?;
+    let row_count = u64::try_from(file_metadata.num_rows()).unwrap_or(0);
+    Ok(Footer { schema, row_count })
+}
+
+/// Reads the rows of a data file, a row group at a time.
+pub(crate) async fn read_rows(table: &Table, file: &DataFile) -> std::result::Result<SortedStream, LakeError> {
+    let name = table.storage().name_of(&file.path);
+    let failed = |error| LakeError::parquet(&name, error);
+    let reader = ObjectReader::try_new(table, file)?;
+    let metadata = Arc::new(reader.clone().read_metadata().await.map_err(failed)?);
+    let batch_rows = batch_rows(&metadata);
+    let options = ArrowReaderOptions::new().with_schema(SchemaRef::clone(table.file_schema()));
+    let metadata = ArrowReaderMetadata::try_new(metadata, options).map_err(failed)?;
+    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
+    let stream = builder.with_batch_size(batch_rows).build().map_err(failed)?;
+    Ok(stream.map_err(move |error| LakeError::parquet(&name, error)).boxed())
+}
+
+/// So many rows that a batch stays small, whatever the rows hold.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let sizes = metadata.row_groups().iter().map(|group| {
+        let rows = group.num_rows().max(1);
+        u64::try_from(group.total_byte_size() / rows).unwrap_or(0)
+    });
+    let bytes_per_row = sizes.max().unwrap_or(0).max(1);
+    let rows = (BATCH_BYTES / bytes_per_row).clamp(1, BATCH_ROWS);
+    usize::try_from(rows).unwrap_or(1)
+}
+
+/// An object of known size, as the Parquet reader wants it.
+#[derive(Clone)]
+struct ObjectReader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    size_bytes: u64,
+}
+
+impl ObjectReader {
+    fn try_new(table: &Table, file: &DataFile) -> std::result::Result<Self, LakeError> {
+        let path = table.file_path(file)?;
+        Ok(Self { store: table.storage().store(), path, size_bytes: file.size_bytes })
+    }
+
+    async fn read_metadata(mut self) -> Result<ParquetMetaData> {
+        let size_bytes = self.size_bytes;
+        ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_BYTES)).load_and_finish(&mut self, size_bytes).await
+    }
+}
+
+impl AsyncFileReader for ObjectReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        async move { self.store.get_range(&self.path, range).await.map_err(ParquetError::from) }.boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(ParquetError::from) }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        self.clone().read_metadata().map(|metadata| metadata.map(Arc::new)).boxed()
+    }
+}

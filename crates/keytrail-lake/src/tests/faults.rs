@@ -1,0 +1,171 @@
+//! Commits converge whatever the store answers: replies that are lost, conflicts that are none, errors for good.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+use super::fixtures::*;
+use crate::*;
+
+/// What happens to the next write of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing.
+    None,
+    /// It is applied, the reply is lost.
+    ReplyLost,
+    /// It is applied, and the client's own retry finds it there: HTTP 412.
+    OwnRetryRefused,
+    /// It is not applied, and the answer is HTTP 409, which object_store tells as this.
+    ConflictWithoutObject,
+    /// It is not applied.
+    Failure,
+}
+
+/// A store that follows a script at each write of a commit.
+#[derive(Debug)]
+struct Faulty {
+    inner: Arc<dyn ObjectStore>,
+    script: Mutex<VecDeque<Fault>>,
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Faulty")
+    }
+}
+
+fn failure() -> Error {
+    Error::Generic { store: "test", source: "connection reset".into() }
+}
+
+fn already_exists(location: &Path) -> Error {
+    Error::AlreadyExists { path: location.to_string(), source: "conflict".into() }
+}
+
+#[async_trait]
+impl ObjectStore for Faulty {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let is_commit = location.as_ref().ends_with(".json") && options.mode == PutMode::Create;
+        let fault = match is_commit {
+            true => self.script.lock().expect("no panic").pop_front().unwrap_or(Fault::None),
+            false => Fault::None,
+        };
+        match fault {
+            Fault::None => self.inner.put_opts(location, payload, options).await,
+            Fault::ReplyLost => self.inner.put_opts(location, payload, options).await.and(Err(failure())),
+            Fault::OwnRetryRefused => {
+                self.inner.put_opts(location, payload, options).await.and(Err(already_exists(location)))
+            }
+            Fault::ConflictWithoutObject => Err(already_exists(location)),
+            Fault::Failure => Err(failure()),
+        }
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// A lake behind a store that follows the script, and the same lake without faults.
+async fn faulty_lake(script: &[Fault]) -> (Lake, Lake) {
+    let storage = Storage::in_memory();
+    let sound = new_lake(&storage).await;
+    let script = Mutex::new(script.iter().copied().collect());
+    let faulty = storage.with_store(|inner| Arc::new(Faulty { inner, script }));
+    (Lake::open_in(faulty, spec()).await.expect("a lake"), sound)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_in_doubt_lands_once() {
+    use Fault::{ConflictWithoutObject, Failure, OwnRetryRefused, ReplyLost};
+    for (script, expected) in [
+        (&[ReplyLost][..], Some(1)),
+        (&[OwnRetryRefused], Some(1)),
+        (&[ConflictWithoutObject], Some(1)),
+        (&[ConflictWithoutObject, ConflictWithoutObject, ReplyLost], Some(1)),
+        (&[ConflictWithoutObject, OwnRetryRefused], Some(1)),
+        (&[Failure], None),
+        (&[ConflictWithoutObject, Failure], None),
+    ] {
+        let (faulty, sound) = faulty_lake(script).await;
+        let table = faulty.table("events");
+        let file = put_rows(table, &partition(KMS, "2024-01"), &rows(1, 10)).await;
+        let outcome = table.commit(append("a", 1, vec![file.clone()])).await;
+        let committed = outcome.as_ref().ok().copied();
+        assert_eq!(committed, expected.map(|version| CommitOutcome::Committed { version }), "{script:?} {outcome:?}");
+        if committed.is_none() {
+            assert!(matches!(outcome, Err(LakeError::Storage { .. })), "{script:?} {outcome:?}");
+        }
+        // The caller tries again, as a repeated run does.
+        let again = table.commit(append("a", 1, vec![file])).await.expect("a repeated commit");
+        let done = CommitOutcome::AlreadyCommitted { version: 1 };
+        assert_eq!(again, if committed.is_some() { done } else { CommitOutcome::Committed { version: 1 } }, "{script:?}");
+        assert_eq!(read_sorted(sound.table("events")).await, sorted(rows(1, 10)), "{script:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_reply_and_another_writer_are_told_apart() {
+    let (faulty, sound) = faulty_lake(&[Fault::ConflictWithoutObject, Fault::ReplyLost]).await;
+    append_rows(sound.table("events"), &partition(KMS, "2024-01"), &rows(7, 10)).await;
+    append_rows(faulty.table("events"), &partition(KMS, "2024-01"), &rows(8, 10)).await;
+    let expected = sorted([rows(7, 10), rows(8, 10)].concat());
+    assert_eq!(read_sorted(sound.table("events")).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compaction_in_doubt_lands_once() {
+    use Fault::{ConflictWithoutObject, Failure, OwnRetryRefused, ReplyLost};
+    for script in [&[ReplyLost][..], &[OwnRetryRefused], &[ConflictWithoutObject, ReplyLost], &[Failure]] {
+        let (faulty, sound) = faulty_lake(script).await;
+        for seed in 0..4 {
+            append_rows(sound.table("events"), &partition(KMS, "2024-01"), &rows(seed, 100)).await;
+        }
+        let compacted = compact(faulty.table("events"), &CompactOptions::default()).await;
+        assert_eq!(compacted.is_err(), script.contains(&Failure), "{script:?} {compacted:?}");
+        let expected = sorted((0..4).flat_map(|seed| rows(seed, 100)).collect());
+        assert_eq!(read_sorted(sound.table("events")).await, expected, "{script:?}");
+        let file_count = sound.table("events").snapshot().await.expect("a snapshot").files().len();
+        assert_eq!(file_count, if compacted.is_ok() { 1 } else { 4 }, "{script:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creating_in_doubt_ends_with_a_lake() {
+    for script in [[Fault::ReplyLost; 2], [Fault::OwnRetryRefused; 2]] {
+        let script = Mutex::new(VecDeque::from(script));
+        let storage = Storage::in_memory().with_store(|inner| Arc::new(Faulty { inner, script }));
+        let lake = Lake::create_or_open_in(storage, spec()).await.expect("a lake");
+        append_rows(lake.table("events"), &partition(KMS, "2024-01"), &rows(1, 10)).await;
+        assert_eq!(read_sorted(lake.table("events")).await, sorted(rows(1, 10)));
+    }
+}

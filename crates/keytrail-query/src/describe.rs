@@ -1,0 +1,91 @@
+//! What a relation is made of, for `\d` and the docs: columns with type and meaning, grain and notes.
+//!
+//! Meanings are written down once, in the schema of `events` and in the headers of the views; a view's column without
+//! a line of its own means what the column of that name means in `events`.
+
+use keytrail_events::schema;
+
+use crate::catalogue::ViewDefinition;
+use crate::error::QueryError;
+use crate::session::Session;
+
+/// Whether a relation is stored or computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationKind {
+    /// A table of the lake, or of the log files.
+    Table,
+    /// A view of the catalogue.
+    View,
+}
+
+/// A column of a relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnDescription {
+    /// The column's name.
+    pub name: String,
+    /// The column's type, in the engine's words.
+    pub type_name: String,
+    /// What the column means; null where nobody wrote it down.
+    pub meaning: Option<String>,
+}
+
+/// A table or a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationDescription {
+    /// The relation's name.
+    pub name: String,
+    /// Whether it is stored or computed.
+    pub kind: RelationKind,
+    /// What it answers, in a line; null for tables.
+    pub summary: Option<String>,
+    /// The columns that identify a row; empty where they are not written down.
+    pub grain: Vec<String>,
+    /// The relations that a view reads; empty for tables.
+    pub reads: Vec<String>,
+    /// What to know before believing the numbers.
+    pub notes: Vec<String>,
+    /// The columns, in order.
+    pub columns: Vec<ColumnDescription>,
+}
+
+impl Session {
+    /// Describes a table or a view.
+    ///
+    /// # Errors
+    /// [`QueryError::UnknownRelation`], or why the relation cannot be opened.
+    pub async fn describe(&self, name: &str) -> Result<RelationDescription, QueryError> {
+        let schema = self.schema_of(name).await?;
+        let view = self.view(name);
+        let column = |field: &arrow_schema::FieldRef| ColumnDescription {
+            name: field.name().clone(),
+            type_name: field.data_type().to_string(),
+            meaning: meaning(view, field.name()),
+        };
+        Ok(RelationDescription {
+            name: name.to_owned(),
+            kind: if view.is_some() { RelationKind::View } else { RelationKind::Table },
+            summary: view.map(|view| view.summary.clone()),
+            grain: view.map(|view| view.grain.clone()).unwrap_or_default(),
+            reads: view.map(|view| view.reads.clone()).unwrap_or_default(),
+            notes: view.map(|view| view.notes.clone()).unwrap_or_default(),
+            columns: schema.fields().iter().map(column).collect(),
+        })
+    }
+}
+
+fn meaning(view: Option<&ViewDefinition>, column: &str) -> Option<String> {
+    let noted = view.and_then(|view| view.columns.iter().find(|note| note.name == column));
+    if let Some(note) = noted {
+        return Some(note.meaning.clone());
+    }
+    let of_events = schema::COLUMNS.iter().find(|known| known.name == column).map(|known| known.summary);
+    of_events.or_else(|| partition_meaning(column)).map(str::to_owned)
+}
+
+fn partition_meaning(column: &str) -> Option<&'static str> {
+    match column {
+        schema::EVENT_GROUP => Some("partition: kms for events of KMS, other for all others"),
+        schema::EVENT_MONTH => Some("partition: month of event_time, YYYY-MM, or unknown where it has none"),
+        _ => None,
+    }
+}

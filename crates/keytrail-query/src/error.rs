@@ -1,0 +1,155 @@
+//! Everything that can go wrong between a statement and its rows.
+//!
+//! It decides no exit code and no hint: the kinds below are what a caller needs to do so.
+
+use std::path::PathBuf;
+
+use datafusion::common::DataFusionError;
+use keytrail_convert::ConvertError;
+use keytrail_lake::LakeError;
+use thiserror::Error;
+
+/// An error of this crate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The statement cannot be parsed or planned; the fault is in its text.
+    #[error("cannot understand the statement")]
+    Sql(#[source] Box<DataFusionError>),
+    /// The statement would change something, or read something that is not part of the lake.
+    #[error("only queries are allowed, not {what}")]
+    NotReadOnly {
+        /// What the statement tried, such as `COPY`.
+        what: String,
+    },
+    /// The statement asks for something that the engine accepts and ignores; its answer would be wrong.
+    #[error("not supported: {what}")]
+    Unsupported {
+        /// The part of the statement.
+        what: String,
+    },
+    /// There is nothing to run, or more than one statement.
+    #[error("expected one statement, got {count}")]
+    StatementCount {
+        /// Number of statements in the text.
+        count: usize,
+    },
+    /// The statement has a parameter without a value.
+    #[error("no value for the parameter `${name}`")]
+    MissingParameter {
+        /// The parameter's name, without `$`.
+        name: String,
+    },
+    /// There is no table or view of this name.
+    #[error("no such table or view: `{name}`")]
+    UnknownRelation {
+        /// The name as typed.
+        name: String,
+    },
+    /// A view file cannot be taken into the catalogue.
+    #[error("cannot take the view file `{}`: {reason}", path.display())]
+    ViewFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A view file or the folder of view files cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    ReadViews {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A view cannot be planned.
+    #[error("cannot plan the view `{view}`")]
+    View {
+        /// The view's name.
+        view: String,
+        /// Why not.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+    /// The query needs more memory than the session may use and cannot spill the rest.
+    #[error("the query needs more memory than the limit allows")]
+    OutOfMemory(#[source] Box<DataFusionError>),
+    /// The query failed while it ran.
+    #[error("the query failed")]
+    Engine(#[source] Box<DataFusionError>),
+    /// The lake cannot be read.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The log files cannot be listed or decoded.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// The key cannot be a key's ARN, id, alias name or alias ARN.
+    #[error("not a key ARN, key id, alias name or alias ARN: `{key}`")]
+    NotAKey {
+        /// The text as typed.
+        key: String,
+    },
+    /// No event in the lake names the key.
+    #[error("no event names the key: `{key}`")]
+    KeyNotFound {
+        /// The text as typed.
+        key: String,
+    },
+    /// Several keys answer to the name; a multi-Region key's id and an alias name can.
+    #[error("several keys answer to `{key}`")]
+    AmbiguousKey {
+        /// The text as typed.
+        key: String,
+        /// ARNs of the keys, sorted.
+        candidates: Vec<String>,
+    },
+    /// A result does not have the shape that the code expects; a defect of this crate.
+    #[error("unexpected result: {what}")]
+    UnexpectedResult {
+        /// What was missing.
+        what: String,
+    },
+}
+
+impl QueryError {
+    /// Classifies an error that the engine raised while it planned a statement.
+    pub(crate) fn planning(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::SQL(..)
+            | DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Collection(_)
+            | DataFusionError::Diagnostic(..) => Self::Sql(Box::new(error)),
+            _ => Self::running(error),
+        }
+    }
+
+    /// Classifies an error that the engine raised while it ran a query.
+    pub(crate) fn running(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => Self::OutOfMemory(Box::new(error)),
+            _ => Self::Engine(Box::new(error)),
+        }
+    }
+
+    /// Whether the fault is in what the user typed, not in the lake or the machine.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Sql(_)
+                | Self::NotReadOnly { .. }
+                | Self::Unsupported { .. }
+                | Self::StatementCount { .. }
+                | Self::MissingParameter { .. }
+                | Self::UnknownRelation { .. }
+                | Self::ViewFile { .. }
+                | Self::ReadViews { .. }
+                | Self::View { .. }
+                | Self::NotAKey { .. }
+                | Self::KeyNotFound { .. }
+                | Self::AmbiguousKey { .. }
+        )
+    }
+}

@@ -1,0 +1,23 @@
+//! SQL functions that the engine lacks and an analyst expects: `max_by`, `min_by` (also `arg_max`, `arg_min`) and
+//! `time_bucket`, beside the JSON functions and operators.
+//!
+//! They are thin: each is put together from functions that the engine has.
+
+mod extreme_by;
+mod time_bucket;
+
+use datafusion::common::Result;
+use datafusion::execution::context::SessionContext;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use extreme_by::{ExtremeBy, Pick};
+use time_bucket::TimeBucket;
+
+/// Registers all of them with a session.
+pub(crate) fn register(context: &mut SessionContext) -> Result<()> {
+    datafusion_functions_json::register_all(context)?;
+    context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));
+    context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
+    context.register_udf(ScalarUDF::new_from_impl(TimeBucket::new()));
+    Ok(())
+}

@@ -1,0 +1,352 @@
+//! The table `events` straight over unconverted log files: the same columns, decoded as they are read.
+//!
+//! ```text
+//! listing ─▶ pruned by delivery ─▶ one queue of files ─▶ per partition: fetch ahead ─▶ decode ─▶ batches
+//! ```
+//!
+//! Files are pruned by the dates in their paths, in one direction only. A file never holds events later than its
+//! delivery, so `event_time >= t` leaves out files delivered before `t` (less [`CLOCK_MARGIN`]). It may hold events from
+//! long before, since deliveries are repeated for weeks: an upper bound on `event_time` leaves out nothing.
+//!
+//! It keeps nothing: every scan reads and decodes again. How a file is decoded is `keytrail-convert`'s business.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray};
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use keytrail_convert::raw::{RawCounts, RawDecoder};
+use keytrail_convert::source::{self, DeliveryRange, LogFile, Source};
+use keytrail_convert::{Deduplicator, EVENTS};
+use keytrail_events::schema::{EVENT_MONTH, table_schema};
+use keytrail_lake::StorageOptions;
+
+use crate::error::QueryError;
+use crate::session::TableSource;
+
+/// The clocks of AWS's services may differ, and a file's name tells its delivery to the minute only.
+const CLOCK_MARGIN: TimeDelta = TimeDelta::hours(1);
+/// Rows that a partition decodes before it hands them on.
+const BATCH_ROWS: usize = 8192;
+/// Log files that a partition fetches ahead of the decoding.
+const FETCHED_AHEAD: usize = 4;
+
+/// Unconverted trail logs.
+#[derive(Debug, Clone)]
+pub struct RawSource {
+    /// Where the logs are.
+    pub sources: Vec<Source>,
+    /// Takes files delivered at this moment or later; null = from the first. Files without a date are always taken.
+    pub since: Option<DateTime<Utc>>,
+    /// Takes files delivered before this moment; null = to the last.
+    pub until: Option<DateTime<Utc>>,
+    /// How to reach S3 sources.
+    pub storage: StorageOptions,
+}
+
+/// The log files of a session, listed once.
+pub(crate) struct RawTables {
+    files: Arc<[LogFile]>,
+    rejects: Arc<RawRejects>,
+}
+
+impl RawTables {
+    /// Lists the log files.
+    ///
+    /// # Errors
+    /// When a source does not exist or cannot be listed.
+    pub(crate) async fn list(source: RawSource) -> Result<Self, QueryError> {
+        let RawSource { sources, since, until, storage } = source;
+        let files = source::list(&sources, &DeliveryRange { since, until }, &storage).await?;
+        Ok(Self { files: files.into(), rejects: Arc::default() })
+    }
+
+    /// What could not be read so far.
+    pub(crate) fn rejects(&self) -> Arc<RawRejects> {
+        Arc::clone(&self.rejects)
+    }
+}
+
+#[async_trait]
+impl TableSource for RawTables {
+    fn names(&self) -> Vec<String> {
+        vec![EVENTS.to_owned()]
+    }
+
+    async fn open(&self, _name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
+        Ok(Arc::new(RawTable { files: Arc::clone(&self.files), rejects: Arc::clone(&self.rejects) }))
+    }
+}
+
+/// Records and files that could not be taken, by log file; an answer without them is incomplete.
+#[derive(Debug, Default)]
+pub(crate) struct RawRejects(Mutex<BTreeMap<String, u64>>);
+
+impl RawRejects {
+    /// A file may be read by several scans; it counts once.
+    fn note(&self, file: &LogFile, rejected: u64) {
+        if rejected > 0 {
+            self.lock().insert(file.path.clone(), rejected);
+        }
+    }
+
+    /// Log files with rejected records, and how many each; 1 for a file that cannot be read at all.
+    pub(crate) fn by_file(&self) -> BTreeMap<String, u64> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The table.
+struct RawTable {
+    files: Arc<[LogFile]>,
+    rejects: Arc<RawRejects>,
+}
+
+impl std::fmt::Debug for RawTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawTable").field("files", &self.files.len()).finish_non_exhaustive()
+    }
+}
+
+impl RawTable {
+    /// The files that can hold rows for which all filters are true.
+    fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Arc<[LogFile]>> {
+        let Some(filter) = conjunction(filters.to_vec()) else {
+            return Ok(Arc::clone(&self.files));
+        };
+        let filter = state.create_physical_expr(filter, &DFSchema::try_from(table_schema())?)?;
+        // A filter that the pruning cannot understand prunes nothing; it is not an error of the statement.
+        let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(table_schema()).try_build(filter) else {
+            return Ok(Arc::clone(&self.files));
+        };
+        let Ok(may_match) = predicate.prune(&DeliveryBounds(&self.files)) else {
+            return Ok(Arc::clone(&self.files));
+        };
+        Ok(self.files.iter().zip(may_match).filter(|(_, may_match)| *may_match).map(|(file, _)| file.clone()).collect())
+    }
+}
+
+#[async_trait]
+impl TableProvider for RawTable {
+    fn schema(&self) -> SchemaRef {
+        table_schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let scan = Arc::new(RawScan {
+            files: self.prune(state, filters)?,
+            rejects: Arc::clone(&self.rejects),
+            runs: Mutex::default(),
+        });
+        let partitions = state.config().target_partitions().clamp(1, scan.files.len().max(1));
+        let partition = |_| -> Arc<dyn PartitionStream> { Arc::new(RawPartition::new(Arc::clone(&scan))) };
+        let partitions = (0..partitions).map(partition).collect();
+        Ok(Arc::new(StreamingTableExec::try_new(table_schema(), partitions, projection, None, false, limit)?))
+    }
+}
+
+/// What the paths tell about the events of files: nothing but how late they can be at most.
+struct DeliveryBounds<'a>(&'a [LogFile]);
+
+/// The latest moment at which an event of the file can have happened; none = the path tells no date.
+fn latest_event(file: &LogFile) -> Option<DateTime<Utc>> {
+    let by_name = file.delivery_time.and_then(DateTime::from_timestamp_micros);
+    let by_folder = file.delivery_date.map(|day| day.and_time(NaiveTime::MIN).and_utc() + TimeDelta::days(1));
+    by_name.or(by_folder).map(|delivery| delivery + CLOCK_MARGIN)
+}
+
+impl PruningStatistics for DeliveryBounds<'_> {
+    fn min_values(&self, _column: &Column) -> Option<ArrayRef> {
+        None
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        if column.name != "event_time" {
+            return None;
+        }
+        let latest = self.0.iter().map(|file| latest_event(file).map(|time| time.timestamp_micros()));
+        Some(Arc::new(latest.collect::<TimestampMicrosecondArray>().with_timezone("UTC")))
+    }
+
+    fn num_containers(&self) -> usize {
+        self.0.len()
+    }
+
+    fn null_counts(&self, _column: &Column) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        None
+    }
+
+    /// A file holds no event of a month after its delivery; it may hold events without a time, month `unknown`.
+    fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        if column.name != EVENT_MONTH {
+            return None;
+        }
+        let months: Vec<&str> = values.iter().map(|value| value.try_as_str().flatten()).collect::<Option<_>>()?;
+        if !months.iter().all(|month| month.starts_with(|first: char| first.is_ascii_digit())) {
+            return None;
+        }
+        let earliest = months.into_iter().min()?;
+        let holds_none = |file: &LogFile| {
+            let latest = latest_event(file)?.format("%Y-%m").to_string();
+            (latest.as_str() < earliest).then_some(false)
+        };
+        Some(self.0.iter().map(holds_none).collect())
+    }
+}
+
+/// One scan of a plan. A plan may be run more than once; each run reads every file and forgets what the others saw.
+struct RawScan {
+    files: Arc<[LogFile]>,
+    rejects: Arc<RawRejects>,
+    runs: Mutex<Vec<Arc<RawRun>>>,
+}
+
+impl RawScan {
+    /// The state of a run, by number; made by the partition that starts first.
+    fn run(&self, number: usize) -> Arc<RawRun> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        while runs.len() <= number {
+            runs.push(Arc::default());
+        }
+        Arc::clone(&runs[number])
+    }
+}
+
+/// What the partitions of one run share: the queue of files, and which records were seen.
+#[derive(Debug, Default)]
+struct RawRun {
+    next_file: AtomicUsize,
+    seen: Arc<Deduplicator>,
+}
+
+/// A partition of a scan; it takes the next file from the queue until none is left.
+struct RawPartition {
+    scan: Arc<RawScan>,
+    schema: SchemaRef,
+    run_count: AtomicUsize,
+}
+
+impl RawPartition {
+    fn new(scan: Arc<RawScan>) -> Self {
+        Self { scan, schema: table_schema(), run_count: AtomicUsize::new(0) }
+    }
+}
+
+impl std::fmt::Debug for RawPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawPartition").field("files", &self.scan.files.len()).finish_non_exhaustive()
+    }
+}
+
+impl PartitionStream for RawPartition {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let run = self.scan.run(self.run_count.fetch_add(1, Ordering::Relaxed));
+        let reader = RawReader::new(&self.scan, &run);
+        let batches = stream::try_unfold(reader, RawReader::next);
+        Box::pin(RecordBatchStreamAdapter::new(table_schema(), batches))
+    }
+}
+
+/// A log file and its bytes, or why they cannot be read.
+type FetchedFile = (LogFile, Result<bytes::Bytes, String>);
+
+/// Reads files of the queue into batches.
+struct RawReader {
+    fetched: BoxStream<'static, FetchedFile>,
+    decoder: RawDecoder,
+    counts: Arc<RawCounts>,
+    rejects: Arc<RawRejects>,
+    ready: VecDeque<RecordBatch>,
+}
+
+impl RawReader {
+    fn new(scan: &Arc<RawScan>, run: &Arc<RawRun>) -> Self {
+        let counts = Arc::new(RawCounts::default());
+        Self {
+            fetched: fetch_queue(Arc::clone(&scan.files), Arc::clone(run)),
+            decoder: RawDecoder::new(Arc::clone(&run.seen), Arc::clone(&counts)),
+            counts,
+            rejects: Arc::clone(&scan.rejects),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// The next batch, and the reader to go on with; none at the end of the queue.
+    async fn next(mut self) -> Result<Option<(RecordBatch, Self)>> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Ok(Some((batch, self)));
+            }
+            let Some(file) = self.fetched.next().await else {
+                self.ready.extend(self.decoder.take_batches());
+                return Ok(self.ready.pop_front().map(|batch| (batch, self)));
+            };
+            self = self.decode(file).await?;
+        }
+    }
+
+    /// Decodes a file off the threads that drive the streams; it may take a second.
+    async fn decode(mut self, (file, bytes): FetchedFile) -> Result<Self> {
+        let decoded = SpawnedTask::spawn_blocking(move || {
+            let rejected_before = self.counts.rejected.load(Ordering::Relaxed);
+            self.decoder.decode(&file, &bytes);
+            self.rejects.note(&file, self.counts.rejected.load(Ordering::Relaxed) - rejected_before);
+            if self.decoder.row_count() >= BATCH_ROWS {
+                self.ready.extend(self.decoder.take_batches());
+            }
+            self
+        });
+        decoded.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))
+    }
+}
+
+fn fetch_queue(files: Arc<[LogFile]>, run: Arc<RawRun>) -> BoxStream<'static, FetchedFile> {
+    let queue = std::iter::from_fn(move || files.get(run.next_file.fetch_add(1, Ordering::Relaxed)).cloned());
+    let fetch = |file: LogFile| async move {
+        let bytes = file.fetch().await;
+        (file, bytes)
+    };
+    stream::iter(queue).map(fetch).buffered(FETCHED_AHEAD).boxed()
+}

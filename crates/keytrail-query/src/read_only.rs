@@ -1,0 +1,141 @@
+//! The gate in front of the engine: a statement passes only when it cannot change anything, reads nothing but the
+//! session's tables, and asks for nothing that the engine accepts and then ignores.
+//!
+//! Two looks are taken. The parsed statement is matched against what is allowed, so that new kinds of statements are
+//! refused until somebody allows them; the plan is then verified by the engine's own options.
+
+use std::ops::ControlFlow;
+
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{
+    ObjectName, Query, Select, SetExpr, Statement as SqlStatement, TableFactor, Visit, Visitor,
+};
+
+use crate::error::QueryError;
+
+/// Refuses a parsed statement that is not a plain query, or a question about one.
+///
+/// # Errors
+/// [`QueryError::NotReadOnly`] and [`QueryError::Unsupported`].
+pub(crate) fn check_statement(statement: &Statement) -> Result<(), QueryError> {
+    match statement {
+        Statement::Statement(statement) => check_sql_statement(statement),
+        Statement::Explain(explain) => check_statement(&explain.statement),
+        Statement::CopyTo(_) => refuse("COPY"),
+        Statement::CreateExternalTable(_) => refuse("CREATE EXTERNAL TABLE"),
+        Statement::Reset(_) => refuse("RESET"),
+    }
+}
+
+fn check_sql_statement(statement: &SqlStatement) -> Result<(), QueryError> {
+    match statement {
+        SqlStatement::Query(_) => check_query(statement),
+        SqlStatement::Explain { statement, .. } => check_sql_statement(statement),
+        SqlStatement::ExplainTable { .. }
+        | SqlStatement::ShowVariable { .. }
+        | SqlStatement::ShowTables { .. }
+        | SqlStatement::ShowColumns { .. }
+        | SqlStatement::ShowFunctions { .. } => Ok(()),
+        other => refuse(&statement_kind(&other.to_string())),
+    }
+}
+
+/// The words that a statement starts with, as far as they tell what it does.
+fn statement_kind(text: &str) -> String {
+    let words = text.split_whitespace().take_while(|word| word.chars().all(|c| c.is_ascii_uppercase()));
+    words.take(2).collect::<Vec<_>>().join(" ")
+}
+
+fn refuse(what: &str) -> Result<(), QueryError> {
+    Err(QueryError::NotReadOnly { what: what.to_owned() })
+}
+
+fn check_query(statement: &SqlStatement) -> Result<(), QueryError> {
+    match statement.visit(&mut QueryVisitor) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(*error),
+    }
+}
+
+/// Looks for parts of a query that write, read files, or are ignored by the engine.
+struct QueryVisitor;
+
+impl QueryVisitor {
+    fn read_only<T>(what: &str) -> ControlFlow<Box<QueryError>, T> {
+        ControlFlow::Break(Box::new(QueryError::NotReadOnly { what: what.to_owned() }))
+    }
+
+    fn unsupported<T>(what: &str) -> ControlFlow<Box<QueryError>, T> {
+        ControlFlow::Break(Box::new(QueryError::Unsupported { what: what.to_owned() }))
+    }
+}
+
+impl Visitor for QueryVisitor {
+    type Break = Box<QueryError>;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+        if !query.locks.is_empty() {
+            return Self::unsupported("FOR UPDATE and FOR SHARE");
+        }
+        check_body(&query.body)
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+        if select.into.is_some() {
+            return Self::read_only("SELECT INTO");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+        match factor {
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                Self::unsupported("TABLESAMPLE (the engine would return all rows); filter by a hash of a column instead")
+            }
+            TableFactor::Table { version: Some(_), .. } => Self::unsupported("a table version"),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
+        let name = relation.to_string();
+        if name.contains(['/', '\\']) || FILE_ENDINGS.iter().any(|ending| name.trim_end_matches(['"', '\'', '`']).ends_with(ending)) {
+            return Self::read_only(&format!("reading a file: {name}"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_statement(&mut self, statement: &SqlStatement) -> ControlFlow<Self::Break> {
+        match statement {
+            SqlStatement::Query(_) => ControlFlow::Continue(()),
+            other => Self::read_only(&statement_kind(&other.to_string())),
+        }
+    }
+}
+
+const FILE_ENDINGS: [&str; 6] = [".parquet", ".csv", ".json", ".arrow", ".avro", ".gz"];
+
+fn check_body(body: &SetExpr) -> ControlFlow<Box<QueryError>> {
+    match body {
+        SetExpr::Insert(_) => QueryVisitor::read_only("INSERT"),
+        SetExpr::Update(_) => QueryVisitor::read_only("UPDATE"),
+        SetExpr::Delete(_) => QueryVisitor::read_only("DELETE"),
+        SetExpr::Merge(_) => QueryVisitor::read_only("MERGE"),
+        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => ControlFlow::Continue(()),
+        SetExpr::SetOperation { left, right, .. } => {
+            check_body(left)?;
+            check_body(right)
+        }
+    }
+}
+
+/// Refuses a plan that writes or changes the session.
+///
+/// # Errors
+/// [`QueryError::NotReadOnly`].
+pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    options.verify_plan(plan).map_err(|error| QueryError::NotReadOnly { what: error.strip_backtrace() })
+}

@@ -1,0 +1,402 @@
+//! A session: the engine set up for this data, its tables and views, and the one way to run a statement.
+//!
+//! Tables and views are opened when a statement first names them, so that `select 1` costs nothing; what was opened
+//! stays as it was until [`Session::refresh`], so that the statements of a session agree with one another.
+//! It does not decide what a table is made of: [`crate::lake_table`] and [`crate::raw_table`] do.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::common::config::Dialect;
+use datafusion::common::{ParamValues, ScalarValue, TableReference};
+use datafusion::dataframe::DataFrame;
+use datafusion::datasource::ViewTable;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::{SessionConfig, SessionContext};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use datafusion::sql::sqlparser::dialect::DuckDbDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use futures::TryStreamExt;
+use futures::future::BoxFuture;
+use keytrail_lake::Lake;
+
+use crate::catalogue::{ViewDefinition, load_views};
+use crate::error::QueryError;
+use crate::lake_table::LakeTables;
+use crate::raw_table::{RawRejects, RawSource, RawTables};
+use crate::{functions, read_only};
+
+/// Bytes of Parquet footers and page indexes that a session keeps.
+const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
+/// Longest `in (…)` list that still prunes files and row groups.
+const PRUNED_IN_LIST: usize = 200;
+/// Consumers of memory that an out-of-memory error names.
+const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("not zero");
+
+/// What a session may use. The default: all cores, memory without a limit, the system's temporary folder.
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    /// Bytes of memory that queries may use before they spill; null = no limit.
+    pub memory_limit_bytes: Option<usize>,
+    /// Partitions that a query runs on; null = one per core.
+    pub target_partitions: Option<usize>,
+    /// Folder for spill files; null = the system's.
+    pub temp_directory: Option<PathBuf>,
+    /// Folder with the user's own views, one `.sql` file each; null = none.
+    pub views_dir: Option<PathBuf>,
+}
+
+/// Where a session's tables come from.
+#[async_trait]
+pub(crate) trait TableSource: Send + Sync {
+    /// Names of the tables, sorted.
+    fn names(&self) -> Vec<String>;
+    /// Opens a table as it is now.
+    async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError>;
+}
+
+/// The rows of a statement, as they come.
+pub struct QueryResult {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows; dropping the stream cancels the query.
+    pub stream: SendableRecordBatchStream,
+}
+
+impl QueryResult {
+    /// Waits for all rows.
+    ///
+    /// # Errors
+    /// [`QueryError::OutOfMemory`] and [`QueryError::Engine`].
+    pub async fn collect(self) -> Result<Vec<RecordBatch>, QueryError> {
+        self.stream.try_collect().await.map_err(QueryError::running)
+    }
+
+    /// The next batch of rows; none at the end.
+    ///
+    /// # Errors
+    /// [`QueryError::OutOfMemory`] and [`QueryError::Engine`].
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        self.stream.try_next().await.map_err(QueryError::running)
+    }
+}
+
+/// Tables, views and functions to run statements on.
+pub struct Session {
+    context: SessionContext,
+    source: Box<dyn TableSource>,
+    views: BTreeMap<String, ViewDefinition>,
+    raw_rejects: Option<Arc<RawRejects>>,
+    /// Held while tables and views are opened, so that each is opened once.
+    opening: tokio::sync::Mutex<()>,
+}
+
+impl Session {
+    /// A session over the tables of a lake.
+    ///
+    /// # Errors
+    /// When the user's views cannot be loaded.
+    #[expect(clippy::unused_async, reason = "the contract leaves room for reading the log here")]
+    pub async fn over_lake(lake: &Lake, options: &SessionOptions) -> Result<Self, QueryError> {
+        Self::over_source(Box::new(LakeTables::new(lake)), options)
+    }
+
+    /// A session over unconverted log files: the table `events`, and every view that needs no other.
+    ///
+    /// # Errors
+    /// When the log files cannot be listed or the user's views cannot be loaded.
+    pub async fn over_raw(source: RawSource, options: &SessionOptions) -> Result<Self, QueryError> {
+        let tables = RawTables::list(source).await?;
+        let rejects = tables.rejects();
+        Ok(Self { raw_rejects: Some(rejects), ..Self::over_source(Box::new(tables), options)? })
+    }
+
+    /// A session over tables that the caller made, by name.
+    ///
+    /// # Errors
+    /// When the user's views cannot be loaded.
+    pub fn over_tables(
+        tables: HashMap<String, Arc<dyn TableProvider>>,
+        options: &SessionOptions,
+    ) -> Result<Self, QueryError> {
+        Self::over_source(Box::new(GivenTables(tables)), options)
+    }
+
+    fn over_source(source: Box<dyn TableSource>, options: &SessionOptions) -> Result<Self, QueryError> {
+        let views = load_views(options.views_dir.as_deref())?;
+        let runtime = runtime(options)?;
+        let mut context = SessionContext::new_with_config_rt(config(options), runtime);
+        functions::register(&mut context).map_err(QueryError::planning)?;
+        Ok(Self { context, source, views, raw_rejects: None, opening: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Runs one statement; `parameters` are the texts that `$name` stands for.
+    ///
+    /// # Errors
+    /// When the statement is not one read-only query, cannot be planned, or lacks a parameter.
+    pub async fn execute(&self, sql: &str, parameters: &[(String, String)]) -> Result<QueryResult, QueryError> {
+        let plan = self.plan(sql, parameters).await?;
+        let frame = DataFrame::new(self.context.state(), plan);
+        let stream = frame.execute_stream().await.map_err(QueryError::planning)?;
+        Ok(QueryResult { schema: stream.schema(), stream })
+    }
+
+    /// The rows of `events` for which a condition is true, all of them without one, with the named columns only.
+    ///
+    /// The condition is one boolean SQL expression over the columns of `events`; it cannot name another relation.
+    ///
+    /// # Errors
+    /// [`QueryError::Sql`] when the condition is no such expression, or why `events` cannot be opened.
+    pub async fn events_where(&self, condition: Option<&str>, columns: &[&str]) -> Result<QueryResult, QueryError> {
+        self.schema_of("events").await?;
+        let mut frame = self.context.table("events").await.map_err(QueryError::planning)?;
+        if let Some(condition) = condition {
+            let condition = frame.parse_sql_expr(condition).map_err(QueryError::planning)?;
+            frame = frame.filter(condition).map_err(QueryError::planning)?;
+        }
+        let frame = frame.select_columns(columns).map_err(QueryError::planning)?;
+        read_only::check_plan(frame.logical_plan())?;
+        let stream = frame.execute_stream().await.map_err(QueryError::planning)?;
+        Ok(QueryResult { schema: stream.schema(), stream })
+    }
+
+    /// Parses, checks and plans a statement, its parameters bound.
+    async fn plan(&self, sql: &str, parameters: &[(String, String)]) -> Result<LogicalPlan, QueryError> {
+        let statement = self.parse(sql)?;
+        read_only::check_statement(&statement)?;
+        self.open_relations(&statement).await?;
+        let plan = self.context.state().statement_to_plan(statement).await.map_err(QueryError::planning)?;
+        read_only::check_plan(&plan)?;
+        bind(plan, parameters)
+    }
+
+    fn parse(&self, sql: &str) -> Result<Statement, QueryError> {
+        let count = split_statements(sql)?.len();
+        if count != 1 {
+            return Err(QueryError::StatementCount { count });
+        }
+        self.context.state().sql_to_statement(sql, &Dialect::DuckDB).map_err(QueryError::planning)
+    }
+
+    /// Opens every table and view that the statement names, and those that they read.
+    async fn open_relations(&self, statement: &Statement) -> Result<(), QueryError> {
+        let _guard = self.opening.lock().await;
+        if lists_relations(statement) {
+            return self.open_all().await;
+        }
+        for reference in self.references(statement)? {
+            match reference.schema() {
+                Some("information_schema") => self.open_all().await?,
+                _ => self.open_named(reference.table(), &mut Vec::new()).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn references(&self, statement: &Statement) -> Result<Vec<TableReference>, QueryError> {
+        self.context.state().resolve_table_references(statement).map_err(QueryError::planning)
+    }
+
+    async fn open_all(&self) -> Result<(), QueryError> {
+        for name in self.relation_names() {
+            self.open_named(&name, &mut Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens a table or view by name; `outer` are the views that are being opened because of which this one is.
+    fn open_named<'a>(&'a self, name: &'a str, outer: &'a mut Vec<String>) -> BoxFuture<'a, Result<(), QueryError>> {
+        Box::pin(async move {
+            if self.context.table_exist(TableReference::bare(name)).map_err(QueryError::planning)? {
+                return Ok(());
+            }
+            let provider = match self.views.get(name) {
+                Some(view) => self.open_view(view, outer).await?,
+                None if self.source.names().iter().any(|table| table == name) => self.source.open(name).await?,
+                None if self.context.state().table_functions().contains_key(name) => return Ok(()),
+                None => return Err(QueryError::UnknownRelation { name: name.to_owned() }),
+            };
+            self.context.register_table(TableReference::bare(name), provider).map_err(QueryError::planning)?;
+            Ok(())
+        })
+    }
+
+    async fn open_view(
+        &self,
+        view: &ViewDefinition,
+        outer: &mut Vec<String>,
+    ) -> Result<Arc<dyn TableProvider>, QueryError> {
+        let view_error = |source| QueryError::View { view: view.name.clone(), source: Box::new(source) };
+        if outer.contains(&view.name) {
+            let message = format!("the view reads itself, by way of {}", outer.join(", "));
+            return Err(view_error(datafusion::common::DataFusionError::Plan(message)));
+        }
+        outer.push(view.name.clone());
+        let statement = self.parse(&view.sql)?;
+        read_only::check_statement(&statement)?;
+        for reference in self.references(&statement)? {
+            self.open_named(reference.table(), outer).await?;
+        }
+        outer.pop();
+        let plan = self.context.state().statement_to_plan(statement).await.map_err(view_error)?;
+        read_only::check_plan(&plan)?;
+        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
+    }
+
+    /// Forgets what was opened: the next statement sees the tables as they are then.
+    ///
+    /// # Errors
+    /// Only when the engine's catalogue is broken.
+    pub fn refresh(&self) -> Result<(), QueryError> {
+        for name in self.relation_names() {
+            self.context.deregister_table(TableReference::bare(name)).map_err(QueryError::planning)?;
+        }
+        Ok(())
+    }
+
+    /// Log files with records that could not be taken, and how many each, as far as statements have read them; empty
+    /// over a lake, whose table `rejects` tells. An answer without them is incomplete.
+    pub fn raw_rejects(&self) -> BTreeMap<String, u64> {
+        self.raw_rejects.as_ref().map(|rejects| rejects.by_file()).unwrap_or_default()
+    }
+
+    /// Names of the tables, sorted.
+    pub fn table_names(&self) -> Vec<String> {
+        self.source.names()
+    }
+
+    /// The views, compiled in and the user's own, by name.
+    pub fn views(&self) -> impl Iterator<Item = &ViewDefinition> {
+        self.views.values()
+    }
+
+    /// The view of this name.
+    pub fn view(&self, name: &str) -> Option<&ViewDefinition> {
+        self.views.get(name)
+    }
+
+    /// Names of all tables and of the views that they suffice for.
+    fn relation_names(&self) -> Vec<String> {
+        let tables = self.source.names();
+        let views = self.views.keys().cloned();
+        tables.into_iter().chain(views).collect()
+    }
+
+    /// The columns of a table or view.
+    pub(crate) async fn schema_of(&self, name: &str) -> Result<SchemaRef, QueryError> {
+        let _guard = self.opening.lock().await;
+        self.open_named(name, &mut Vec::new()).await?;
+        let provider = self.context.table_provider(TableReference::bare(name)).await.map_err(QueryError::planning)?;
+        Ok(provider.schema())
+    }
+
+    /// Splits a text into its statements, at every `;` outside of quotes and comments.
+    ///
+    /// # Errors
+    /// When the text ends within quotes or a comment.
+    pub fn split_statements(sql: &str) -> Result<Vec<String>, QueryError> {
+        split_statements(sql)
+    }
+
+    /// Whether the text ends with a `;` outside of quotes and comments: a prompt need not ask for more.
+    pub fn is_complete(sql: &str) -> bool {
+        let last = tokens(sql).ok().and_then(|tokens| tokens.into_iter().rev().find(|token| !is_blank(token)));
+        last == Some(Token::SemiColon)
+    }
+}
+
+fn config(options: &SessionOptions) -> SessionConfig {
+    let mut config = SessionConfig::new().with_information_schema(true);
+    if let Some(partitions) = options.target_partitions {
+        config = config.with_target_partitions(partitions);
+    }
+    let settings = config.options_mut();
+    settings.sql_parser.dialect = Dialect::DuckDB;
+    settings.execution.parquet.pushdown_filters = true;
+    settings.execution.parquet.reorder_filters = true;
+    settings.execution.parquet.max_in_list_size = PRUNED_IN_LIST;
+    config
+}
+
+fn runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
+    let mut builder = RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE_BYTES);
+    if let Some(limit) = options.memory_limit_bytes {
+        let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
+        builder = builder.with_memory_pool(Arc::new(pool));
+    }
+    if let Some(folder) = &options.temp_directory {
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![folder.clone()]));
+        builder = builder.with_disk_manager_builder(disk);
+    }
+    builder.build_arc().map_err(QueryError::planning)
+}
+
+/// Whether the statement's answer is about all relations.
+fn lists_relations(statement: &Statement) -> bool {
+    let Statement::Statement(statement) = statement else {
+        return false;
+    };
+    matches!(**statement, SqlStatement::ShowTables { .. } | SqlStatement::ShowColumns { .. })
+}
+
+/// Puts the values in place of the parameters; as values, never as SQL.
+fn bind(plan: LogicalPlan, parameters: &[(String, String)]) -> Result<LogicalPlan, QueryError> {
+    let names = plan.get_parameter_names().map_err(QueryError::planning)?;
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    let values: HashMap<_, _> =
+        parameters.iter().map(|(name, text)| (name.clone(), ScalarValue::Utf8(Some(text.clone())).into())).collect();
+    let missing = names.iter().map(|name| name.trim_start_matches('$')).filter(|name| !values.contains_key(*name)).min();
+    if let Some(name) = missing {
+        return Err(QueryError::MissingParameter { name: name.to_owned() });
+    }
+    plan.with_param_values(ParamValues::Map(values)).map_err(QueryError::planning)
+}
+
+fn tokens(sql: &str) -> Result<Vec<Token>, QueryError> {
+    let tokenized = Tokenizer::new(&DuckDbDialect {}, sql).with_unescape(false).tokenize();
+    tokenized.map_err(|error| {
+        let error = datafusion::common::DataFusionError::SQL(Box::new(error.into()), None);
+        QueryError::planning(error)
+    })
+}
+
+fn is_blank(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_) | Token::EOF)
+}
+
+fn split_statements(sql: &str) -> Result<Vec<String>, QueryError> {
+    let tokens = tokens(sql)?;
+    let statements = tokens.split(|token| *token == Token::SemiColon);
+    let with_content = statements.filter(|statement| !statement.iter().all(is_blank));
+    Ok(with_content.map(|statement| statement.iter().map(Token::to_string).collect::<String>()).collect())
+}
+
+/// Tables that the caller of [`Session::over_tables`] made.
+struct GivenTables(HashMap<String, Arc<dyn TableProvider>>);
+
+#[async_trait]
+impl TableSource for GivenTables {
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.0.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
+        let table = self.0.get(name).map(Arc::clone);
+        table.ok_or_else(|| QueryError::UnknownRelation { name: name.to_owned() })
+    }
+}

@@ -1,0 +1,522 @@
+//! The rows of every view, counted in plain loops over the events.
+//!
+//! Rows are sorted; comparing them with an engine's result needs that result sorted the same way. No SQL anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+
+use super::kms::{KeyRole, KmsEvent, Touch, is_write, text_at};
+use super::{Event, Oracle};
+
+type Time = DateTime<Utc>;
+
+/// A row of a view: typed fields, and the same as texts.
+pub trait Row {
+    /// The view's name.
+    const VIEW: &'static str;
+    /// The names of the columns that [`Self::cells`] gives, in order.
+    const COLUMNS: &'static [&'static str];
+    /// The values as texts: times in RFC 3339 with `Z` and as many decimals as they need, dates `YYYY-MM-DD`, null = `None`.
+    fn cells(&self) -> Vec<Option<String>>;
+}
+
+/// A view's rows as texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewTable {
+    /// The view's name.
+    pub view: &'static str,
+    /// The names of the columns.
+    pub columns: &'static [&'static str],
+    /// The rows, sorted.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+fn table<R: Row>(rows: &[R]) -> ViewTable {
+    let mut rows: Vec<_> = rows.iter().map(Row::cells).collect();
+    rows.sort();
+    ViewTable { view: R::VIEW, columns: R::COLUMNS, rows }
+}
+
+/// A row of `kms_events`: only what identifies it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the columns are documented in sql/views")]
+pub struct KmsEventRow {
+    pub recipient_account_id: Option<String>,
+    pub event_id: String,
+    pub key_arn: Option<String>,
+    pub key_role: &'static str,
+    pub outcome: &'static str,
+}
+
+/// A row of `kms_key_usage`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[expect(missing_docs, reason = "the columns are documented in sql/views")]
+pub struct KeyUsageRow {
+    pub key_arn: String,
+    pub first_used_time: Option<Time>,
+    pub last_used_time: Option<Time>,
+    pub last_used_event_id: Option<String>,
+    pub last_used_operation: Option<String>,
+    pub last_used_principal_arn: Option<String>,
+    pub use_event_count: u64,
+    pub use_count: u64,
+    pub decrypt_count: u64,
+    pub ciphertext_created_count: u64,
+    pub sign_mac_count: u64,
+    pub failed_count: u64,
+    pub principal_count: u64,
+    pub service_count: u64,
+}
+
+/// A row of `kms_key_usage_daily`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the columns are documented in sql/views")]
+pub struct KeyUsageDailyRow {
+    pub key_arn: String,
+    pub event_date: Option<NaiveDate>,
+    pub operation: String,
+    pub use_event_count: u64,
+    pub failed_count: u64,
+}
+
+/// A row of `kms_key_principals`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the columns are documented in sql/views")]
+pub struct KeyPrincipalRow {
+    pub key_arn: String,
+    pub principal: Option<String>,
+    pub principal_type: Option<String>,
+    pub use_event_count: u64,
+    pub failed_count: u64,
+    pub first_seen_time: Option<Time>,
+    pub last_seen_time: Option<Time>,
+}
+
+/// A row of `kms_key_services`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the columns are documented in sql/views")]
+pub struct KeyServiceRow {
+    pub key_arn: String,
+    pub service: String,
+    pub use_event_count: u64,
+    pub failed_count: u64,
+    pub first_seen_time: Option<Time>,
+    pub last_seen_time: Option<Time>,
+}
+
+/// A row of `kms_encryption_contexts`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the columns are documented in sql/views")]
+pub struct EncryptionContextRow {
+    pub key_arn: Option<String>,
+    pub context_key: String,
+    pub context_value: Option<String>,
+    pub event_count: u64,
+    pub first_seen_time: Option<Time>,
+    pub last_seen_time: Option<Time>,
+}
+
+/// A row of `kms_failed_attempts`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the columns are documented in sql/views")]
+pub struct FailedAttemptRow {
+    pub key_arn: Option<String>,
+    pub error_code: String,
+    pub outcome: &'static str,
+    pub event_count: u64,
+    pub first_seen_time: Option<Time>,
+    pub last_seen_time: Option<Time>,
+}
+
+/// A row of `log_file_coverage`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the columns are documented in sql/views")]
+pub struct CoverageRow {
+    pub recipient_account_id: Option<String>,
+    pub aws_region: Option<String>,
+    pub event_date: Option<NaiveDate>,
+    pub file_count: u64,
+    pub record_count: u64,
+    pub kms_read_count: u64,
+    pub kms_write_count: u64,
+    pub first_event_time: Option<Time>,
+    pub last_event_time: Option<Time>,
+}
+
+fn time_cell(time: Option<Time>) -> Option<String> {
+    time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+fn some(value: impl ToString) -> Option<String> {
+    Some(value.to_string())
+}
+
+impl Row for KmsEventRow {
+    const VIEW: &'static str = "kms_events";
+    const COLUMNS: &'static [&'static str] = &["recipient_account_id", "event_id", "key_arn", "key_role", "outcome"];
+    fn cells(&self) -> Vec<Option<String>> {
+        vec![self.recipient_account_id.clone(), some(&self.event_id), self.key_arn.clone(), some(self.key_role), some(self.outcome)]
+    }
+}
+
+impl Row for KeyUsageRow {
+    const VIEW: &'static str = "kms_key_usage";
+    const COLUMNS: &'static [&'static str] = &[
+        "key_arn",
+        "first_used_time",
+        "last_used_time",
+        "last_used_event_id",
+        "last_used_operation",
+        "last_used_principal_arn",
+        "use_event_count",
+        "use_count",
+        "decrypt_count",
+        "ciphertext_created_count",
+        "sign_mac_count",
+        "failed_count",
+        "principal_count",
+        "service_count",
+    ];
+    fn cells(&self) -> Vec<Option<String>> {
+        let mut cells = vec![some(&self.key_arn), time_cell(self.first_used_time), time_cell(self.last_used_time)];
+        cells.extend([self.last_used_event_id.clone(), self.last_used_operation.clone(), self.last_used_principal_arn.clone()]);
+        let counts = [
+            self.use_event_count,
+            self.use_count,
+            self.decrypt_count,
+            self.ciphertext_created_count,
+            self.sign_mac_count,
+            self.failed_count,
+            self.principal_count,
+            self.service_count,
+        ];
+        cells.extend(counts.map(some));
+        cells
+    }
+}
+
+impl Row for KeyUsageDailyRow {
+    const VIEW: &'static str = "kms_key_usage_daily";
+    const COLUMNS: &'static [&'static str] = &["key_arn", "event_date", "operation", "use_event_count", "failed_count"];
+    fn cells(&self) -> Vec<Option<String>> {
+        vec![some(&self.key_arn), self.event_date.and_then(some), some(&self.operation), some(self.use_event_count), some(self.failed_count)]
+    }
+}
+
+impl Row for KeyPrincipalRow {
+    const VIEW: &'static str = "kms_key_principals";
+    const COLUMNS: &'static [&'static str] =
+        &["key_arn", "principal", "principal_type", "use_event_count", "failed_count", "first_seen_time", "last_seen_time"];
+    fn cells(&self) -> Vec<Option<String>> {
+        let mut cells = vec![some(&self.key_arn), self.principal.clone(), self.principal_type.clone()];
+        cells.extend([some(self.use_event_count), some(self.failed_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
+        cells
+    }
+}
+
+impl Row for KeyServiceRow {
+    const VIEW: &'static str = "kms_key_services";
+    const COLUMNS: &'static [&'static str] = &["key_arn", "service", "use_event_count", "failed_count", "first_seen_time", "last_seen_time"];
+    fn cells(&self) -> Vec<Option<String>> {
+        let mut cells = vec![some(&self.key_arn), some(&self.service)];
+        cells.extend([some(self.use_event_count), some(self.failed_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
+        cells
+    }
+}
+
+impl Row for EncryptionContextRow {
+    const VIEW: &'static str = "kms_encryption_contexts";
+    const COLUMNS: &'static [&'static str] = &["key_arn", "context_key", "context_value", "event_count", "first_seen_time", "last_seen_time"];
+    fn cells(&self) -> Vec<Option<String>> {
+        let mut cells = vec![self.key_arn.clone(), some(&self.context_key), self.context_value.clone()];
+        cells.extend([some(self.event_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
+        cells
+    }
+}
+
+impl Row for FailedAttemptRow {
+    const VIEW: &'static str = "kms_failed_attempts";
+    const COLUMNS: &'static [&'static str] = &["key_arn", "error_code", "outcome", "event_count", "first_seen_time", "last_seen_time"];
+    fn cells(&self) -> Vec<Option<String>> {
+        let mut cells = vec![self.key_arn.clone(), some(&self.error_code), some(self.outcome)];
+        cells.extend([some(self.event_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
+        cells
+    }
+}
+
+impl Row for CoverageRow {
+    const VIEW: &'static str = "log_file_coverage";
+    const COLUMNS: &'static [&'static str] = &[
+        "recipient_account_id",
+        "aws_region",
+        "event_date",
+        "file_count",
+        "record_count",
+        "kms_read_count",
+        "kms_write_count",
+        "first_event_time",
+        "last_event_time",
+    ];
+    fn cells(&self) -> Vec<Option<String>> {
+        let mut cells = vec![self.recipient_account_id.clone(), self.aws_region.clone(), self.event_date.and_then(some)];
+        cells.extend([self.file_count, self.record_count, self.kms_read_count, self.kms_write_count].map(some));
+        cells.extend([time_cell(self.first_event_time), time_cell(self.last_event_time)]);
+        cells
+    }
+}
+
+/// Earliest and latest of some times; unknown times do not count.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    first: Option<Time>,
+    last: Option<Time>,
+}
+
+impl Span {
+    fn add(&mut self, time: Option<Time>) {
+        if let Some(time) = time {
+            self.first = Some(self.first.map_or(time, |first| first.min(time)));
+            self.last = Some(self.last.map_or(time, |last| last.max(time)));
+        }
+    }
+}
+
+/// Each key that an event touched, once, with all its roles.
+fn keys_of(event: &KmsEvent) -> BTreeMap<Option<&str>, Vec<&Touch>> {
+    let mut keys: BTreeMap<Option<&str>, Vec<&Touch>> = BTreeMap::new();
+    for touch in &event.touches {
+        keys.entry(touch.key_arn.as_deref()).or_default().push(touch);
+    }
+    keys
+}
+
+/// What the copies of one call have in common; an event without a shared id stands for itself.
+fn call_of(event: &KmsEvent) -> String {
+    match &event.shared_event_id {
+        Some(shared) => format!("{shared} {} {:?}", event.event_name, event.event_time),
+        None => format!("{:?} {}", event.recipient_account_id, event.event_id),
+    }
+}
+
+impl Oracle {
+    /// All views as texts.
+    pub fn views(&self) -> Vec<ViewTable> {
+        vec![
+            table(&self.kms_events()),
+            table(&self.kms_key_usage()),
+            table(&self.kms_key_usage_daily()),
+            table(&self.kms_key_principals()),
+            table(&self.kms_key_services()),
+            table(&self.kms_encryption_contexts()),
+            table(&self.kms_failed_attempts()),
+            table(&self.log_file_coverage()),
+        ]
+    }
+
+    /// The rows of `kms_events`.
+    pub fn kms_events(&self) -> Vec<KmsEventRow> {
+        let rows_of = |event: KmsEvent| {
+            let touches = event.touches.clone();
+            touches.into_iter().map(move |touch| KmsEventRow {
+                recipient_account_id: event.recipient_account_id.clone(),
+                event_id: event.event_id.clone(),
+                key_arn: touch.key_arn,
+                key_role: touch.role.as_str(),
+                outcome: event.outcome,
+            })
+        };
+        let mut rows: Vec<_> = self.kms().into_iter().flat_map(rows_of).collect();
+        rows.sort();
+        rows
+    }
+
+    /// The rows of `kms_key_usage`: one per key that any event names.
+    pub fn kms_key_usage(&self) -> Vec<KeyUsageRow> {
+        let mut keys: BTreeMap<String, Vec<KmsEvent>> = BTreeMap::new();
+        for event in self.kms() {
+            for key in keys_of(&event).into_keys().flatten() {
+                keys.entry(key.to_owned()).or_default().push(event.clone());
+            }
+        }
+        keys.into_iter().map(|(key, events)| key_usage(&key, &events)).collect()
+    }
+
+    /// The rows of `kms_key_usage_daily`.
+    pub fn kms_key_usage_daily(&self) -> Vec<KeyUsageDailyRow> {
+        let mut counts: BTreeMap<(String, Option<NaiveDate>, String), (u64, u64)> = BTreeMap::new();
+        for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
+            for key in keys_of(event).into_keys().flatten() {
+                let date = event.event_time.map(|time| time.date_naive());
+                let count = counts.entry((key.to_owned(), date, event.event_name.clone())).or_default();
+                add_call(count, event);
+            }
+        }
+        let row = |((key_arn, event_date, operation), (use_event_count, failed_count))| KeyUsageDailyRow { key_arn, event_date, operation, use_event_count, failed_count };
+        counts.into_iter().map(row).collect()
+    }
+
+    /// The rows of `kms_key_principals`.
+    pub fn kms_key_principals(&self) -> Vec<KeyPrincipalRow> {
+        let mut rows: BTreeMap<(String, Option<String>), ((u64, u64), Span, Option<String>)> = BTreeMap::new();
+        for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
+            for key in keys_of(event).into_keys().flatten() {
+                let (count, span, kind) = rows.entry((key.to_owned(), event.principal.clone())).or_default();
+                add_call(count, event);
+                span.add(event.event_time);
+                *kind = kind.clone().max(event.principal_type.clone());
+            }
+        }
+        let row = |((key_arn, principal), ((use_event_count, failed_count), span, principal_type)): ((String, Option<String>), ((u64, u64), Span, Option<String>))| KeyPrincipalRow {
+            key_arn,
+            principal,
+            principal_type,
+            use_event_count,
+            failed_count,
+            first_seen_time: span.first,
+            last_seen_time: span.last,
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// The rows of `kms_key_services`.
+    pub fn kms_key_services(&self) -> Vec<KeyServiceRow> {
+        let mut rows: BTreeMap<(String, String), ((u64, u64), Span)> = BTreeMap::new();
+        for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
+            let Some(service) = &event.invoked_by else { continue };
+            for key in keys_of(event).into_keys().flatten() {
+                let (count, span) = rows.entry((key.to_owned(), service.clone())).or_default();
+                add_call(count, event);
+                span.add(event.event_time);
+            }
+        }
+        let row = |((key_arn, service), ((use_event_count, failed_count), span)): ((String, String), ((u64, u64), Span))| KeyServiceRow {
+            key_arn,
+            service,
+            use_event_count,
+            failed_count,
+            first_seen_time: span.first,
+            last_seen_time: span.last,
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// The rows of `kms_encryption_contexts`; an event that names a pair on both sides of one key counts once.
+    pub fn kms_encryption_contexts(&self) -> Vec<EncryptionContextRow> {
+        let mut rows: BTreeMap<(Option<String>, String, Option<String>), (u64, Span)> = BTreeMap::new();
+        for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
+            for (key, touches) in keys_of(event) {
+                let pairs: BTreeSet<_> = touches.iter().filter_map(|touch| touch.context.as_ref()).flatten().collect();
+                for (name, value) in pairs {
+                    let (count, span) = rows.entry((key.map(str::to_owned), name.clone(), value.clone())).or_default();
+                    *count += 1;
+                    span.add(event.event_time);
+                }
+            }
+        }
+        let row = |((key_arn, context_key, context_value), (event_count, span)): ((Option<String>, String, Option<String>), (u64, Span))| EncryptionContextRow {
+            key_arn,
+            context_key,
+            context_value,
+            event_count,
+            first_seen_time: span.first,
+            last_seen_time: span.last,
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// The rows of `kms_failed_attempts`.
+    pub fn kms_failed_attempts(&self) -> Vec<FailedAttemptRow> {
+        let mut rows: BTreeMap<(Option<String>, String, &'static str), (u64, Span)> = BTreeMap::new();
+        for event in self.kms().iter().filter(|event| event.is_failure()) {
+            for key in keys_of(event).into_keys() {
+                let code = event.error_code.clone().unwrap_or_default();
+                let (count, span) = rows.entry((key.map(str::to_owned), code, event.outcome)).or_default();
+                *count += 1;
+                span.add(event.event_time);
+            }
+        }
+        let row = |((key_arn, error_code, outcome), (event_count, span)): ((Option<String>, String, &'static str), (u64, Span))| FailedAttemptRow {
+            key_arn,
+            error_code,
+            outcome,
+            event_count,
+            first_seen_time: span.first,
+            last_seen_time: span.last,
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// The rows of `log_file_coverage`; a repeated record counts for the first file by path.
+    pub fn log_file_coverage(&self) -> Vec<CoverageRow> {
+        let mut groups: BTreeMap<(Option<String>, Option<String>, Option<NaiveDate>), Vec<&Event>> = BTreeMap::new();
+        for event in &self.events {
+            let region = text_at(&event.value, &["awsRegion"]).map(str::to_owned);
+            let date = event.event_time.map(|time| time.date_naive());
+            groups.entry((event.recipient_account_id.clone(), region, date)).or_default().push(event);
+        }
+        groups.into_iter().map(|(group, events)| coverage(group, &events)).collect()
+    }
+}
+
+fn add_call(count: &mut (u64, u64), event: &KmsEvent) {
+    if event.is_use() {
+        count.0 += 1;
+    } else {
+        count.1 += 1;
+    }
+}
+
+fn key_usage(key: &str, events: &[KmsEvent]) -> KeyUsageRow {
+    let uses: Vec<&KmsEvent> = events.iter().filter(|event| event.is_use()).collect();
+    let mut span = Span::default();
+    uses.iter().for_each(|event| span.add(event.event_time));
+    let last = uses.iter().max_by_key(|event| (event.event_time, &event.event_id));
+    let count = |is_counted: &dyn Fn(&KmsEvent) -> bool| uses.iter().filter(|event| is_counted(event)).count() as u64;
+    KeyUsageRow {
+        key_arn: key.to_owned(),
+        first_used_time: span.first,
+        last_used_time: span.last,
+        last_used_event_id: last.map(|event| event.event_id.clone()),
+        last_used_operation: last.map(|event| event.event_name.clone()),
+        last_used_principal_arn: last.and_then(|event| event.principal_arn.clone()),
+        use_event_count: uses.len() as u64,
+        use_count: uses.iter().map(|event| call_of(event)).collect::<BTreeSet<_>>().len() as u64,
+        decrypt_count: count(&|event| event.event_name == "Decrypt" || has_role(event, key, KeyRole::Source)),
+        ciphertext_created_count: count(&|event| creates_ciphertext(&event.event_name) || has_role(event, key, KeyRole::Destination)),
+        sign_mac_count: count(&|event| ["Sign", "Verify", "GenerateMac", "VerifyMac"].contains(&event.event_name.as_str())),
+        failed_count: events.iter().filter(|event| event.is_failure()).count() as u64,
+        principal_count: uses.iter().filter_map(|event| event.principal_arn.as_ref()).collect::<BTreeSet<_>>().len() as u64,
+        service_count: uses.iter().filter_map(|event| event.invoked_by.as_ref()).collect::<BTreeSet<_>>().len() as u64,
+    }
+}
+
+fn has_role(event: &KmsEvent, key: &str, role: KeyRole) -> bool {
+    event.touches.iter().any(|touch| touch.role == role && touch.key_arn.as_deref() == Some(key))
+}
+
+fn creates_ciphertext(event_name: &str) -> bool {
+    event_name == "Encrypt" || event_name == "Encapsulate" || event_name.starts_with("GenerateDataKey")
+}
+
+fn coverage(group: (Option<String>, Option<String>, Option<NaiveDate>), events: &[&Event]) -> CoverageRow {
+    let mut span = Span::default();
+    events.iter().for_each(|event| span.add(event.event_time));
+    let kms: Vec<&str> = events
+        .iter()
+        .filter(|event| text_at(&event.value, &["eventSource"]).is_some_and(|source| source.starts_with("kms.")))
+        .filter_map(|event| text_at(&event.value, &["eventName"]))
+        .collect();
+    let writes = kms.iter().filter(|name| is_write(name)).count();
+    CoverageRow {
+        recipient_account_id: group.0,
+        aws_region: group.1,
+        event_date: group.2,
+        file_count: events.iter().map(|event| &event.log_file_path).collect::<BTreeSet<_>>().len() as u64,
+        record_count: events.len() as u64,
+        kms_read_count: (kms.len() - writes) as u64,
+        kms_write_count: writes as u64,
+        first_event_time: span.first,
+        last_event_time: span.last,
+    }
+}

@@ -1,0 +1,49 @@
+-- view:    kms_encryption_contexts
+-- summary: What each key protects: every pair of an encryption context that cryptographic calls named
+-- grain:   key_arn, context_key, context_value
+-- reads:   kms_events
+-- notes:   successful and failed calls alike: a denied call still tells which data needs the key
+-- notes:   key_arn is null for calls whose key cannot be resolved
+-- column:  context_key: name of the pair, such as `aws:s3:arn`
+-- column:  context_value: its value, written by the caller
+-- column:  event_count: calls that named the pair
+-- column:  first_seen_time: earliest such call, UTC
+-- column:  last_seen_time: latest such call, UTC
+with contexts as (
+    select
+        key_arn,
+        recipient_account_id,
+        event_id,
+        event_time,
+        coalesce(key_arn = other_key_arn, false) as is_same_key,
+        unnest(map_entries(encryption_context)) as entry
+    from kms_events
+    where key_role <> 'target'
+        and encryption_context is not null
+),
+
+pairs as (
+    select
+        key_arn,
+        recipient_account_id,
+        event_id,
+        event_time,
+        is_same_key,
+        entry['key'] as context_key,
+        entry['value'] as context_value
+    from contexts
+)
+
+select
+    key_arn,
+    context_key,
+    context_value,
+    count(*) filter (where not is_same_key)
+        + count(distinct coalesce(recipient_account_id, '') || ' ' || event_id) filter (where is_same_key) as event_count,
+    min(event_time) as first_seen_time,
+    max(event_time) as last_seen_time
+from pairs
+group by
+    key_arn,
+    context_key,
+    context_value

@@ -1,0 +1,36 @@
+-- view:    kms_key_principals
+-- summary: Who used each key, or tried to: one row per key and principal, sessions of a role taken together
+-- grain:   key_arn, principal
+-- reads:   kms_events
+-- notes:   principal is the role behind a session, else the principal's ARN, else the AWS service, else the bare principal id
+-- column:  principal: null where the record names nobody
+-- column:  principal_type: userIdentity.type of the principal's calls
+-- column:  use_event_count: cryptographic calls that succeeded
+-- column:  failed_count: cryptographic calls that failed
+-- column:  first_seen_time: earliest such call, failed or not, UTC
+-- column:  last_seen_time: latest such call, failed or not, UTC
+with touches as (
+    select
+        key_arn,
+        coalesce(role_arn, principal_arn, invoked_by, principal_id) as principal,
+        principal_type,
+        event_time,
+        error_code
+    from kms_events
+    where key_arn is not null
+        and key_role <> 'target'
+        and not (key_role = 'source' and coalesce(key_arn = other_key_arn, false))
+)
+
+select
+    key_arn,
+    principal,
+    max(principal_type) as principal_type,
+    count(*) filter (where error_code is null) as use_event_count,
+    count(*) filter (where error_code is not null) as failed_count,
+    min(event_time) as first_seen_time,
+    max(event_time) as last_seen_time
+from touches
+group by
+    key_arn,
+    principal

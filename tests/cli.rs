@@ -1,0 +1,17 @@
+//! The `keytrail` command as users and scripts see it: exit code, stdout and stderr of whole runs.
+//!
+//! Every run happens in a sandbox of its own: an empty home, no AWS settings, no terminal unless a test makes one.
+//! What the libraries compute is tested where they are; here it is what reaches people.
+
+#[path = "cli/convert.rs"]
+mod convert;
+#[path = "cli/readme.rs"]
+mod readme;
+#[path = "cli/sandbox.rs"]
+mod sandbox;
+#[path = "cli/signals.rs"]
+mod signals;
+#[path = "cli/sql.rs"]
+mod sql;
+#[path = "cli/terminal.rs"]
+mod terminal;

@@ -1,0 +1,220 @@
+//! From log files to a lake and back: convert, key, coverage, check, compact, export, demo.
+
+use std::collections::BTreeSet;
+
+use crate::sandbox::Sandbox;
+
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// A KMS event as CloudTrail writes it.
+fn decrypt(event_id: &str, time: &str, context_value: &str) -> String {
+    format!(
+        concat!(
+            r#"{{"eventVersion":"1.11","userIdentity":{{"type":"AssumedRole","principalId":"AROAEXAMPLE:app","#,
+            r#""arn":"arn:aws:sts::111122223333:assumed-role/app/session","accountId":"111122223333","#,
+            r#""sessionContext":{{"sessionIssuer":{{"type":"Role","arn":"arn:aws:iam::111122223333:role/app"}}}}}},"#,
+            r#""eventTime":"{}","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"eu-west-1","#,
+            r#""sourceIPAddress":"192.0.2.7","userAgent":"aws-sdk","requestParameters":{{"encryptionContext":{{"app":"{}"}}}},"#,
+            r#""responseElements":null,"requestID":"r-{}","eventID":"{}","readOnly":true,"#,
+            r#""resources":[{{"accountId":"111122223333","type":"AWS::KMS::Key","ARN":"{}"}}],"#,
+            r#""eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"111122223333","eventCategory":"Management"}}"#
+        ),
+        time, context_value, event_id, event_id, KEY
+    )
+}
+
+fn records() -> Vec<String> {
+    vec![
+        decrypt("e-1", "2026-01-31T10:00:00Z", "one"),
+        decrypt("e-2", "2026-02-01T11:00:00Z", "\\u001b[2Jtwo"),
+        decrypt("e-3", "2026-02-03T12:00:00Z", "three"),
+    ]
+}
+
+fn log_file(records: &[String]) -> String {
+    format!("{{\"Records\":[{}]}}", records.join(","))
+}
+
+/// A sandbox with a folder of logs: three events, one delivered twice.
+fn with_logs() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/a.json", log_file(&records()));
+    sandbox.write("logs/b.json", log_file(&records()[..1]));
+    sandbox
+}
+
+fn with_lake() -> Sandbox {
+    let sandbox = with_logs();
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0));
+    sandbox
+}
+
+#[test]
+fn conversion_tells_its_accounting() {
+    let sandbox = with_logs();
+    insta::assert_snapshot!(sandbox.run("keytrail convert logs --lake lake"), @"");
+    insta::assert_snapshot!(sandbox.run("keytrail convert logs --lake lake"), @"");
+}
+
+#[test]
+fn a_json_line_ends_a_conversion_for_programs() {
+    let sandbox = with_logs();
+    let line = sandbox.run("keytrail convert logs --lake lake --json").data();
+    let summary: serde_json::Value = serde_json::from_str(&line).expect("one JSON line");
+    for (name, value) in [("log_files", 2), ("records", 4), ("rows", 3), ("duplicates", 1), ("rejected", 0)] {
+        assert_eq!(summary[name], value, "{name} in {line}");
+    }
+    assert!(summary["bytes"].is_u64() && summary["elapsed_ms"].is_u64(), "{line}");
+}
+
+#[test]
+fn rejected_input_makes_a_conversion_incomplete() {
+    let sandbox = with_logs();
+    sandbox.write("logs/c.json", "{\"Records\":[{\"eventID\":\"e-9\"");
+    let run = sandbox.run("keytrail convert logs --lake lake");
+    assert_eq!(run.code(), Some(3), "{run}");
+    insta::assert_snapshot!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from rejects'"), @"");
+    insta::assert_snapshot!(sandbox.run("keytrail check --lake lake"), @"");
+}
+
+#[test]
+fn logs_come_from_stdin_too() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run_with("keytrail convert - --lake lake --json", &log_file(&records()));
+    assert_eq!(run.code(), Some(0), "{run}");
+    assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from events'").data(), "n\n3\n");
+}
+
+#[test]
+fn places_that_are_wrong_have_their_own_exit_codes() {
+    let sandbox = with_logs();
+    insta::assert_snapshot!(sandbox.run("keytrail convert nowhere --lake lake"), @"");
+    insta::assert_snapshot!(sandbox.run("keytrail sql --lake logs -c 'select * from events'"), @"");
+    insta::assert_snapshot!(sandbox.run("keytrail check --lake gs://bucket"), @"");
+}
+
+#[test]
+fn the_environment_names_the_lake() {
+    let sandbox = with_lake();
+    let mut command = sandbox.keytrail(["sql", "-c", "select count(*) as n from events"]);
+    command.env("KEYTRAIL_LAKE", "lake");
+    assert_eq!(sandbox.finish(command, "").data(), "n\n3\n");
+}
+
+#[test]
+fn logs_can_be_asked_without_a_lake() {
+    let sandbox = with_logs();
+    let run = sandbox.run("keytrail sql --raw logs -c 'select key_arn, use_count from kms_key_usage'");
+    assert_eq!(run.data(), format!("key_arn,use_count\n{KEY},3\n"));
+    sandbox.write("logs/c.json", "{\"Records\":[{\"eventID\":\"e-9\"");
+    let run = sandbox.run("keytrail sql --raw logs -c 'select count(*) as n from events'");
+    assert_eq!((run.code(), run.stdout.as_str()), (Some(3), "n\n3\n"), "{run}");
+}
+
+#[test]
+fn a_key_has_a_page() {
+    let sandbox = with_lake();
+    let run = sandbox.run(&format!("keytrail key {KEY} --lake lake"));
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{run}");
+    insta::assert_snapshot!(run, @"");
+    let unseen = KEY.replace("1234abcd", "00000000");
+    insta::assert_snapshot!(sandbox.run(&format!("keytrail key {unseen} --lake lake")), @"");
+    let run = sandbox.run("keytrail key 'not a key' --lake lake");
+    assert_eq!(run.code(), Some(2), "{run}");
+}
+
+#[test]
+fn a_key_s_answer_is_json_for_programs() {
+    let sandbox = with_lake();
+    let text = sandbox.run(&format!("keytrail key {KEY} --lake lake --format json")).data();
+    let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(answer["usage"]["use_count"], 3);
+    assert_eq!(answer["usage"]["last_used_event_id"], "e-3");
+    assert_eq!(answer["coverage"]["first_event_time"], "2026-01-31T10:00:00Z");
+}
+
+#[test]
+fn coverage_names_days_and_places() {
+    let sandbox = with_lake();
+    insta::assert_snapshot!(sandbox.run("keytrail coverage --lake lake"), @"");
+}
+
+#[test]
+fn export_gives_every_record_back_byte_for_byte() {
+    let sandbox = with_lake();
+    let lines = sandbox.run("keytrail export --lake lake --lines").data();
+    assert_eq!(lines.lines().map(str::to_owned).collect::<BTreeSet<_>>(), records().into_iter().collect());
+
+    let one = sandbox.run("keytrail export --lake lake --where 'event_id = ''e-2'''").data();
+    assert_eq!(one, "{\"Records\":[]}\n", "quotes are the shell's here");
+    let command = sandbox.keytrail(["export", "--lake", "lake", "--where", "event_id = 'e-2'", "-o", "out.json"]);
+    assert_eq!(sandbox.finish(command, "").data(), "");
+    assert_eq!(sandbox.read("out.json"), log_file(&records()[1..2]) + "\n");
+}
+
+#[test]
+fn an_export_s_condition_is_one_expression_over_events() {
+    let sandbox = with_lake();
+    for condition in
+        ["1", "true; select 1", "event_id in (select event_id from events)", "nonsense = 1", "true) or (true", ""]
+    {
+        let run = sandbox.finish(sandbox.keytrail(["export", "--lake", "lake", "--where", condition]), "");
+        assert_eq!((run.code(), run.stdout.as_str()), (Some(2), ""), "{condition}: {run}");
+    }
+}
+
+#[test]
+fn compaction_keeps_the_rows() {
+    let sandbox = with_lake();
+    sandbox.write("logs/d.json", log_file(&[decrypt("e-4", "2026-02-03T13:00:00Z", "four")]));
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0));
+    let line = sandbox.run("keytrail compact --lake lake --json").data();
+    let summary: serde_json::Value = serde_json::from_str(&line).expect("one JSON line");
+    assert!(summary["files_removed"].as_u64() > summary["files_added"].as_u64(), "{line}");
+    assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from events'").data(), "n\n4\n");
+    assert_eq!(sandbox.run("keytrail check --lake lake --rows").code(), Some(0));
+}
+
+#[test]
+fn a_damaged_file_is_an_integrity_failure() {
+    let sandbox = with_lake();
+    let file = first_file_below(&sandbox.path("lake/events"), "parquet");
+    fs_err::write(&file, b"PAR1").expect("a damaged file");
+    let run = sandbox.run("keytrail check --lake lake");
+    assert_eq!(run.code(), Some(4), "{run}");
+    assert!(run.stdout.contains("4 bytes, the log says"), "{run}");
+}
+
+fn first_file_below(folder: &std::path::Path, extension: &str) -> std::path::PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|found| found == extension) => return path,
+                false => {}
+            }
+        }
+    }
+    panic!("no {extension} file below {}", folder.display());
+}
+
+#[test]
+fn the_demo_tells_a_story_and_keeps_what_it_is_told_to_keep() {
+    let sandbox = Sandbox::new();
+    let story = sandbox.run("keytrail demo --events 3000 --dir demo").data();
+    for expected in ["The busiest keys", "use_count", "KMS key", "keytrail sql --lake demo/lake"] {
+        assert!(story.contains(expected), "{expected} is missing:\n{story}");
+    }
+    assert_eq!(sandbox.run("keytrail sql --lake demo/lake -c 'select count(*) as n from events'").data(), "n\n3000\n");
+    assert_eq!(sandbox.run("keytrail check --lake demo/lake").code(), Some(0));
+}
+
+#[test]
+fn a_temporary_demo_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run("keytrail demo --events 500").code(), Some(0));
+    let left: Vec<_> = fs_err::read_dir(sandbox.path("tmp")).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+}

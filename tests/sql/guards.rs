@@ -1,0 +1,76 @@
+//! Promises that no single view makes: every view is tested, documented, and has the grain that its header tells.
+
+use std::collections::BTreeSet;
+
+use keytrail_events::schema;
+use keytrail_query::view_catalogue;
+
+use crate::cells::{rows, value};
+use crate::{fixture, oracle, slt};
+
+#[test]
+fn every_view_file_is_a_view_and_has_an_slt() {
+    let sql = fixture::folder().join("../../sql/views");
+    let mut files = BTreeSet::new();
+    for area in ["base", "kms"] {
+        for entry in std::fs::read_dir(sql.join(area)).unwrap() {
+            files.insert(entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    let views: BTreeSet<_> = view_catalogue().iter().map(|view| view.name.clone()).collect();
+    let tested: BTreeSet<_> =
+        slt::slt_files().iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(views, files);
+    assert_eq!(views, tested);
+}
+
+#[tokio::test]
+async fn every_column_of_every_view_has_a_meaning() {
+    let session = fixture::session().await;
+    for view in view_catalogue() {
+        let description = session.describe(&view.name).await.unwrap();
+        assert!(!description.columns.is_empty());
+        for column in &description.columns {
+            assert!(column.meaning.is_some(), "{}.{}", view.name, column.name);
+        }
+        let names: BTreeSet<_> = description.columns.iter().map(|column| &column.name).collect();
+        for noted in view.columns.iter().map(|note| &note.name).chain(&view.grain) {
+            assert!(names.contains(noted), "{} has no column {noted}", view.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn kms_events_has_the_columns_of_events() {
+    let session = fixture::session().await;
+    let of_events = schema::table_schema();
+    let mut expected: Vec<_> = of_events.fields().iter().map(|field| field.name().clone()).collect();
+    expected.extend(["key_role".to_owned(), "other_key_arn".to_owned()]);
+    let description = session.describe("kms_events").await.unwrap();
+    assert_eq!(description.columns.into_iter().map(|column| column.name).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn headers_tell_what_views_read() {
+    let session = fixture::session().await;
+    for view in view_catalogue() {
+        let plan = rows(&session, &format!("explain format indent select * from {}", view.name)).await;
+        assert!(!plan.is_empty());
+        for name in &view.reads {
+            assert!(view.sql.contains(&format!("from {name}")), "{} does not read {name}", view.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_grain_of_every_view_is_unique() {
+    for session in [fixture::session().await, oracle::generated().await.session] {
+        for view in view_catalogue() {
+            let (name, grain) = (&view.name, view.grain.join(", "));
+            let row_count = value(&session, &format!("select count(*) from {name}")).await.unwrap();
+            assert_ne!(row_count, "0", "{name} is empty");
+            let sql = format!("select {grain}, count(*) from {name} group by {grain} having count(*) > 1 limit 3");
+            assert_eq!(rows(&session, &sql).await, Vec::<Vec<_>>::new(), "{name}");
+        }
+    }
+}

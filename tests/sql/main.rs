@@ -1,0 +1,16 @@
+//! What SQL over a lake answers: views by hand-made rows and by an oracle, statements that are refused, plans.
+//!
+//! One binary, since each that links the engine costs a long link. Fixed expectations are `.slt` files under `views/`,
+//! run on the rows of `events.ndjson`; nothing here touches the network or the user's folders.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod cells;
+mod fixture;
+mod functions;
+mod guards;
+mod key;
+mod oracle;
+mod plans;
+mod read_only;
+mod slt;
+mod user_views;

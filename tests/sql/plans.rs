@@ -1,0 +1,87 @@
+//! What reaches the files: filters on a key through every view, only the needed columns, files left out by the log.
+
+use keytrail_query::Session;
+
+use crate::cells::rows;
+use crate::fixture;
+
+/// The lines of the physical plan.
+async fn plan(session: &Session, sql: &str) -> String {
+    let lines = rows(session, &format!("explain format indent {sql}")).await;
+    let physical = lines.into_iter().find(|line| line[0].as_deref() == Some("physical_plan")).unwrap();
+    physical[1].clone().unwrap()
+}
+
+fn scans(plan: &str) -> Vec<&str> {
+    plan.lines().filter(|line| line.contains("DataSourceExec")).collect()
+}
+
+#[tokio::test]
+async fn a_key_filter_reaches_every_scan_of_every_kms_view() {
+    let session = fixture::session().await;
+    for view in keytrail_query::view_catalogue().iter().filter(|view| view.area == "kms" || view.name == "kms_events") {
+        let key = "arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222";
+        let plan = plan(&session, &format!("select * from {} where key_arn = '{key}'", view.name)).await;
+        let scans = scans(&plan);
+        assert_eq!(scans.len(), 2, "{}: {plan}", view.name);
+        for (scan, column) in scans.iter().zip(["key_arn@", "source_key_arn@"]) {
+            assert!(scan.contains(&format!("predicate={column}")) || scan.contains(&format!("AND {column}")), "{}: {plan}", view.name);
+            assert!(scan.contains("required_guarantees=[") && scan.contains(key), "{}: {plan}", view.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn key_usage_reads_only_the_columns_it_needs() {
+    let session = fixture::session().await;
+    let plan = plan(&session, "select key_arn, use_event_count from kms_key_usage where key_arn = 'x:key/y'").await;
+    for column in ["event_id@", "user_agent", "request_parameters", "encryption_context", "record_layout", "principal_arn"] {
+        assert!(!plan.contains(column), "{column} in {plan}");
+    }
+}
+
+#[tokio::test]
+async fn files_are_left_out_by_partition_and_statistics() {
+    let session = fixture::session().await;
+    let files = async |condition: &str| {
+        let plan = plan(&session, &format!("select event_id from events where {condition}")).await;
+        plan.matches(".parquet").count()
+    };
+    let all = files("event_id is not null").await;
+    assert_eq!(all, 7);
+    assert_eq!(files("event_group = 'other'").await, 2);
+    assert_eq!(files("event_month = '2024-02'").await, 2);
+    assert_eq!(files("event_month in ('2024-02', 'unknown') and event_group <> 'kms'").await, 1);
+    assert_eq!(files("event_time >= timestamp '2024-02-02'").await, 1);
+    assert_eq!(files("event_time < timestamp '2024-01-01T10:30:00Z'").await, 1);
+    assert_eq!(files("event_month = '2030-01'").await, 0);
+    assert_eq!(files("key_arn = 'arn:aws:kms:aa-none-1:1:key/x'").await, 0);
+    assert_eq!(files("key_arn is null and event_group = 'kms' and event_month = '2024-02'").await, 0);
+    assert_eq!(files("event_source = 's3.amazonaws.com'").await, 1);
+    assert_eq!(files("event_month = '2024-02' or event_time < timestamp '2024-01-01T10:30:00Z'").await, 3);
+}
+
+#[tokio::test]
+async fn counts_and_times_come_from_the_log() {
+    let session = fixture::session().await;
+    for sql in ["select count(*) from events", "select min(event_time), max(event_time) from events where event_group = 'kms'"] {
+        let plan = plan(&session, sql).await;
+        assert!(plan.contains("PlaceholderRowExec") && scans(&plan).is_empty(), "{plan}");
+    }
+    let sql = "select min(event_time), max(event_time), count(*) from events where event_group = 'kms'";
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(rows(&session, sql).await, [vec![text("2024-01-01T10:00:00Z"), text("2024-02-02T05:00:00Z"), text("24")]]);
+}
+
+#[tokio::test]
+async fn an_order_is_declared_only_where_it_holds() {
+    let session = fixture::session().await;
+    // Two files of January overlap in their keys: whoever believed in an order across them would be wrong.
+    let sql = "select key_arn, event_time, event_id from events where event_group = 'kms' \
+               order by key_arn nulls first, event_time nulls first, event_id";
+    let sorted = rows(&session, sql).await;
+    let mut expected = sorted.clone();
+    expected.sort();
+    assert_eq!(sorted, expected);
+    assert_eq!(sorted.len(), 24);
+}

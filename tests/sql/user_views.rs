@@ -1,0 +1,50 @@
+//! Views of the user's own, from a folder.
+
+use keytrail_query::{QueryError, Session, SessionOptions};
+
+use crate::cells::{chain, value};
+use crate::fixture;
+
+async fn session_with(files: &[(&str, &str)]) -> Result<Session, QueryError> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let options = SessionOptions { views_dir: Some(folder.path().to_owned()), ..Default::default() };
+    Session::over_lake(&fixture::lake().await, &options).await
+}
+
+#[tokio::test]
+async fn user_views_stand_beside_the_others() {
+    let busy = "-- view: busy_keys\n-- summary: keys with uses\nselect key_arn from kms_key_usage where use_event_count > 0";
+    let count = "-- view: a_count\n-- summary: how many\nselect count(*) as key_count from busy_keys";
+    let session = session_with(&[("busy_keys.sql", busy), ("a_count.sql", count), ("notes.txt", "no view")]).await.unwrap();
+    assert_eq!(value(&session, "select key_count from a_count").await.as_deref(), Some("5"));
+    assert_eq!(session.view("busy_keys").unwrap().summary, "keys with uses");
+}
+
+#[tokio::test]
+async fn user_views_are_read_only_too() {
+    let cases = [
+        ("-- view: v\n-- summary: s\ncreate table t as select 1", "only queries are allowed, not CREATE TABLE"),
+        ("-- view: v\n-- summary: s\nselect * from '/etc/passwd'", "only queries are allowed, not reading a file"),
+        ("-- view: v\n-- summary: s\nselect * from v", "reads itself"),
+        ("-- view: v\n-- summary: s\nselect * from nowhere", "no such table or view"),
+    ];
+    for (text, expected) in cases {
+        let session = session_with(&[("v.sql", text)]).await.unwrap();
+        let error = session.execute("select * from v", &[]).await.err().unwrap();
+        assert!(chain(&error).contains(expected), "{}", chain(&error));
+        assert!(error.is_usage(), "{}", chain(&error));
+        // A broken view is in nobody's way.
+        assert_eq!(value(&session, "select count(*) from kms_events").await.as_deref(), Some("27"));
+    }
+}
+
+#[tokio::test]
+async fn user_view_files_are_checked() {
+    for (name, text) in [("kms_events.sql", "-- view: kms_events\n-- summary: s\nselect 1"), ("a.sql", "select 1")] {
+        let error = session_with(&[(name, text)]).await.err().unwrap();
+        assert!(matches!(error, QueryError::ViewFile { .. }), "{error:?}");
+    }
+}
