@@ -15,7 +15,7 @@ with contexts as (
         recipient_account_id,
         event_id,
         event_time,
-        coalesce(key_arn = other_key_arn, false) as is_same_key,
+        key_arn is not distinct from other_key_arn as is_same_key,
         unnest(map_entries(encryption_context)) as entry
     from kms_events
     where key_role <> 'target'

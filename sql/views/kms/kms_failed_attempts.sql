@@ -17,7 +17,7 @@ select
 from kms_events
 where key_role <> 'target'
     and error_code is not null
-    and not (key_role = 'source' and coalesce(key_arn = other_key_arn, false))
+    and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
 group by
     key_arn,
     error_code,

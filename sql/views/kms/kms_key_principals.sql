@@ -19,7 +19,7 @@ with touches as (
     from kms_events
     where key_arn is not null
         and key_role <> 'target'
-        and not (key_role = 'source' and coalesce(key_arn = other_key_arn, false))
+        and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
 )
 
 select

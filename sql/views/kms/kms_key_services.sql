@@ -20,7 +20,7 @@ from kms_events
 where key_arn is not null
     and invoked_by is not null
     and key_role <> 'target'
-    and not (key_role = 'source' and coalesce(key_arn = other_key_arn, false))
+    and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
 group by
     key_arn,
     invoked_by

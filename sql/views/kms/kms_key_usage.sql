@@ -31,7 +31,7 @@ with touches as (
         shared_event_id,
         key_role <> 'target' and error_code is null as is_use,
         key_role <> 'target' and error_code is not null as is_failure,
-        not (key_role = 'source' and coalesce(key_arn = other_key_arn, false)) as is_first_side
+        not (key_role = 'source' and key_arn is not distinct from other_key_arn) as is_first_side
     from kms_events
     where key_arn is not null
 ),
