@@ -4,4 +4,5 @@
 //! nothing of it may stand on the way of a user's data.
 
 pub mod oracle;
+pub mod s3;
 pub mod trail;
