@@ -121,11 +121,7 @@ pub async fn check_files_with(table: &Table, depth: CheckDepth) -> Result<Vec<Fi
     Ok(findings)
 }
 
-async fn check_file(
-    table: &Table,
-    file: &Arc<DataFile>,
-    depth: CheckDepth,
-) -> Result<Option<FileFinding>, LakeError> {
+async fn check_file(table: &Table, file: &Arc<DataFile>, depth: CheckDepth) -> Result<Option<FileFinding>, LakeError> {
     let found = match find_fault(table, file, depth).await {
         Ok(found) => found,
         // What cannot be decoded is the file's fault; a failing storage is not.
@@ -139,11 +135,7 @@ fn reason_of(error: &LakeError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-async fn find_fault(
-    table: &Table,
-    file: &DataFile,
-    depth: CheckDepth,
-) -> Result<Option<FindingKind>, LakeError> {
+async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result<Option<FindingKind>, LakeError> {
     let found = match table.storage().store().head(&table.file_path(file)?).await {
         Ok(object) => object.size,
         Err(object_store::Error::NotFound { .. }) => return Ok(Some(FindingKind::Missing)),

@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use object_store::buffered::BufWriter;
 use parquet::arrow::AsyncArrowWriter;
-use parquet::errors::ParquetError;
 
 use crate::commit::{Commit, CommitOperation, TransactionId};
 use crate::error::LakeError;
@@ -20,6 +18,7 @@ use crate::partition::PartitionValues;
 use crate::reader::read_rows;
 use crate::snapshot::{DataFile, Snapshot};
 use crate::table::Table;
+use crate::upload::Upload;
 use crate::writer::{NewFile, writer_options};
 
 /// A merge reads at most this many files at once; more are merged in several rounds.
@@ -28,8 +27,6 @@ const FAN_IN: usize = 64;
 const BYTES_IN_FLIGHT: u64 = 192 * 1024 * 1024;
 /// What one input holds at most of that: a row group.
 const ROW_GROUP_BYTES: u64 = 32 * 1024 * 1024;
-/// The part size of an upload.
-const PART_BYTES: usize = 8 * 1024 * 1024;
 /// A round that lost to another compaction is planned anew; that one made progress, so this is far away.
 const MAX_ROUNDS: usize = 1000;
 
@@ -170,21 +167,15 @@ async fn write_merged(
     let rows_per_file = row_count(group.iter().map(Arc::as_ref)).div_ceil(file_count).max(1);
     let mut merge = start_merge(table, group, &first.partition).await?;
     let mut files = Vec::new();
-    let mut writer: Option<MergedFile> = None;
-    while let Some(batch) = merge.next_batch().await? {
-        let open = match writer.take() {
-            Some(open) => open,
-            None => MergedFile::try_new(table, &first.partition)?,
-        };
-        let open = open.write(&batch).await?;
-        if open.file.row_count() >= rows_per_file {
-            files.push(open.finish().await?);
-        } else {
-            writer = Some(open);
+    while let Some(first_batch) = merge.next_batch().await? {
+        let mut file = MergedFile::try_new(table, &first.partition)?;
+        match file.fill(first_batch, &mut merge, rows_per_file).await {
+            Ok(()) => files.push(file.finish().await?),
+            Err(error) => {
+                file.writer.into_inner().abort().await;
+                return Err(error);
+            }
         }
-    }
-    if let Some(open) = writer {
-        files.push(open.finish().await?);
     }
     Ok(files)
 }
@@ -205,7 +196,7 @@ async fn start_merge(
 /// A new data file while its rows stream into the store.
 struct MergedFile {
     file: NewFile,
-    writer: AsyncArrowWriter<BufWriter>,
+    writer: AsyncArrowWriter<Upload>,
     name: String,
 }
 
@@ -215,32 +206,31 @@ impl MergedFile {
         let name = table.storage().name_of(file.path());
         let path = table.storage().path_of(file.path())?;
         let schema = SchemaRef::clone(table.file_schema());
-        let buffered = BufWriter::with_capacity(table.storage().store(), path, PART_BYTES);
+        let upload = Upload::new(table.storage().store(), path);
         let failed = |error| LakeError::parquet(&name, error);
         let options = writer_options(table.spec(), &schema, partition).map_err(failed)?;
-        let writer = AsyncArrowWriter::try_new_with_options(buffered, schema, options).map_err(failed)?;
+        let writer = AsyncArrowWriter::try_new_with_options(upload, schema, options).map_err(failed)?;
         Ok(Self { file, writer, name })
     }
 
-    async fn write(mut self, batch: &RecordBatch) -> Result<Self, LakeError> {
+    /// Takes batches until the file has enough rows or there are no more.
+    async fn fill(&mut self, first: RecordBatch, merge: &mut SortedMerge, row_count: u64) -> Result<(), LakeError> {
+        self.write(&first).await?;
+        while self.file.row_count() < row_count {
+            let Some(batch) = merge.next_batch().await? else { break };
+            self.write(&batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
         // A merge of sorted files is sorted; that it is not says that a file was not.
         self.file.accept(batch).map_err(|error| LakeError::corrupt(&self.name, error))?;
-        match self.writer.write(batch).await {
-            Ok(()) => Ok(self),
-            Err(error) => Err(self.abort(error).await),
-        }
+        self.writer.write(batch).await.map_err(|error| LakeError::parquet(&self.name, error))
     }
 
     async fn finish(mut self) -> Result<DataFile, LakeError> {
-        match self.writer.finish().await {
-            Ok(_metadata) => self.file.finish(self.writer.bytes_written() as u64),
-            Err(error) => Err(self.abort(error).await),
-        }
-    }
-
-    /// Gives up a started upload, which a bucket would otherwise keep and bill.
-    async fn abort(self, error: ParquetError) -> LakeError {
-        let _aborted = self.writer.into_inner().abort().await;
-        LakeError::parquet(&self.name, error)
+        self.writer.finish().await.map_err(|error| LakeError::parquet(&self.name, error))?;
+        self.file.finish(self.writer.bytes_written() as u64)
     }
 }

@@ -102,10 +102,7 @@ impl LakeError {
     }
 
     /// Wraps any error that shows that a file's content is wrong.
-    pub(crate) fn corrupt(
-        path: impl ToString,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub(crate) fn corrupt(path: impl ToString, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Corrupt { path: path.to_string(), source: source.into() }
     }
 
@@ -128,6 +125,7 @@ impl LakeError {
             }
             source @ (DeltaTableError::InvalidJsonLog { .. }
             | DeltaTableError::Parquet { .. }
+            | DeltaTableError::Arrow { .. }
             | DeltaTableError::InvalidStatsJson { .. }
             | DeltaTableError::MetadataError(_)) => Self::corrupt(place, source),
             source => Self::Log { place, source: Box::new(source) },

@@ -2,7 +2,7 @@
 //!
 //! It does not know what the tables hold: see [`LakeSpec`].
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 
 use crate::error::LakeError;
 use crate::location::Location;
@@ -49,7 +49,7 @@ impl Lake {
     /// As [`Self::create_or_open`].
     pub async fn create_or_open_in(storage: Storage, spec: LakeSpec) -> Result<Self, LakeError> {
         let tables = spec.tables.iter().map(|table| Table::create_or_open(&storage, table, spec.format_version));
-        let tables = try_join_all(tables).await?;
+        let tables = first_error(join_all(tables).await)?;
         Ok(Self { storage, tables })
     }
 
@@ -60,7 +60,7 @@ impl Lake {
     /// As [`Self::open`].
     pub async fn open_in(storage: Storage, spec: LakeSpec) -> Result<Self, LakeError> {
         let tables = spec.tables.iter().map(|table| Table::open(&storage, table, spec.format_version));
-        let tables = try_join_all(tables).await?;
+        let tables = first_error(join_all(tables).await)?;
         Ok(Self { storage, tables })
     }
 
@@ -88,4 +88,9 @@ impl Lake {
     pub fn location(&self) -> &Location {
         self.storage.location()
     }
+}
+
+/// All tables, or the error of the first in the spec's order, so that the same lake gives the same message.
+fn first_error(tables: Vec<Result<Table, LakeError>>) -> Result<Vec<Table>, LakeError> {
+    tables.into_iter().collect()
 }

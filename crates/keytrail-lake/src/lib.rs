@@ -35,6 +35,7 @@ mod storage;
 mod table;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod writer;
 
 pub use check::{CheckDepth, FileFinding, FindingKind, check_files, check_files_with};
@@ -46,6 +47,6 @@ pub use location::Location;
 pub use partition::PartitionValues;
 pub use snapshot::{DataFile, Snapshot};
 pub use statistics::{Bound, ColumnStatistics, FileStatistics, ScalarStat};
-pub use storage::{Storage, StorageOptions, open_storage};
+pub use storage::{StaticCredentials, Storage, StorageOptions, open_storage};
 pub use table::{LakeSpec, Table, TableSpec};
 pub use writer::EncodedFile;

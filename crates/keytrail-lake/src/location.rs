@@ -29,9 +29,7 @@ impl Location {
         match text.split_once("://") {
             Some(("s3", rest)) => parse_s3(text, rest),
             Some(("file", _)) => parse_file_url(text),
-            Some((scheme, _)) if is_scheme(scheme) => {
-                Err(invalid(text, "only folders, file:// and s3:// are known"))
-            }
+            Some((scheme, _)) if is_scheme(scheme) => Err(invalid(text, "only folders, file:// and s3:// are known")),
             _ if text.is_empty() => Err(invalid(text, "empty location")),
             _ => Self::local(Path::new(text)),
         }

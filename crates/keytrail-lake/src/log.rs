@@ -8,9 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::schema::StructType;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
-use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::{Action, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
@@ -55,13 +55,7 @@ impl TableLog {
         let root = Arc::new(PrefixStore::new(storage.store(), storage.prefix().clone()));
         let url = Url::parse("keytrail:///").map_err(|error| LakeError::corrupt(storage, error))?;
         let log_store = default_logstore(Arc::clone(&root) as _, root, &url, &StorageConfig::default());
-        Ok(Self {
-            log_store,
-            storage: storage.clone(),
-            spec: spec.clone(),
-            format_version,
-            seen: Mutex::default(),
-        })
+        Ok(Self { log_store, storage: storage.clone(), spec: spec.clone(), format_version, seen: Mutex::default() })
     }
 
     pub(crate) async fn exists(&self) -> Result<bool, LakeError> {
@@ -143,10 +137,9 @@ impl TableLog {
         let protocol = state.protocol();
         let (reader, writer) = (protocol.min_reader_version(), protocol.min_writer_version());
         if reader > READER_VERSION || writer > WRITER_VERSION {
-            return Err(self.newer(
-                format!("Delta protocol {reader}/{writer}"),
-                format!("{READER_VERSION}/{WRITER_VERSION}"),
-            ));
+            return Err(
+                self.newer(format!("Delta protocol {reader}/{writer}"), format!("{READER_VERSION}/{WRITER_VERSION}"))
+            );
         }
         let Some(found) = state.metadata().configuration().get(FORMAT_VERSION) else {
             return Err(LakeError::NotALake {

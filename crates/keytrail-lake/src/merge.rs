@@ -74,9 +74,8 @@ impl SortedMerge {
         let failed = |error: ArrowError| LakeError::corrupt(&name, error);
         let columns: Vec<usize> =
             sort_columns.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>().map_err(failed)?;
-        let field = |column: &usize| {
-            SortField::new_with_options(schema.field(*column).data_type().clone(), SORT_OPTIONS)
-        };
+        let field =
+            |column: &usize| SortField::new_with_options(schema.field(*column).data_type().clone(), SORT_OPTIONS);
         let converter = RowConverter::new(columns.iter().map(field).collect()).map_err(failed)?;
         let cursors: Vec<Cursor> = inputs.into_iter().map(Cursor::new).collect();
         let mut merge = Self {
@@ -236,7 +235,8 @@ mod tests {
 
     #[tokio::test]
     async fn merges_like_a_stable_sort() {
-        for (input_count, row_count, batch_rows) in [(1, 10, 3), (3, 0, 1), (5, 1000, 64), (17, 400, 1), (2, 9000, 512)] {
+        for (input_count, row_count, batch_rows) in [(1, 10, 3), (3, 0, 1), (5, 1000, 64), (17, 400, 1), (2, 9000, 512)]
+        {
             let inputs: Vec<_> = (0..input_count).map(|number| input(number, row_count)).collect();
             let mut expected: Vec<Row> = inputs.concat();
             expected.sort_by(|left, right| left.0.cmp(&right.0));

@@ -77,11 +77,8 @@ impl FileStatistics {
                 .filter_map(|(name, column)| Some((name.clone(), bound(column)?.value.to_json()?)))
                 .collect()
         };
-        let null_counts: Map<String, Value> = self
-            .columns
-            .iter()
-            .filter_map(|(name, column)| Some((name.clone(), column.null_count?.into())))
-            .collect();
+        let null_counts: Map<String, Value> =
+            self.columns.iter().filter_map(|(name, column)| Some((name.clone(), column.null_count?.into()))).collect();
         json!({
             "numRecords": row_count,
             "minValues": bounds(|column| column.min.as_ref()),
@@ -330,7 +327,8 @@ mod tests {
                 let text = format!("{}{}", "x".repeat(length), last.repeat(60));
                 let statistics = assert_round_trips(&[batch(vec![Some(&text)], vec![None])]);
                 let column = statistics.column("text").expect("a column");
-                let (min, max) = (column.min.clone().expect("a lower bound"), column.max.clone().expect("an upper bound"));
+                let (min, max) =
+                    (column.min.clone().expect("a lower bound"), column.max.clone().expect("an upper bound"));
                 let (ScalarStat::Text(low), ScalarStat::Text(high)) = (&min.value, &max.value) else {
                     panic!("not text: {min:?} {max:?}")
                 };
@@ -350,10 +348,8 @@ mod tests {
 
     #[test]
     fn foreign_statistics_are_taken_as_far_as_they_fit() {
-        let schema = Schema::new(vec![
-            Field::new("text", DataType::Utf8, true),
-            Field::new("number", DataType::Int64, true),
-        ]);
+        let schema =
+            Schema::new(vec![Field::new("text", DataType::Utf8, true), Field::new("number", DataType::Int64, true)]);
         let json = r#"{"minValues":{"text":5,"number":1,"other":2},"nullCount":{"number":null}}"#;
         let (row_count, statistics) = FileStatistics::from_json(json, &schema).expect("valid JSON");
         assert_eq!(row_count, None);

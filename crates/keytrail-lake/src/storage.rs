@@ -3,10 +3,11 @@
 //! It opens stores and knows where in them a location lies; it does not know what the objects hold.
 
 mod credentials;
-mod local;
+pub(crate) mod local;
 mod s3;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
@@ -19,12 +20,16 @@ use uuid::Uuid;
 use crate::error::LakeError;
 use crate::location::Location;
 
+pub use credentials::StaticCredentials;
+
 /// How S3 is reached; the default is AWS's own chain of environment, profiles, roles and instance metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StorageOptions {
     /// A profile of the AWS configuration files; none = `AWS_PROFILE` or the default profile. A profile given here
     /// is preferred to keys in the environment, as AWS's own tools do.
     pub profile: Option<String>,
+    /// Keys to use instead of AWS's own chain; none = the chain.
+    pub credentials: Option<StaticCredentials>,
     /// The region; none = environment, profile, instance metadata.
     pub region: Option<String>,
     /// An S3-compatible server; none = `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` or the profile's.
@@ -41,6 +46,8 @@ pub struct Storage {
     prefix: Path,
     url: Url,
     name: String,
+    /// The folder on disk; none elsewhere.
+    folder: Option<PathBuf>,
     conditional_put: Arc<OnceCell<()>>,
 }
 
@@ -54,7 +61,8 @@ impl Storage {
 
     fn new(location: Location, store: Arc<dyn ObjectStore>, prefix: Path, url: Url) -> Self {
         let name = location.to_string();
-        Self { location, store, prefix, url, name, conditional_put: Arc::default() }
+        let folder = location.as_local_path().map(Into::into);
+        Self { location, store, prefix, url, name, folder, conditional_put: Arc::default() }
     }
 
     /// The same place through another store, such as one that injects faults; for tests.
@@ -66,7 +74,8 @@ impl Storage {
     /// The place `name` below this one.
     pub(crate) fn child(&self, name: &str) -> Self {
         let prefix = self.prefix.clone().join(name);
-        Self { prefix, name: format!("{}/{name}", self.name.trim_end_matches('/')), ..self.clone() }
+        let folder = self.folder.as_ref().map(|folder| folder.join(name));
+        Self { prefix, folder, name: self.name_of(name), ..self.clone() }
     }
 
     /// The store; its root is the bucket, or the file system's root.
@@ -106,10 +115,8 @@ impl Storage {
 
     /// Makes what was published in a folder durable again, after an error left that in doubt.
     pub(crate) async fn settle(&self, relative_folder: &str) -> Result<(), LakeError> {
-        let Some(root) = self.location.as_local_path() else { return Ok(()) };
-        // The location is the lake's; the prefix tells the table below it.
-        let table = self.name.strip_prefix(&root.display().to_string()).unwrap_or_default();
-        let folder = root.join(table.trim_start_matches('/')).join(relative_folder);
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let folder = folder.join(relative_folder);
         let shown = folder.display().to_string();
         local::sync_folder(folder).await.map_err(|error| LakeError::storage(shown, error))
     }

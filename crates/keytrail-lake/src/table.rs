@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use crate::error::LakeError;
@@ -14,6 +13,7 @@ use crate::log::TableLog;
 use crate::partition::PartitionValues;
 use crate::snapshot::{DataFile, Snapshot};
 use crate::storage::Storage;
+use crate::upload::put_object;
 use crate::writer::EncodedFile;
 
 /// The shape of one table.
@@ -154,28 +154,6 @@ impl Table {
         put_object(&self.storage().store(), &path, bytes).await.map_err(|error| LakeError::storage(name, error))?;
         Ok(data_file)
     }
-}
-
-/// Objects up to this size go in one request; larger ones in parts of it.
-const PART_BYTES: usize = 8 * 1024 * 1024;
-const PARTS_IN_FLIGHT: usize = 4;
-
-async fn put_object(
-    store: &Arc<dyn object_store::ObjectStore>,
-    path: &Path,
-    bytes: bytes::Bytes,
-) -> object_store::Result<()> {
-    if bytes.len() <= PART_BYTES {
-        // The name is new, so overwriting makes a repeated request harmless.
-        return store.put(path, bytes.into()).await.map(|_result| ());
-    }
-    let upload = store.put_multipart(path).await?;
-    let mut writer = object_store::WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-    for start in (0..bytes.len()).step_by(PART_BYTES) {
-        writer.wait_for_capacity(PARTS_IN_FLIGHT).await?;
-        writer.put(bytes.slice(start..(start + PART_BYTES).min(bytes.len())));
-    }
-    writer.finish().await.map(|_result| ())
 }
 
 impl fmt::Debug for Table {

@@ -107,11 +107,10 @@ pub(crate) struct NewFile {
 impl NewFile {
     pub(crate) fn try_new(table: &Table, partition: &PartitionValues) -> Result<Self, LakeError> {
         let spec = table.spec();
-        let fits = partition.len() == spec.partition_columns.len()
-            && spec.partition_columns.iter().all(|column| partition.contains_key(*column));
-        if !fits {
-            let columns: Vec<_> = partition.keys().collect();
-            return Err(LakeError::invalid_rows(table.storage(), format!("partition columns {columns:?}")));
+        // An empty text is null to the protocol, and a null in a column without nulls makes the log unreadable.
+        let has_value = |column: &&str| partition.get(*column).is_some_and(|value| !value.is_empty());
+        if partition.len() != spec.partition_columns.len() || !spec.partition_columns.iter().all(has_value) {
+            return Err(LakeError::invalid_rows(table.storage(), format!("partition values {partition:?}")));
         }
         Ok(Self {
             path: data_file_path(spec.partition_columns, partition, Uuid::new_v4()),
@@ -204,8 +203,7 @@ impl OrderCheck {
             return Ok(Some(0));
         }
         let within = self.comparators(batch, batch)?;
-        let unsorted =
-            (1..batch.num_rows()).find(|row| compare_rows(&within, row - 1, *row) == Ordering::Greater);
+        let unsorted = (1..batch.num_rows()).find(|row| compare_rows(&within, row - 1, *row) == Ordering::Greater);
         self.last = Some(batch.slice(batch.num_rows() - 1, 1));
         Ok(unsorted)
     }
@@ -214,7 +212,8 @@ impl OrderCheck {
         self.columns
             .iter()
             .map(|name| {
-                let column = |batch: &RecordBatch| Ok::<_, ArrowError>(batch.column(batch.schema().index_of(name)?).clone());
+                let column =
+                    |batch: &RecordBatch| Ok::<_, ArrowError>(batch.column(batch.schema().index_of(name)?).clone());
                 make_comparator(&column(left)?, &column(right)?, SORT_OPTIONS)
             })
             .collect()
@@ -277,7 +276,11 @@ fn sorting_columns(columns: &[&str], leaves: &SchemaDescriptor) -> Option<Vec<So
         .iter()
         .map(|name| {
             let column_idx = i32::try_from(position(name)?).ok()?;
-            Some(SortingColumn { column_idx, descending: SORT_OPTIONS.descending, nulls_first: SORT_OPTIONS.nulls_first })
+            Some(SortingColumn {
+                column_idx,
+                descending: SORT_OPTIONS.descending,
+                nulls_first: SORT_OPTIONS.nulls_first,
+            })
         })
         .collect();
     sorting.filter(|sorting| !sorting.is_empty())

@@ -16,6 +16,33 @@ use tokio::sync::Mutex;
 /// Renewed this long before they expire, so that no request is signed with credentials about to fail.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
+/// Keys that do not change while a run lasts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StaticCredentials {
+    /// The access key id; public.
+    pub access_key_id: String,
+    /// The secret that signs requests.
+    pub secret_access_key: String,
+    /// The token of temporary keys; `None` = the keys are lasting ones.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for StaticCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticCredentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl From<&StaticCredentials> for AwsCredential {
+    fn from(keys: &StaticCredentials) -> Self {
+        Self {
+            key_id: keys.access_key_id.clone(),
+            secret_key: keys.secret_access_key.clone(),
+            token: keys.session_token.clone(),
+        }
+    }
+}
+
 /// A provider of AWS's SDK as object_store wants it, with a cache: the SDK's providers ask the network each time.
 pub(super) struct ChainCredentials {
     provider: SharedCredentialsProvider,

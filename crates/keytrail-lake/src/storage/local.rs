@@ -27,14 +27,10 @@ use crate::location::Location;
 
 /// Opens the file system's root, with the given path as prefix.
 pub(super) fn open(location: &Location, path: &FsPath) -> Result<Storage, LakeError> {
-    let prefix = Path::from_absolute_path(path).map_err(|error| LakeError::InvalidLocation {
-        location: location.to_string(),
-        reason: error.to_string(),
-    })?;
-    let url = Url::parse("file:///").map_err(|error| LakeError::InvalidLocation {
-        location: location.to_string(),
-        reason: error.to_string(),
-    })?;
+    let prefix = Path::from_absolute_path(path)
+        .map_err(|error| LakeError::InvalidLocation { location: location.to_string(), reason: error.to_string() })?;
+    let url = Url::parse("file:///")
+        .map_err(|error| LakeError::InvalidLocation { location: location.to_string(), reason: error.to_string() })?;
     Ok(Storage::new(location.clone(), Arc::new(DurableFileSystem::default()), prefix, url))
 }
 
@@ -45,8 +41,9 @@ pub(super) async fn sync_folder(folder: PathBuf) -> Result<()> {
 
 /// [`LocalFileSystem`] with durable writes and sorted listings.
 #[derive(Debug, Clone, Default)]
-struct DurableFileSystem {
+pub(crate) struct DurableFileSystem {
     inner: LocalFileSystem,
+    disk: Disk,
 }
 
 impl fmt::Display for DurableFileSystem {
@@ -60,9 +57,10 @@ impl ObjectStore for DurableFileSystem {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let target = self.inner.path_to_filesystem(location)?;
         let publish = Publish::try_from_mode(&options.mode)?;
+        let disk = self.disk.clone();
         blocking(move || {
-            let mut staged = StagedFile::create(target)?;
-            payload.iter().try_for_each(|part| staged.file().write_all(part))?;
+            let mut staged = StagedFile::create(disk, target)?;
+            staged.write_at(0, &payload)?;
             staged.publish(publish)
         })
         .await?;
@@ -75,7 +73,8 @@ impl ObjectStore for DurableFileSystem {
         _options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let target = self.inner.path_to_filesystem(location)?;
-        let staged = blocking(move || StagedFile::create(target)).await?;
+        let disk = self.disk.clone();
+        let staged = blocking(move || StagedFile::create(disk, target)).await?;
         Ok(Box::new(DurableUpload { staged: Arc::new(Mutex::new(Some(staged))), offset: 0 }))
     }
 
@@ -150,9 +149,71 @@ impl Publish {
     }
 }
 
+/// What a durable write does, one at a time and in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A missing folder is created.
+    CreateFolder,
+    /// The staged file is created.
+    Create,
+    /// Content is written to it.
+    Write,
+    /// Its content is made durable.
+    SyncFile,
+    /// It gets its name.
+    Publish,
+    /// A folder's entries are made durable.
+    SyncFolder,
+}
+
+/// Where the steps are done; tests watch them there and make them fail.
+#[derive(Clone, Default)]
+struct Disk {
+    #[cfg(test)]
+    watch: Option<tests::Watch>,
+}
+
+impl Disk {
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests watch"))]
+    fn step<T>(&self, step: Step, path: &FsPath, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        #[cfg(test)]
+        self.watch.as_ref().map_or(Ok(()), |watch| watch(step, path))?;
+        #[cfg(not(test))]
+        let (_step, _path) = (step, path);
+        work()
+    }
+
+    fn sync_folder(&self, folder: &FsPath) -> io::Result<()> {
+        self.step(Step::SyncFolder, folder, || sync_entries(folder))
+    }
+
+    /// Creates the missing folders from the top down, each one synced into its parent before the next.
+    fn create_folders(&self, folder: &FsPath) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let parent = parent_of(folder);
+        if parent != folder {
+            self.create_folders(parent)?;
+        }
+        match self.step(Step::CreateFolder, folder, || fs_err::create_dir(folder)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            // Synced also when another writer was faster, who may not have come to it yet.
+            _ => self.sync_folder(parent),
+        }
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disk")
+    }
+}
+
 /// A file that has no name of its own yet; dropped unpublished it is deleted.
 #[derive(Debug)]
 struct StagedFile {
+    disk: Disk,
     file: fs_err::File,
     staged_path: PathBuf,
     target: PathBuf,
@@ -160,28 +221,34 @@ struct StagedFile {
 
 impl StagedFile {
     /// Creates the staged file, and durably the folders above it.
-    fn create(target: PathBuf) -> io::Result<Self> {
-        create_folders(parent_of(&target))?;
+    fn create(disk: Disk, target: PathBuf) -> io::Result<Self> {
+        disk.create_folders(parent_of(&target))?;
         // object_store never lists names that end in `#` and digits.
         let mut staged_name = target.clone().into_os_string();
         staged_name.push(format!("#{}", Uuid::new_v4().as_u128()));
         let staged_path = PathBuf::from(staged_name);
-        let file = fs_err::OpenOptions::new().write(true).create_new(true).open(&staged_path)?;
-        Ok(Self { file, staged_path, target })
+        let file = disk.step(Step::Create, &staged_path, || {
+            fs_err::OpenOptions::new().write(true).create_new(true).open(&staged_path)
+        })?;
+        Ok(Self { disk, file, staged_path, target })
     }
 
-    fn file(&mut self) -> &mut fs_err::File {
-        &mut self.file
+    fn write_at(&mut self, offset: u64, content: &PutPayload) -> io::Result<()> {
+        let file = &mut self.file;
+        self.disk.step(Step::Write, &self.staged_path, || {
+            file.seek(SeekFrom::Start(offset))?;
+            content.iter().try_for_each(|part| file.write_all(part))
+        })
     }
 
     /// Syncs the content, then gives the file its name, then syncs the folder.
     fn publish(&self, publish: Publish) -> io::Result<()> {
-        self.file.sync_all()?;
-        match publish {
-            Publish::Create => fs_err::hard_link(&self.staged_path, &self.target)?,
-            Publish::Replace => fs_err::rename(&self.staged_path, &self.target)?,
-        }
-        sync_entries(parent_of(&self.target))
+        self.disk.step(Step::SyncFile, &self.staged_path, || self.file.sync_all())?;
+        self.disk.step(Step::Publish, &self.target, || match publish {
+            Publish::Create => fs_err::hard_link(&self.staged_path, &self.target),
+            Publish::Replace => fs_err::rename(&self.staged_path, &self.target),
+        })?;
+        self.disk.sync_folder(parent_of(&self.target))
     }
 }
 
@@ -208,9 +275,8 @@ impl MultipartUpload for DurableUpload {
         let staged = Arc::clone(&self.staged);
         Box::pin(blocking(move || {
             let mut staged = staged.lock().map_err(|_poisoned| io::Error::other("a part failed before"))?;
-            let file = staged.as_mut().ok_or_else(|| io::Error::other("the upload has ended"))?.file();
-            file.seek(SeekFrom::Start(offset))?;
-            payload.iter().try_for_each(|part| file.write_all(part))
+            let staged = staged.as_mut().ok_or_else(|| io::Error::other("the upload has ended"))?;
+            staged.write_at(offset, &payload)
         }))
     }
 
@@ -229,22 +295,6 @@ impl MultipartUpload for DurableUpload {
             *staged = None;
         }
         Ok(())
-    }
-}
-
-/// Creates the missing folders from the top down, each one synced into its parent before the next.
-fn create_folders(folder: &FsPath) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = parent_of(folder);
-    if parent != folder {
-        create_folders(parent)?;
-    }
-    match fs_err::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        // Synced also when another writer was faster, who may not have come to it yet.
-        _ => sync_entries(parent),
     }
 }
 
@@ -283,10 +333,100 @@ fn store_error(source: io::Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use object_store::ObjectStoreExt;
 
     use super::*;
+
+    /// Called before each step; its error takes the step's place.
+    pub(super) type Watch = Arc<dyn Fn(Step, &FsPath) -> io::Result<()> + Send + Sync>;
+
+    impl DurableFileSystem {
+        fn watched(watch: Watch) -> Self {
+            Self { disk: Disk { watch: Some(watch) }, ..Self::default() }
+        }
+
+        /// A file system whose disk is full at the given step, counted from 0, and fine before and after.
+        pub(crate) fn full_at(failing: usize) -> (Self, Arc<AtomicUsize>) {
+            let count = Arc::new(AtomicUsize::new(0));
+            let steps = Arc::clone(&count);
+            let watch = move |_step: Step, path: &FsPath| match steps.fetch_add(1, Ordering::SeqCst) == failing {
+                true => Err(io::Error::new(io::ErrorKind::StorageFull, format!("no space: {}", path.display()))),
+                false => Ok(()),
+            };
+            (Self::watched(Arc::new(watch)), count)
+        }
+    }
+
+    /// The steps of some work, with paths below the folder.
+    async fn steps_of(folder: &FsPath, work: impl AsyncFnOnce(DurableFileSystem)) -> Vec<(Step, String)> {
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let (noted, root) = (Arc::clone(&steps), folder.to_owned());
+        let watch = move |step, path: &FsPath| {
+            let relative = path.strip_prefix(&root).expect("a path below the folder").display().to_string();
+            let name = relative.split('#').next().unwrap_or_default().to_owned();
+            noted.lock().expect("no panic").push((step, name));
+            Ok(())
+        };
+        work(DurableFileSystem::watched(Arc::new(watch))).await;
+        std::mem::take(&mut *steps.lock().expect("no panic"))
+    }
+
+    #[tokio::test]
+    async fn content_is_synced_before_the_name_and_folders_before_their_entries_count() {
+        use Step::{Create, CreateFolder, Publish, SyncFile, SyncFolder, Write};
+        let (folder, _store, root) = fixture();
+        let expected = [
+            (CreateFolder, "a"),
+            (SyncFolder, ""),
+            (CreateFolder, "a/b"),
+            (SyncFolder, "a"),
+            (Create, "a/b/x"),
+            (Write, "a/b/x"),
+            (SyncFile, "a/b/x"),
+            (Publish, "a/b/x"),
+            (SyncFolder, "a/b"),
+        ]
+        .map(|(step, name)| (step, name.to_owned()));
+        let target = root.clone().join("a").join("b").join("x");
+        let steps = steps_of(folder.path(), async |store| {
+            store.put_opts(&target, "text".into(), PutMode::Create.into()).await.expect("an object");
+        });
+        assert_eq!(steps.await, expected);
+        let steps = steps_of(folder.path(), async |store| {
+            let mut upload = store.put_multipart(&target).await.expect("an upload");
+            upload.put_part("text".into()).await.expect("a part");
+            upload.complete().await.expect("an object");
+        });
+        assert_eq!(steps.await, expected[4..]);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_leaves_the_whole_object_or_nothing() {
+        for mode in [PutMode::Create, PutMode::Overwrite] {
+            for failing in 0.. {
+                let (folder, _store, root) = fixture();
+                let target = root.clone().join("a").join("x");
+                let (store, _count) = DurableFileSystem::full_at(failing);
+                let put = store.put_opts(&target, "text".into(), mode.clone().into()).await;
+                let entries = fs_err::read_dir(folder.path().join("a")).map_or(0, Iterator::count);
+                let Err(error) = put else {
+                    assert!(failing > 5, "only {failing} steps");
+                    break;
+                };
+                assert!(format!("{error:?}").contains(folder.path().to_str().expect("a path")), "{error:?}");
+                match store.get(&target).await {
+                    Ok(object) => {
+                        assert_eq!((object.bytes().await.expect("its bytes").as_ref(), entries), (&b"text"[..], 1))
+                    }
+                    Err(_) => assert_eq!(entries, 0, "{failing}"),
+                }
+                store.put(&target, "text".into()).await.expect("a second try");
+            }
+        }
+    }
 
     fn fixture() -> (tempfile::TempDir, DurableFileSystem, Path) {
         let folder = tempfile::tempdir().expect("a temporary folder");

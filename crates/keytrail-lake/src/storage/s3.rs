@@ -14,7 +14,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
 use object_store::aws::{AmazonS3Builder, resolve_bucket_region};
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig, StaticCredentialProvider};
 use url::{Host, Url};
 
 use super::credentials::ChainCredentials;
@@ -61,9 +61,11 @@ pub(super) async fn open(
     if let Some(endpoint) = endpoint {
         builder = builder.with_endpoint(endpoint);
     }
-    if let Some(provider) = config.credentials_provider() {
-        builder = builder.with_credentials(Arc::new(ChainCredentials::new(provider)));
-    }
+    builder = match (&options.credentials, config.credentials_provider()) {
+        (Some(keys), _) => builder.with_credentials(Arc::new(StaticCredentialProvider::new(keys.into()))),
+        (None, Some(provider)) => builder.with_credentials(Arc::new(ChainCredentials::new(provider))),
+        (None, None) => builder,
+    };
     let store = builder.build().map_err(|error| LakeError::storage(location, error))?;
     Ok(Storage::new(location.clone(), Arc::new(store), key_prefix, url))
 }

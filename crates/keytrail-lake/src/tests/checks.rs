@@ -1,7 +1,7 @@
 //! The check finds what is wrong with files, and nothing else.
 
-use object_store::path::Path;
 use object_store::ObjectStoreExt;
+use object_store::path::Path;
 
 use super::fixtures::*;
 use crate::*;
@@ -132,7 +132,8 @@ async fn other_columns_are_found() {
     let fixture = fixture().await;
     let events = fixture.bytes().await;
     let ledger = fixture.lake.table("ledger");
-    let file = DataFile { path: "part-copied.parquet".to_owned(), partition: PartitionValues::new(), ..fixture.file.clone() };
+    let file =
+        DataFile { path: "part-copied.parquet".to_owned(), partition: PartitionValues::new(), ..fixture.file.clone() };
     let path = ledger.file_path(&file).expect("a path");
     fixture.lake.storage().store().put(&path, events.into()).await.expect("a copied file");
     ledger.commit(append("b", 1, vec![file.clone()])).await.expect("a commit");

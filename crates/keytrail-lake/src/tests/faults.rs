@@ -13,6 +13,7 @@ use object_store::{
 };
 
 use super::fixtures::*;
+use crate::storage::local::DurableFileSystem;
 use crate::*;
 
 /// What happens to the next write of a commit.
@@ -70,7 +71,11 @@ impl ObjectStore for Faulty {
         }
     }
 
-    async fn put_multipart_opts(&self, location: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         self.inner.put_multipart_opts(location, options).await
     }
 
@@ -128,7 +133,11 @@ async fn a_commit_in_doubt_lands_once() {
         // The caller tries again, as a repeated run does.
         let again = table.commit(append("a", 1, vec![file])).await.expect("a repeated commit");
         let done = CommitOutcome::AlreadyCommitted { version: 1 };
-        assert_eq!(again, if committed.is_some() { done } else { CommitOutcome::Committed { version: 1 } }, "{script:?}");
+        assert_eq!(
+            again,
+            if committed.is_some() { done } else { CommitOutcome::Committed { version: 1 } },
+            "{script:?}"
+        );
         assert_eq!(read_sorted(sound.table("events")).await, sorted(rows(1, 10)), "{script:?}");
     }
 }
@@ -167,5 +176,42 @@ async fn creating_in_doubt_ends_with_a_lake() {
         let lake = Lake::create_or_open_in(storage, spec()).await.expect("a lake");
         append_rows(lake.table("events"), &partition(KMS, "2024-01"), &rows(1, 10)).await;
         assert_eq!(read_sorted(lake.table("events")).await, sorted(rows(1, 10)));
+    }
+}
+
+/// Everything a run does: it creates or opens the lake, appends once, compacts.
+async fn run(storage: &Storage) -> std::result::Result<(), LakeError> {
+    let lake = Lake::create_or_open_in(storage.clone(), spec()).await?;
+    let table = lake.table("events");
+    for seed in 0..3 {
+        let rows = table.sort(&partition(KMS, "2024-01"), &[batch(&rows(seed, 20))])?;
+        let file = table.put(table.encode(&partition(KMS, "2024-01"), std::iter::once(rows))?).await?;
+        table.commit(append(&format!("run-{seed}"), 1, vec![file])).await?;
+    }
+    compact(table, &CompactOptions::default()).await.map(|_summary| ())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_full_at_any_step_loses_and_doubles_nothing() {
+    let expected = sorted((0..3).flat_map(|seed| rows(seed, 20)).collect());
+    for failing in 0.. {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let location = Location::local(&folder.path().join("lake")).expect("a location");
+        let sound = open_storage(&location, &StorageOptions::default()).await.expect("a folder");
+        let (full, steps) = DurableFileSystem::full_at(failing);
+        let first = run(&sound.clone().with_store(|_| Arc::new(full))).await;
+        let has_failed = steps.load(std::sync::atomic::Ordering::SeqCst) > failing;
+        if let Err(error) = &first {
+            assert!(matches!(error, LakeError::Storage { .. }), "{failing}: {error:?}");
+        }
+        run(&sound).await.expect("a repeated run");
+        let lake = Lake::open_in(sound, spec()).await.expect("a lake");
+        assert_eq!(read_sorted(lake.table("events")).await, expected, "{failing}");
+        let findings = check_files_with(lake.table("events"), CheckDepth::Data).await.expect("a check");
+        assert!(findings.iter().all(|finding| finding.kind.is_note()), "{failing}: {findings:?}");
+        if !has_failed {
+            assert!(failing > 30 && first.is_ok(), "only {failing} steps: {first:?}");
+            return;
+        }
     }
 }

@@ -38,8 +38,10 @@ async fn files_have_the_tables_layout() {
         column.expect(name)
     };
     let sorting = row_group.sorting_columns().expect("sorting columns");
-    let sorted_by: Vec<_> =
-        sorting.iter().map(|column| (usize::try_from(column.column_idx).ok(), column.descending, column.nulls_first)).collect();
+    let sorted_by: Vec<_> = sorting
+        .iter()
+        .map(|column| (usize::try_from(column.column_idx).ok(), column.descending, column.nulls_first))
+        .collect();
     assert_eq!(sorted_by, [(Some(leaf("key")), false, true), (Some(leaf("time")), false, true)]);
     for column in row_group.columns() {
         let name = column.column_path().string();
@@ -95,8 +97,10 @@ async fn rows_that_do_not_fit_are_refused() {
         assert!(matches!(error, LakeError::InvalidRows { .. }) && error.to_string().contains(reason), "{error}");
     }
     encode(table, KMS, vec![ordered, last]).expect("equal rows are in order");
-    let error = table.encode(&PartitionValues::new(), std::iter::once(batch(&rows(1, 1)))).expect_err("no partition");
-    assert!(matches!(error, LakeError::InvalidRows { .. }), "{error}");
+    for values in [PartitionValues::new(), partition(KMS, "")] {
+        let error = table.encode(&values, std::iter::once(batch(&rows(1, 1)))).expect_err("no partition");
+        assert!(matches!(error, LakeError::InvalidRows { .. }), "{error}");
+    }
 }
 
 fn sorted_rows(rows: &[Row], table: &Table, group: &str) -> RecordBatch {

@@ -31,7 +31,8 @@ pub(super) struct Row {
 pub(super) fn rows(seed: i64, count: i64) -> Vec<Row> {
     (0..count)
         .map(|index| Row {
-            key: (index % 5 != 0).then(|| format!("arn:aws:kms:eu-west-1:111122223333:key/{:04}", (index * 7 + seed) % 13)),
+            key: (index % 5 != 0)
+                .then(|| format!("arn:aws:kms:eu-west-1:111122223333:key/{:04}", (index * 7 + seed) % 13)),
             time: (index % 11 != 0).then_some(1_700_000_000_000_000 + (index * index * 31 + seed) * 1_000_000),
             id: format!("{seed:06}-{index:06}"),
             tags: (index % 3 == 0).then(|| BTreeMap::from([("app".to_owned(), format!("{index}"))])),
@@ -76,7 +77,8 @@ fn ledger_spec() -> TableSpec {
 }
 
 fn events_schema() -> SchemaRef {
-    let entries = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
+    let entries =
+        Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
     let entry = Arc::new(Field::new("key_value", DataType::Struct(entries), false));
     Arc::new(Schema::new(vec![
         Field::new("tags", DataType::Map(entry, false), true),
