@@ -98,7 +98,7 @@ const WITH_CONTEXT: [&str; 6] =
     ["Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"];
 
 /// Management writes, and what KMS itself does to keys.
-const WRITES: [&str; 32] = [
+const WRITES: [&str; 31] = [
     "CreateKey",
     "ReplicateKey",
     "UpdatePrimaryRegion",
@@ -130,7 +130,6 @@ const WRITES: [&str; 32] = [
     "DeleteKey",
     "DeleteExpiredKeyMaterial",
     "SynchronizeMultiRegionKey",
-    "DeleteKeyMaterial",
 ];
 
 /// Whether a KMS operation is a cryptographic one.

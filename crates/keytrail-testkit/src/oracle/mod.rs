@@ -155,3 +155,6 @@ fn hash_id(text: &str) -> String {
 fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
 }
+
+#[cfg(test)]
+mod tests;

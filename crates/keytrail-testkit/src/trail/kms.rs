@@ -99,7 +99,9 @@ fn object_name(scene: &mut Scene<'_, '_>) -> String {
 
 fn s3_object(scene: &mut Scene<'_, '_>) {
     let place = scene.place();
-    let bucket_number = scene.random.skewed(place.buckets.len());
+    // One bucket stands out, so that its key is the busiest of the trail whatever the seed.
+    let busiest = scene.place_index == scene.world.story_place && scene.random.chance(0.4);
+    let bucket_number = if busiest { 0 } else { scene.random.skewed(place.buckets.len()) };
     let key = scene.world.key(scene.place_index, Purpose::S3Object, bucket_number);
     let object = object_name(scene);
     let opens = scene.random.chance(0.7);

@@ -24,3 +24,6 @@ mod write;
 
 pub use config::{GeneratedFile, GeneratedKind, TrailConfig, TrailFacts, TrailSummary};
 pub use write::{generate, generate_files, summarize};
+
+#[cfg(test)]
+mod tests;
