@@ -15,6 +15,7 @@ use crate::errors::CliError;
 pub(crate) fn storage_options(arguments: &StorageArguments) -> StorageOptions {
     StorageOptions {
         profile: arguments.profile.clone(),
+        credentials: None,
         region: arguments.region.clone(),
         endpoint_url: arguments.endpoint_url.clone(),
         allow_http: arguments.allow_http,
