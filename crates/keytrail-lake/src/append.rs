@@ -24,7 +24,7 @@ impl Table {
     /// [`LakeError::InvalidRows`] when the batches have not the columns of [`Table::file_schema`].
     pub fn sort(&self, partition: &PartitionValues, batches: &[RecordBatch]) -> Result<RecordBatch, LakeError> {
         sorted(self.file_schema(), (self.spec().sort_columns)(partition), batches)
-            .map_err(|error| LakeError::invalid_rows(self.storage(), error))
+            .map_err(|error| LakeError::invalid_rows(self.storage(), &error))
     }
 
     /// Adds rows of one partition, once, in any order; no rows are no file but still a commit.

@@ -139,7 +139,7 @@ async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result
     let found = match table.storage().store().head(&table.file_path(file)?).await {
         Ok(object) => object.size,
         Err(object_store::Error::NotFound { .. }) => return Ok(Some(FindingKind::Missing)),
-        Err(error) => return Err(LakeError::storage(table.storage().name_of(&file.path), error)),
+        Err(error) => return Err(LakeError::storage(&table.storage().name_of(&file.path), error)),
     };
     if found != file.size_bytes {
         return Ok(Some(FindingKind::WrongSize { expected: file.size_bytes, found }));
@@ -163,7 +163,7 @@ async fn find_fault_in_rows(table: &Table, file: &DataFile) -> Result<Option<Fin
     let mut found = 0;
     while let Some(batch) = batches.try_next().await? {
         let unsorted = order.first_unsorted(&batch);
-        if unsorted.map_err(|error| LakeError::corrupt(table.storage().name_of(&file.path), error))?.is_some() {
+        if unsorted.map_err(|error| LakeError::corrupt(&table.storage().name_of(&file.path), error))?.is_some() {
             return Ok(Some(FindingKind::OutOfOrder));
         }
         found += batch.num_rows() as u64;

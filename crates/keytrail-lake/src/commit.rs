@@ -93,7 +93,7 @@ impl Table {
     /// an error the same transaction can be committed again.
     pub async fn commit(&self, commit: Commit) -> Result<CommitOutcome, LakeError> {
         if commit.operation == CommitOperation::Append && !commit.removes.is_empty() {
-            return Err(LakeError::invalid_rows(self.storage(), "an append removes nothing"));
+            return Err(LakeError::invalid_rows(self.storage(), &"an append removes nothing"));
         }
         self.storage().require_conditional_put().await?;
         let mut log = self.log().lock().await;

@@ -2,6 +2,8 @@
 //!
 //! It does not choose exit codes or hints: that is the command line's work.
 
+use std::fmt::Display;
+
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
 
@@ -97,27 +99,27 @@ pub enum LakeError {
 
 impl LakeError {
     /// Wraps an error of the object store.
-    pub(crate) fn storage(path: impl ToString, source: object_store::Error) -> Self {
+    pub(crate) fn storage(path: &dyn Display, source: object_store::Error) -> Self {
         Self::Storage { path: path.to_string(), source: Box::new(source) }
     }
 
     /// Wraps any error that shows that a file's content is wrong.
-    pub(crate) fn corrupt(path: impl ToString, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn corrupt(path: &dyn Display, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Corrupt { path: path.to_string(), source: source.into() }
     }
 
     /// Says that a caller's rows do not fit.
-    pub(crate) fn invalid_rows(place: impl ToString, reason: impl ToString) -> Self {
+    pub(crate) fn invalid_rows(place: &dyn Display, reason: &dyn Display) -> Self {
         Self::InvalidRows { place: place.to_string(), reason: reason.to_string() }
     }
 
     /// Sorts an error of the log library into a kind.
-    pub(crate) fn log(place: impl ToString, source: DeltaTableError) -> Self {
+    pub(crate) fn log(place: &dyn Display, source: DeltaTableError) -> Self {
         let place = place.to_string();
         match source {
-            DeltaTableError::ObjectStore { source } => Self::storage(place, source),
+            DeltaTableError::ObjectStore { source } => Self::storage(&place, source),
             DeltaTableError::Transaction { source: TransactionError::ObjectStore { source } } => {
-                Self::storage(place, source)
+                Self::storage(&place, source)
             }
             DeltaTableError::NotATable(reason) => Self::NotALake { place, reason },
             DeltaTableError::Transaction { source: TransactionError::UnsupportedTableFeatures(features) } => {
@@ -127,13 +129,13 @@ impl LakeError {
             | DeltaTableError::Parquet { .. }
             | DeltaTableError::Arrow { .. }
             | DeltaTableError::InvalidStatsJson { .. }
-            | DeltaTableError::MetadataError(_)) => Self::corrupt(place, source),
+            | DeltaTableError::MetadataError(_)) => Self::corrupt(&place, source),
             source => Self::Log { place, source: Box::new(source) },
         }
     }
 
     /// Sorts an error of a Parquet read into a storage failure or a corrupt file.
-    pub(crate) fn parquet(path: impl ToString, source: parquet::errors::ParquetError) -> Self {
+    pub(crate) fn parquet(path: &dyn Display, source: parquet::errors::ParquetError) -> Self {
         match source {
             parquet::errors::ParquetError::External(inner) => match inner.downcast::<object_store::Error>() {
                 Ok(source) => Self::Storage { path: path.to_string(), source },

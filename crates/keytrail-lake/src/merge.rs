@@ -253,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn an_inputs_error_ends_the_merge() {
         let schema = batch(&[]).schema();
-        let failing = stream::iter([Ok(batch(&[(None, 1)])), Err(LakeError::corrupt("file", "bits"))]).boxed();
+        let failing = stream::iter([Ok(batch(&[(None, 1)])), Err(LakeError::corrupt(&"file", "bits"))]).boxed();
         let merge = SortedMerge::try_new("test".to_owned(), &schema, &["text"], vec![failing]).await;
         let error = merge.expect("a merge").next_batch().await.expect_err("a broken input");
         assert!(matches!(error, LakeError::Corrupt { .. }), "{error}");

@@ -1,19 +1,20 @@
-//! Data files read back: footers and rows, straight from the object store.
+//! Data files read back: footers, rows and single columns, straight from the object store.
 //!
-//! For compaction and the check; queries read the same files through the query engine.
+//! For compaction, the check and the ledger; queries read the same files through the query engine.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
-use parquet::arrow::{ParquetRecordBatchStreamBuilder, parquet_to_arrow_schema};
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask, parquet_to_arrow_schema};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
@@ -38,7 +39,7 @@ pub(crate) struct Footer {
 
 /// Reads the footer of a data file.
 pub(crate) async fn read_footer(table: &Table, file: &DataFile) -> std::result::Result<Footer, LakeError> {
-    let failed = |error| LakeError::parquet(table.storage().name_of(&file.path), error);
+    let failed = |error| LakeError::parquet(&table.storage().name_of(&file.path), error);
     let metadata = ObjectReader::try_new(table, file)?.read_metadata().await.map_err(failed)?;
     let file_metadata = metadata.file_metadata();
     let schema =
@@ -47,25 +48,72 @@ pub(crate) async fn read_footer(table: &Table, file: &DataFile) -> std::result::
     Ok(Footer { schema, row_count })
 }
 
+impl Table {
+    /// Reads a few columns of a data file, a row group at a time; the batches have them in the order asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::SchemaMismatch`] for a name that is no column of [`Table::file_schema`]; then, and from the
+    /// stream, [`LakeError::Storage`] for a file that is not there and [`LakeError::Corrupt`] for one that cannot be
+    /// decoded.
+    pub async fn read_columns(
+        &self,
+        file: &DataFile,
+        columns: &[&str],
+    ) -> std::result::Result<impl Stream<Item = std::result::Result<RecordBatch, LakeError>> + Send + use<>, LakeError>
+    {
+        let schema = self.file_schema();
+        if let Some(unknown) = columns.iter().find(|name| schema.index_of(name).is_err()) {
+            let difference = format!("no column `{unknown}`");
+            return Err(LakeError::SchemaMismatch { place: self.storage().to_string(), difference });
+        }
+        let wanted: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+        let name = self.storage().name_of(&file.path);
+        let batches = read_some(self, file, Some(columns)).await?;
+        Ok(batches.map(move |batch| {
+            let batch = batch?;
+            let indices = wanted.iter().map(|name| batch.schema().index_of(name)).collect::<std::result::Result<Vec<_>, _>>();
+            indices.and_then(|indices| batch.project(&indices)).map_err(|error| LakeError::corrupt(&name, error))
+        }))
+    }
+}
+
 /// Reads the rows of a data file, a row group at a time.
 pub(crate) async fn read_rows(table: &Table, file: &DataFile) -> std::result::Result<SortedStream, LakeError> {
+    read_some(table, file, None).await
+}
+
+/// Reads some columns, or all, in the file's order.
+async fn read_some(
+    table: &Table,
+    file: &DataFile,
+    columns: Option<&[&str]>,
+) -> std::result::Result<SortedStream, LakeError> {
     let name = table.storage().name_of(&file.path);
     let failed = |error| LakeError::parquet(&name, error);
     let reader = ObjectReader::try_new(table, file)?;
     let metadata = Arc::new(reader.clone().read_metadata().await.map_err(failed)?);
-    let batch_rows = batch_rows(&metadata);
+    let mask = match columns {
+        Some(columns) => {
+            ProjectionMask::columns(metadata.file_metadata().schema_descr(), columns.iter().copied())
+        }
+        None => ProjectionMask::all(),
+    };
+    let batch_rows = batch_rows(&metadata, &mask);
     let options = ArrowReaderOptions::new().with_schema(SchemaRef::clone(table.file_schema()));
     let metadata = ArrowReaderMetadata::try_new(metadata, options).map_err(failed)?;
-    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
+    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata).with_projection(mask);
     let stream = builder.with_batch_size(batch_rows).build().map_err(failed)?;
     Ok(stream.map_err(move |error| LakeError::parquet(&name, error)).boxed())
 }
 
 /// So many rows that a batch stays small, whatever the rows hold.
-fn batch_rows(metadata: &ParquetMetaData) -> usize {
+fn batch_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
     let sizes = metadata.row_groups().iter().map(|group| {
-        let rows = group.num_rows().max(1);
-        u64::try_from(group.total_byte_size() / rows).unwrap_or(0)
+        let chunks = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+        // A dictionary hides how long texts are once they are decoded, so both sizes are looked at.
+        let sizes = chunks.map(|(_, chunk)| chunk.uncompressed_size().max(chunk.unencoded_byte_array_data_bytes().unwrap_or(0)));
+        u64::try_from(sizes.sum::<i64>() / group.num_rows().max(1)).unwrap_or(0)
     });
     let bytes_per_row = sizes.max().unwrap_or(0).max(1);
     let rows = (BATCH_BYTES / bytes_per_row).clamp(1, BATCH_ROWS);

@@ -134,11 +134,11 @@ fn parse_file(view: &LogicalFileView, schema: &SchemaRef, storage: &Storage) -> 
         return Err(LakeError::Unsupported { place: name(), reason });
     }
     let (row_count, statistics) = match view.stats() {
-        Some(json) => FileStatistics::from_json(&json, schema).map_err(|error| LakeError::corrupt(name(), error))?,
+        Some(json) => FileStatistics::from_json(&json, schema).map_err(|error| LakeError::corrupt(&name(), error))?,
         None => (None, FileStatistics::default()),
     };
-    let row_count = row_count.ok_or_else(|| LakeError::corrupt(name(), "the log tells no row count"))?;
-    let size_bytes = u64::try_from(view.size()).map_err(|error| LakeError::corrupt(name(), error))?;
+    let row_count = row_count.ok_or_else(|| LakeError::corrupt(&name(), "the log tells no row count"))?;
+    let size_bytes = u64::try_from(view.size()).map_err(|error| LakeError::corrupt(&name(), error))?;
     let partition = view.partition_values_map();
     let partition = partition.into_iter().map(|(column, value)| (column, value.unwrap_or_default())).collect();
     Ok(DataFile { size_bytes, row_count, partition, statistics, modified_ms: view.modification_time(), path })

@@ -118,7 +118,7 @@ impl Storage {
         let Some(folder) = &self.folder else { return Ok(()) };
         let folder = folder.join(relative_folder);
         let shown = folder.display().to_string();
-        local::sync_folder(folder).await.map_err(|error| LakeError::storage(shown, error))
+        local::sync_folder(folder).await.map_err(|error| LakeError::storage(&shown, error))
     }
 
     /// Proves, once per process and lake, that an S3 server refuses to create an object twice.
@@ -128,7 +128,7 @@ impl Storage {
         if !self.location.is_s3() {
             return Ok(());
         }
-        self.conditional_put.get_or_try_init(|| self.test_conditional_put()).await.map(|()| ())
+        self.conditional_put.get_or_try_init(|| self.test_conditional_put()).await.copied()
     }
 
     async fn test_conditional_put(&self) -> Result<(), LakeError> {

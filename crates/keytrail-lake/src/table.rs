@@ -31,7 +31,7 @@ pub struct TableSpec {
     pub bloom_filter_columns: &'static [&'static str],
     /// Columns with statistics, in the Delta log and in the files down to the page; the sort columns have them too.
     pub statistics_columns: &'static [&'static str],
-    /// Columns of all but unique values, for which a dictionary costs time and saves nothing.
+    /// Text columns of all but unique values, for which a dictionary costs time and saves nothing.
     pub plain_columns: &'static [&'static str],
 }
 
@@ -151,7 +151,7 @@ impl Table {
         let (data_file, bytes) = file.into_parts();
         let path = self.file_path(&data_file)?;
         let name = self.storage().name_of(&data_file.path);
-        put_object(&self.storage().store(), &path, bytes).await.map_err(|error| LakeError::storage(name, error))?;
+        put_object(&self.storage().store(), &path, bytes).await.map_err(|error| LakeError::storage(&name, error))?;
         Ok(data_file)
     }
 }

@@ -255,7 +255,7 @@ impl StagedFile {
 impl Drop for StagedFile {
     fn drop(&mut self) {
         // After a rename there is nothing left to remove; a leftover is invisible to readers either way.
-        let _removed = std::fs::remove_file(&self.staged_path);
+        let _removed = fs_err::remove_file(&self.staged_path);
     }
 }
 

@@ -195,7 +195,7 @@ async fn rows_of_a_small_table_are_appended_in_one_call() {
     .expect("a batch");
     for expected in [CommitOutcome::Committed { version: 1 }, CommitOutcome::AlreadyCommitted { version: 1 }] {
         let outcome = table
-            .append_rows(&PartitionValues::new(), &[batch.clone()], transaction.clone(), Default::default())
+            .append_rows(&PartitionValues::new(), std::slice::from_ref(&batch), transaction.clone(), Default::default())
             .await
             .expect("a commit");
         assert_eq!(outcome, expected);

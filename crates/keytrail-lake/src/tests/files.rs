@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
 use futures::TryStreamExt;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{Compression, Encoding};
@@ -49,8 +50,10 @@ async fn files_have_the_tables_layout() {
         assert_eq!(column.bloom_filter_offset().is_some(), ["id", "key"].contains(&name.as_str()), "{name}");
         let has_statistics = ["key", "time", "flag", "number"].contains(&name.as_str());
         assert_eq!(column.statistics().is_some(), has_statistics, "{name}");
-        let has_dictionary = column.encodings().any(|encoding| encoding == Encoding::RLE_DICTIONARY);
-        assert_eq!(has_dictionary, !["id", "flag"].contains(&name.as_str()), "{name}");
+        let has = |wanted: Encoding| column.encodings().any(|encoding| encoding == wanted);
+        assert_eq!(has(Encoding::RLE_DICTIONARY), !["id", "time", "flag"].contains(&name.as_str()), "{name}");
+        assert_eq!(has(Encoding::DELTA_LENGTH_BYTE_ARRAY), name == "id", "{name}");
+        assert_eq!(has(Encoding::DELTA_BINARY_PACKED), name == "time", "{name}");
     }
     let pages = metadata.offset_index().expect("an offset index")[0][leaf("key")].page_locations().len();
     assert!(pages > 1, "{pages} pages");
@@ -196,4 +199,37 @@ async fn maps_of_every_state_survive() {
     let tags = [None, Some(BTreeMap::new()), Some(BTreeMap::from([("k".to_owned(), String::new())]))];
     let rows: Vec<Row> = tags.into_iter().map(|tags| Row { tags, ..rows(1, 2)[1].clone() }).collect();
     assert_round_trips(&[rows], KMS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn columns_come_in_the_order_asked_for() {
+    let lake = new_lake(&Storage::in_memory()).await;
+    let table = lake.table("events");
+    let file = put_rows(table, &partition(KMS, "2024-01"), &rows(1, 5_000)).await;
+    let whole: Vec<RecordBatch> =
+        read_rows(table, &file).await.expect("a data file").try_collect().await.expect("its rows");
+    let whole = concat_batches(&whole[0].schema(), &whole).expect("one batch");
+    for columns in [&["id"][..], &["number", "tags", "id"], &["time", "key"], &["key", "time", "key"]] {
+        let batches = table.read_columns(&file, columns).await.expect("a data file");
+        let batches: Vec<RecordBatch> = batches.try_collect().await.expect("its columns");
+        let found = concat_batches(&batches[0].schema(), &batches).expect("one batch");
+        let expected: Vec<usize> =
+            columns.iter().map(|name| whole.schema().index_of(name).expect("a column")).collect();
+        assert_eq!(found, whole.project(&expected).expect("columns"), "{columns:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn columns_that_cannot_be_read_are_errors() {
+    let lake = new_lake(&Storage::in_memory()).await;
+    let table = lake.table("events");
+    let file = put_rows(table, &partition(KMS, "2024-01"), &rows(1, 10)).await;
+    // The partition columns are in the log, not in the file.
+    for column in ["nothing", "event_group", "tags.key_value", ""] {
+        let error = table.read_columns(&file, &["id", column]).await.err().expect(column);
+        assert!(matches!(error, LakeError::SchemaMismatch { .. }), "{error:?}");
+    }
+    let gone = DataFile { path: file.path.replace("part-", "gone-"), ..file };
+    let error = table.read_columns(&gone, &["id"]).await.err().expect("no file");
+    assert!(matches!(error, LakeError::Storage { .. }), "{error:?}");
 }
