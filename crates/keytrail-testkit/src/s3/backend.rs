@@ -270,7 +270,10 @@ impl S3 for Backend {
         self.answer(Asked::new(Operation::Head, &input.bucket, &input.key), apply).await
     }
 
-    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let prefix = input.prefix.unwrap_or_default();
         let limit = self.page_entries(input.max_keys);
@@ -294,7 +297,10 @@ impl S3 for Backend {
         self.answer(Asked::new(Operation::Delete, &input.bucket, &input.key), apply).await
     }
 
-    async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let input = request.input;
         let keys: Vec<String> = input.delete.objects.into_iter().map(|object| object.key).collect();
         let first = keys.first().cloned().unwrap_or_default();

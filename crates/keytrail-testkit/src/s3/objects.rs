@@ -96,7 +96,11 @@ impl Objects {
     }
 
     pub(super) fn keys(&self, prefix: &str) -> Vec<String> {
-        self.after(Bound::Included(prefix)).map(|(key, _)| key).take_while(|key| key.starts_with(prefix)).cloned().collect()
+        self.after(Bound::Included(prefix))
+            .map(|(key, _)| key)
+            .take_while(|key| key.starts_with(prefix))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn copy(&mut self, from: &str, to: &str) -> Result<StoredObject, Refusal> {
@@ -122,7 +126,12 @@ impl Objects {
     }
 
     /// Joins the named parts to an object and returns its ETag.
-    pub(super) fn complete_upload(&mut self, upload_id: &str, key: &str, named: &[(i32, String)]) -> Result<String, Refusal> {
+    pub(super) fn complete_upload(
+        &mut self,
+        upload_id: &str,
+        key: &str,
+        named: &[(i32, String)],
+    ) -> Result<String, Refusal> {
         let parts = self.uploads.get(upload_id).ok_or(Refusal::NoSuchUpload)?;
         let mut bytes = BytesMut::new();
         for (number, e_tag) in named {
@@ -145,7 +154,11 @@ impl Objects {
     /// One page, its entries sorted.
     pub(super) fn page(&self, query: &ListQuery<'_>) -> Page {
         let (first, done_prefix) = query.start.resolve();
-        let bound = if first >= query.prefix && !first.is_empty() { Bound::Excluded(first) } else { Bound::Included(query.prefix) };
+        let bound = if first >= query.prefix && !first.is_empty() {
+            Bound::Excluded(first)
+        } else {
+            Bound::Included(query.prefix)
+        };
         let mut page = Page::default();
         for (key, object) in self.after(bound).take_while(|(key, _)| key.starts_with(query.prefix)) {
             if done_prefix.is_some_and(|prefix| key.starts_with(prefix)) || page.covers(key) {

@@ -135,9 +135,8 @@ async fn conditions_compare_e_tags() {
     let (store, path) = (client(&server), Path::from("object"));
     let first = store.put(&path, "first".into()).await.expect("an object");
     let second = store.put(&path, "second".into()).await.expect("an object");
-    let get = |e_tag: &Option<String>| {
-        store.get_opts(&path, GetOptions { if_match: e_tag.clone(), ..GetOptions::default() })
-    };
+    let get =
+        |e_tag: &Option<String>| store.get_opts(&path, GetOptions { if_match: e_tag.clone(), ..GetOptions::default() });
     assert!(matches!(get(&first.e_tag).await, Err(Error::Precondition { .. })));
     assert!(get(&second.e_tag).await.is_ok());
     let update = |put: object_store::PutResult| PutMode::Update(UpdateVersion { e_tag: put.e_tag, version: None });
