@@ -1,7 +1,7 @@
 //! Functions and operators that the engine has not, or not by default.
 
 use crate::cells::{rows, value};
-use crate::fixture;
+use crate::{fixture, oracle};
 
 #[tokio::test]
 async fn functions_give_what_analysts_expect() {
@@ -24,6 +24,9 @@ async fn functions_give_what_analysts_expect() {
         ("select request_parameters -> 'tags' ->> 1 from events where event_id = 'o01'", Some("b")),
         ("select json_get_str(request_parameters, 'bucketName') from events where event_id = 'o01'", Some("bucket")),
         ("select json_contains(request_parameters, 'tags') from events where event_id = 'o01'", Some("true")),
+        ("select json_get_json(request_parameters, 'tags') from events where event_id = 'o01'", Some("[\"a\",\"b\"]")),
+        ("select count(*) from events where request_parameters ->> 'bucketName' = 'bucket'", Some("1")),
+        ("select coalesce(event_name = 'PutBucketEncryption', false) from events where event_id = 'o01'", Some("true")),
         ("select encryption_context['app'] from events where event_id = 'e01'", Some("billing")),
     ];
     for (sql, expected) in cases {
@@ -38,4 +41,38 @@ async fn buckets_keep_the_time_zone_and_extremes_go_by_group() {
                from events where event_time < timestamp '2024-01-09' group by week order by week";
     let text = |text: &str| Some(text.to_owned());
     assert_eq!(rows(&session, sql).await, [vec![text("2024-01-01T00:00:00Z"), text("e20")]]);
+}
+
+/// What an analyst types first, over a lake and over log files; both must give the same, and something.
+#[tokio::test(flavor = "multi_thread")]
+async fn idioms_give_the_same_over_a_lake_and_over_raw_logs() {
+    let (lake, raw) = (oracle::generated().await.session, oracle::raw().await);
+    for sql in [
+        "describe events",
+        "describe kms_events",
+        "describe kms_key_usage",
+        "select request_parameters ->> 'keyId' as ref, count(*) from kms_events group by ref order by ref nulls first",
+        "select request_parameters -> 'encryptionContext' ->> 'aws:s3:arn' as arn, count(*) from kms_events group by arn order by arn nulls first",
+        "select user_identity -> 'sessionContext' -> 'sessionIssuer' ->> 'userName' as role, count(*) from events group by role order by role nulls first",
+        "select count(*) from events where request_parameters ->> 'keyId' = requested_key_ref",
+        "select encryption_context['aws:s3:arn'] as arn, count(*) from kms_events group by arn order by arn nulls first",
+        "select count(*) from kms_events where encryption_context['aws:s3:arn'] like 'arn:aws:s3:::%'",
+        "select key_arn, max_by(event_id, (event_time, event_id)) from kms_events group by key_arn order by key_arn nulls first",
+        "select key_arn, max_by(event_name, event_id), min_by(event_name, event_id) from kms_events group by key_arn order by key_arn nulls first",
+        "select time_bucket(interval '1 day', event_time) as day, count(*) from events group by day order by day nulls first",
+        "select time_bucket(interval '6 hours', event_time) as part, key_arn, count(*) from kms_events group by all order by all",
+        "select date_trunc('month', event_time) as month, count(*) filter (where error_code is not null) as failed from kms_events group by month order by month nulls first",
+        "select event_name, count(*) from events group by all order by count(*) desc, event_name limit 10",
+        "select coalesce(error_code = 'AccessDenied', false) as is_denied, count(*) from kms_events group by is_denied order by is_denied",
+        "select unnest(map_keys(encryption_context)) as name, count(*) from kms_events group by name order by name",
+    ] {
+        let (over_lake, over_raw) = (rows(&lake, sql).await, rows(&raw, sql).await);
+        if !sql.starts_with("describe") {
+            assert_eq!(over_lake, over_raw, "{sql}");
+        }
+        let names = |rows: &[Vec<Option<String>>]| rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+        assert_eq!(names(&over_lake), names(&over_raw), "{sql}");
+        assert!(over_lake.iter().flatten().any(|cell| cell.as_deref().is_some_and(|text| text != "0")), "{sql}");
+        assert!(sql.contains("count(*) from events where") || sql.contains("where encryption_context") || over_lake.len() > 1, "{sql}");
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keytrail_convert::{ConvertOptions, NoProgress, Source, StopSignal, convert, lake_spec};
 use keytrail_lake::{Lake, Location, StorageOptions};
 use keytrail_query::{RawSource, Session, SessionOptions};
-use keytrail_testkit::oracle::{Oracle, ViewTable};
+use keytrail_testkit::oracle::{KmsEvent, Oracle, ViewTable};
 use keytrail_testkit::trail::{TrailConfig, TrailFacts, generate};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -51,7 +51,7 @@ pub(crate) async fn generated() -> Generated {
     Generated { session }
 }
 
-async fn raw() -> Session {
+pub(crate) async fn raw() -> Session {
     let source = RawSource {
         sources: vec![Source::Place(trail().await.location.clone())],
         since: None,
@@ -73,10 +73,42 @@ async fn assert_equal(session: &Session, expected: &ViewTable) {
     actual.sort();
     expected_rows.sort();
     assert!(!expected_rows.is_empty(), "{} has no case", expected.view);
-    let (actual, expected_rows): (BTreeSet<_>, BTreeSet<_>) = (actual.into_iter().collect(), expected_rows.into_iter().collect());
-    let missing: Vec<_> = expected_rows.difference(&actual).take(3).collect();
-    let unexpected: Vec<_> = actual.difference(&expected_rows).take(3).collect();
-    assert!(missing.is_empty() && unexpected.is_empty(), "{} {columns:?}\nmissing {missing:#?}\nunexpected {unexpected:#?}", expected.view);
+    if actual != expected_rows {
+        panic!("{} {columns:?}\n{}", expected.view, difference(&actual, &expected_rows));
+    }
+}
+
+/// The first rows that only one side has; where there are none, how often rows occur differs.
+fn difference(actual: &[Cells], expected: &[Cells]) -> String {
+    let (actual_set, expected_set): (BTreeSet<_>, BTreeSet<_>) = (actual.iter().collect(), expected.iter().collect());
+    let missing: Vec<_> = expected_set.difference(&actual_set).take(3).collect();
+    let unexpected: Vec<_> = actual_set.difference(&expected_set).take(3).collect();
+    format!("{} rows, not {}\nmissing {missing:#?}\nunexpected {unexpected:#?}", actual.len(), expected.len())
+}
+
+/// A comparison proves nothing about what does not occur.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_holds_the_hard_cases() {
+    let oracle = &trail().await.oracle;
+    let events = oracle.kms();
+    let count = |is_case: &dyn Fn(&KmsEvent) -> bool| events.iter().filter(|event| is_case(event)).count();
+    let keys = |event: &KmsEvent| event.touches.iter().filter_map(|touch| touch.key_arn.clone()).collect::<BTreeSet<_>>();
+    let is_re_encrypt = |event: &KmsEvent| event.event_name == "ReEncrypt";
+    assert!(events.len() > 1_000, "{}", events.len());
+    assert!(count(&|event| is_re_encrypt(event) && event.is_use() && keys(event).len() == 2) > 0);
+    assert!(count(&|event| is_re_encrypt(event) && event.touches.iter().all(|touch| touch.context.is_some())) > 0);
+    assert!(count(&|event| event.is_failure() && keys(event).is_empty()) > 0);
+    assert!(count(&|event| event.invoked_by.is_some() && event.is_use()) > 0);
+    let outcomes: BTreeSet<_> = events.iter().map(|event| event.outcome).collect();
+    for outcome in ["used", "succeeded", "blocked", "denied", "probe", "verify_failed", "failed", "transient"] {
+        assert!(outcomes.contains(outcome), "no {outcome} in {outcomes:?}");
+    }
+    let usage = oracle.kms_key_usage();
+    assert!(usage.iter().any(|row| row.use_count < row.use_event_count), "no cross-account call");
+    assert!(usage.iter().any(|row| row.use_count == 0 && row.failed_count == 0), "no silent key");
+    assert!(usage.iter().any(|row| row.failed_count > 0) && usage.iter().any(|row| row.sign_mac_count > 0));
+    assert!(oracle.kms_encryption_contexts().iter().any(|row| row.event_count > 1));
+    assert!(oracle.summary.duplicates > 0, "no repeated record");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,20 +7,32 @@ use async_trait::async_trait;
 use keytrail_query::{QueryError, Session};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
-use crate::cells::cells;
+use crate::cells::{cells, chain};
 use crate::fixture;
 
 struct Connection(Arc<Session>);
 
+/// An error that prints all its causes: the runner shows nothing else of it.
+#[derive(Debug)]
+struct Failure(QueryError);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&chain(&self.0))
+    }
+}
+
+impl std::error::Error for Failure {}
+
 #[async_trait]
 impl AsyncDB for Connection {
-    type Error = QueryError;
+    type Error = Failure;
     type ColumnType = DefaultColumnType;
 
-    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, QueryError> {
-        let result = self.0.execute(sql, &[]).await?;
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
+        let result = self.0.execute(sql, &[]).await.map_err(Failure)?;
         let types = result.schema.fields().iter().map(|field| column_type(field.data_type())).collect();
-        let rows = cells(&result.collect().await?);
+        let rows = cells(&result.collect().await.map_err(Failure)?);
         Ok(DBOutput::Rows { types, rows: rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect() })
     }
 

@@ -12,6 +12,7 @@
 
 mod catalogue;
 mod describe;
+mod dialect;
 mod error;
 mod functions;
 mod key;
@@ -20,6 +21,7 @@ mod raw_table;
 mod read_only;
 mod rows;
 mod session;
+mod stores;
 
 pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
 pub use describe::{ColumnDescription, RelationDescription, RelationKind};

@@ -42,10 +42,15 @@ fn check_sql_statement(statement: &SqlStatement) -> Result<(), QueryError> {
     }
 }
 
-/// The words that a statement starts with, as far as they tell what it does.
+/// The words that tell what a statement does: its first, and for changes to the catalogue what they change.
 fn statement_kind(text: &str) -> String {
     let words = text.split_whitespace().take_while(|word| word.chars().all(|c| c.is_ascii_uppercase()));
-    words.take(2).collect::<Vec<_>>().join(" ")
+    let mut words = words.filter(|word| !["OR", "REPLACE"].contains(word));
+    let first = words.next().unwrap_or("such a statement");
+    match (first, words.next()) {
+        ("CREATE" | "DROP" | "ALTER", Some(object)) => format!("{first} {object}"),
+        _ => first.to_owned(),
+    }
 }
 
 fn refuse(what: &str) -> Result<(), QueryError> {

@@ -10,6 +10,8 @@
 -- column:  record_count: distinct event records of all services
 -- column:  kms_read_count: KMS events except management and those made by KMS itself; every cryptographic call is among them
 -- column:  kms_write_count: KMS key management and events made by KMS itself
+-- column:  first_event_time: earliest event of that day, UTC
+-- column:  last_event_time: latest event of that day, UTC
 select
     recipient_account_id,
     aws_region,

@@ -28,7 +28,10 @@ with touches as (
         key_role,
         principal_arn,
         invoked_by,
-        shared_event_id,
+        -- Only here: the text is costly, and few calls have a second copy.
+        case
+            when shared_event_id is not null then concat(shared_event_id, ' ', event_name, ' ', cast(event_time as bigint))
+        end as shared_call,
         key_role <> 'target' and error_code is null as is_use,
         key_role <> 'target' and error_code is not null as is_failure,
         not (key_role = 'source' and key_arn is not distinct from other_key_arn) as is_first_side
@@ -46,9 +49,8 @@ usage as (
         min(event_time) filter (where is_use) as first_used_time,
         max(event_time) filter (where is_use) as last_used_time,
         count(*) filter (where is_use and is_first_side) as use_event_count,
-        count(*) filter (where is_use and is_first_side and shared_event_id is null) as own_use_count,
-        count(distinct concat(shared_event_id, ' ', event_name, ' ', cast(event_time as bigint)))
-            filter (where is_use and shared_event_id is not null) as shared_use_count,
+        count(*) filter (where is_use and is_first_side and shared_call is null) as own_use_count,
+        count(distinct shared_call) filter (where is_use) as shared_use_count,
         count(*) filter (where is_use and (operation_class = 'decrypt' or key_role = 'source')) as decrypt_count,
         count(*) filter (
             where is_use
