@@ -2,4 +2,5 @@
 
 mod corpus;
 mod incremental;
+mod s3;
 mod support;
