@@ -6,13 +6,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::builder::{BooleanBuilder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::builder::{
+    BooleanBuilder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
+};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use crate::identity::Identity;
-use crate::kms::{KmsFacts, KmsInput, is_kms_event};
+use crate::kms::{ContextPairs, KmsFacts, KmsInput, is_kms_event};
 use crate::record::{EventRecord, Field, FieldValue, write_record};
 use crate::schema::{COLUMNS, ColumnType, file_schema};
 use crate::time::month_of;
@@ -125,7 +127,8 @@ impl EventBatchBuilder {
 
     /// Appends one record as a row.
     pub fn append(&mut self, record: &EventRecord<'_>, lineage: &Lineage<'_>) {
-        let is_rebuilt = record.text_of(Field::EventId) != Some("") && record.is_rebuilt_from_columns(&mut self.rebuilt);
+        let is_rebuilt =
+            record.text_of(Field::EventId) != Some("") && record.is_rebuilt_from_columns(&mut self.rebuilt);
         let mut row = RowWriter { columns: self.columns.iter_mut() };
         append_envelope(&mut row, record);
         append_identity(&mut row, &Identity::of(record.text_of(Field::UserIdentity).unwrap_or("")));
@@ -184,11 +187,11 @@ impl RowWriter<'_> {
         }
     }
 
-    fn map(&mut self, pairs: Option<&[(Cow<'_, str>, Option<Cow<'_, str>>)]>) {
+    fn map(&mut self, pairs: Option<&ContextPairs<'_>>) {
         let Some(ColumnBuilder::TextMap(builder)) = self.columns.next() else {
             unreachable!("a map column");
         };
-        for (key, value) in pairs.unwrap_or_default() {
+        for (key, value) in pairs.into_iter().flatten() {
             builder.keys().append_value(key);
             builder.values().append_option(value.as_deref());
         }
@@ -323,8 +326,8 @@ fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
     row.text(facts.requested_key_ref.as_deref());
     row.text(facts.source_requested_key_ref.as_deref());
     row.text(Some(facts.key_resolution.as_str()));
-    row.map(facts.encryption_context.as_deref());
-    row.map(facts.source_encryption_context.as_deref());
+    row.map(facts.encryption_context.as_ref());
+    row.map(facts.source_encryption_context.as_ref());
     row.text(facts.context_state.map(|state| state.as_str()));
     row.text(facts.source_context_state.map(|state| state.as_str()));
     row.text(facts.grant_id.as_deref());
@@ -370,7 +373,9 @@ impl<'b> RecordTexts<'b> {
             return true;
         }
         let Some(layout) = text_at(self.layout, row) else { return false };
-        write_record(out, layout, text_at(self.unknown_fields, row), |field| value_at(self.fields[field as usize]?, row))
+        write_record(out, layout, text_at(self.unknown_fields, row), |field| {
+            value_at(self.fields[field as usize]?, row)
+        })
     }
 }
 
@@ -457,8 +462,14 @@ mod tests {
     fn partitions_follow_the_event_time() {
         let partition = |text: &str| EventPartition::of(&EventRecord::parse(text).expect(text));
         let of = |event_group, event_month: &str| EventPartition { event_group, event_month: event_month.to_owned() };
-        assert_eq!(partition(r#"{"eventSource":"kms.amazonaws.com","eventTime":"2023-07-31T23:59:59Z"}"#), of("kms", "2023-07"));
-        assert_eq!(partition(r#"{"eventSource":"s3.amazonaws.com","eventTime":"2023-08-01T00:00:00Z"}"#), of("other", "2023-08"));
+        assert_eq!(
+            partition(r#"{"eventSource":"kms.amazonaws.com","eventTime":"2023-07-31T23:59:59Z"}"#),
+            of("kms", "2023-07")
+        );
+        assert_eq!(
+            partition(r#"{"eventSource":"s3.amazonaws.com","eventTime":"2023-08-01T00:00:00Z"}"#),
+            of("other", "2023-08")
+        );
         assert_eq!(partition(r#"{"eventSource":"kms.amazonaws.com"}"#), of("kms", "unknown"));
     }
 

@@ -165,7 +165,9 @@ impl FileDecoder {
             inflated = self.inflater.inflate(&self.packed, &mut self.unpacked);
         }
         if inflated.trailing_bytes > 0 {
-            outcome.notes.push(format!("{} bytes after the gzip data: trail log files have none", inflated.trailing_bytes));
+            outcome
+                .notes
+                .push(format!("{} bytes after the gzip data: trail log files have none", inflated.trailing_bytes));
         }
         inflated.failure.map(|failure| failure.to_string())
     }
@@ -295,7 +297,10 @@ impl<'s> Reading<'s> {
 
     /// An object in a file that is not UTF-8 throughout: good records are taken, bad ones rejected.
     fn untrusted_object(&mut self, document: Document<'_>, start: usize, bytes: &[u8]) {
-        match std::str::from_utf8(bytes).map_err(|error| RecordError::Encoding(error.valid_up_to())).and_then(EventRecord::parse) {
+        match std::str::from_utf8(bytes)
+            .map_err(|error| RecordError::Encoding(error.valid_up_to()))
+            .and_then(EventRecord::parse)
+        {
             Ok(record) => self.parsed(document, start, &record),
             Err(error) => self.reject(start, error.to_string(), bytes),
         }
@@ -321,7 +326,9 @@ impl<'s> Reading<'s> {
             self.digest_count += 1;
             return true;
         }
-        if member("s3ObjectKey").is_some() || (member("Message").is_some() && member("Type") == Some("\"Notification\"")) {
+        if member("s3ObjectKey").is_some()
+            || (member("Message").is_some() && member("Type") == Some("\"Notification\""))
+        {
             self.notification_count += 1;
             return true;
         }
@@ -359,7 +366,9 @@ impl<'s> Reading<'s> {
         let is_cut = error.offset >= document.bytes.len();
         let reason = match self.failure.take_if(|_| is_cut) {
             Some(failure) => failure,
-            None if !self.has_container && self.outcome.record_count == 0 => format!("not a CloudTrail log file: {error}: {}", beginning_of(document.bytes)),
+            None if !self.has_container && self.outcome.record_count == 0 => {
+                format!("not a CloudTrail log file: {error}: {}", beginning_of(document.bytes))
+            }
             None => format!("not valid JSON: {error}"),
         };
         self.reject(start, reason, &document.bytes[start..end]);
@@ -420,7 +429,10 @@ fn end_of_element(bytes: &[u8], start: usize) -> Option<usize> {
 /// Where reading goes on after a damaged value of a document: behind its brackets, else on the next line, else nowhere.
 fn end_of_damage(bytes: &[u8], start: usize, error_offset: usize) -> usize {
     let is_value = |end: &usize| *end > error_offset && matches!(Scanner::at(bytes, *end).peek(), Some(b'{' | b'['));
-    end_of_brackets(bytes, start).filter(is_value).or_else(|| next_line_with_object(bytes, start)).unwrap_or(bytes.len())
+    end_of_brackets(bytes, start)
+        .filter(is_value)
+        .or_else(|| next_line_with_object(bytes, start))
+        .unwrap_or(bytes.len())
 }
 
 /// The next line after `start` that begins with `{`: JSON lines go on there, while lines of one indented object do not look so.
@@ -504,7 +516,8 @@ mod tests {
         encoder.finish().expect("memory")
     }
 
-    const EVENT: &str = r#"{"eventVersion":"1.08","eventSource":"kms.amazonaws.com","eventName":"Decrypt","eventID":"e"}"#;
+    const EVENT: &str =
+        r#"{"eventVersion":"1.08","eventSource":"kms.amazonaws.com","eventName":"Decrypt","eventID":"e"}"#;
 
     #[test]
     fn every_shape_gives_the_record_back() {
@@ -520,7 +533,9 @@ mod tests {
             format!("[{EVENT}]"),
             format!(r#"{{"Events":[{{"EventId":"e","CloudTrailEvent":{quoted}}}],"NextToken":"t"}}"#),
             format!("[{quoted}]"),
-            format!(r#"{{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.kms","detail":{EVENT}}}"#),
+            format!(
+                r#"{{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.kms","detail":{EVENT}}}"#
+            ),
             format!(r#"[{{"_raw":{quoted}}}]"#),
             format!(r#"[{{"_raw":{{"Records":[{EVENT}]}}}}]"#),
         ];
@@ -549,11 +564,20 @@ mod tests {
             (r#"{"Records":[]}"#, LogFileKind::Events),
             ("", LogFileKind::Empty),
             (" \n", LogFileKind::Empty),
-            (r#"{"awsAccountId":"1","digestStartTime":"","digestEndTime":"","digestS3Object":"x","logFiles":[]}"#, LogFileKind::Digest),
+            (
+                r#"{"awsAccountId":"1","digestStartTime":"","digestEndTime":"","digestS3Object":"x","logFiles":[]}"#,
+                LogFileKind::Digest,
+            ),
             (r#"{"Records":[{"eventCategory":"Insight","eventType":"AwsCloudTrailInsight"}]}"#, LogFileKind::Insight),
-            (r#"{"Records":[{"eventCategory":"NetworkActivity","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}]}"#, LogFileKind::NetworkActivity),
+            (
+                r#"{"Records":[{"eventCategory":"NetworkActivity","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}]}"#,
+                LogFileKind::NetworkActivity,
+            ),
             (r#"[{"eventCategory":"Aggregated","eventType":"AwsAggregatedEvent"}]"#, LogFileKind::Aggregated),
-            (r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}"#, LogFileKind::Notification),
+            (
+                r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}"#,
+                LogFileKind::Notification,
+            ),
             (r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#, LogFileKind::Notification),
         ] {
             let (outcome, collected) = decode(text.as_bytes());
@@ -563,7 +587,17 @@ mod tests {
 
     #[test]
     fn one_bad_record_costs_itself_only() {
-        for bad in [r#"{"a":01}"#, r#"{"a":"\x"}"#, "{\"a\":\"\n\"}", r#"{"a":1,}"#, "7", "nul", r#"{"eventVersion":"2.0","eventSource":"x","eventName":"y"}"#, r#"{"a":1}"#, &"[".repeat(300).replace('[', "[[")] {
+        for bad in [
+            r#"{"a":01}"#,
+            r#"{"a":"\x"}"#,
+            "{\"a\":\"\n\"}",
+            r#"{"a":1,}"#,
+            "7",
+            "nul",
+            r#"{"eventVersion":"2.0","eventSource":"x","eventName":"y"}"#,
+            r#"{"a":1}"#,
+            &"[".repeat(300).replace('[', "[["),
+        ] {
             let text = format!(r#"{{"Records":[{EVENT},{bad},{EVENT}]}}"#);
             let (outcome, collected) = decode(text.as_bytes());
             if bad.starts_with("[[") {
@@ -577,7 +611,9 @@ mod tests {
 
     #[test]
     fn bad_utf8_costs_one_record() {
-        let text = [format!(r#"{{"Records":[{EVENT},{{"a":""#).as_bytes(), b"\xff", format!(r#""}},{EVENT}]}}"#).as_bytes()].concat();
+        let text =
+            [format!(r#"{{"Records":[{EVENT},{{"a":""#).as_bytes(), b"\xff", format!(r#""}},{EVENT}]}}"#).as_bytes()]
+                .concat();
         let (_, collected) = decode(&text);
         assert_eq!(collected.records.len(), 2);
         assert_eq!(collected.rejects[0].1, "not UTF-8 at byte 6 of the record");
@@ -612,7 +648,10 @@ mod tests {
     fn what_is_no_log_file_says_so() {
         let (outcome, collected) = decode(b"Dear reader");
         assert_eq!(outcome.kind, LogFileKind::Unknown);
-        assert_eq!(collected.rejects[0].1, "not a CloudTrail log file: expected a JSON object or array at byte 0: begins with `Dear reader`");
+        assert_eq!(
+            collected.rejects[0].1,
+            "not a CloudTrail log file: expected a JSON object or array at byte 0: begins with `Dear reader`"
+        );
         let (outcome, _) = decode(br#"{"detail-type":"GuardDuty Finding","detail":{"severity":1}}"#);
         assert_eq!(outcome.kind, LogFileKind::Unknown);
     }

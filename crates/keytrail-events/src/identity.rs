@@ -160,12 +160,17 @@ mod tests {
             ("{}", None),
             (r#"{"accountId":"111122223333","invokedBy":"AWS Internal"}"#, None),
             (r#"{"type":"Root","sessionContext":null}"#, Some("Root")),
-            (r#"{"type":"IdentityCenterUser","onBehalfOf":{"userId":"u-1","identityStoreArn":"a"},"credentialId":"c"}"#, Some("IdentityCenterUser")),
+            (
+                r#"{"type":"IdentityCenterUser","onBehalfOf":{"userId":"u-1","identityStoreArn":"a"},"credentialId":"c"}"#,
+                Some("IdentityCenterUser"),
+            ),
             (r#"{"type":"AWSAccount","principalId":"AIDA1:x","accountId":111122223333}"#, Some("AWSAccount")),
         ] {
             assert_eq!(Identity::of(text).principal_type.as_deref(), principal_type, "{text}");
         }
-        let basic = Identity::of(r#"{"sessionContext":{"attributes":{"creationDate":"20131102T010628Z","sourceIdentity":"bob"}}}"#);
+        let basic = Identity::of(
+            r#"{"sessionContext":{"attributes":{"creationDate":"20131102T010628Z","sourceIdentity":"bob"}}}"#,
+        );
         assert_eq!((basic.session_creation_time.is_some(), basic.source_identity.as_deref()), (true, Some("bob")));
         assert_eq!(Identity::of(r#"{"type":"AWSAccount","principalId":"AIDA1:x"}"#).role_session_name, None);
     }

@@ -34,7 +34,11 @@ impl<'a> LogFilePath<'a> {
 
     fn of_file_name(name: &'a str) -> Self {
         let delivery = delivery_time(name);
-        Self { delivery_date: delivery.map(|moment| moment.date()), delivery_time: delivery.map(|moment| moment.and_utc().timestamp_micros()), ..Self::default() }
+        Self {
+            delivery_date: delivery.map(|moment| moment.date()),
+            delivery_time: delivery.map(|moment| moment.and_utc().timestamp_micros()),
+            ..Self::default()
+        }
     }
 
     fn take_folders(&mut self, mut folders: &[&'a str]) {
@@ -90,7 +94,10 @@ mod tests {
             let path = format!("{folder}/{file}");
             let parsed = LogFilePath::parse(&path);
             assert_eq!(parsed.organization_id, organization_id, "{path}");
-            assert_eq!((parsed.account_id, parsed.kind, parsed.aws_region), (Some("011122223333"), Some("CloudTrail"), Some("eu-west-1")));
+            assert_eq!(
+                (parsed.account_id, parsed.kind, parsed.aws_region),
+                (Some("011122223333"), Some("CloudTrail"), Some("eu-west-1"))
+            );
             assert_eq!(parsed.delivery_date, NaiveDate::from_ymd_opt(2023, 7, 10));
             assert_eq!(parsed.delivery_time, Some(1_688_990_700_000_000));
         }
@@ -103,7 +110,8 @@ mod tests {
         assert_eq!(LogFilePath::parse("events.json"), LogFilePath::default());
         assert_eq!(LogFilePath::parse("AWSLogs"), LogFilePath::default());
         assert_eq!(LogFilePath::parse(""), LogFilePath::default());
-        let digest = LogFilePath::parse("1_CloudTrail-Digest_us-east-2_my_trail.v2_us-east-2_20230710T130102Z_backfill.json.gz");
+        let digest =
+            LogFilePath::parse("1_CloudTrail-Digest_us-east-2_my_trail.v2_us-east-2_20230710T130102Z_backfill.json.gz");
         assert_eq!(digest.delivery_time, Some(1_688_994_062_000_000));
     }
 }

@@ -105,7 +105,13 @@ static FIELDS: [FieldSpec; Field::COUNT] = [
     spec(Field::VpcEndpointAccountId, b'Y', "vpcEndpointAccountId", "vpc_endpoint_account_id", FieldKind::Text),
     spec(Field::EventCategory, b'Z', "eventCategory", "event_category", FieldKind::Text),
     spec(Field::Addendum, b'a', "addendum", "addendum", FieldKind::Json),
-    spec(Field::SessionCredentialFromConsole, b'b', "sessionCredentialFromConsole", "session_credential_from_console", FieldKind::Text),
+    spec(
+        Field::SessionCredentialFromConsole,
+        b'b',
+        "sessionCredentialFromConsole",
+        "session_credential_from_console",
+        FieldKind::Text,
+    ),
     spec(Field::TlsDetails, b'c', "tlsDetails", "tls_details", FieldKind::Json),
     spec(Field::EventContext, b'd', "eventContext", "event_context", FieldKind::Json),
     spec(Field::Annotation, b'e', "annotation", "annotation", FieldKind::Text),
@@ -243,7 +249,12 @@ impl<'a> EventRecord<'a> {
     /// It is not strict JSON; offsets count from the beginning of `text`.
     pub fn scan_from(text: &'a str, scanner: &mut Scanner<'_>) -> Result<Self, SyntaxError> {
         let start = scanner.position();
-        let mut record = Self { text: "", values: [const { None }; Field::COUNT], layout: String::with_capacity(32), unknown_fields: String::new() };
+        let mut record = Self {
+            text: "",
+            values: [const { None }; Field::COUNT],
+            layout: String::with_capacity(32),
+            unknown_fields: String::new(),
+        };
         scanner.advance();
         let mut is_first = true;
         let mut hint = 0;
@@ -327,7 +338,9 @@ impl<'a> EventRecord<'a> {
         }
         match (self.text_of(Field::EventCategory), self.text_of(Field::EventType)) {
             (Some("Insight"), _) | (_, Some("AwsCloudTrailInsight")) => return Ok(RecordKind::Insight),
-            (Some("NetworkActivity"), _) | (_, Some("AwsVpceEvents" | "AwsVpceEvent")) => return Ok(RecordKind::NetworkActivity),
+            (Some("NetworkActivity"), _) | (_, Some("AwsVpceEvents" | "AwsVpceEvent")) => {
+                return Ok(RecordKind::NetworkActivity);
+            }
             (Some("Aggregated"), _) | (_, Some("AwsAggregatedEvent")) => return Ok(RecordKind::Aggregated),
             _ => {}
         }
@@ -337,7 +350,9 @@ impl<'a> EventRecord<'a> {
             return Err(RecordError::NotAnEvent(field.spec().json_name));
         }
         match self.text_of(Field::EventVersion) {
-            Some(version) if version != "1" && !version.starts_with("1.") => Err(RecordError::Version(version.to_owned())),
+            Some(version) if version != "1" && !version.starts_with("1.") => {
+                Err(RecordError::Version(version.to_owned()))
+            }
             _ => Ok(RecordKind::ApiEvent),
         }
     }
@@ -345,7 +360,8 @@ impl<'a> EventRecord<'a> {
     /// Whether the columns alone give the exact text back; `buffer` is overwritten.
     pub fn is_rebuilt_from_columns(&self, buffer: &mut String) -> bool {
         buffer.clear();
-        let is_written = write_record(buffer, &self.layout, self.unknown_fields(), |field| Some(self.value(field)?.lend()));
+        let is_written =
+            write_record(buffer, &self.layout, self.unknown_fields(), |field| Some(self.value(field)?.lend()));
         is_written && buffer == self.text
     }
 }
@@ -384,7 +400,12 @@ fn push_member(out: &mut String, name: &str, raw: &str) {
 }
 
 /// Appends the record that `layout` and the columns describe; false where they do not fit together.
-pub fn write_record<'v>(out: &mut String, layout: &str, unknown_fields: Option<&str>, value: impl Fn(Field) -> Option<FieldValue<'v>>) -> bool {
+pub fn write_record<'v>(
+    out: &mut String,
+    layout: &str,
+    unknown_fields: Option<&str>,
+    value: impl Fn(Field) -> Option<FieldValue<'v>>,
+) -> bool {
     let mut unknown = json::members(unknown_fields.unwrap_or(""));
     let mut marker = None;
     let mut separator = '{';
@@ -488,12 +509,21 @@ mod tests {
     fn kinds_are_told_apart() {
         let kind = |text: &str| EventRecord::parse(text).expect(text).kind();
         assert_eq!(kind(r#"{"eventSource":"kms.amazonaws.com","eventName":"Decrypt"}"#), Ok(RecordKind::ApiEvent));
-        assert_eq!(kind(r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","eventVersion":"2.1"}"#), Ok(RecordKind::S3Notification));
+        assert_eq!(
+            kind(r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","eventVersion":"2.1"}"#),
+            Ok(RecordKind::S3Notification)
+        );
         assert_eq!(kind(r#"{"eventCategory":"Insight"}"#), Ok(RecordKind::Insight));
-        assert_eq!(kind(r#"{"eventType":"AwsVpceEvent","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}"#), Ok(RecordKind::NetworkActivity));
+        assert_eq!(
+            kind(r#"{"eventType":"AwsVpceEvent","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}"#),
+            Ok(RecordKind::NetworkActivity)
+        );
         assert_eq!(kind(r#"{"eventCategory":"Aggregated"}"#), Ok(RecordKind::Aggregated));
         assert_eq!(kind(r#"{"eventName":"Decrypt"}"#), Err(RecordError::NotAnEvent("eventSource")));
-        assert_eq!(kind(r#"{"eventSource":"x","eventName":"y","eventVersion":"2.0"}"#), Err(RecordError::Version("2.0".to_owned())));
+        assert_eq!(
+            kind(r#"{"eventSource":"x","eventName":"y","eventVersion":"2.0"}"#),
+            Err(RecordError::Version("2.0".to_owned()))
+        );
         assert_eq!(kind(r#"{"eventSource":"x","eventName":"y","eventVersion":"1.12"}"#), Ok(RecordKind::ApiEvent));
     }
 

@@ -88,8 +88,17 @@ use ColumnType::{Boolean, Integer, TextMap, Time};
 
 /// The columns of `events`, in order, without the partition columns.
 pub const COLUMNS: &[Column] = &[
-    text(Envelope, "event_id", "eventID; `sha256:` and a hash of the record's text where the record has none (eventVersion 1.0); never null"),
-    typed(Envelope, Time, "event_time", "eventTime, UTC, one second resolution; null where the record has no readable one"),
+    text(
+        Envelope,
+        "event_id",
+        "eventID; `sha256:` and a hash of the record's text where the record has none (eventVersion 1.0); never null",
+    ),
+    typed(
+        Envelope,
+        Time,
+        "event_time",
+        "eventTime, UTC, one second resolution; null where the record has no readable one",
+    ),
     text(Envelope, "event_source", "eventSource, such as `kms.amazonaws.com`"),
     text(Envelope, "event_name", "eventName, the operation"),
     text(Envelope, "event_version", "eventVersion; compare as integers, 1.10 is after 1.09"),
@@ -104,34 +113,63 @@ pub const COLUMNS: &[Column] = &[
     typed(Envelope, Boolean, "read_only", "readOnly, also where it is written as text; null = absent"),
     typed(Envelope, Boolean, "management_event", "managementEvent, also where it is written as text; null = absent"),
     text(Envelope, "recipient_account_id", "recipientAccountId, the account this copy was delivered to"),
-    text(Envelope, "shared_event_id", "sharedEventID, common to the copies that several accounts received; present in single copies too"),
+    text(
+        Envelope,
+        "shared_event_id",
+        "sharedEventID, common to the copies that several accounts received; present in single copies too",
+    ),
     text(Envelope, "vpc_endpoint_id", "vpcEndpointId"),
     text(Envelope, "vpc_endpoint_account_id", "vpcEndpointAccountId"),
     text(Envelope, "api_version", "apiVersion"),
-    text(Envelope, "session_credential_from_console", "sessionCredentialFromConsole, `true` when the credential came from the console"),
+    text(
+        Envelope,
+        "session_credential_from_console",
+        "sessionCredentialFromConsole, `true` when the credential came from the console",
+    ),
     text(Envelope, "annotation", "annotation, a user's note in CloudTrail Lake"),
     text(Identity, "principal_type", "userIdentity.type; null where AWS left it out"),
     text(Identity, "principal_id", "userIdentity.principalId; `AROA…:session` for assumed roles"),
-    text(Identity, "principal_arn", "userIdentity.arn; null for AWS services and on the owner's copy of a cross-account call"),
+    text(
+        Identity,
+        "principal_arn",
+        "userIdentity.arn; null for AWS services and on the owner's copy of a cross-account call",
+    ),
     text(Identity, "principal_account_id", "userIdentity.accountId"),
     text(Identity, "access_key_id", "userIdentity.accessKeyId"),
     text(Identity, "user_name", "userIdentity.userName"),
     text(Identity, "identity_provider", "userIdentity.identityProvider"),
     text(Identity, "credential_id", "userIdentity.credentialId"),
-    text(Identity, "invoked_by", "userIdentity.invokedBy, the AWS service that made the call; null = no service in between"),
+    text(
+        Identity,
+        "invoked_by",
+        "userIdentity.invokedBy, the AWS service that made the call; null = no service in between",
+    ),
     text(Identity, "role_arn", "sessionContext.sessionIssuer.arn, the role behind a session"),
     text(Identity, "role_session_name", "the session part of an assumed-role ARN, else of principalId"),
     text(Identity, "session_issuer_type", "sessionContext.sessionIssuer.type"),
     text(Identity, "session_issuer_account_id", "sessionContext.sessionIssuer.accountId"),
     text(Identity, "session_issuer_user_name", "sessionContext.sessionIssuer.userName, the role's name"),
-    typed(Identity, Time, "session_creation_time", "sessionContext.attributes.creationDate, UTC; null where absent or unreadable"),
+    typed(
+        Identity,
+        Time,
+        "session_creation_time",
+        "sessionContext.attributes.creationDate, UTC; null where absent or unreadable",
+    ),
     typed(Identity, Boolean, "mfa_authenticated", "sessionContext.attributes.mfaAuthenticated"),
     text(Identity, "source_identity", "sourceIdentity, wherever in sessionContext it stands"),
     text(Identity, "ec2_role_delivery", "ec2RoleDelivery: version of the instance metadata service"),
     text(Identity, "federated_provider", "sessionContext.webIdFederationData.federatedProvider"),
     text(Identity, "on_behalf_of_user_id", "onBehalfOf.userId, an Identity Center user"),
-    text(Identity, "in_scope_of_source_arn", "inScopeOf.sourceArn: the Lambda function or ECS task the credentials were issued to"),
-    text(Identity, "invoked_by_delegate_account_id", "invokedByDelegate.accountId, a product provider acting by delegation"),
+    text(
+        Identity,
+        "in_scope_of_source_arn",
+        "inScopeOf.sourceArn: the Lambda function or ECS task the credentials were issued to",
+    ),
+    text(
+        Identity,
+        "invoked_by_delegate_account_id",
+        "invokedByDelegate.accountId, a product provider acting by delegation",
+    ),
     text(Json, "user_identity", "userIdentity, exact text"),
     text(Json, "request_parameters", "requestParameters, exact text; `null` is text too, SQL null = absent"),
     text(Json, "response_elements", "responseElements, exact text"),
@@ -141,17 +179,50 @@ pub const COLUMNS: &[Column] = &[
     text(Json, "tls_details", "tlsDetails, exact text"),
     text(Json, "addendum", "addendum, exact text: why the record was late or what it amends"),
     text(Json, "event_context", "eventContext, exact text; CloudTrail Lake only"),
-    text(Json, "unknown_fields", "members this version has no column for, as one JSON object in record order; null = none"),
-    text(Kms, "operation_class", "class of the KMS operation: encrypt, decrypt, re_encrypt, generate_data_key, sign, verify, mac, derive, encapsulate, decapsulate, random, public_key, management, metadata, service, unknown; null = not a KMS event"),
-    text(Kms, "outcome", "used, succeeded (not a cryptographic call), blocked, not_found, denied, probe, verify_failed, failed, transient; null = not a KMS event"),
-    text(Kms, "key_arn", "ARN of the key the call touched (ReEncrypt: the destination key); null = none or not resolvable"),
-    text(Kms, "source_key_arn", "ReEncrypt: ARN of the key that opened the old ciphertext; null otherwise or not resolvable"),
+    text(
+        Json,
+        "unknown_fields",
+        "members this version has no column for, as one JSON object in record order; null = none",
+    ),
+    text(
+        Kms,
+        "operation_class",
+        "class of the KMS operation: encrypt, decrypt, re_encrypt, generate_data_key, sign, verify, mac, derive, encapsulate, decapsulate, random, public_key, management, metadata, service, unknown; null = not a KMS event",
+    ),
+    text(
+        Kms,
+        "outcome",
+        "used, succeeded (not a cryptographic call), blocked, not_found, denied, probe, verify_failed, failed, transient; null = not a KMS event",
+    ),
+    text(
+        Kms,
+        "key_arn",
+        "ARN of the key the call touched (ReEncrypt: the destination key); null = none or not resolvable",
+    ),
+    text(
+        Kms,
+        "source_key_arn",
+        "ReEncrypt: ARN of the key that opened the old ciphertext; null otherwise or not resolvable",
+    ),
     text(Kms, "requested_key_ref", "what the caller typed: key id, key ARN, alias name or alias ARN; null = left out"),
     text(Kms, "source_requested_key_ref", "ReEncrypt: what the caller typed as source key"),
-    text(Kms, "key_resolution", "where key_arn was found: resources, response, request_arn, request_id, service_event, error_message, alias (an unresolved alias), none"),
-    typed(Kms, TextMap, "encryption_context", "encryption context (ReEncrypt: destination), keys sorted; null = none recorded, see context_state"),
+    text(
+        Kms,
+        "key_resolution",
+        "where key_arn was found: resources, response, request_arn, request_id, service_event, error_message, alias (an unresolved alias), none",
+    ),
+    typed(
+        Kms,
+        TextMap,
+        "encryption_context",
+        "encryption context (ReEncrypt: destination), keys sorted; null = none recorded, see context_state",
+    ),
     typed(Kms, TextMap, "source_encryption_context", "ReEncrypt: source encryption context, keys sorted"),
-    text(Kms, "context_state", "present, empty, absent or unknown (parameters withheld); null = the operation takes none"),
+    text(
+        Kms,
+        "context_state",
+        "present, empty, absent or unknown (parameters withheld); null = the operation takes none",
+    ),
     text(Kms, "source_context_state", "the same for ReEncrypt's source side"),
     text(Kms, "grant_id", "grant created, retired, revoked or named"),
     text(Kms, "key_material_id", "additionalEventData.keyMaterialId (ReEncrypt: destination), 64 hex digits"),
@@ -160,7 +231,12 @@ pub const COLUMNS: &[Column] = &[
     text(Kms, "algorithm", "encryption, signing, MAC, key-agreement or encapsulation algorithm of the call"),
     text(Lineage, "log_file_path", "log file the record was read from"),
     typed(Lineage, Integer, "record_index", "position of the record in that file, from 0"),
-    typed(Lineage, Time, "delivery_time", "delivery time by the log file's name, UTC, minute resolution; null where the name tells none"),
+    typed(
+        Lineage,
+        Time,
+        "delivery_time",
+        "delivery time by the log file's name, UTC, minute resolution; null where the name tells none",
+    ),
     text(Losslessness, "record_layout", "order of the record's members; with the columns it gives the exact text back"),
     text(Losslessness, "raw_record", "the record's exact text where the columns cannot give it back; null = they can"),
 ];
@@ -181,7 +257,10 @@ static TABLE_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 fn column_fields() -> Vec<Field> {
-    COLUMNS.iter().map(|column| Field::new(column.name, column.column_type.arrow(), column.name != "event_id")).collect()
+    COLUMNS
+        .iter()
+        .map(|column| Field::new(column.name, column.column_type.arrow(), column.name != "event_id"))
+        .collect()
 }
 
 /// The schema of a record batch and of a data file: [`COLUMNS`] without the partition columns.

@@ -12,7 +12,12 @@ pub fn parse_time(text: &str) -> Option<i64> {
 /// The form that CloudTrail uses for `eventTime`.
 fn parse_canonical(text: &[u8]) -> Option<i64> {
     let text: &[u8; 20] = text.try_into().ok()?;
-    let is_shaped = text[4] == b'-' && text[7] == b'-' && text[10] == b'T' && text[13] == b':' && text[16] == b':' && text[19] == b'Z';
+    let is_shaped = text[4] == b'-'
+        && text[7] == b'-'
+        && text[10] == b'T'
+        && text[13] == b':'
+        && text[16] == b':'
+        && text[19] == b'Z';
     if !is_shaped {
         return None;
     }
@@ -37,7 +42,13 @@ fn parse_tolerant(text: &str) -> Option<i64> {
 pub fn push_time(out: &mut String, micros: i64) {
     let Some(moment) = DateTime::from_timestamp_micros(micros) else { return };
     push_digits(out, moment.year().unsigned_abs(), 4);
-    for (separator, value) in [('-', moment.month()), ('-', moment.day()), ('T', moment.hour()), (':', moment.minute()), (':', moment.second())] {
+    for (separator, value) in [
+        ('-', moment.month()),
+        ('-', moment.day()),
+        ('T', moment.hour()),
+        (':', moment.minute()),
+        (':', moment.second()),
+    ] {
         out.push(separator);
         push_digits(out, value, 2);
     }
@@ -54,7 +65,8 @@ fn push_digits(out: &mut String, value: u32, count: u32) {
 
 /// The month of a moment as `YYYY-MM`, UTC.
 pub fn month_of(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros).map_or_else(|| "unknown".to_owned(), |moment| moment.format("%Y-%m").to_string())
+    DateTime::from_timestamp_micros(micros)
+        .map_or_else(|| "unknown".to_owned(), |moment| moment.format("%Y-%m").to_string())
 }
 
 #[cfg(test)]

@@ -130,7 +130,13 @@ mod tests {
     fn values_that_are_no_text_are_kept_as_json() {
         // Domain checklist 22.
         let found = pairs(r#"{"n":1.50,"t":true,"z":null,"o":{"k":[1, 2]},"é/ü.x":"\u00fc"}"#);
-        let expected = [pair("n", "1.50"), pair("o", r#"{"k":[1, 2]}"#), pair("t", "true"), ("z".to_owned(), None), pair("é/ü.x", "ü")];
+        let expected = [
+            pair("n", "1.50"),
+            pair("o", r#"{"k":[1, 2]}"#),
+            pair("t", "true"),
+            ("z".to_owned(), None),
+            pair("é/ü.x", "ü"),
+        ];
         assert_eq!(found, expected);
     }
 

@@ -59,8 +59,20 @@ impl<'a> Request<'a> {
     /// Reads requestParameters.
     pub(super) fn read(member: Option<&'a str>, class: OperationClass) -> Self {
         let named = NamedValues::read(member, &REQUEST_NAMES);
-        let [context, key_id, algorithms @ .., from_context, from_key_id, to_context, to_key_id, target, alias, grant, dry_run, omitted] =
-            named.values;
+        let [
+            context,
+            key_id,
+            algorithms @ ..,
+            from_context,
+            from_key_id,
+            to_context,
+            to_key_id,
+            target,
+            alias,
+            grant,
+            dry_run,
+            omitted,
+        ] = named.values;
         let is_pair = class == OperationClass::ReEncrypt;
         let (key_id, context) = if is_pair { (to_key_id, to_context) } else { (key_id.or(target), context) };
         let (source_key_id, source_context) = if is_pair { (from_key_id, from_context) } else { (None, None) };
@@ -93,7 +105,11 @@ impl<'a> Response<'a> {
         let [key_id, metadata, grant_id] = NamedValues::read(member, &["keyId", "keyMetadata", "grantId"]).values;
         let [metadata_arn] = NamedValues::read(metadata, &["arn"]).values;
         Self {
-            key_arn: [key_id, metadata_arn].into_iter().flatten().filter_map(known_text).find(|text| arn::is_key_arn(text)),
+            key_arn: [key_id, metadata_arn]
+                .into_iter()
+                .flatten()
+                .filter_map(known_text)
+                .find(|text| arn::is_key_arn(text)),
             grant_id: grant_id.and_then(known_text),
         }
     }

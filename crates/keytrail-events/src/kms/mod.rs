@@ -112,10 +112,12 @@ impl<'a> KmsFacts<'a> {
         let response = Response::read(input.response_elements);
         let additional = Additional::read(input.additional_event_data);
         let outcome = outcome::outcome(operation, input, &request);
-        let ResolvedKeys { key_arn, source_key_arn, resolution } = resolution::resolve(class, input, &request, &response);
+        let ResolvedKeys { key_arn, source_key_arn, resolution } =
+            resolution::resolve(class, input, &request, &response);
         let takes_context = operation.map_or(request.context.is_some(), |operation| operation.takes_context);
         let (encryption_context, context_state) = context_columns(takes_context, request.context, request.is_complete);
-        let (source_encryption_context, source_context_state) = context_columns(is_pair, request.source_context, request.is_complete);
+        let (source_encryption_context, source_context_state) =
+            context_columns(is_pair, request.source_context, request.is_complete);
         Self {
             operation_class: class,
             outcome,
@@ -180,7 +182,9 @@ mod tests {
         let resources = format!(r#"[{{"accountId":"111122223333","type":"AWS::KMS::Key","ARN":"{KEY}"}}]"#);
         let found = KmsFacts::of(&KmsInput {
             event_name: "Decrypt",
-            request_parameters: Some(r#"{"encryptionContext":{"b":"2","a":"1"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}"#),
+            request_parameters: Some(
+                r#"{"encryptionContext":{"b":"2","a":"1"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}"#,
+            ),
             response_elements: Some("null"),
             additional_event_data: Some(r#"{"keyMaterialId":"00ff"}"#),
             resources: Some(&resources),
@@ -370,9 +374,13 @@ mod tests {
         for arn in [&found.key_arn, &found.source_key_arn].into_iter().flatten() {
             assert!(arn::is_key_arn(arn), "{arn}");
         }
-        let sides = [(&found.encryption_context, found.context_state), (&found.source_encryption_context, found.source_context_state)];
+        let sides = [
+            (&found.encryption_context, found.context_state),
+            (&found.source_encryption_context, found.source_context_state),
+        ];
         for (pairs, state) in sides {
-            let expected = pairs.as_ref().map(|pairs| if pairs.is_empty() { ContextState::Empty } else { ContextState::Present });
+            let expected =
+                pairs.as_ref().map(|pairs| if pairs.is_empty() { ContextState::Empty } else { ContextState::Present });
             assert_eq!(state.filter(|state| matches!(state, ContextState::Empty | ContextState::Present)), expected);
             assert!(pairs.iter().all(|pairs| pairs.is_sorted_by(|one, next| one.0 < next.0)));
         }

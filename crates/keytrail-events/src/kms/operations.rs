@@ -164,7 +164,8 @@ impl Operation {
 }
 
 use OperationClass::{
-    Decapsulate, Decrypt, Derive, Encapsulate, Encrypt, GenerateDataKey, Mac, PublicKey, Random, ReEncrypt, Sign, Verify,
+    Decapsulate, Decrypt, Derive, Encapsulate, Encrypt, GenerateDataKey, Mac, PublicKey, Random, ReEncrypt, Sign,
+    Verify,
 };
 
 /// Every operation that CloudTrail reports for KMS: the API's own, and the events that AWS makes.
@@ -175,7 +176,9 @@ pub static OPERATIONS: &[Operation] = &[
     Operation::cryptographic("GenerateDataKey", GenerateDataKey).creating_ciphertext().with_context(),
     Operation::cryptographic("GenerateDataKeyWithoutPlaintext", GenerateDataKey).creating_ciphertext().with_context(),
     Operation::cryptographic("GenerateDataKeyPair", GenerateDataKey).creating_ciphertext().with_context(),
-    Operation::cryptographic("GenerateDataKeyPairWithoutPlaintext", GenerateDataKey).creating_ciphertext().with_context(),
+    Operation::cryptographic("GenerateDataKeyPairWithoutPlaintext", GenerateDataKey)
+        .creating_ciphertext()
+        .with_context(),
     Operation::cryptographic("Sign", Sign),
     Operation::cryptographic("Verify", Verify),
     Operation::cryptographic("GenerateMac", Mac),
@@ -244,7 +247,8 @@ mod tests {
     use super::*;
 
     fn names_where(is_wanted: impl Fn(&Operation) -> bool) -> Vec<&'static str> {
-        let mut names: Vec<_> = OPERATIONS.iter().filter(|operation| is_wanted(operation)).map(|operation| operation.name).collect();
+        let mut names: Vec<_> =
+            OPERATIONS.iter().filter(|operation| is_wanted(operation)).map(|operation| operation.name).collect();
         names.sort_unstable();
         names
     }
@@ -289,8 +293,12 @@ mod tests {
     fn ciphertext_and_context_and_dry_run_sets() {
         let creating = names_where(|operation| operation.is_ciphertext_creating);
         let with_context = names_where(|operation| operation.takes_context);
-        let data_keys =
-            ["GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext"];
+        let data_keys = [
+            "GenerateDataKey",
+            "GenerateDataKeyPair",
+            "GenerateDataKeyPairWithoutPlaintext",
+            "GenerateDataKeyWithoutPlaintext",
+        ];
         assert_eq!(creating, [&["Encapsulate", "Encrypt"], &data_keys[..], &["ReEncrypt"]].concat());
         assert_eq!(with_context, [&["Decrypt", "Encrypt"], &data_keys[..], &["ReEncrypt"]].concat());
         let dry_run_only = names_where(|operation| operation.has_dry_run && !operation.is_usage_tracked);
@@ -303,6 +311,8 @@ mod tests {
             assert_eq!(row.access, Access::Read, "{}", row.name);
         }
         assert!(OPERATIONS.iter().all(|row| !row.is_ciphertext_creating || row.is_usage_tracked));
-        assert!(OPERATIONS.iter().all(|row| (row.access == Access::Write) == (row.class == OperationClass::Management)));
+        assert!(
+            OPERATIONS.iter().all(|row| (row.access == Access::Write) == (row.class == OperationClass::Management))
+        );
     }
 }

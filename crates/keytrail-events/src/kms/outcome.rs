@@ -71,7 +71,9 @@ fn of_error(code: &str, message: &str) -> Outcome {
         "Disabled" => Outcome::Blocked,
         "KMSInvalidState" | "InvalidState" => of_invalid_state(message),
         "NotFound" => Outcome::NotFound,
-        "AccessDenied" | "VpceAccessDenied" | "UnauthorizedOperation" | "Unauthorized" | "NotAuthorized" => Outcome::Denied,
+        "AccessDenied" | "VpceAccessDenied" | "UnauthorizedOperation" | "Unauthorized" | "NotAuthorized" => {
+            Outcome::Denied
+        }
         "KMSInvalidSignature" | "KMSInvalidMac" => Outcome::VerifyFailed,
         "Throttling"
         | "ThrottledClient"
@@ -108,7 +110,8 @@ fn of_invalid_state(message: &str) -> Outcome {
 }
 
 fn says_blocked(message: &str) -> bool {
-    const STATES: [&str; 5] = ["is disabled", "is pending deletion", "is pending replica deletion", "is pending import", "is unavailable"];
+    const STATES: [&str; 5] =
+        ["is disabled", "is pending deletion", "is pending replica deletion", "is pending import", "is unavailable"];
     STATES.iter().any(|words| message.contains(words))
 }
 
@@ -182,7 +185,11 @@ mod tests {
             ("", "something went wrong", "failed"),
             ("NotFoundException", "Key 'arn:…' does not exist", "not_found"),
             ("AccessDenied", "", "denied"),
-            ("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, …", "denied"),
+            (
+                "AccessDeniedException",
+                "The ciphertext refers to a customer master key that does not exist, …",
+                "denied",
+            ),
             ("VpceAccessDenied", "The request was denied due to a VPC endpoint policy", "denied"),
             ("Client.UnauthorizedOperation", "", "denied"),
             ("DryRunOperationException", "", "probe"),
@@ -212,11 +219,13 @@ mod tests {
         // Domain §5, checklist 38, 39.
         let secret = r#"{"encryptionContext":{"SecretARN":"arn:s","SecretVersionId":"RequestToValidateKeyAccess"}}"#;
         let real_secret = r#"{"encryptionContext":{"SecretARN":"arn:s","SecretVersionId":"1"}}"#;
-        let trail =
-            |log_arn: &str| format!(r#"{{"encryptionContext":{{"aws:cloudtrail:arn":"arn:t","aws:s3:arn":"arn:aws:s3:::{log_arn}"}}}}"#);
+        let trail = |log_arn: &str| {
+            format!(r#"{{"encryptionContext":{{"aws:cloudtrail:arn":"arn:t","aws:s3:arn":"arn:aws:s3:::{log_arn}"}}}}"#)
+        };
         let folder = trail("bucket/AWSLogs/111122223333/");
         let below_prefix = trail("bucket/pre/fix/AWSLogs/o-abc/111122223333");
-        let log_file = trail("bucket/AWSLogs/1/CloudTrail/us-west-2/2015/11/11/1_CloudTrail_us-west-2_20151111T2115Z_x.json.gz");
+        let log_file =
+            trail("bucket/AWSLogs/1/CloudTrail/us-west-2/2015/11/11/1_CloudTrail_us-west-2_20151111T2115Z_x.json.gz");
         let elsewhere = trail("bucket/AWSLogs-of-mine/x");
         let cases = [
             ("Decrypt", "", r#"{"dryRun":true}"#, "probe"),

@@ -69,7 +69,12 @@ pub(super) struct ResolvedKeys<'a> {
 type Found<'a> = Option<(Cow<'a, str>, KeyResolution)>;
 
 /// Finds the keys that a call touched.
-pub(super) fn resolve<'a>(class: OperationClass, input: &KmsInput<'a>, request: &Request<'a>, response: &Response<'a>) -> ResolvedKeys<'a> {
+pub(super) fn resolve<'a>(
+    class: OperationClass,
+    input: &KmsInput<'a>,
+    request: &Request<'a>,
+    response: &Response<'a>,
+) -> ResolvedKeys<'a> {
     let in_resources = resource_keys(input.resources);
     let (found, source_key_arn) = if class == OperationClass::ReEncrypt {
         resolve_pair(input, request, in_resources)
@@ -236,7 +241,10 @@ fn by_error_message<'a>(input: &KmsInput<'a>) -> Found<'a> {
 fn caller_account<'a>(input: &KmsInput<'a>) -> Option<&'a str> {
     let is_service_event = input.event_type == Some("AwsServiceEvent");
     let caller = input.principal_account_id.filter(|_| !is_service_event);
-    [caller, input.recipient_account_id, input.principal_account_id].into_iter().flatten().find(|account| arn::is_account_id(account))
+    [caller, input.recipient_account_id, input.principal_account_id]
+        .into_iter()
+        .flatten()
+        .find(|account| arn::is_account_id(account))
 }
 
 fn names_alias(request: &Request<'_>) -> bool {
@@ -295,8 +303,22 @@ mod tests {
             ("Decrypt", r#"{"keyId":"alias/a"}"#, "null", r#"[{"ARN":"ONE"},{"ARN":"TWO"}]"#, "", "resources ONE"),
             ("Encrypt", r#"{"keyId":"alias/a"}"#, "null", r#"["ONE"]"#, "", "resources ONE"),
             ("Encrypt", r#"{"keyId":"FOREIGN"}"#, "null", r#"[{"arn":"FOREIGN"}]"#, "", "resources FOREIGN"),
-            ("CreateAlias", "{}", "null", r#"[{"ARN":"ONE"},{"ARN":"arn:aws:kms:us-west-2:1:alias/a"}]"#, "", "resources ONE"),
-            ("UpdateAlias", "{}", "null", r#"[{"ARN":"arn:aws:kms:us-west-2:1:alias/key/a"},{"ARN":"ONE"}]"#, "", "resources ONE"),
+            (
+                "CreateAlias",
+                "{}",
+                "null",
+                r#"[{"ARN":"ONE"},{"ARN":"arn:aws:kms:us-west-2:1:alias/a"}]"#,
+                "",
+                "resources ONE",
+            ),
+            (
+                "UpdateAlias",
+                "{}",
+                "null",
+                r#"[{"ARN":"arn:aws:kms:us-west-2:1:alias/key/a"},{"ARN":"ONE"}]"#,
+                "",
+                "resources ONE",
+            ),
             ("CreateKey", "{}", r#"{"keyMetadata":{"keyId":"ONE_ID","arn":"ONE"}}"#, "null", "", "response ONE"),
             ("CreateGrant", r#"{"keyId":"TWO"}"#, r#"{"grantId":"g","keyId":"ONE"}"#, "[]", "", "response ONE"),
             ("RotateKeyOnDemand", r#"{"keyId":"ONE"}"#, r#"{"keyId":"ONE_ID"}"#, "[]", "", "request_arn ONE"),
@@ -306,8 +328,22 @@ mod tests {
             ("Encrypt", r#"{"keyId":"alias/a"}"#, "null", "null", "ONE is pending deletion.", "error_message ONE"),
             ("Encrypt", r#"{"keyId":"alias/a"}"#, "null", "[]", "", "alias"),
             ("Encrypt", r#"{"keyId":"arn:aws:kms:us-west-2:444455556666:alias/a"}"#, "null", "[]", "", "alias"),
-            ("DeleteAlias", r#"{"aliasName":"alias/a"}"#, "null", r#"[{"ARN":"arn:aws:kms:us-west-2:1:alias/a"}]"#, "", "alias"),
-            ("Decrypt", "null", "null", "null", "The ciphertext refers to a customer master key that does not exist", "none"),
+            (
+                "DeleteAlias",
+                r#"{"aliasName":"alias/a"}"#,
+                "null",
+                r#"[{"ARN":"arn:aws:kms:us-west-2:1:alias/a"}]"#,
+                "",
+                "alias",
+            ),
+            (
+                "Decrypt",
+                "null",
+                "null",
+                "null",
+                "The ciphertext refers to a customer master key that does not exist",
+                "none",
+            ),
             ("Encrypt", r#"{"keyId":"nonsense"}"#, "null", "null", "Invalid keyId nonsense", "none"),
             ("GenerateRandom", "null", "null", "[]", "", "none"),
         ];
@@ -388,11 +424,21 @@ mod tests {
             (r#"{"destinationKeyId":"TWO_ID"}"#, r#"[{"ARN":"TWO"}]"#, "", "resources TWO"),
             (r#"{"destinationKeyId":"TWO_ID"}"#, r#"[{"ARN":"ONE"}]"#, "", "request_id TWO ONE"),
             (r#"{"destinationKeyId":"alias/a"}"#, r#"[{"ARN":"FOREIGN"}]"#, "", "alias FOREIGN"),
-            (r#"{"destinationKeyId":"arn:aws:kms:us-west-2:444455556666:alias/a"}"#, r#"[{"ARN":"ONE"}]"#, "", "alias ONE"),
+            (
+                r#"{"destinationKeyId":"arn:aws:kms:us-west-2:444455556666:alias/a"}"#,
+                r#"[{"ARN":"ONE"}]"#,
+                "",
+                "alias ONE",
+            ),
             (r#"{"sourceKeyId":"ONE","destinationKeyId":"alias/a"}"#, r#"[{"ARN":"TWO"}]"#, "", "resources TWO ONE"),
             (r#"{"destinationKeyId":"alias/a"}"#, r#"[{"ARN":"ONE"}]"#, "", "resources ONE"),
             (r#"{"sourceKeyId":"ONE","destinationKeyId":"TWO"}"#, "null", "", "request_arn TWO ONE"),
-            (r#"{"sourceKeyId":"ONE","destinationKeyId":"alias/a"}"#, "null", "TWO is disabled.", "error_message TWO ONE"),
+            (
+                r#"{"sourceKeyId":"ONE","destinationKeyId":"alias/a"}"#,
+                "null",
+                "TWO is disabled.",
+                "error_message TWO ONE",
+            ),
             (r#"{"sourceKeyId":"ONE","destinationKeyId":"alias/a"}"#, "null", "ONE is disabled.", "alias ONE"),
             (r#"{"destinationKeyId":"TWO"}"#, "null", "ONE is disabled.", "request_arn TWO ONE"),
             ("null", "null", "", "none"),
