@@ -16,9 +16,8 @@ fn cells_of(batch: &RecordBatch) -> Vec<Cells> {
     let options = FormatOptions::default();
     let columns: Vec<_> =
         batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
-    let cell = |row: usize, index: usize| {
-        (!batch.column(index).is_null(row)).then(|| columns[index].value(row).to_string())
-    };
+    let cell =
+        |row: usize, index: usize| (!batch.column(index).is_null(row)).then(|| columns[index].value(row).to_string());
     (0..batch.num_rows()).map(|row| (0..columns.len()).map(|index| cell(row, index)).collect()).collect()
 }
 

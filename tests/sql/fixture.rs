@@ -91,9 +91,7 @@ fn parts(rows: &RecordBatch, count: usize) -> Vec<RecordBatch> {
 
 fn sort(rows: &RecordBatch, columns: &[&str]) -> RecordBatch {
     let options = Some(SortOptions { descending: false, nulls_first: true });
-    let columns: Vec<_> = columns
-        .iter()
-        .map(|name| SortColumn { values: rows.column_by_name(name).unwrap().clone(), options })
-        .collect();
+    let columns: Vec<_> =
+        columns.iter().map(|name| SortColumn { values: rows.column_by_name(name).unwrap().clone(), options }).collect();
     take_record_batch(rows, &lexsort_to_indices(&columns, None).unwrap()).unwrap()
 }

@@ -26,6 +26,8 @@ async fn functions_give_what_analysts_expect() {
         ("select json_contains(request_parameters, 'tags') from events where event_id = 'o01'", Some("true")),
         ("select json_get_json(request_parameters, 'tags') from events where event_id = 'o01'", Some("[\"a\",\"b\"]")),
         ("select count(*) from events where request_parameters ->> 'bucketName' = 'bucket'", Some("1")),
+        ("select request_parameters ->> 'bucketName' || '!' from events where event_id = 'o01'", Some("bucket!")),
+        ("select request_parameters ->> 'none' is null from events where event_id = 'o01'", Some("true")),
         ("select coalesce(event_name = 'PutBucketEncryption', false) from events where event_id = 'o01'", Some("true")),
         ("select encryption_context['app'] from events where event_id = 'e01'", Some("billing")),
     ];
@@ -73,6 +75,11 @@ async fn idioms_give_the_same_over_a_lake_and_over_raw_logs() {
         let names = |rows: &[Vec<Option<String>>]| rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
         assert_eq!(names(&over_lake), names(&over_raw), "{sql}");
         assert!(over_lake.iter().flatten().any(|cell| cell.as_deref().is_some_and(|text| text != "0")), "{sql}");
-        assert!(sql.contains("count(*) from events where") || sql.contains("where encryption_context") || over_lake.len() > 1, "{sql}");
+        assert!(
+            sql.contains("count(*) from events where")
+                || sql.contains("where encryption_context")
+                || over_lake.len() > 1,
+            "{sql}"
+        );
     }
 }

@@ -31,7 +31,8 @@ async fn trail() -> &'static Trail {
 async fn make_trail() -> Trail {
     let folder = tempfile::tempdir().unwrap();
     let logs = folder.path().join("logs");
-    let config = TrailConfig { days: 75, duplicate_rate: 0.05, oddity_rate: 0.05, ..TrailConfig::with_events(4_000, 7) };
+    let config =
+        TrailConfig { days: 75, duplicate_rate: 0.05, oddity_rate: 0.05, ..TrailConfig::with_events(4_000, 7) };
     let summary = generate(&config, &logs).unwrap();
     let location = Location::parse(logs.to_str().unwrap()).unwrap();
     let lake_location = Location::parse(folder.path().join("lake").to_str().unwrap()).unwrap();
@@ -92,7 +93,8 @@ async fn the_trail_holds_the_hard_cases() {
     let oracle = &trail().await.oracle;
     let events = oracle.kms();
     let count = |is_case: &dyn Fn(&KmsEvent) -> bool| events.iter().filter(|event| is_case(event)).count();
-    let keys = |event: &KmsEvent| event.touches.iter().filter_map(|touch| touch.key_arn.clone()).collect::<BTreeSet<_>>();
+    let keys =
+        |event: &KmsEvent| event.touches.iter().filter_map(|touch| touch.key_arn.clone()).collect::<BTreeSet<_>>();
     let is_re_encrypt = |event: &KmsEvent| event.event_name == "ReEncrypt";
     assert!(events.len() > 1_000, "{}", events.len());
     assert!(count(&|event| is_re_encrypt(event) && event.is_use() && keys(event).len() == 2) > 0);
@@ -134,7 +136,9 @@ async fn every_view_of_raw_logs_equals_the_oracle() {
 async fn one_key_is_the_row_of_all_keys() {
     let facts = &trail().await.facts;
     for session in [generated().await.session, raw().await] {
-        for key in [&facts.busiest_key, &facts.silent_key, &facts.disabled_key].into_iter().chain(&facts.never_used_keys) {
+        for key in
+            [&facts.busiest_key, &facts.silent_key, &facts.disabled_key].into_iter().chain(&facts.never_used_keys)
+        {
             let one = rows(&session, &format!("select * from kms_key_usage where key_arn = '{key}'")).await;
             let all = rows(&session, "select * from kms_key_usage").await;
             let expected: Vec<_> = all.into_iter().filter(|row| row[0].as_deref() == Some(key)).collect();

@@ -25,7 +25,11 @@ async fn a_key_filter_reaches_every_scan_of_every_kms_view() {
         let scans = scans(&plan);
         assert_eq!(scans.len(), 2, "{}: {plan}", view.name);
         for (scan, column) in scans.iter().zip(["key_arn@", "source_key_arn@"]) {
-            assert!(scan.contains(&format!("predicate={column}")) || scan.contains(&format!("AND {column}")), "{}: {plan}", view.name);
+            assert!(
+                scan.contains(&format!("predicate={column}")) || scan.contains(&format!("AND {column}")),
+                "{}: {plan}",
+                view.name
+            );
             assert!(scan.contains("required_guarantees=[") && scan.contains(key), "{}: {plan}", view.name);
         }
     }
@@ -35,7 +39,9 @@ async fn a_key_filter_reaches_every_scan_of_every_kms_view() {
 async fn key_usage_reads_only_the_columns_it_needs() {
     let session = fixture::session().await;
     let plan = plan(&session, "select key_arn, use_event_count from kms_key_usage where key_arn = 'x:key/y'").await;
-    for column in ["event_id@", "user_agent", "request_parameters", "encryption_context", "record_layout", "principal_arn"] {
+    for column in
+        ["event_id@", "user_agent", "request_parameters", "encryption_context", "record_layout", "principal_arn"]
+    {
         assert!(!plan.contains(column), "{column} in {plan}");
     }
 }
@@ -65,13 +71,18 @@ async fn files_are_left_out_by_partition_and_statistics() {
 #[tokio::test]
 async fn counts_and_times_come_from_the_log() {
     let session = fixture::session().await;
-    for sql in ["select count(*) from events", "select min(event_time), max(event_time) from events where event_group = 'kms'"] {
+    for sql in
+        ["select count(*) from events", "select min(event_time), max(event_time) from events where event_group = 'kms'"]
+    {
         let plan = plan(&session, sql).await;
         assert!(plan.contains("PlaceholderRowExec") && scans(&plan).is_empty(), "{plan}");
     }
     let sql = "select min(event_time), max(event_time), count(*) from events where event_group = 'kms'";
     let text = |text: &str| Some(text.to_owned());
-    assert_eq!(rows(&session, sql).await, [vec![text("2024-01-01T10:00:00Z"), text("2024-02-02T05:00:00Z"), text("24")]]);
+    assert_eq!(
+        rows(&session, sql).await,
+        [vec![text("2024-01-01T10:00:00Z"), text("2024-02-02T05:00:00Z"), text("24")]]
+    );
 }
 
 #[tokio::test]

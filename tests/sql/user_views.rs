@@ -16,9 +16,11 @@ async fn session_with(files: &[(&str, &str)]) -> Result<Session, QueryError> {
 
 #[tokio::test]
 async fn user_views_stand_beside_the_others() {
-    let busy = "-- view: busy_keys\n-- summary: keys with uses\nselect key_arn from kms_key_usage where use_event_count > 0";
+    let busy =
+        "-- view: busy_keys\n-- summary: keys with uses\nselect key_arn from kms_key_usage where use_event_count > 0";
     let count = "-- view: a_count\n-- summary: how many\nselect count(*) as key_count from busy_keys";
-    let session = session_with(&[("busy_keys.sql", busy), ("a_count.sql", count), ("notes.txt", "no view")]).await.unwrap();
+    let session =
+        session_with(&[("busy_keys.sql", busy), ("a_count.sql", count), ("notes.txt", "no view")]).await.unwrap();
     assert_eq!(value(&session, "select key_count from a_count").await.as_deref(), Some("5"));
     assert_eq!(session.view("busy_keys").unwrap().summary, "keys with uses");
 }

@@ -92,11 +92,9 @@ fn list_sql_files(folder: &Path) -> Result<Vec<PathBuf>, QueryError> {
 }
 
 fn read_view(path: &Path) -> Result<ViewDefinition, QueryError> {
-    let sql = fs_err::read_to_string(path)
-        .map_err(|source| QueryError::ReadViews { path: path.to_owned(), source })?;
+    let sql = fs_err::read_to_string(path).map_err(|source| QueryError::ReadViews { path: path.to_owned(), source })?;
     let file_name = path.file_name().map(Path::new).unwrap_or(path);
-    parse_view(file_name, &sql)
-        .map_err(|reason| QueryError::ViewFile { path: path.to_owned(), reason })
+    parse_view(file_name, &sql).map_err(|reason| QueryError::ViewFile { path: path.to_owned(), reason })
 }
 
 /// Reads a view from the text of its file; the error is what is wrong with it.

@@ -1,6 +1,7 @@
-//! How SQL texts are read: DuckDB's dialect, which analysts know, with two of its habits left out.
+//! How SQL texts are read: DuckDB's dialect, which analysts know, with some of its habits left out.
 //!
 //! - `a -> 'b'` is the JSON operator, never a lambda: the engine runs no lambdas, and trail records are full of JSON.
+//! - `a ->> 'b' = 'c'` compares what the operator gives, as in PostgreSQL; it does not look for the member `'b' = 'c'`.
 //! - `f(a = b)` compares; it does not name the argument `a`.
 //!
 //! It decides nothing about what a statement may do: [`crate::read_only`] does.
@@ -11,7 +12,11 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::sql::parser::{DFParser, DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::ExprWithAlias;
 use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect};
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+/// How tightly the JSON operators bind: more than arithmetic (40) and comparisons (20), less than `::` (50).
+const JSON_PRECEDENCE: u8 = 45;
 
 /// The dialect of every statement, view, report and condition.
 #[derive(Debug)]
@@ -28,6 +33,14 @@ impl Dialect for TrailDialect {
 
     fn supports_lambda_functions(&self) -> bool {
         false
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<std::result::Result<u8, ParserError>> {
+        let is_json = matches!(
+            parser.peek_token_ref().token,
+            Token::Arrow | Token::LongArrow | Token::HashArrow | Token::HashLongArrow
+        );
+        is_json.then_some(Ok(JSON_PRECEDENCE))
     }
 
     fn supports_named_fn_args_with_eq_operator(&self) -> bool {

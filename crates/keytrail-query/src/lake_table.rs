@@ -144,7 +144,8 @@ impl LakeTable {
         let schema = self.schema.table_schema();
         let filter = physical(state, filter, schema)?;
         // A filter that the pruning cannot understand prunes nothing; it is not an error of the statement.
-        let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).try_build(filter) else {
+        let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).try_build(filter)
+        else {
             return Ok(files);
         };
         let bounds = FileBounds { files: &files, schema, partition_columns: self.partition_columns() };
@@ -264,7 +265,9 @@ fn table_schema(schema: &Schema, partition_columns: &[&str]) -> TableSchema {
 }
 
 fn has_subquery(filter: &Expr) -> bool {
-    filter.exists(|expr| Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)))).unwrap_or(true)
+    filter
+        .exists(|expr| Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_))))
+        .unwrap_or(true)
 }
 
 fn physical(state: &dyn Session, filter: Expr, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
@@ -353,7 +356,11 @@ impl FileBounds<'_> {
         self.partition_columns.contains(&column.name.as_str())
     }
 
-    fn bounds(&self, column: &Column, pick: impl Fn(&keytrail_lake::ColumnStatistics) -> Option<&Bound>) -> Option<ArrayRef> {
+    fn bounds(
+        &self,
+        column: &Column,
+        pick: impl Fn(&keytrail_lake::ColumnStatistics) -> Option<&Bound>,
+    ) -> Option<ArrayRef> {
         if self.is_partition_column(column) {
             let values = self.files.iter().map(|file| partition_value(file, &column.name));
             return ScalarValue::iter_to_array(values).ok();

@@ -97,7 +97,9 @@ impl Visitor for QueryVisitor {
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
         match factor {
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
-                Self::unsupported("TABLESAMPLE (the engine would return all rows); filter by a hash of a column instead")
+                Self::unsupported(
+                    "TABLESAMPLE (the engine would return all rows); filter by a hash of a column instead",
+                )
             }
             TableFactor::Table { version: Some(_), .. } => Self::unsupported("a table version"),
             _ => ControlFlow::Continue(()),
@@ -106,7 +108,9 @@ impl Visitor for QueryVisitor {
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
         let name = relation.to_string();
-        if name.contains(['/', '\\']) || FILE_ENDINGS.iter().any(|ending| name.trim_end_matches(['"', '\'', '`']).ends_with(ending)) {
+        if name.contains(['/', '\\'])
+            || FILE_ENDINGS.iter().any(|ending| name.trim_end_matches(['"', '\'', '`']).ends_with(ending))
+        {
             return Self::read_only(&format!("reading a file: {name}"));
         }
         ControlFlow::Continue(())

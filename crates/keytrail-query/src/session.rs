@@ -369,7 +369,8 @@ fn bind(plan: LogicalPlan, parameters: &[(String, String)]) -> Result<LogicalPla
     }
     let values: HashMap<_, _> =
         parameters.iter().map(|(name, text)| (name.clone(), ScalarValue::Utf8(Some(text.clone())).into())).collect();
-    let missing = names.iter().map(|name| name.trim_start_matches('$')).filter(|name| !values.contains_key(*name)).min();
+    let missing =
+        names.iter().map(|name| name.trim_start_matches('$')).filter(|name| !values.contains_key(*name)).min();
     if let Some(name) = missing {
         return Err(QueryError::MissingParameter { name: name.to_owned() });
     }
