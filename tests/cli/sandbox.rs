@@ -54,7 +54,7 @@ impl Sandbox {
         command
     }
 
-    /// Runs a command line; words are split at spaces, single quotes keep them together.
+    /// Runs a command line; words are split at spaces, quotes keep them together.
     pub(crate) fn run(&self, line: &str) -> Run {
         self.run_with(line, "")
     }
@@ -83,18 +83,19 @@ impl Sandbox {
     }
 }
 
-/// Splits like a shell that knows single quotes only.
+/// Splits like a shell that knows spaces and quotes only.
 pub(crate) fn split_words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = None::<String>;
-    let mut is_quoted = false;
+    let mut quote = None;
     for character in line.chars() {
-        match character {
-            '\'' => {
-                is_quoted = !is_quoted;
+        match (character, quote) {
+            ('\'' | '"', None) => {
+                quote = Some(character);
                 word.get_or_insert_default();
             }
-            ' ' if !is_quoted => words.extend(word.take()),
+            (_, Some(open)) if character == open => quote = None,
+            (' ', None) => words.extend(word.take()),
             _ => word.get_or_insert_default().push(character),
         }
     }

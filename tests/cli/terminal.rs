@@ -5,6 +5,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use crate::sandbox::Sandbox;
 
+/// Seconds after which a program that hangs is ended, so that its test fails; none comes near it.
+const DEADLINE_SECONDS: &str = "120";
+
 /// A program on a terminal of its own.
 struct Terminal {
     child: Child,
@@ -17,22 +20,30 @@ impl Terminal {
     fn start(sandbox: &Sandbox, arguments: &str, environment: &[(&str, &str)]) -> Self {
         let line = format!("stty cols 100 rows 40; exec {} {arguments}", env!("CARGO_BIN_EXE_keytrail"));
         let mut child = sandbox
-            .program("script")
-            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .program("timeout")
+            .args([
+                "--kill-after=5",
+                DEADLINE_SECONDS,
+                "script",
+                "--quiet",
+                "--return",
+                "--command",
+                &line,
+                "/dev/null",
+            ])
             .env("TERM", "xterm")
             .env("SHELL", "/bin/sh")
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("`script` of util-linux starts");
+            .expect("`timeout` of coreutils starts `script` of util-linux");
         let (keyboard, screen) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
         Self { child, keyboard, screen, shown: String::new() }
     }
 
     fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("a keyboard");
-        self.keyboard.flush().expect("a keyboard");
+        self.keyboard.write_all(keys.as_bytes()).and_then(|()| self.keyboard.flush()).expect("a keyboard");
     }
 
     /// Reads the screen until it shows `text` after everything that was waited for before.
@@ -93,7 +104,12 @@ fn ctrl_c_cancels_the_query_and_keeps_the_prompt() {
     terminal.wait_for("(1 row)");
     terminal.press("\u{3}");
     terminal.wait_for("cancelled");
-    terminal.press("select 'half-typed\u{3}select 6 * 7 as answer;\r");
+    terminal.wait_for(PROMPT);
+    terminal.press("select 'half-typed\u{3}");
+    // The editor leaves the line and the next prompt stands; what is typed in between would be lost.
+    terminal.wait_for("\u{1b}[?2004l");
+    terminal.wait_for(PROMPT);
+    terminal.press("select 6 * 7 as answer;\r");
     terminal.wait_for("     42");
     terminal.press("\u{4}");
     assert_eq!(terminal.end().0, Some(0));

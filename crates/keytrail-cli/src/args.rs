@@ -23,8 +23,8 @@ pub(crate) struct Arguments {
 
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 2 usage or SQL error, 3 incomplete (input was rejected), 4 integrity failure,
-10 not a lake or a newer one, 66 no such input, 69 service not available, 74 reading or writing failed,
-75 another writer was faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
+10 not a lake or a newer one, 66 no such input, 69 service not available, 74 reading or writing
+failed, 75 another writer was faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
 
 `KEYTRAIL_LAKE` is the default of --lake. AWS settings are taken as AWS's own tools take them
 (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, SSO, roles, instance metadata).";
@@ -147,6 +147,10 @@ pub(crate) struct SqlArguments {
     /// A value for `$NAME` in the statements; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
     pub(crate) parameters: Vec<(String, String)>,
+
+    /// Show the time of each statement on stderr
+    #[arg(long)]
+    pub(crate) timing: bool,
 
     #[command(flatten)]
     pub(crate) engine: EngineArguments,

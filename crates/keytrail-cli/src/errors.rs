@@ -61,6 +61,9 @@ impl From<Signal> for Exit {
     }
 }
 
+/// How the engine introduces the debug form of a parser's error; the error itself follows as its source.
+const DEBUG_FORM: &str = "SQL error: ParserError(";
+
 /// What went wrong, ready to be told.
 #[derive(Debug)]
 pub(crate) struct CliError {
@@ -131,10 +134,29 @@ impl CliError {
     fn push_causes(&mut self, causes: Vec<String>) {
         for cause in causes {
             let last = self.causes.last().unwrap_or(&self.message);
-            if !cause.is_empty() && !last.contains(&cause) {
+            let is_told = cause.is_empty() || last.contains(&cause) || cause.starts_with(DEBUG_FORM);
+            if !is_told {
                 self.causes.push(cause);
             }
         }
+    }
+
+    /// Rewrites what the engine says of a statement: each thing once, and no list of every column that there is.
+    fn without_engine_noise(mut self) -> Self {
+        self.causes.retain(|cause| !cause.starts_with("SQL error: "));
+        for cause in &mut self.causes {
+            for label in ["sql parser error: ", "Schema error: ", "Error during planning: "] {
+                if let Some(rest) = cause.strip_prefix(label) {
+                    *cause = rest.to_owned();
+                }
+            }
+            if let Some((what, columns)) = cause.split_once(VALID_COLUMNS) {
+                let hint = columns_hint(what, columns);
+                *cause = what.trim_end().trim_end_matches('.').to_owned();
+                self.hints.push(hint);
+            }
+        }
+        self
     }
 
     /// How the process is to end.
@@ -152,6 +174,26 @@ impl CliError {
         let causes = self.causes.iter().map(|cause| format!("\ncaused by: {cause}"));
         let hints = self.hints.iter().map(|hint| format!("\nhint: {hint}"));
         std::iter::once(self.message.clone()).chain(causes).chain(hints).collect()
+    }
+}
+
+/// How the engine starts its list of columns.
+const VALID_COLUMNS: &str = "Valid fields are ";
+/// Columns that a hint names at most.
+const HINTED_COLUMNS: usize = 8;
+
+/// The columns that could have been meant, of a complaint `No field named NAME.` and the list of all columns.
+fn columns_hint(complaint: &str, columns: &str) -> String {
+    let last_part = |name: &str| name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_owned();
+    let columns: Vec<String> = columns.trim_end_matches('.').split(", ").map(last_part).collect();
+    let wrong = complaint.split_once("named ").map_or("", |(_, name)| name);
+    let wrong = last_part(wrong.trim().trim_end_matches('.'));
+    let is_alike = |column: &&String| column.contains(&wrong) || wrong.contains(column.as_str());
+    let alike: Vec<&str> = columns.iter().filter(is_alike).map(String::as_str).take(HINTED_COLUMNS).collect();
+    match alike.is_empty() {
+        false => format!("columns like it: {}", alike.join(", ")),
+        true if columns.len() <= HINTED_COLUMNS => format!("columns: {}", columns.join(", ")),
+        true => "`\\d NAME` at the prompt lists the columns of a table or view".to_owned(),
     }
 }
 
@@ -246,7 +288,7 @@ impl From<QueryError> for CliError {
             QueryError::OutOfMemory(_) => Self::from_source(Exit::Unavailable, &error)
                 .with_hint("raise `--memory-limit`, or ask for less at a time: fewer columns, a shorter period"),
             QueryError::UnexpectedResult { .. } => Self::from_source(Exit::Software, &error),
-            _ if error.is_usage() => Self::from_source(Exit::Usage, &error),
+            _ if error.is_usage() => Self::from_source(Exit::Usage, &error).without_engine_noise(),
             _ => Self::from_source(exit_of_engine(&error), &error),
         }
     }
@@ -294,6 +336,24 @@ mod tests {
         let error = CliError::usage("a: b").with_cause("b").with_cause("c").with_hint("d");
         assert_eq!(error.text(), "a: b\ncaused by: c\nhint: d");
         assert_eq!(error.within("e").text(), "e\ncaused by: a: b\ncaused by: c\nhint: d");
+    }
+
+    #[test]
+    fn the_engine_s_words_are_told_once_and_in_short() {
+        let parser = CliError::usage("cannot understand the statement")
+            .with_cause("SQL error: ParserError(\"Expected: x\")")
+            .with_cause("sql parser error: Expected: x");
+        assert_eq!(parser.without_engine_noise().text(), "cannot understand the statement\ncaused by: Expected: x");
+        let columns = "t.user_name, t.alias_name, t.a, t.b, t.c, t.d, t.e, t.f, t.g";
+        for (name, hint) in [
+            ("name", "columns like it: user_name, alias_name"),
+            ("nonsense", "`\\d NAME` at the prompt lists the columns of a table or view"),
+        ] {
+            let told = CliError::usage("no")
+                .with_cause(format!("Schema error: No field named {name}.\nValid fields are {columns}."))
+                .without_engine_noise();
+            assert_eq!(told.text(), format!("no\ncaused by: No field named {name}\nhint: {hint}"));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod engine;
 mod errors;
 mod escape;
 mod output;
@@ -18,11 +19,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::Arguments;
+use crate::engine::THREAD_STACK_BYTES;
 use crate::errors::{CliError, Exit};
 use crate::signals::{Ended, supervise};
-
-/// Deeply nested SQL is planned recursively; pages that are not touched cost nothing.
-const THREAD_STACK_BYTES: usize = 64 * 1024 * 1024;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -38,15 +37,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(THREAD_STACK_BYTES)
-        .build()
-        .map_err(|error| CliError::input_output("cannot start threads", &error))?;
-    let ended =
-        runtime.block_on(supervise(move |interruption| commands::run(arguments, interruption), THREAD_STACK_BYTES));
+    let no_threads = |error| CliError::input_output("cannot start threads", &error);
+    let engine = engine::threads().map_err(no_threads)?;
+    let watch = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_threads)?;
+    let command = move |interruption| commands::run(arguments, interruption);
+    let ended = watch.block_on(supervise(command, engine.handle().clone(), THREAD_STACK_BYTES));
     // A stopped command may still be computing; nobody waits for it.
-    runtime.shutdown_background();
+    engine.shutdown_background();
     match ended.map_err(|error| CliError::input_output("cannot listen to signals", &error))? {
         Ended::ByItself(outcome) => outcome,
         Ended::Panicked => Err(CliError::new(Exit::Software, "this is a bug in keytrail")

@@ -44,17 +44,15 @@ impl Signals {
 }
 
 /// Ctrl-C for the prompt: none is lost between two looks.
-pub(crate) struct Interrupts(SignalStream);
+pub(crate) struct Interrupts(watch::Receiver<u64>);
 
 impl Interrupts {
-    /// Starts to listen.
-    pub(crate) fn listen() -> io::Result<Self> {
-        signal(SignalKind::interrupt()).map(Self)
-    }
-
     /// The next Ctrl-C since the last look.
     pub(crate) async fn next(&mut self) {
-        self.0.recv().await;
+        // The sender is gone only when nobody supervises any more; then no Ctrl-C comes.
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 
@@ -63,6 +61,8 @@ impl Interrupts {
 pub(crate) struct Interruption {
     manner: Arc<AtomicU8>,
     requested: watch::Sender<Option<Signal>>,
+    /// Every Ctrl-C that the command keeps for itself.
+    kept_interrupt_count: watch::Sender<u64>,
 }
 
 const STOP: u8 = 0;
@@ -70,8 +70,13 @@ const ASK: u8 = 1;
 const KEEP_INTERRUPTS: u8 = 2;
 
 impl Interruption {
-    fn new() -> Self {
-        Self { manner: Arc::new(AtomicU8::new(STOP)), requested: watch::Sender::new(None) }
+    /// A command that nothing has interrupted; a signal would stop it at once.
+    pub(crate) fn new() -> Self {
+        Self {
+            manner: Arc::new(AtomicU8::new(STOP)),
+            requested: watch::Sender::new(None),
+            kept_interrupt_count: watch::Sender::new(0),
+        }
     }
 
     /// From now on the command is asked to end; it watches [`Interruption::requested`].
@@ -87,6 +92,11 @@ impl Interruption {
     /// From now on Ctrl-C is the command's own business; SIGTERM still stops it.
     pub(crate) fn keep_interrupts(&self) {
         self.manner.store(KEEP_INTERRUPTS, Ordering::Relaxed);
+    }
+
+    /// Every Ctrl-C from now on that the command keeps for itself.
+    pub(crate) fn interrupts(&self) -> Interrupts {
+        Interrupts(self.kept_interrupt_count.subscribe())
     }
 
     /// Waits until the command is asked to end.
@@ -107,7 +117,10 @@ impl Interruption {
     /// True when the command goes on for now.
     fn handle(&self, signal: Signal) -> bool {
         match self.manner.load(Ordering::Relaxed) {
-            KEEP_INTERRUPTS => signal == Signal::Interrupt,
+            KEEP_INTERRUPTS if signal == Signal::Interrupt => {
+                self.kept_interrupt_count.send_modify(|count| *count += 1);
+                true
+            }
             ASK => self.requested.send_replace(Some(signal)).is_none(),
             _ => false,
         }
@@ -127,12 +140,16 @@ pub(crate) enum Ended<T> {
 /// How long a stopped command has to tidy up; one that computes without a pause does not notice in time.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
-/// Runs a command on a thread of its own, so that a signal is seen even while it computes without a pause.
+/// Runs a command on a thread of its own and on the runtime `engine`.
+///
+/// The future itself is to be run on another runtime: a query that computes without a pause can keep every thread of
+/// `engine` busy, and then nothing there hears of a signal or of the time.
 ///
 /// # Errors
 /// When the process cannot listen to signals or start a thread.
 pub(crate) async fn supervise<T, F>(
     command: impl FnOnce(Interruption) -> F + Send + 'static,
+    engine: Handle,
     stack_bytes: usize,
 ) -> io::Result<Ended<T>>
 where
@@ -143,9 +160,9 @@ where
     let interruption = Interruption::new();
     let (outcome_sender, mut outcome) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let (runtime, given) = (Handle::current(), interruption.clone());
+    let given = interruption.clone();
     let run = move || {
-        let ended = runtime.block_on(async {
+        let ended = engine.block_on(async {
             tokio::select! {
                 outcome = command(given) => Some(outcome),
                 _ = stopped => None,

@@ -81,14 +81,19 @@ pub(crate) async fn write_rows(mut result: QueryResult, format: Format, out: &mu
     Ok(row_count)
 }
 
-/// `2 rows in 13 ms`, on stderr.
-pub(crate) fn note_outcome(outcome: Outcome) {
-    let (count, word) = (outcome.row_count, row_word(outcome.row_count));
-    output::note(format!("{count} {word} in {}", duration_text(outcome.elapsed)));
+/// `(2 rows)`, on stderr.
+pub(crate) fn note_rows(outcome: Outcome) {
+    let count = outcome.row_count;
+    output::note(format!("({count} {})", row_word(count)));
+}
+
+/// `time: 12.3 ms`, on stderr; always in milliseconds, for programs that read it.
+pub(crate) fn note_time(outcome: Outcome) {
+    output::note(format!("time: {:.1} ms", outcome.elapsed.as_secs_f64() * 1e3));
 }
 
 /// `row` or `rows`.
-pub(crate) fn row_word(count: u64) -> &'static str {
+fn row_word(count: u64) -> &'static str {
     if count == 1 { "row" } else { "rows" }
 }
 

@@ -133,7 +133,7 @@ async fn tell_keys(session: &SqlSession, trail: &TrailSummary, out: &mut DataWri
     }
     writeln!(out, "\nOne of the silent keys, as `keytrail key` shows it\n")?;
     let answer = key_answer(&session.session, &trail.facts.silent_key).await?;
-    out.write_all(pages::key::page(&answer).as_bytes())?;
+    out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
     let answer = key_answer(&session, &arguments.key).await?;
     let mut out = DataWriter::stdout();
     match arguments.format {
-        PageFormat::Table => out.write_all(pages::key::page(&answer).as_bytes())?,
+        PageFormat::Table => out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?,
         PageFormat::Json => {
             let text = serde_json::to_string_pretty(&pages::key::json(&answer)).expect("a JSON value has a text");
             let text = if out.destination().is_terminal() { escape::lines(&text).into_owned() } else { text };

@@ -34,7 +34,10 @@ pub(crate) async fn run(
         std::io::Write::flush(&mut out)?;
         let outcome = outcome?;
         if is_verbose {
-            statements::note_outcome(outcome);
+            statements::note_rows(outcome);
+        }
+        if is_verbose || arguments.timing {
+            statements::note_time(outcome);
         }
     }
     out.finish()?;
@@ -52,6 +55,6 @@ fn exit_of_rejects(session: &SqlSession) -> Exit {
 
 async fn run_prompt(arguments: SqlArguments, interruption: &Interruption) -> Result<Exit, CliError> {
     let session = for_sql(&arguments).await?;
-    let prompt = Prompt::new(session, arguments.parameters, arguments.output.format);
+    let prompt = Prompt::new(session, arguments.parameters, arguments.output.format).with_timing(arguments.timing);
     repl::run(prompt, interruption).await
 }

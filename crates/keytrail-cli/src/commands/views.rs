@@ -1,19 +1,24 @@
 //! `keytrail views`: the views with what their headers say, or the SQL of one.
 
-use std::io::{self, Write};
+use std::io::Write as _;
 
 use keytrail_query::{ViewDefinition, view_catalogue};
 
 use crate::args::ViewsArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::DataWriter;
+use crate::pages::layout::Page;
 
 /// Lists all views, or prints one view's SQL.
 pub(crate) fn run(arguments: &ViewsArguments) -> Result<Exit, CliError> {
     let views = view_catalogue();
     let mut out = DataWriter::stdout();
     match &arguments.name {
-        None => views.iter().try_for_each(|view| write_header(view, &mut out))?,
+        None => {
+            let mut page = Page::for_destination(out.destination());
+            views.iter().for_each(|view| push_header(view, &mut page));
+            out.write_all(page.into_text().as_bytes())?;
+        }
         Some(name) => {
             let view = views.iter().find(|view| view.name == *name).ok_or_else(|| no_such_view(name, views))?;
             writeln!(out, "{}", view.sql.trim_end())?;
@@ -24,15 +29,12 @@ pub(crate) fn run(arguments: &ViewsArguments) -> Result<Exit, CliError> {
 }
 
 /// A view's header as a paragraph.
-pub(crate) fn write_header(view: &ViewDefinition, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{}", view.name)?;
-    writeln!(out, "    {}", view.summary)?;
-    writeln!(out, "    grain: {}", view.grain.join(", "))?;
-    writeln!(out, "    reads: {}", view.reads.join(", "))?;
-    for note in &view.notes {
-        writeln!(out, "    note:  {note}")?;
-    }
-    writeln!(out)
+fn push_header(view: &ViewDefinition, page: &mut Page) {
+    page.heading(&view.name);
+    page.line(&view.summary);
+    page.fact("grain:", &view.grain.join(", "));
+    page.fact("reads:", &view.reads.join(", "));
+    view.notes.iter().for_each(|note| page.fact("note:", note));
 }
 
 fn no_such_view(name: &str, views: &[ViewDefinition]) -> CliError {

@@ -1,16 +1,19 @@
 //! One key's answer. It states absence of use only over the window that the lake covers.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use keytrail_query::{CoverageWindow, KeyAnswer, KeyUsage};
+use keytrail_query::{
+    ContextUse, CoverageWindow, FailedAttempts, KeyAnswer, KeyUsage, OperationUse, PrincipalUse, ServiceUse,
+};
 use serde_json::{Value, json};
 
 use super::layout::{Page, time_text};
+use crate::output::Destination;
 use crate::progress::count_text;
 use crate::render::value::iso_8601;
 
-/// The answer as a page.
-pub(crate) fn page(answer: &KeyAnswer) -> String {
-    let mut page = Page::default();
+/// The answer as a page for the place where it is shown.
+pub(crate) fn page(answer: &KeyAnswer, destination: Destination) -> String {
+    let mut page = Page::for_destination(destination);
     page.heading("KMS key");
     page.line(&answer.key_arn);
     for alias in &answer.aliases {
@@ -74,52 +77,47 @@ fn failed_text(answer: &KeyAnswer) -> String {
     format!("{failed}; {unattributed} more in its account and region name no key, any may have meant this one")
 }
 
+const USE_COLUMNS: &[&str] = &["uses", "failed", "last seen"];
+const CALL_COLUMNS: &[&str] = &["calls", "last seen"];
+
 fn push_tables(page: &mut Page, answer: &KeyAnswer) {
-    let columns = ["uses", "failed", "last seen"];
-    if !answer.operations.is_empty() {
-        page.table("Operations", columns);
-    }
-    for row in &answer.operations {
+    let rows = |row: &OperationUse| {
         let day = row.last_seen_date.map(|day| day.to_string()).unwrap_or_default();
-        page.row(&row.operation, [&count_text(row.use_event_count), &count_text(row.failed_count), &day]);
-    }
-    if !answer.principals.is_empty() {
-        page.table(&shown_of("Who", answer.principals.len(), answer.principal_total), columns);
-    }
-    for row in &answer.principals {
+        (row.operation.clone(), vec![count_text(row.use_event_count), count_text(row.failed_count), day])
+    };
+    page.table("Operations", USE_COLUMNS, answer.operations.iter().map(rows).collect());
+    let rows = |row: &PrincipalUse| {
         let name = row.principal.as_deref().or(row.principal_type.as_deref()).unwrap_or("(nobody named)");
-        let (used, failed) = (count_text(row.use_event_count), count_text(row.failed_count));
-        page.row(name, [&used, &failed, &time_text(row.last_seen_time)]);
-    }
-    if !answer.services.is_empty() {
-        page.table("Via AWS services", columns);
-    }
-    for row in &answer.services {
-        let (used, failed) = (count_text(row.use_event_count), count_text(row.failed_count));
-        page.row(&row.service, [&used, &failed, &time_text(row.last_seen_time)]);
-    }
+        (name.to_owned(), use_cells(row.use_event_count, row.failed_count, row.last_seen_time))
+    };
+    let heading = shown_of("Who", answer.principals.len(), answer.principal_total);
+    page.table(&heading, USE_COLUMNS, answer.principals.iter().map(rows).collect());
+    let rows = |row: &ServiceUse| {
+        (row.service.clone(), use_cells(row.use_event_count, row.failed_count, row.last_seen_time))
+    };
+    page.table("Via AWS services", USE_COLUMNS, answer.services.iter().map(rows).collect());
     push_contexts_and_failures(page, answer);
 }
 
+fn use_cells(used: u64, failed: u64, last_seen: Option<DateTime<Utc>>) -> Vec<String> {
+    vec![count_text(used), count_text(failed), time_text(last_seen)]
+}
+
 fn push_contexts_and_failures(page: &mut Page, answer: &KeyAnswer) {
-    let columns = ["calls", "", "last seen"];
-    if !answer.contexts.is_empty() {
-        page.table(&shown_of("Encryption contexts", answer.contexts.len(), answer.context_total), columns);
-    }
-    for row in &answer.contexts {
+    let rows = |row: &ContextUse| {
         let pair = format!("{} = {}", row.context_key, row.context_value.as_deref().unwrap_or("(null)"));
-        page.row(&pair, [&count_text(row.event_count), "", &time_text(row.last_seen_time)]);
-    }
-    if !answer.failures.is_empty() {
-        page.table("Failed attempts", columns);
-    }
-    for row in &answer.failures {
+        (pair, vec![count_text(row.event_count), time_text(row.last_seen_time)])
+    };
+    let heading = shown_of("Encryption contexts", answer.contexts.len(), answer.context_total);
+    page.table(&heading, CALL_COLUMNS, answer.contexts.iter().map(rows).collect());
+    let rows = |row: &FailedAttempts| {
         let name = match &row.outcome {
             Some(outcome) => format!("{} ({outcome})", row.error_code),
             None => row.error_code.clone(),
         };
-        page.row(&name, [&count_text(row.event_count), "", &time_text(row.last_seen_time)]);
-    }
+        (name, vec![count_text(row.event_count), time_text(row.last_seen_time)])
+    };
+    page.table("Failed attempts", CALL_COLUMNS, answer.failures.iter().map(rows).collect());
 }
 
 /// A heading that says so when the list is not whole.

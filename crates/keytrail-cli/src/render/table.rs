@@ -18,8 +18,8 @@ use crate::output::{DataWriter, Destination};
 /// Rows and bytes of text that are measured together.
 const CHUNK_ROWS: usize = 1_000;
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
-/// A column is not squeezed below this many characters.
-const NARROWEST: u16 = 12;
+/// A column is not squeezed below this many characters: times and counts stay on one line, an ARN takes a few.
+const NARROWEST: u16 = 24;
 /// A space on each side of a value.
 const PADDING: u16 = 2;
 /// The line between two columns.
@@ -87,7 +87,8 @@ impl<'a> TableRenderer<'a> {
         if with_header {
             table.set_style(TableComponent::HeaderLines, '-');
             table.set_style(TableComponent::MiddleHeaderIntersections, '+');
-            table.set_header(self.columns.iter().map(|column| &column.name));
+            let cells = self.columns.iter().map(|column| (&column.name, column.alignment));
+            table.set_header(cells.map(|(name, alignment)| Cell::new(name).set_alignment(alignment)));
         }
         for row in rows {
             let cells = row.iter().zip(&self.columns);
@@ -170,7 +171,8 @@ mod tests {
         assert_eq!(squeeze(&[10, 20], 80), Some(vec![10, 20]));
         assert_eq!(squeeze(&[10, 200], 80), Some(vec![10, 65]));
         assert_eq!(squeeze(&[100, 200], 80), Some(vec![37, 37]));
-        assert_eq!(squeeze(&[40; 8], 80), None);
+        assert_eq!(squeeze(&[75, 9, 12, 20], 80), Some(vec![28, 9, 12, 20]));
+        assert_eq!(squeeze(&[75, 9, 15, 13, 20], 80), None);
         assert_eq!(squeeze(&[], 80), Some(vec![]));
     }
 }

@@ -11,13 +11,14 @@ use keytrail_query::{RelationDescription, RelationKind};
 use super::input::Listing;
 use crate::errors::CliError;
 use crate::output::DataWriter;
+use crate::pages::layout::Page;
 use crate::render::{Format, renderer};
 use crate::session::SqlSession;
 
 /// Writes tables and views, or views only, with their summaries.
 pub(crate) async fn list(session: &SqlSession, listing: Listing, format: Format) -> Result<(), CliError> {
     let tables = session.session.table_names();
-    let tables = tables.iter().map(|name| (name.clone(), "table", String::new()));
+    let tables = tables.iter().map(|name| (name.clone(), "table", table_summary(name).to_owned()));
     let views = session.session.views().map(|view| (view.name.clone(), "view", view.summary.clone()));
     let rows: Vec<_> = match listing {
         Listing::All => tables.chain(views).collect(),
@@ -43,7 +44,7 @@ pub(crate) async fn relation(session: &SqlSession, name: &str, is_full: bool, fo
     write_rows(
         &[
             ("column", strings(columns.iter().map(|column| column.name.as_str()))),
-            ("type", strings(columns.iter().map(|column| column.type_name.as_str()))),
+            ("type", strings(columns.iter().map(|column| sql_type(&column.type_name)))),
             ("meaning", strings(columns.iter().map(|column| column.meaning.as_deref().unwrap_or_default()))),
         ],
         format,
@@ -62,23 +63,48 @@ pub(crate) async fn names(session: &SqlSession) -> Vec<String> {
 
 fn write_header(relation: &RelationDescription) -> Result<(), CliError> {
     let mut out = DataWriter::stdout();
+    let mut page = Page::for_destination(out.destination());
     let kind = match relation.kind {
         RelationKind::Table => "table",
         RelationKind::View => "view",
     };
-    writeln!(out, "{kind} {}", relation.name)?;
-    if let Some(summary) = &relation.summary {
-        writeln!(out, "    {summary}")?;
-    }
-    for (label, names) in [("grain", &relation.grain), ("reads", &relation.reads)] {
+    page.heading(&format!("{kind} {}", relation.name));
+    relation.summary.iter().for_each(|summary| page.line(summary));
+    for (label, names) in [("grain:", &relation.grain), ("reads:", &relation.reads)] {
         if !names.is_empty() {
-            writeln!(out, "    {label}: {}", names.join(", "))?;
+            page.fact(label, &names.join(", "));
         }
     }
-    for note in &relation.notes {
-        writeln!(out, "    note:  {note}")?;
-    }
+    relation.notes.iter().for_each(|note| page.fact("note:", note));
+    writeln!(out, "{}", page.into_text())?;
     Ok(out.finish()?)
+}
+
+/// What a table of a lake is, as the views say it of themselves in their headers.
+fn table_summary(name: &str) -> &'static str {
+    match name {
+        "events" => "Every event record, one row each",
+        "log_files" => "The ledger: every log file ever seen and what became of it",
+        "rejects" => "What could not be taken: where it was, why, and its bytes",
+        _ => "",
+    }
+}
+
+/// The engine's type in the words of SQL.
+fn sql_type(engine_type: &str) -> &str {
+    match engine_type {
+        "Utf8" | "Utf8View" | "LargeUtf8" => "text",
+        "Boolean" => "boolean",
+        "Int64" => "bigint",
+        "Int32" => "int",
+        "Float64" => "double",
+        "Date32" => "date",
+        "Binary" | "BinaryView" | "LargeBinary" => "bytea",
+        name if name.starts_with("Timestamp(") => "timestamp",
+        name if name.starts_with("Map(") => "map",
+        name if name.starts_with("Dictionary(") && name.contains("Utf8") => "text",
+        name => name,
+    }
 }
 
 fn strings<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {

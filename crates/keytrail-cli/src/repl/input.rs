@@ -23,7 +23,7 @@ const fn command(word: &'static str, argument: &'static str, summary: &'static s
 
 /// The commands, in the order of the help.
 pub(crate) const COMMANDS: &[PromptCommand] = &[
-    command("\\d", "[NAME]", "list tables and views; with a name, its columns and what they mean"),
+    command("\\d", "[NAME]", "list tables and views; with a name, its columns"),
     command("\\d+", "NAME", "the same with everything that the view's header says"),
     command("\\dv", "", "list views with their summaries"),
     command("\\x", "", "one line per value instead of columns, on or off"),

@@ -11,6 +11,7 @@ mod editor;
 mod input;
 
 use std::io::Write as _;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use keytrail_query::Session;
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 
 use self::editor::{Line, LineEditor, history_path};
 use self::input::{COMMANDS, Input};
+use crate::engine::StatementThreads;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
 use crate::render::Format;
@@ -35,6 +37,7 @@ pub(crate) struct Prompt {
     format: Format,
     is_vertical: bool,
     is_timed: bool,
+    threads: StatementThreads,
 }
 
 /// Whether the prompt goes on.
@@ -45,10 +48,17 @@ enum Next {
 }
 
 impl Prompt {
-    /// A prompt over a session; without a format, rows are tables.
+    /// A prompt over a session, on the threads of the running command; without a format, rows are tables.
     pub(crate) fn new(session: SqlSession, parameters: Vec<(String, String)>, format: Option<Format>) -> Self {
         let format = format.filter(|format| !format.is_binary()).unwrap_or(Format::Table);
-        Self { session, parameters, format, is_vertical: false, is_timed: false }
+        let threads = StatementThreads::of_command();
+        Self { session, parameters, format, is_vertical: false, is_timed: false, threads }
+    }
+
+    /// Whether the time of each statement is shown from the start.
+    pub(crate) fn with_timing(mut self, is_timed: bool) -> Self {
+        self.is_timed = is_timed;
+        self
     }
 
     fn row_format(&self) -> Format {
@@ -56,10 +66,10 @@ impl Prompt {
     }
 
     /// Does what a complete line says.
-    async fn handle(&mut self, line: &str) -> Result<Next, CliError> {
+    async fn handle(&mut self, line: &str, interruption: &Interruption) -> Result<Next, CliError> {
         match input::parse(line) {
             Input::Nothing => {}
-            Input::Sql(sql) => self.run_statements(&sql).await?,
+            Input::Sql(sql) => self.run_statements(&sql, interruption.interrupts()).await?,
             Input::List(listing) => describe::list(&self.session, listing, self.row_format()).await?,
             Input::Describe { name, is_full } => {
                 describe::relation(&self.session, &name, is_full, self.row_format()).await?;
@@ -83,9 +93,7 @@ impl Prompt {
         Ok(Next::Line)
     }
 
-    async fn run_statements(&self, sql: &str) -> Result<(), CliError> {
-        let mut interrupts =
-            Interrupts::listen().map_err(|error| CliError::input_output("cannot listen to Ctrl-C", &error))?;
+    async fn run_statements(&mut self, sql: &str, mut interrupts: Interrupts) -> Result<(), CliError> {
         for statement in Session::split_statements(sql)? {
             match self.run_cancellable(statement, &mut interrupts).await? {
                 Some(outcome) => self.note_outcome(outcome),
@@ -98,16 +106,19 @@ impl Prompt {
         Ok(())
     }
 
-    /// Runs a statement on another thread and leaves it when Ctrl-C comes; none = cancelled.
-    async fn run_cancellable(&self, sql: String, interrupts: &mut Interrupts) -> Result<Option<Outcome>, CliError> {
+    /// Runs a statement on other threads and leaves it when Ctrl-C comes; none = cancelled.
+    async fn run_cancellable(&mut self, sql: String, interrupts: &mut Interrupts) -> Result<Option<Outcome>, CliError> {
         let (session, parameters, format) = (self.session.clone(), self.parameters.clone(), self.row_format());
+        let (running, ended) = mpsc::channel::<()>();
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
+        let run = async move {
+            let _running = running;
             let mut out = DataWriter::stdout();
             let outcome = statements::run(&session, &sql, &parameters, format, &mut out).await;
             out.finish()?;
             outcome
-        });
+        };
+        tasks.spawn_on(run, self.threads.handle());
         tokio::select! {
             Some(joined) = tasks.join_next() => match joined {
                 Ok(outcome) => outcome.map(Some),
@@ -115,19 +126,19 @@ impl Prompt {
             },
             () = interrupts.next() => {
                 tasks.abort_all();
-                // A statement that is still being planned cannot be stopped at once; the prompt does not wait for it.
-                drop(tokio::time::timeout(CANCEL_GRACE, tasks.join_next()).await);
+                // Not a timer of the runtime: a query that computes without a pause keeps that from running, too.
+                let (Ok(()) | Err(_)) = ended.recv_timeout(CANCEL_GRACE);
                 tasks.detach_all();
+                self.threads.leave_behind().map_err(|error| CliError::input_output("cannot start threads", &error))?;
                 Ok(None)
             }
         }
     }
 
     fn note_outcome(&self, outcome: Outcome) {
+        statements::note_rows(outcome);
         if self.is_timed {
-            statements::note_outcome(outcome);
-        } else {
-            output::note(format!("({} {})", outcome.row_count, statements::row_word(outcome.row_count)));
+            statements::note_time(outcome);
         }
     }
 
@@ -156,7 +167,7 @@ pub(crate) async fn run(mut prompt: Prompt, interruption: &Interruption) -> Resu
         let next = match line {
             Line::End => Ok(Next::End),
             Line::Cleared => Ok(Next::Line),
-            Line::Text(text) => prompt.handle(&text).await,
+            Line::Text(text) => prompt.handle(&text, interruption).await,
         };
         match next {
             Ok(Next::Line) => {}
@@ -176,7 +187,8 @@ fn write_help() -> Result<(), CliError> {
     for command in COMMANDS {
         writeln!(out, "{:18} {}", format!("{} {}", command.word, command.argument), command.summary)?;
     }
-    writeln!(out, "\nSQL ends with `;` and may take several lines. Ctrl-C cancels a statement or clears the line.")?;
+    writeln!(out, "\nSQL ends with `;` and may take several lines.")?;
+    writeln!(out, "Ctrl-C cancels a statement or clears the line.")?;
     Ok(out.finish()?)
 }
 
@@ -247,22 +259,22 @@ mod tests {
     #[tokio::test]
     async fn lines_change_settings_and_end_the_prompt() {
         let mut prompt = prompt();
-        assert_eq!(prompt.handle("\\x").await.expect("a setting"), Next::Line);
+        assert_eq!(prompt.handle("\\x", &Interruption::new()).await.expect("a setting"), Next::Line);
         assert_eq!(prompt.row_format(), Format::Vertical);
-        prompt.handle("\\x").await.expect("a setting");
-        prompt.handle("\\format ndjson").await.expect("a setting");
+        prompt.handle("\\x", &Interruption::new()).await.expect("a setting");
+        prompt.handle("\\format ndjson", &Interruption::new()).await.expect("a setting");
         assert_eq!(prompt.row_format(), Format::Ndjson);
-        prompt.handle("\\timing").await.expect("a setting");
+        prompt.handle("\\timing", &Interruption::new()).await.expect("a setting");
         assert!(prompt.is_timed);
-        assert_eq!(prompt.handle("\\q").await.expect("an end"), Next::End);
+        assert_eq!(prompt.handle("\\q", &Interruption::new()).await.expect("an end"), Next::End);
     }
 
     #[tokio::test]
     async fn an_error_leaves_the_prompt_as_it_was() {
         let mut prompt = prompt();
         for line in ["select nonsense;", "select * from nowhere;", "\\nonsense", "\\d nowhere", "copy x to 'y';"] {
-            assert_eq!(prompt.handle(line).await.expect_err(line).exit(), Exit::Usage, "{line}");
+            assert_eq!(prompt.handle(line, &Interruption::new()).await.expect_err(line).exit(), Exit::Usage, "{line}");
         }
-        assert_eq!(prompt.handle("-- a comment").await.expect("nothing"), Next::Line);
+        assert_eq!(prompt.handle("-- a comment", &Interruption::new()).await.expect("nothing"), Next::Line);
     }
 }

@@ -1,0 +1,96 @@
+//! The threads that statements run on, and how to leave threads that do not come back.
+//!
+//! A task is cancelled where it waits; one that computes without a pause keeps its thread. The prompt leaves such
+//! threads behind and goes on with new ones. It knows no statement and no signal.
+
+use std::io;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Deeply nested SQL is planned recursively; pages that are not touched cost nothing.
+pub(crate) const THREAD_STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Threads for a command: one per core.
+///
+/// # Errors
+/// When the system gives no threads.
+pub(crate) fn threads() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()
+}
+
+/// The threads of the prompt's statements.
+pub(crate) struct StatementThreads {
+    handle: Handle,
+    /// Threads of our own, after the first ones were left behind.
+    own: Option<Runtime>,
+}
+
+impl StatementThreads {
+    /// The threads of the running command.
+    pub(crate) fn of_command() -> Self {
+        Self { handle: Handle::current(), own: None }
+    }
+
+    /// Where to spawn.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Leaves the threads to whatever keeps them busy and starts new ones.
+    ///
+    /// # Errors
+    /// When the system gives no threads; the old ones stay.
+    pub(crate) fn leave_behind(&mut self) -> io::Result<()> {
+        let fresh = threads()?;
+        self.handle = fresh.handle().clone();
+        if let Some(left) = self.own.replace(fresh) {
+            left.shutdown_background();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for StatementThreads {
+    fn drop(&mut self) {
+        if let Some(left) = self.own.take() {
+            left.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[test]
+    fn work_that_never_pauses_does_not_hold_up_what_comes_after_it() {
+        let command = threads().expect("threads");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let answer = command.block_on(async {
+            let mut threads = StatementThreads::of_command();
+            let mut stuck = JoinSet::new();
+            for _ in 0..command.metrics().num_workers() {
+                let is_over = Arc::clone(&is_over);
+                let busy = async move {
+                    while !is_over.load(Ordering::Relaxed) {
+                        hint::spin_loop();
+                    }
+                };
+                stuck.spawn_on(busy, threads.handle());
+            }
+            threads.leave_behind().expect("threads");
+            let mut next = JoinSet::new();
+            next.spawn_on(async { 42 }, threads.handle());
+            let answer = next.join_next().await;
+            is_over.store(true, Ordering::Relaxed);
+            answer
+        });
+        assert_eq!(answer.expect("a task").expect("no panic"), 42);
+    }
+}

@@ -1,0 +1,81 @@
+//! Logs and lakes on S3, with the settings that AWS's own tools take from the environment.
+
+use std::process::Command;
+
+use keytrail_testkit::s3::S3Server;
+use keytrail_testkit::trail::{TrailConfig, generate_files, summarize};
+
+use crate::sandbox::{Run, Sandbox};
+
+fn config() -> TrailConfig {
+    TrailConfig { days: 5, ..TrailConfig::with_events(600, 3) }
+}
+
+/// A server with a trail, and a sandbox whose commands reach it.
+struct Remote {
+    sandbox: Sandbox,
+    server: S3Server,
+}
+
+impl Remote {
+    fn new() -> Self {
+        let server = S3Server::start("company-logs");
+        generate_files(&config()).for_each(|file| server.put(&format!("org/{}", file.key), file.bytes));
+        Self { sandbox: Sandbox::new(), server }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.sandbox.keytrail(arguments);
+        command
+            .env("AWS_ACCESS_KEY_ID", self.server.access_key())
+            .env("AWS_SECRET_ACCESS_KEY", self.server.secret_key())
+            .env("AWS_ENDPOINT_URL", self.server.endpoint())
+            .env("AWS_REGION", "eu-central-1");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        self.sandbox.finish(self.command(arguments), "")
+    }
+
+    fn convert(&self) -> Run {
+        self.run(&["convert", "s3://company-logs/org", "--lake", "s3://company-logs/lake", "--allow-http", "--json"])
+    }
+}
+
+fn summary(run: Run) -> serde_json::Value {
+    serde_json::from_str(&run.data()).expect("one JSON line")
+}
+
+#[test]
+fn logs_on_s3_become_a_lake_on_s3_that_answers() {
+    let remote = Remote::new();
+    let facts = summarize(&config());
+    let first = summary(remote.convert());
+    assert_eq!((&first["records"], &first["rows"]), (&facts.api_event_records.into(), &facts.distinct_events.into()));
+    let objects = remote.server.list("lake/events/");
+    let second = summary(remote.convert());
+    assert_eq!((&second["records"], &second["rows"]), (&0.into(), &0.into()));
+    assert_eq!(remote.server.list("lake/events/"), objects, "a second run adds no object");
+
+    let lake = "s3://company-logs/lake";
+    let count = remote.run(&["sql", "--lake", lake, "-c", "select count(*) as n from events"]);
+    assert_eq!(count.data(), format!("n\n{}\n", facts.distinct_events));
+    let key = &facts.facts.busiest_key;
+    let uses = format!("select use_count from kms_key_usage where key_arn = '{key}'");
+    let uses = remote.run(&["sql", "--lake", lake, "-c", &uses]).data();
+    let answer = summary(remote.run(&["key", key, "--lake", lake, "--format", "json"]));
+    assert_eq!(uses, format!("use_count\n{}\n", answer["usage"]["use_count"]));
+    assert_eq!(remote.run(&["check", "--lake", lake]).code(), Some(0));
+}
+
+#[test]
+fn keys_that_are_wrong_are_told_and_shown_nowhere() {
+    let remote = Remote::new();
+    let mut command = remote.command(&["convert", "s3://company-logs/org", "--lake", "lake"]);
+    command.env("AWS_SECRET_ACCESS_KEY", "a-secret-that-is-wrong");
+    let run = remote.sandbox.finish(command, "");
+    assert!(run.code() != Some(0) && run.stdout.is_empty(), "{run}");
+    assert!(run.stderr.contains("s3://company-logs/org"), "the message names the place: {run}");
+    assert!(!run.stderr.contains("a-secret-that-is-wrong"), "{run}");
+}
