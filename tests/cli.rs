@@ -7,6 +7,8 @@
 mod convert;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "cli/s3.rs"]
+mod s3;
 #[path = "cli/sandbox.rs"]
 mod sandbox;
 #[path = "cli/signals.rs"]
