@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 
+use buoyant_kernel::Error as KernelError;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
 
@@ -125,12 +126,36 @@ impl LakeError {
             DeltaTableError::Transaction { source: TransactionError::UnsupportedTableFeatures(features) } => {
                 Self::NewerFormat { place, found: format!("Delta features {features:?}"), known: "none".to_owned() }
             }
+            DeltaTableError::KernelError(source) => Self::kernel(&place, source),
             source @ (DeltaTableError::InvalidJsonLog { .. }
             | DeltaTableError::Parquet { .. }
             | DeltaTableError::Arrow { .. }
             | DeltaTableError::InvalidStatsJson { .. }
             | DeltaTableError::MetadataError(_)) => Self::corrupt(&place, source),
             source => Self::Log { place, source: Box::new(source) },
+        }
+    }
+
+    /// Sorts an error of the log library's kernel into a kind: it tells its source in no other way than this.
+    fn kernel(place: &dyn Display, source: KernelError) -> Self {
+        match source {
+            KernelError::Backtraced { source, .. } => Self::kernel(place, *source),
+            KernelError::ObjectStore(source) => Self::storage(place, source),
+            KernelError::Parquet(source) => Self::parquet(place, source),
+            KernelError::Unsupported(found) => {
+                Self::NewerFormat { place: place.to_string(), found, known: "none of that".to_owned() }
+            }
+            source @ (KernelError::Arrow(_)
+            | KernelError::FileNotFound(_)
+            | KernelError::MalformedJson(_)
+            | KernelError::MissingMetadata
+            | KernelError::MissingProtocol
+            | KernelError::MissingMetadataAndProtocol
+            | KernelError::MissingVersion
+            | KernelError::InvalidProtocol(_)
+            | KernelError::InvalidCheckpoint(_)
+            | KernelError::Schema(_)) => Self::corrupt(place, source),
+            source => Self::Log { place: place.to_string(), source: Box::new(DeltaTableError::KernelError(source)) },
         }
     }
 

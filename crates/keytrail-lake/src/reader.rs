@@ -72,7 +72,8 @@ impl Table {
         let batches = read_some(self, file, Some(columns)).await?;
         Ok(batches.map(move |batch| {
             let batch = batch?;
-            let indices = wanted.iter().map(|name| batch.schema().index_of(name)).collect::<std::result::Result<Vec<_>, _>>();
+            let indices =
+                wanted.iter().map(|name| batch.schema().index_of(name)).collect::<std::result::Result<Vec<_>, _>>();
             indices.and_then(|indices| batch.project(&indices)).map_err(|error| LakeError::corrupt(&name, error))
         }))
     }
@@ -94,9 +95,7 @@ async fn read_some(
     let reader = ObjectReader::try_new(table, file)?;
     let metadata = Arc::new(reader.clone().read_metadata().await.map_err(failed)?);
     let mask = match columns {
-        Some(columns) => {
-            ProjectionMask::columns(metadata.file_metadata().schema_descr(), columns.iter().copied())
-        }
+        Some(columns) => ProjectionMask::columns(metadata.file_metadata().schema_descr(), columns.iter().copied()),
         None => ProjectionMask::all(),
     };
     let batch_rows = batch_rows(&metadata, &mask);
@@ -112,7 +111,8 @@ fn batch_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
     let sizes = metadata.row_groups().iter().map(|group| {
         let chunks = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
         // A dictionary hides how long texts are once they are decoded, so both sizes are looked at.
-        let sizes = chunks.map(|(_, chunk)| chunk.uncompressed_size().max(chunk.unencoded_byte_array_data_bytes().unwrap_or(0)));
+        let sizes = chunks
+            .map(|(_, chunk)| chunk.uncompressed_size().max(chunk.unencoded_byte_array_data_bytes().unwrap_or(0)));
         u64::try_from(sizes.sum::<i64>() / group.num_rows().max(1)).unwrap_or(0)
     });
     let bytes_per_row = sizes.max().unwrap_or(0).max(1);

@@ -59,6 +59,14 @@ impl Storage {
         Self::new(Location::memory(), Arc::new(InMemory::new()), Path::default(), url)
     }
 
+    /// A bucket in memory; its location says S3, and what is done for S3 only is done.
+    #[cfg(test)]
+    pub(crate) fn in_memory_at(location: &Location) -> Self {
+        let (_bucket, prefix) = location.as_s3().expect("an S3 location");
+        let url = Url::parse("s3://bucket").expect("a constant URL");
+        Self::new(location.clone(), Arc::new(InMemory::new()), Path::from(prefix), url)
+    }
+
     fn new(location: Location, store: Arc<dyn ObjectStore>, prefix: Path, url: Url) -> Self {
         let name = location.to_string();
         let folder = location.as_local_path().map(Into::into);

@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 use super::fixtures::*;
@@ -29,6 +30,8 @@ enum Fault {
     ConflictWithoutObject,
     /// It is not applied.
     Failure,
+    /// The server does not know conditions, and overwrites.
+    ConditionIgnored,
 }
 
 /// A store that follows a script at each write of a commit.
@@ -36,6 +39,14 @@ enum Fault {
 struct Faulty {
     inner: Arc<dyn ObjectStore>,
     script: Mutex<VecDeque<Fault>>,
+    /// Whether every read fails.
+    is_unreadable: bool,
+}
+
+impl Faulty {
+    fn new(inner: Arc<dyn ObjectStore>, script: &[Fault]) -> Self {
+        Self { inner, script: Mutex::new(script.iter().copied().collect()), is_unreadable: false }
+    }
 }
 
 impl fmt::Display for Faulty {
@@ -55,8 +66,7 @@ fn already_exists(location: &Path) -> Error {
 #[async_trait]
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let is_commit = location.as_ref().ends_with(".json") && options.mode == PutMode::Create;
-        let fault = match is_commit {
+        let fault = match options.mode == PutMode::Create {
             true => self.script.lock().expect("no panic").pop_front().unwrap_or(Fault::None),
             false => Fault::None,
         };
@@ -68,6 +78,7 @@ impl ObjectStore for Faulty {
             }
             Fault::ConflictWithoutObject => Err(already_exists(location)),
             Fault::Failure => Err(failure()),
+            Fault::ConditionIgnored => self.inner.put_opts(location, payload, PutMode::Overwrite.into()).await,
         }
     }
 
@@ -80,7 +91,10 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
+        match self.is_unreadable {
+            true => Err(failure()),
+            false => self.inner.get_opts(location, options).await,
+        }
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -104,8 +118,7 @@ impl ObjectStore for Faulty {
 async fn faulty_lake(script: &[Fault]) -> (Lake, Lake) {
     let storage = Storage::in_memory();
     let sound = new_lake(&storage).await;
-    let script = Mutex::new(script.iter().copied().collect());
-    let faulty = storage.with_store(|inner| Arc::new(Faulty { inner, script }));
+    let faulty = storage.with_store(|inner| Arc::new(Faulty::new(inner, script)));
     (Lake::open_in(faulty, spec()).await.expect("a lake"), sound)
 }
 
@@ -171,8 +184,7 @@ async fn a_compaction_in_doubt_lands_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn creating_in_doubt_ends_with_a_lake() {
     for script in [[Fault::ReplyLost; 2], [Fault::OwnRetryRefused; 2]] {
-        let script = Mutex::new(VecDeque::from(script));
-        let storage = Storage::in_memory().with_store(|inner| Arc::new(Faulty { inner, script }));
+        let storage = Storage::in_memory().with_store(|inner| Arc::new(Faulty::new(inner, &script)));
         let lake = Lake::create_or_open_in(storage, spec()).await.expect("a lake");
         append_rows(lake.table("events"), &partition(KMS, "2024-01"), &rows(1, 10)).await;
         assert_eq!(read_sorted(lake.table("events")).await, sorted(rows(1, 10)));
@@ -214,4 +226,42 @@ async fn a_disk_full_at_any_step_loses_and_doubles_nothing() {
             return;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_overwrites_is_refused_before_the_first_write() {
+    let location = Location::parse("s3://bucket/lake").expect("a location");
+    // Each table that is created asks anew after a refusal.
+    let overwriting = [Fault::None, Fault::ConditionIgnored, Fault::None, Fault::ConditionIgnored];
+    for (script, is_refused) in [(&[][..], false), (&overwriting, true)] {
+        let bucket = Storage::in_memory_at(&location);
+        let store = bucket.store();
+        let storage = bucket.with_store(|inner| Arc::new(Faulty::new(inner, script)));
+        let created = Lake::create_or_open_in(storage, spec()).await;
+        assert_eq!(matches!(created, Err(LakeError::Unsupported { .. })), is_refused, "{created:?}");
+        let objects: Vec<ObjectMeta> = store.list(None).try_collect().await.expect("a listing");
+        assert!(objects.iter().all(|object| object.location.as_ref().starts_with("lake/")), "{objects:?}");
+        assert_eq!(objects.len(), if is_refused { 0 } else { 2 }, "{objects:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_be_reached_or_read_is_told_apart() {
+    let (faulty, sound) = faulty_lake(&[]).await;
+    let commit = sound.storage().path_of("events/_delta_log/00000000000000000001.json").expect("a path");
+    let unreadable =
+        sound.storage().clone().with_store(|inner| Arc::new(Faulty { is_unreadable: true, ..Faulty::new(inner, &[]) }));
+    let error = Lake::open_in(unreadable, spec()).await.expect_err("a failing store");
+    assert!(matches!(error, LakeError::Storage { .. }), "{error:?}");
+    for text in ["{", "{\"add\":", "not json", "{\"add\":{\"path\":5}}"] {
+        sound.storage().store().put(&commit, text.into()).await.expect("a damaged commit");
+        let error = faulty.table("events").snapshot().await.expect_err(text);
+        assert!(matches!(error, LakeError::Corrupt { .. }), "{text}: {error:?}");
+    }
+    sound.storage().store().delete(&commit).await.expect("a healed log");
+    let first = sound.storage().path_of("events/_delta_log/00000000000000000000.json").expect("a path");
+    append_rows(sound.table("events"), &partition(KMS, "2024-01"), &rows(1, 10)).await;
+    sound.storage().store().delete(&first).await.expect("a gap");
+    let error = Lake::open_in(sound.storage().clone(), spec()).await.expect_err("a gap");
+    assert!(matches!(error, LakeError::Corrupt { .. }), "{error:?}");
 }
