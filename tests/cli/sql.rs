@@ -42,7 +42,7 @@ fn statements_stop_at_the_first_failure() {
     1
     -- stderr
     error: cannot understand the statement
-    caused by: sql parser error: Expected: an SQL statement, found: selec at Line: 1, Column: 2
+    caused by: Expected: an SQL statement, found: selec at Line: 1, Column: 2
     ");
 }
 
@@ -221,13 +221,14 @@ fn later_commands_say_so_and_are_not_advertised() {
       -h, --help        Print help
       -V, --version     Print version
 
-    Exit codes: 0 done, 2 usage or SQL error, 3 incomplete (input was rejected), 4 integrity failure,
-    10 not a lake or a newer one, 66 no such input, 69 service not available, 74 reading or writing
-    failed,
-    75 another writer was faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
+    Exit codes: 0 done, 2 usage or SQL error, 3 incomplete (input was rejected),
+    4 integrity failure, 10 not a lake or a newer one, 66 no such input,
+    69 service not available, 74 reading or writing failed, 75 another writer was
+    faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
 
-    `KEYTRAIL_LAKE` is the default of --lake. AWS settings are taken as AWS's own tools take them
-    (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, SSO, roles, instance metadata).
+    `KEYTRAIL_LAKE` is the default of --lake. AWS settings are taken as AWS's own
+    tools take them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, SSO, roles,
+    instance metadata).
     ");
 }
 
