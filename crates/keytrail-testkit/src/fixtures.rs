@@ -60,7 +60,10 @@ fn checksum(text: &str) -> u64 {
 
 /// The `resources` member for some ARNs of the account.
 pub fn resources(arns: &[&str]) -> String {
-    let items: Vec<_> = arns.iter().map(|arn| format!(r#"{{"accountId":"{ACCOUNT_ID}","type":"AWS::KMS::Key","ARN":"{arn}"}}"#)).collect();
+    let items: Vec<_> = arns
+        .iter()
+        .map(|arn| format!(r#"{{"accountId":"{ACCOUNT_ID}","type":"AWS::KMS::Key","ARN":"{arn}"}}"#))
+        .collect();
     format!("[{}]", items.join(","))
 }
 
@@ -138,7 +141,10 @@ pub const IDENTITIES: [(&str, &str); 16] = [
         "function role in scope of its function",
         r#"{"type":"AssumedRole","principalId":"AROAEXAMPLE4:checkout","arn":"arn:aws:sts::111122223333:assumed-role/Checkout/checkout","accountId":"111122223333","accessKeyId":"ASIAEXAMPLE4","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROAEXAMPLE4","arn":"arn:aws:iam::111122223333:role/Checkout","accountId":"111122223333","userName":"Checkout"},"attributes":{"creationDate":"2026-03-04T05:00:00Z","mfaAuthenticated":"false"}},"inScopeOf":{"sourceArn":"arn:aws:lambda:us-east-1:111122223333:function:checkout","sourceAccount":"111122223333","issuerType":"AWS::Lambda::Function","credentialsIssuedTo":"arn:aws:lambda:us-east-1:111122223333:function:checkout"}}"#,
     ),
-    ("user", r#"{"type":"IAMUser","principalId":"AIDAEXAMPLE","arn":"arn:aws:iam::111122223333:user/alice","accountId":"111122223333","accessKeyId":"AKIAEXAMPLE","userName":"alice"}"#),
+    (
+        "user",
+        r#"{"type":"IAMUser","principalId":"AIDAEXAMPLE","arn":"arn:aws:iam::111122223333:user/alice","accountId":"111122223333","accessKeyId":"AKIAEXAMPLE","userName":"alice"}"#,
+    ),
     (
         "root",
         r#"{"type":"Root","principalId":"111122223333","arn":"arn:aws:iam::111122223333:root","accountId":"111122223333","accessKeyId":"","sessionContext":{"attributes":{"creationDate":"2026-03-04T05:00:00Z","mfaAuthenticated":"true"}}}"#,
@@ -147,7 +153,10 @@ pub const IDENTITIES: [(&str, &str); 16] = [
         "federated user",
         r#"{"type":"FederatedUser","principalId":"111122223333:bob","arn":"arn:aws:sts::111122223333:federated-user/bob","accountId":"111122223333","accessKeyId":"ASIAEXAMPLE5","sessionContext":{"sessionIssuer":{"type":"IAMUser","principalId":"AIDAEXAMPLE6","arn":"arn:aws:iam::111122223333:user/broker","accountId":"111122223333","userName":"broker"},"attributes":{"creationDate":"2026-03-04T05:00:00Z","mfaAuthenticated":"false"}}}"#,
     ),
-    ("web identity", r#"{"type":"WebIdentityUser","principalId":"accounts.google.com:app:user","userName":"user","identityProvider":"accounts.google.com"}"#),
+    (
+        "web identity",
+        r#"{"type":"WebIdentityUser","principalId":"accounts.google.com:app:user","userName":"user","identityProvider":"accounts.google.com"}"#,
+    ),
     ("saml", r#"{"type":"SAMLUser","principalId":"idp:jo","userName":"jo","identityProvider":"idp"}"#),
     ("account", r#"{"type":"AWSAccount","principalId":"AROAFOREIGN:session","accountId":"999988887777"}"#),
     ("service", r#"{"type":"AWSService","invokedBy":"cloudtrail.amazonaws.com"}"#),
@@ -175,10 +184,26 @@ const REFERENCE: &str = r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab"}"#;
 
 /// The cryptographic operations on one key.
 const CRYPTOGRAPHIC: [OperationParts; 13] = [
-    ("Encrypt", r#"{"keyId":"alias/example","encryptionContext":{"Department":"Engineering"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}"#, "null"),
-    ("Decrypt", r#"{"encryptionContext":{"aws:s3:arn":"arn:aws:s3:::bucket/key"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}"#, "null"),
-    ("GenerateDataKey", r#"{"keyId":"alias/example","keySpec":"AES_256","encryptionContext":{"a":"1","b":"2"}}"#, "null"),
-    ("GenerateDataKeyWithoutPlaintext", r#"{"keyId":"alias/example","numberOfBytes":64,"encryptionContext":{"aws:ebs:id":"vol-0123456789abcdef0"}}"#, "null"),
+    (
+        "Encrypt",
+        r#"{"keyId":"alias/example","encryptionContext":{"Department":"Engineering"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}"#,
+        "null",
+    ),
+    (
+        "Decrypt",
+        r#"{"encryptionContext":{"aws:s3:arn":"arn:aws:s3:::bucket/key"},"encryptionAlgorithm":"SYMMETRIC_DEFAULT"}"#,
+        "null",
+    ),
+    (
+        "GenerateDataKey",
+        r#"{"keyId":"alias/example","keySpec":"AES_256","encryptionContext":{"a":"1","b":"2"}}"#,
+        "null",
+    ),
+    (
+        "GenerateDataKeyWithoutPlaintext",
+        r#"{"keyId":"alias/example","numberOfBytes":64,"encryptionContext":{"aws:ebs:id":"vol-0123456789abcdef0"}}"#,
+        "null",
+    ),
     ("GenerateDataKeyPair", r#"{"keyId":"alias/example","keyPairSpec":"RSA_3072","encryptionContext":{}}"#, "null"),
     ("GenerateDataKeyPairWithoutPlaintext", r#"{"keyId":"alias/example","keyPairSpec":"ECC_NIST_P256"}"#, "null"),
     ("Sign", r#"{"keyId":"alias/example","messageType":"RAW","signingAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#, "null"),
@@ -197,7 +222,11 @@ const METADATA: [OperationParts; 10] = [
     ("GetKeyPolicy", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","policyName":"default"}"#, "null"),
     ("GetKeyRotationStatus", REFERENCE, "null"),
     ("GetKeyLastUsage", REFERENCE, "null"),
-    ("GetParametersForImport", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","wrappingAlgorithm":"RSAES_OAEP_SHA_256","wrappingKeySpec":"RSA_2048"}"#, "null"),
+    (
+        "GetParametersForImport",
+        r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","wrappingAlgorithm":"RSAES_OAEP_SHA_256","wrappingKeySpec":"RSA_2048"}"#,
+        "null",
+    ),
     ("ListGrants", REFERENCE, "null"),
     ("ListKeyPolicies", REFERENCE, "null"),
     ("ListResourceTags", REFERENCE, "null"),
@@ -218,7 +247,11 @@ const MANAGEMENT: [OperationParts; 22] = [
     ),
     ("UpdatePrimaryRegion", r#"{"keyId":"mrk-1234abcd12ab34cd56ef1234567890ab","primaryRegion":"us-west-2"}"#, "null"),
     ("EnableKey", REFERENCE, "null"),
-    ("DisableKey", REFERENCE, r#"{"keyId":"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"}"#),
+    (
+        "DisableKey",
+        REFERENCE,
+        r#"{"keyId":"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"}"#,
+    ),
     ("EnableKeyRotation", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","rotationPeriodInDays":90}"#, "null"),
     ("DisableKeyRotation", REFERENCE, "null"),
     ("RotateKeyOnDemand", REFERENCE, REFERENCE),
@@ -228,20 +261,36 @@ const MANAGEMENT: [OperationParts; 22] = [
         r#"{"keyId":"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab","keyState":"PendingDeletion","deletionDate":"Mar 11, 2026, 12:00:00 AM","pendingWindowInDays":7}"#,
     ),
     ("CancelKeyDeletion", REFERENCE, "null"),
-    ("ImportKeyMaterial", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","expirationModel":"KEY_MATERIAL_EXPIRES","validTo":"May 21, 2026, 5:47:45 AM"}"#, "null"),
+    (
+        "ImportKeyMaterial",
+        r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","expirationModel":"KEY_MATERIAL_EXPIRES","validTo":"May 21, 2026, 5:47:45 AM"}"#,
+        "null",
+    ),
     ("DeleteImportedKeyMaterial", REFERENCE, "null"),
-    ("PutKeyPolicy", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","policyName":"default","policy":"{\"Version\":\"2012-10-17\"}"}"#, "null"),
+    (
+        "PutKeyPolicy",
+        r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","policyName":"default","policy":"{\"Version\":\"2012-10-17\"}"}"#,
+        "null",
+    ),
     (
         "CreateGrant",
         r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","constraints":{"encryptionContextSubset":{"aws:ebs:id":"vol-0123456789abcdef0"}},"granteePrincipal":"111122223333:aws:ec2-infrastructure:i-0123456789abcdef0","operations":["Decrypt"]}"#,
         r#"{"grantId":"f020fe75197b93991dc8491d6f19dd3cebb24ee62277a05914386724f3d48758"}"#,
     ),
-    ("RevokeGrant", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","grantId":"f020fe75197b93991dc8491d6f19dd3cebb24ee62277a05914386724f3d48758"}"#, "null"),
+    (
+        "RevokeGrant",
+        r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","grantId":"f020fe75197b93991dc8491d6f19dd3cebb24ee62277a05914386724f3d48758"}"#,
+        "null",
+    ),
     ("RetireGrant", "null", "null"),
     ("CreateAlias", r#"{"aliasName":"alias/example","targetKeyId":"1234abcd-12ab-34cd-56ef-1234567890ab"}"#, "null"),
     ("UpdateAlias", r#"{"aliasName":"alias/example","targetKeyId":"1234abcd-12ab-34cd-56ef-1234567890ab"}"#, "null"),
     ("DeleteAlias", r#"{"aliasName":"alias/example"}"#, "null"),
-    ("TagResource", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","tags":[{"tagKey":"owner","tagValue":"me"}]}"#, "null"),
+    (
+        "TagResource",
+        r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","tags":[{"tagKey":"owner","tagValue":"me"}]}"#,
+        "null",
+    ),
     ("UntagResource", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","tagKeys":["owner"]}"#, "null"),
     ("UpdateKeyDescription", r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","description":"new"}"#, "null"),
 ];
@@ -297,33 +346,66 @@ fn on_key((event_name, request, response): OperationParts, is_cryptographic: boo
         "UpdateAlias" | "DeleteAlias" => &[ALIAS_ARN, KEY_ARN],
         _ => &[KEY_ARN],
     };
-    let mut record = record(event_name).with("requestParameters", request).with("responseElements", response).with("resources", &resources(arns));
+    let mut record = record(event_name)
+        .with("requestParameters", request)
+        .with("responseElements", response)
+        .with("resources", &resources(arns));
     record = record.with("readOnly", if is_write { "false" } else { "true" });
     if event_name == "RetireGrant" {
-        record = record.with("additionalEventData", r#"{"grantId":"f020fe75197b93991dc8491d6f19dd3cebb24ee62277a05914386724f3d48758"}"#);
+        record = record.with(
+            "additionalEventData",
+            r#"{"grantId":"f020fe75197b93991dc8491d6f19dd3cebb24ee62277a05914386724f3d48758"}"#,
+        );
     }
     OperationFixture { event_name, record, key_arn: Some(KEY_ARN), source_key_arn: None, is_cryptographic, is_write }
 }
 
 fn without_key(event_name: &'static str, request: &str, reads: bool) -> OperationFixture {
-    let mut record = record(event_name).with("requestParameters", request).with("readOnly", if reads { "true" } else { "false" });
+    let mut record =
+        record(event_name).with("requestParameters", request).with("readOnly", if reads { "true" } else { "false" });
     record = if event_name == "GenerateRandom" { record.with("resources", "[]") } else { record.without("resources") };
-    OperationFixture { event_name, record, key_arn: None, source_key_arn: None, is_cryptographic: event_name == "GenerateRandom", is_write: !reads }
+    OperationFixture {
+        event_name,
+        record,
+        key_arn: None,
+        source_key_arn: None,
+        is_cryptographic: event_name == "GenerateRandom",
+        is_write: !reads,
+    }
 }
 
 fn by_kms(event_name: &'static str) -> OperationFixture {
     let details = r#"{"keyId":"1234abcd-12ab-34cd-56ef-1234567890ab","rotationType":"AUTOMATIC"}"#;
-    let mut record = record(event_name).with("userIdentity", IDENTITIES[13].1).with("readOnly", "false").with_text("eventType", "AwsServiceEvent").without("requestID");
+    let mut record = record(event_name)
+        .with("userIdentity", IDENTITIES[13].1)
+        .with("readOnly", "false")
+        .with_text("eventType", "AwsServiceEvent")
+        .without("requestID");
     if event_name != "SynchronizeMultiRegionKey" {
         record = record.with("serviceEventDetails", details);
     }
-    OperationFixture { event_name, record, key_arn: Some(KEY_ARN), source_key_arn: None, is_cryptographic: false, is_write: true }
+    OperationFixture {
+        event_name,
+        record,
+        key_arn: Some(KEY_ARN),
+        source_key_arn: None,
+        is_cryptographic: false,
+        is_write: true,
+    }
 }
 
 fn re_encrypt() -> OperationFixture {
     let request = r#"{"sourceEncryptionAlgorithm":"SYMMETRIC_DEFAULT","sourceEncryptionContext":{"Project":"Alpha","Department":"Engineering"},"destinationKeyId":"0987dcba-09fe-87dc-65ba-ab0987654321","destinationEncryptionAlgorithm":"SYMMETRIC_DEFAULT","destinationEncryptionContext":{"Level":"3A"}}"#;
-    let record = record("ReEncrypt").with("requestParameters", request).with("resources", &resources(&[KEY_ARN, OTHER_KEY_ARN]));
-    OperationFixture { event_name: "ReEncrypt", record, key_arn: Some(OTHER_KEY_ARN), source_key_arn: Some(KEY_ARN), is_cryptographic: true, is_write: false }
+    let record =
+        record("ReEncrypt").with("requestParameters", request).with("resources", &resources(&[KEY_ARN, OTHER_KEY_ARN]));
+    OperationFixture {
+        event_name: "ReEncrypt",
+        record,
+        key_arn: Some(OTHER_KEY_ARN),
+        source_key_arn: Some(KEY_ARN),
+        is_cryptographic: true,
+        is_write: false,
+    }
 }
 
 /// One record for each type oddity of real logs, by its name. All are valid JSON and API events.
@@ -390,13 +472,22 @@ pub fn containers() -> Vec<ContainerFixture> {
     let (one, two) = (record("Decrypt").text(), record("Encrypt").text());
     let file = format!("{{\"Records\":[{one},{two}]}}");
     let both = vec![one.clone(), two.clone()];
-    let fixture = |name, bytes: Vec<u8>, records: &[String]| ContainerFixture { name, bytes, kind: FileKind::Events, records: records.to_vec() };
+    let fixture = |name, bytes: Vec<u8>, records: &[String]| ContainerFixture {
+        name,
+        bytes,
+        kind: FileKind::Events,
+        records: records.to_vec(),
+    };
     let mut fixtures = vec![
         fixture("log file", gzip(file.as_bytes()), &both),
         fixture("log file, not compressed", file.clone().into_bytes(), &both),
         fixture("log file, compressed twice", gzip(&gzip(file.as_bytes())), &both),
         fixture("log file with byte order mark", format!("\u{feff}{file}").into_bytes(), &both),
-        fixture("log file, pretty", format!("{{\n  \"Records\" : [\n    {one},\r\n    {two}\n  ]\n}}\n").into_bytes(), &both),
+        fixture(
+            "log file, pretty",
+            format!("{{\n  \"Records\" : [\n    {one},\r\n    {two}\n  ]\n}}\n").into_bytes(),
+            &both,
+        ),
         fixture("empty log file", gzip(b"{\"Records\":[]}"), &[]),
         fixture("array", format!("[{one}, {two}]").into_bytes(), &both),
         fixture("bare event", one.clone().into_bytes(), &both[..1]),
@@ -412,10 +503,14 @@ pub fn containers() -> Vec<ContainerFixture> {
 fn other_kinds(record: &str) -> Vec<ContainerFixture> {
     let digest = r#"{"awsAccountId":"111122223333","digestStartTime":"2026-03-04T05:00:00Z","digestEndTime":"2026-03-04T06:00:00Z","digestS3Bucket":"b","digestS3Object":"AWSLogs/x","newestEventTime":null,"oldestEventTime":null,"previousDigestSignature":null,"logFiles":[]}"#;
     let insight = r#"{"Records":[{"eventVersion":"1.08","eventTime":"2026-03-04T05:06:07Z","awsRegion":"us-east-1","eventID":"i-1","eventType":"AwsCloudTrailInsight","recipientAccountId":"111122223333","sharedEventID":"s","insightDetails":{"state":"Start","eventSource":"kms.amazonaws.com","eventName":"Decrypt","insightType":"ApiCallRateInsight"},"eventCategory":"Insight"}]}"#;
-    let network = format!("{{\"Records\":[{}]}}", record.replace("\"Management\"", "\"NetworkActivity\"").replace("AwsApiCall", "AwsVpceEvent"));
+    let network = format!(
+        "{{\"Records\":[{}]}}",
+        record.replace("\"Management\"", "\"NetworkActivity\"").replace("AwsApiCall", "AwsVpceEvent")
+    );
     let aggregated = r#"[{"eventVersion":"1.0","accountId":"111122223333","eventId":"a-1","eventCategory":"Aggregated","eventType":"AwsAggregatedEvent","awsRegion":"us-east-1","eventSource":"s3.amazonaws.com","timeWindow":{"windowStart":"2026-03-04 05:00:00","windowEnd":"2026-03-04 05:05:00","windowSize":"PT5M"},"summary":{}}]"#;
     let notification = r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"2026-03-04T05:06:07.000Z","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"AWSLogs/x"}}}]}"#;
-    let fixture = |name, text: &str, kind| ContainerFixture { name, bytes: gzip(text.as_bytes()), kind, records: Vec::new() };
+    let fixture =
+        |name, text: &str, kind| ContainerFixture { name, bytes: gzip(text.as_bytes()), kind, records: Vec::new() };
     vec![
         fixture("digest", digest, FileKind::Digest),
         fixture("insight", insight, FileKind::Insight),
@@ -438,7 +533,9 @@ pub fn log_file<S: AsRef<str>>(records: &[S]) -> Vec<u8> {
 /// When the stamp is shorter than a date.
 pub fn log_file_key(account_id: &str, region: &str, stamp: &str, unique: &str) -> String {
     let (year, month, day) = (&stamp[..4], &stamp[4..6], &stamp[6..8]);
-    format!("AWSLogs/{account_id}/CloudTrail/{region}/{year}/{month}/{day}/{account_id}_CloudTrail_{region}_{stamp}_{unique}.json.gz")
+    format!(
+        "AWSLogs/{account_id}/CloudTrail/{region}/{year}/{month}/{day}/{account_id}_CloudTrail_{region}_{stamp}_{unique}.json.gz"
+    )
 }
 
 /// One gzip member; equal bytes give equal members.
@@ -494,7 +591,12 @@ mod tests {
         for fixture in containers() {
             let (kind, records) = read_file(&fixture.bytes).unwrap();
             assert_eq!(kind, fixture.kind, "{}", fixture.name);
-            assert_eq!(records.into_iter().map(|record| record.text).collect::<Vec<_>>(), fixture.records, "{}", fixture.name);
+            assert_eq!(
+                records.into_iter().map(|record| record.text).collect::<Vec<_>>(),
+                fixture.records,
+                "{}",
+                fixture.name
+            );
         }
     }
 

@@ -94,8 +94,14 @@ const CRYPTOGRAPHIC: [&str; 15] = [
     "GenerateRandom",
 ];
 
-const WITH_CONTEXT: [&str; 6] =
-    ["Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"];
+const WITH_CONTEXT: [&str; 6] = [
+    "Encrypt",
+    "Decrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+];
 
 /// Management writes, and what KMS itself does to keys.
 const WRITES: [&str; 31] = [
@@ -149,7 +155,10 @@ pub(super) fn member<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
 }
 
 pub(super) fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
-    path.iter().try_fold(value, |value, name| member(value, name)).and_then(Value::as_str).filter(|text| !text.is_empty())
+    path.iter()
+        .try_fold(value, |value, name| member(value, name))
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
 }
 
 fn is_key_arn(text: &str) -> bool {
@@ -168,7 +177,12 @@ impl KmsEvent {
             return None;
         }
         let owned = |path: &[&str]| text_at(value, path).map(str::to_owned);
-        let principal = [&["userIdentity", "sessionContext", "sessionIssuer", "arn"][..], &["userIdentity", "arn"], &["userIdentity", "invokedBy"], &["userIdentity", "principalId"]];
+        let principal = [
+            &["userIdentity", "sessionContext", "sessionIssuer", "arn"][..],
+            &["userIdentity", "arn"],
+            &["userIdentity", "invokedBy"],
+            &["userIdentity", "principalId"],
+        ];
         Some(Self {
             event_id: event.event_id.clone(),
             recipient_account_id: event.recipient_account_id.clone(),
@@ -211,9 +225,17 @@ fn touches(value: &Value) -> Vec<Touch> {
 /// Destination always, source where its key is known.
 fn touches_of_pair(value: &Value) -> Vec<Touch> {
     let (source, destination) = pair_of_keys(value);
-    let mut touches = vec![Touch { role: KeyRole::Destination, key_arn: destination, context: context_at(value, "destinationEncryptionContext") }];
+    let mut touches = vec![Touch {
+        role: KeyRole::Destination,
+        key_arn: destination,
+        context: context_at(value, "destinationEncryptionContext"),
+    }];
     if source.is_some() {
-        touches.push(Touch { role: KeyRole::Source, key_arn: source, context: context_at(value, "sourceEncryptionContext") });
+        touches.push(Touch {
+            role: KeyRole::Source,
+            key_arn: source,
+            context: context_at(value, "sourceEncryptionContext"),
+        });
     }
     touches
 }
@@ -221,7 +243,12 @@ fn touches_of_pair(value: &Value) -> Vec<Touch> {
 /// The key ARNs of `resources`, in order.
 fn resource_keys(value: &Value) -> Vec<String> {
     let Some(Value::Array(items)) = member(value, "resources") else { return Vec::new() };
-    items.iter().filter_map(|item| item.as_str().or_else(|| text_at(item, &["ARN"]))).filter(|arn| is_key_arn(arn)).map(str::to_owned).collect()
+    items
+        .iter()
+        .filter_map(|item| item.as_str().or_else(|| text_at(item, &["ARN"])))
+        .filter(|arn| is_key_arn(arn))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn single_key(value: &Value) -> Option<String> {
@@ -268,7 +295,11 @@ fn built_from_id(value: &Value, path: &[&str], account: Option<&str>) -> Option<
 /// A key ARN in the text of the error, without the punctuation after it.
 fn key_in_message(value: &Value) -> Option<String> {
     let message = text_at(value, &["errorMessage"])?;
-    message.split([' ', '\'', '"', ',', '(', ')']).map(|word| word.trim_end_matches(['.', ':', ';'])).find(|word| is_key_arn(word)).map(str::to_owned)
+    message
+        .split([' ', '\'', '"', ',', '(', ')'])
+        .map(|word| word.trim_end_matches(['.', ':', ';']))
+        .find(|word| is_key_arn(word))
+        .map(str::to_owned)
 }
 
 /// Source and destination key of a ReEncrypt.

@@ -23,7 +23,8 @@ use sha2::{Digest as _, Sha256};
 pub use kms::{KeyRole, KmsEvent, Touch};
 pub use read::{FileKind, RecordText, read_file};
 pub use views::{
-    CoverageRow, EncryptionContextRow, FailedAttemptRow, KeyPrincipalRow, KeyServiceRow, KeyUsageDailyRow, KeyUsageRow, KmsEventRow, Row, ViewTable,
+    CoverageRow, EncryptionContextRow, FailedAttemptRow, KeyPrincipalRow, KeyServiceRow, KeyUsageDailyRow, KeyUsageRow,
+    KmsEventRow, Row, ViewTable,
 };
 
 /// One distinct API event.

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 /// The word in the column `outcome`.
 pub(super) fn outcome_of(value: &Value) -> &'static str {
-    let dry_run = member(value, "requestParameters").and_then(|request| member(request, "dryRun")).is_some_and(|flag| *flag == Value::Bool(true));
+    let dry_run = member(value, "requestParameters")
+        .and_then(|request| member(request, "dryRun"))
+        .is_some_and(|flag| *flag == Value::Bool(true));
     if dry_run {
         return "probe";
     }
@@ -27,8 +29,10 @@ fn is_tracked(event_name: &str) -> bool {
 fn is_probe(value: &Value) -> bool {
     let context = ["requestParameters", "encryptionContext"];
     let at = |name: &str| text_at(value, &[context[0], context[1], name]);
-    let trail_check = at("aws:cloudtrail:arn").is_some() && at("aws:s3:arn").is_some_and(|arn| arn.contains("/AWSLogs/") && !arn.ends_with(".gz"));
-    at("SecretVersionId") == Some("RequestToValidateKeyAccess") || (trail_check && text_at(value, &["eventName"]) == Some("GenerateDataKey"))
+    let trail_check = at("aws:cloudtrail:arn").is_some()
+        && at("aws:s3:arn").is_some_and(|arn| arn.contains("/AWSLogs/") && !arn.ends_with(".gz"));
+    at("SecretVersionId") == Some("RequestToValidateKeyAccess")
+        || (trail_check && text_at(value, &["eventName"]) == Some("GenerateDataKey"))
 }
 
 fn of_failure(code: &str, message: &str) -> &'static str {
@@ -36,7 +40,9 @@ fn of_failure(code: &str, message: &str) -> &'static str {
     match code.strip_suffix("Exception").unwrap_or(code) {
         "DryRunOperation" => "probe",
         "Disabled" => "blocked",
-        "KMSInvalidState" if ["proxy", "is creating", "is updating"].iter().any(|text| message.contains(text)) => "transient",
+        "KMSInvalidState" if ["proxy", "is creating", "is updating"].iter().any(|text| message.contains(text)) => {
+            "transient"
+        }
         "KMSInvalidState" => "blocked",
         "NotFound" => "not_found",
         "AccessDenied" | "VpceAccessDenied" => "denied",
@@ -59,8 +65,16 @@ mod tests {
             ("GenerateRandom", json!({}), "succeeded"),
             ("Decrypt", json!({"errorCode": "DisabledException", "errorMessage": "arn is disabled."}), "blocked"),
             ("Decrypt", json!({"errorCode": "KMS.DisabledException"}), "blocked"),
-            ("Encrypt", json!({"errorCode": "KMSInvalidStateException", "errorMessage": "arn is pending deletion."}), "blocked"),
-            ("Encrypt", json!({"errorCode": "KMSInvalidStateException", "errorMessage": "arn is creating."}), "transient"),
+            (
+                "Encrypt",
+                json!({"errorCode": "KMSInvalidStateException", "errorMessage": "arn is pending deletion."}),
+                "blocked",
+            ),
+            (
+                "Encrypt",
+                json!({"errorCode": "KMSInvalidStateException", "errorMessage": "arn is creating."}),
+                "transient",
+            ),
             ("Encrypt", json!({"errorCode": "NotFoundException"}), "not_found"),
             ("Encrypt", json!({"errorCode": "AccessDenied"}), "denied"),
             ("Encrypt", json!({"errorCode": "AccessDeniedException"}), "denied"),
@@ -69,7 +83,11 @@ mod tests {
             ("Verify", json!({"errorCode": "KMSInvalidSignatureException"}), "verify_failed"),
             ("Decrypt", json!({"errorCode": "InvalidCiphertextException"}), "failed"),
             ("Decrypt", json!({"errorCode": "ThrottlingException"}), "transient"),
-            ("Decrypt", json!({"requestParameters": {"encryptionContext": {"SecretVersionId": "RequestToValidateKeyAccess"}}}), "probe"),
+            (
+                "Decrypt",
+                json!({"requestParameters": {"encryptionContext": {"SecretVersionId": "RequestToValidateKeyAccess"}}}),
+                "probe",
+            ),
         ];
         for (name, mut value, expected) in cases {
             value["eventName"] = json!(name);

@@ -148,7 +148,7 @@ fn time_cell(time: Option<Time>) -> Option<String> {
     time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-fn some(value: impl ToString) -> Option<String> {
+fn some(value: &(impl ToString + ?Sized)) -> Option<String> {
     Some(value.to_string())
 }
 
@@ -156,7 +156,13 @@ impl Row for KmsEventRow {
     const VIEW: &'static str = "kms_events";
     const COLUMNS: &'static [&'static str] = &["recipient_account_id", "event_id", "key_arn", "key_role", "outcome"];
     fn cells(&self) -> Vec<Option<String>> {
-        vec![self.recipient_account_id.clone(), some(&self.event_id), self.key_arn.clone(), some(self.key_role), some(self.outcome)]
+        vec![
+            self.recipient_account_id.clone(),
+            some(&self.event_id),
+            self.key_arn.clone(),
+            some(self.key_role),
+            some(self.outcome),
+        ]
     }
 }
 
@@ -180,7 +186,11 @@ impl Row for KeyUsageRow {
     ];
     fn cells(&self) -> Vec<Option<String>> {
         let mut cells = vec![some(&self.key_arn), time_cell(self.first_used_time), time_cell(self.last_used_time)];
-        cells.extend([self.last_used_event_id.clone(), self.last_used_operation.clone(), self.last_used_principal_arn.clone()]);
+        cells.extend([
+            self.last_used_event_id.clone(),
+            self.last_used_operation.clone(),
+            self.last_used_principal_arn.clone(),
+        ]);
         let counts = [
             self.use_event_count,
             self.use_count,
@@ -191,7 +201,7 @@ impl Row for KeyUsageRow {
             self.principal_count,
             self.service_count,
         ];
-        cells.extend(counts.map(some));
+        cells.extend(counts.map(|count| some(&count)));
         cells
     }
 }
@@ -200,47 +210,73 @@ impl Row for KeyUsageDailyRow {
     const VIEW: &'static str = "kms_key_usage_daily";
     const COLUMNS: &'static [&'static str] = &["key_arn", "event_date", "operation", "use_event_count", "failed_count"];
     fn cells(&self) -> Vec<Option<String>> {
-        vec![some(&self.key_arn), self.event_date.and_then(some), some(&self.operation), some(self.use_event_count), some(self.failed_count)]
+        vec![
+            some(&self.key_arn),
+            self.event_date.and_then(|date| some(&date)),
+            some(&self.operation),
+            some(&self.use_event_count),
+            some(&self.failed_count),
+        ]
     }
 }
 
 impl Row for KeyPrincipalRow {
     const VIEW: &'static str = "kms_key_principals";
-    const COLUMNS: &'static [&'static str] =
-        &["key_arn", "principal", "principal_type", "use_event_count", "failed_count", "first_seen_time", "last_seen_time"];
+    const COLUMNS: &'static [&'static str] = &[
+        "key_arn",
+        "principal",
+        "principal_type",
+        "use_event_count",
+        "failed_count",
+        "first_seen_time",
+        "last_seen_time",
+    ];
     fn cells(&self) -> Vec<Option<String>> {
         let mut cells = vec![some(&self.key_arn), self.principal.clone(), self.principal_type.clone()];
-        cells.extend([some(self.use_event_count), some(self.failed_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
+        cells.extend([
+            some(&self.use_event_count),
+            some(&self.failed_count),
+            time_cell(self.first_seen_time),
+            time_cell(self.last_seen_time),
+        ]);
         cells
     }
 }
 
 impl Row for KeyServiceRow {
     const VIEW: &'static str = "kms_key_services";
-    const COLUMNS: &'static [&'static str] = &["key_arn", "service", "use_event_count", "failed_count", "first_seen_time", "last_seen_time"];
+    const COLUMNS: &'static [&'static str] =
+        &["key_arn", "service", "use_event_count", "failed_count", "first_seen_time", "last_seen_time"];
     fn cells(&self) -> Vec<Option<String>> {
         let mut cells = vec![some(&self.key_arn), some(&self.service)];
-        cells.extend([some(self.use_event_count), some(self.failed_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
+        cells.extend([
+            some(&self.use_event_count),
+            some(&self.failed_count),
+            time_cell(self.first_seen_time),
+            time_cell(self.last_seen_time),
+        ]);
         cells
     }
 }
 
 impl Row for EncryptionContextRow {
     const VIEW: &'static str = "kms_encryption_contexts";
-    const COLUMNS: &'static [&'static str] = &["key_arn", "context_key", "context_value", "event_count", "first_seen_time", "last_seen_time"];
+    const COLUMNS: &'static [&'static str] =
+        &["key_arn", "context_key", "context_value", "event_count", "first_seen_time", "last_seen_time"];
     fn cells(&self) -> Vec<Option<String>> {
         let mut cells = vec![self.key_arn.clone(), some(&self.context_key), self.context_value.clone()];
-        cells.extend([some(self.event_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
+        cells.extend([some(&self.event_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
         cells
     }
 }
 
 impl Row for FailedAttemptRow {
     const VIEW: &'static str = "kms_failed_attempts";
-    const COLUMNS: &'static [&'static str] = &["key_arn", "error_code", "outcome", "event_count", "first_seen_time", "last_seen_time"];
+    const COLUMNS: &'static [&'static str] =
+        &["key_arn", "error_code", "outcome", "event_count", "first_seen_time", "last_seen_time"];
     fn cells(&self) -> Vec<Option<String>> {
         let mut cells = vec![self.key_arn.clone(), some(&self.error_code), some(self.outcome)];
-        cells.extend([some(self.event_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
+        cells.extend([some(&self.event_count), time_cell(self.first_seen_time), time_cell(self.last_seen_time)]);
         cells
     }
 }
@@ -259,8 +295,14 @@ impl Row for CoverageRow {
         "last_event_time",
     ];
     fn cells(&self) -> Vec<Option<String>> {
-        let mut cells = vec![self.recipient_account_id.clone(), self.aws_region.clone(), self.event_date.and_then(some)];
-        cells.extend([self.file_count, self.record_count, self.kms_read_count, self.kms_write_count].map(some));
+        let mut cells = vec![
+            self.recipient_account_id.clone(),
+            self.aws_region.clone(),
+            self.event_date.and_then(|date| some(&date)),
+        ];
+        cells.extend(
+            [self.file_count, self.record_count, self.kms_read_count, self.kms_write_count].map(|count| some(&count)),
+        );
         cells.extend([time_cell(self.first_event_time), time_cell(self.last_event_time)]);
         cells
     }
@@ -281,6 +323,34 @@ impl Span {
         }
     }
 }
+
+/// What is counted about the cryptographic calls of one group.
+#[derive(Debug, Clone, Default)]
+struct Tally {
+    use_event_count: u64,
+    failed_count: u64,
+    span: Span,
+    /// The greatest of the types.
+    principal_type: Option<String>,
+}
+
+impl Tally {
+    fn add(&mut self, event: &KmsEvent) {
+        self.use_event_count += u64::from(event.is_use());
+        self.failed_count += u64::from(event.is_failure());
+        self.span.add(event.event_time);
+        self.principal_type = self.principal_type.take().max(event.principal_type.clone());
+    }
+
+    fn event_count(&self) -> u64 {
+        self.use_event_count + self.failed_count
+    }
+}
+
+/// Key, name and value of a context pair.
+type ContextPair = (Option<String>, String, Option<String>);
+/// Account, region and day.
+type CoverageGroup = (Option<String>, Option<String>, Option<NaiveDate>);
 
 /// Each key that an event touched, once, with all its roles.
 fn keys_of(event: &KmsEvent) -> BTreeMap<Option<&str>, Vec<&Touch>> {
@@ -344,126 +414,107 @@ impl Oracle {
 
     /// The rows of `kms_key_usage_daily`.
     pub fn kms_key_usage_daily(&self) -> Vec<KeyUsageDailyRow> {
-        let mut counts: BTreeMap<(String, Option<NaiveDate>, String), (u64, u64)> = BTreeMap::new();
-        for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
-            for key in keys_of(event).into_keys().flatten() {
-                let date = event.event_time.map(|time| time.date_naive());
-                let count = counts.entry((key.to_owned(), date, event.event_name.clone())).or_default();
-                add_call(count, event);
-            }
-        }
-        let row = |((key_arn, event_date, operation), (use_event_count, failed_count))| KeyUsageDailyRow { key_arn, event_date, operation, use_event_count, failed_count };
-        counts.into_iter().map(row).collect()
+        let groups = self.tally(|event, key| {
+            let date = event.event_time.map(|time| time.date_naive());
+            key.map(|key| (key, date, event.event_name.clone()))
+        });
+        let row = |((key_arn, event_date, operation), tally): (_, Tally)| KeyUsageDailyRow {
+            key_arn,
+            event_date,
+            operation,
+            use_event_count: tally.use_event_count,
+            failed_count: tally.failed_count,
+        };
+        groups.into_iter().map(row).collect()
     }
 
     /// The rows of `kms_key_principals`.
     pub fn kms_key_principals(&self) -> Vec<KeyPrincipalRow> {
-        let mut rows: BTreeMap<(String, Option<String>), ((u64, u64), Span, Option<String>)> = BTreeMap::new();
-        for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
-            for key in keys_of(event).into_keys().flatten() {
-                let (count, span, kind) = rows.entry((key.to_owned(), event.principal.clone())).or_default();
-                add_call(count, event);
-                span.add(event.event_time);
-                *kind = kind.clone().max(event.principal_type.clone());
-            }
-        }
-        let row = |((key_arn, principal), ((use_event_count, failed_count), span, principal_type)): ((String, Option<String>), ((u64, u64), Span, Option<String>))| KeyPrincipalRow {
+        let groups = self.tally(|event, key| Some((key?, event.principal.clone())));
+        let row = |((key_arn, principal), tally): (_, Tally)| KeyPrincipalRow {
             key_arn,
             principal,
-            principal_type,
-            use_event_count,
-            failed_count,
-            first_seen_time: span.first,
-            last_seen_time: span.last,
+            use_event_count: tally.use_event_count,
+            failed_count: tally.failed_count,
+            first_seen_time: tally.span.first,
+            last_seen_time: tally.span.last,
+            principal_type: tally.principal_type,
         };
-        rows.into_iter().map(row).collect()
+        groups.into_iter().map(row).collect()
     }
 
     /// The rows of `kms_key_services`.
     pub fn kms_key_services(&self) -> Vec<KeyServiceRow> {
-        let mut rows: BTreeMap<(String, String), ((u64, u64), Span)> = BTreeMap::new();
-        for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
-            let Some(service) = &event.invoked_by else { continue };
-            for key in keys_of(event).into_keys().flatten() {
-                let (count, span) = rows.entry((key.to_owned(), service.clone())).or_default();
-                add_call(count, event);
-                span.add(event.event_time);
-            }
-        }
-        let row = |((key_arn, service), ((use_event_count, failed_count), span)): ((String, String), ((u64, u64), Span))| KeyServiceRow {
+        let groups = self.tally(|event, key| Some((key?, event.invoked_by.clone()?)));
+        let row = |((key_arn, service), tally): (_, Tally)| KeyServiceRow {
             key_arn,
             service,
-            use_event_count,
-            failed_count,
-            first_seen_time: span.first,
-            last_seen_time: span.last,
+            use_event_count: tally.use_event_count,
+            failed_count: tally.failed_count,
+            first_seen_time: tally.span.first,
+            last_seen_time: tally.span.last,
         };
-        rows.into_iter().map(row).collect()
+        groups.into_iter().map(row).collect()
     }
 
     /// The rows of `kms_encryption_contexts`; an event that names a pair on both sides of one key counts once.
     pub fn kms_encryption_contexts(&self) -> Vec<EncryptionContextRow> {
-        let mut rows: BTreeMap<(Option<String>, String, Option<String>), (u64, Span)> = BTreeMap::new();
+        let mut groups: BTreeMap<ContextPair, Tally> = BTreeMap::new();
         for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
             for (key, touches) in keys_of(event) {
                 let pairs: BTreeSet<_> = touches.iter().filter_map(|touch| touch.context.as_ref()).flatten().collect();
                 for (name, value) in pairs {
-                    let (count, span) = rows.entry((key.map(str::to_owned), name.clone(), value.clone())).or_default();
-                    *count += 1;
-                    span.add(event.event_time);
+                    groups.entry((key.map(str::to_owned), name.clone(), value.clone())).or_default().add(event);
                 }
             }
         }
-        let row = |((key_arn, context_key, context_value), (event_count, span)): ((Option<String>, String, Option<String>), (u64, Span))| EncryptionContextRow {
+        let row = |((key_arn, context_key, context_value), tally): (ContextPair, Tally)| EncryptionContextRow {
             key_arn,
             context_key,
             context_value,
-            event_count,
-            first_seen_time: span.first,
-            last_seen_time: span.last,
+            event_count: tally.event_count(),
+            first_seen_time: tally.span.first,
+            last_seen_time: tally.span.last,
         };
-        rows.into_iter().map(row).collect()
+        groups.into_iter().map(row).collect()
     }
 
     /// The rows of `kms_failed_attempts`.
     pub fn kms_failed_attempts(&self) -> Vec<FailedAttemptRow> {
-        let mut rows: BTreeMap<(Option<String>, String, &'static str), (u64, Span)> = BTreeMap::new();
-        for event in self.kms().iter().filter(|event| event.is_failure()) {
-            for key in keys_of(event).into_keys() {
-                let code = event.error_code.clone().unwrap_or_default();
-                let (count, span) = rows.entry((key.map(str::to_owned), code, event.outcome)).or_default();
-                *count += 1;
-                span.add(event.event_time);
-            }
-        }
-        let row = |((key_arn, error_code, outcome), (event_count, span)): ((Option<String>, String, &'static str), (u64, Span))| FailedAttemptRow {
+        let groups = self.tally(|event, key| Some((key, event.error_code.clone()?, event.outcome)));
+        let row = |((key_arn, error_code, outcome), tally): (_, Tally)| FailedAttemptRow {
             key_arn,
             error_code,
             outcome,
-            event_count,
-            first_seen_time: span.first,
-            last_seen_time: span.last,
+            event_count: tally.event_count(),
+            first_seen_time: tally.span.first,
+            last_seen_time: tally.span.last,
         };
-        rows.into_iter().map(row).collect()
+        groups.into_iter().map(row).collect()
+    }
+
+    /// Counts the cryptographic events by a group, once for each key that they touched; no group = not counted.
+    fn tally<G: Ord>(&self, group: impl Fn(&KmsEvent, Option<String>) -> Option<G>) -> BTreeMap<G, Tally> {
+        let mut groups: BTreeMap<G, Tally> = BTreeMap::new();
+        for event in self.kms().iter().filter(|event| event.is_use() || event.is_failure()) {
+            for key in keys_of(event).into_keys() {
+                if let Some(group) = group(event, key.map(str::to_owned)) {
+                    groups.entry(group).or_default().add(event);
+                }
+            }
+        }
+        groups
     }
 
     /// The rows of `log_file_coverage`; a repeated record counts for the first file by path.
     pub fn log_file_coverage(&self) -> Vec<CoverageRow> {
-        let mut groups: BTreeMap<(Option<String>, Option<String>, Option<NaiveDate>), Vec<&Event>> = BTreeMap::new();
+        let mut groups: BTreeMap<CoverageGroup, Vec<&Event>> = BTreeMap::new();
         for event in &self.events {
             let region = text_at(&event.value, &["awsRegion"]).map(str::to_owned);
             let date = event.event_time.map(|time| time.date_naive());
             groups.entry((event.recipient_account_id.clone(), region, date)).or_default().push(event);
         }
         groups.into_iter().map(|(group, events)| coverage(group, &events)).collect()
-    }
-}
-
-fn add_call(count: &mut (u64, u64), event: &KmsEvent) {
-    if event.is_use() {
-        count.0 += 1;
-    } else {
-        count.1 += 1;
     }
 }
 
@@ -483,10 +534,15 @@ fn key_usage(key: &str, events: &[KmsEvent]) -> KeyUsageRow {
         use_event_count: uses.len() as u64,
         use_count: uses.iter().map(|event| call_of(event)).collect::<BTreeSet<_>>().len() as u64,
         decrypt_count: count(&|event| event.event_name == "Decrypt" || has_role(event, key, KeyRole::Source)),
-        ciphertext_created_count: count(&|event| creates_ciphertext(&event.event_name) || has_role(event, key, KeyRole::Destination)),
-        sign_mac_count: count(&|event| ["Sign", "Verify", "GenerateMac", "VerifyMac"].contains(&event.event_name.as_str())),
+        ciphertext_created_count: count(&|event| {
+            creates_ciphertext(&event.event_name) || has_role(event, key, KeyRole::Destination)
+        }),
+        sign_mac_count: count(&|event| {
+            ["Sign", "Verify", "GenerateMac", "VerifyMac"].contains(&event.event_name.as_str())
+        }),
         failed_count: events.iter().filter(|event| event.is_failure()).count() as u64,
-        principal_count: uses.iter().filter_map(|event| event.principal_arn.as_ref()).collect::<BTreeSet<_>>().len() as u64,
+        principal_count: uses.iter().filter_map(|event| event.principal_arn.as_ref()).collect::<BTreeSet<_>>().len()
+            as u64,
         service_count: uses.iter().filter_map(|event| event.invoked_by.as_ref()).collect::<BTreeSet<_>>().len() as u64,
     }
 }
@@ -499,7 +555,7 @@ fn creates_ciphertext(event_name: &str) -> bool {
     event_name == "Encrypt" || event_name == "Encapsulate" || event_name.starts_with("GenerateDataKey")
 }
 
-fn coverage(group: (Option<String>, Option<String>, Option<NaiveDate>), events: &[&Event]) -> CoverageRow {
+fn coverage(group: CoverageGroup, events: &[&Event]) -> CoverageRow {
     let mut span = Span::default();
     events.iter().for_each(|event| span.add(event.event_time));
     let kms: Vec<&str> = events

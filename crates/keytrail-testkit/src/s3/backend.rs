@@ -109,12 +109,25 @@ impl Backend {
         asked: Asked<'_>,
         apply: impl FnOnce(&mut Objects, Conditions) -> S3Result<T> + Send,
     ) -> S3Result<S3Response<T>> {
-        let fault = self.shared.fault_of(asked.operation, asked.key, asked.is_create);
+        let fault = self.fault_of(&asked);
+        self.answer_with(fault, asked, apply).await
+    }
+
+    fn fault_of(&self, asked: &Asked<'_>) -> Fault {
+        self.shared.fault_of(asked.operation, asked.key, asked.is_create)
+    }
+
+    async fn answer_with<T>(
+        &self,
+        fault: Fault,
+        asked: Asked<'_>,
+        apply: impl FnOnce(&mut Objects, Conditions) -> S3Result<T> + Send,
+    ) -> S3Result<S3Response<T>> {
         match fault {
             Fault::Refuse(status) => return Err(error_with(status)),
             Fault::Conflict => return Err(error_with(409)),
             Fault::Delay(time) => tokio::time::sleep(time).await,
-            Fault::None | Fault::LoseReply(_) | Fault::IgnoreConditions => {}
+            Fault::None | Fault::LoseReply(_) | Fault::IgnoreConditions | Fault::CutBody(_) => {}
         }
         if asked.bucket != self.shared.bucket {
             return Err(s3_error!(NoSuchBucket));
@@ -208,6 +221,14 @@ fn body_of(bytes: Bytes) -> StreamingBlob {
     StreamingBlob::from(s3s::Body::from(bytes))
 }
 
+/// The first bytes of a body, and then a broken connection.
+async fn cut(body: Option<StreamingBlob>, length: usize) -> S3Result<StreamingBlob> {
+    let mut bytes = bytes_of(body).await?;
+    bytes.truncate(length);
+    let broken = std::io::Error::other("an injected fault");
+    Ok(StreamingBlob::wrap(futures::stream::iter([Ok(bytes), Err(broken)])))
+}
+
 fn listed(key: String, object: StoredObject) -> Object {
     Object {
         key: Some(key),
@@ -252,7 +273,13 @@ impl S3 for Backend {
                 ..GetObjectOutput::default()
             })
         };
-        self.answer(Asked::new(Operation::Get, &input.bucket, &input.key), apply).await
+        let asked = Asked::new(Operation::Get, &input.bucket, &input.key);
+        let fault = self.fault_of(&asked);
+        let mut response = self.answer_with(fault, asked, apply).await?;
+        if let Fault::CutBody(length) = fault {
+            response.output.body = Some(cut(response.output.body.take(), length).await?);
+        }
+        Ok(response)
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {

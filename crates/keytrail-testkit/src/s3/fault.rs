@@ -59,6 +59,8 @@ pub enum Fault {
     IgnoreConditions,
     /// It is served after this time.
     Delay(Duration),
+    /// A read announces its full length, and the connection breaks after so many bytes.
+    CutBody(usize),
 }
 
 /// The error that S3 gives with a status.

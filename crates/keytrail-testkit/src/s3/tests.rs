@@ -219,6 +219,16 @@ async fn faults_do_what_they_say() {
     create("lost").await.expect_err("the condition counts again");
 }
 
+#[tokio::test]
+async fn a_cut_body_is_never_taken_for_the_whole() {
+    let server = S3Server::start("bucket");
+    server.put("object", "0123456789");
+    server.inject(|call| if call.earlier == 0 { Fault::CutBody(4) } else { Fault::None });
+    let bytes = client(&server).get(&"object".into()).await.expect("a reply").bytes().await.expect("the rest");
+    assert_eq!(bytes, "0123456789");
+    assert_eq!(server.count(Operation::Get), 2, "the client asks for the rest");
+}
+
 #[test]
 fn tests_without_a_runtime_can_use_it() {
     let server = S3Server::start("bucket");

@@ -17,7 +17,14 @@ pub(crate) enum Copy {
     Owner,
 }
 
-const NAMES: &[Weighted<&str>] = &[(70, "Decrypt"), (18, "GenerateDataKey"), (5, "Encrypt"), (4, "ReEncrypt"), (2, "DescribeKey"), (1, "GetPublicKey")];
+const NAMES: &[Weighted<&str>] = &[
+    (70, "Decrypt"),
+    (18, "GenerateDataKey"),
+    (5, "Encrypt"),
+    (4, "ReEncrypt"),
+    (2, "DescribeKey"),
+    (1, "GetPublicKey"),
+];
 
 /// Writes one copy of a call across accounts. The scene stands in the caller's place.
 pub(crate) fn call(scene: &mut Scene<'_, '_>, copy: Copy) {
@@ -57,7 +64,11 @@ fn write_request(scene: &mut Scene<'_, '_>, name: &str, key: &Key) {
             write_context(scene, "sourceEncryptionContext", &[("artifact", &["private"])]);
             scene.name_key("destinationKeyId", key, KeyReference::Arn);
             write_context(scene, "destinationEncryptionContext", &[("artifact", &[stage])]);
-            scene.draft.request.text("sourceEncryptionAlgorithm", ALGORITHM).text("destinationEncryptionAlgorithm", ALGORITHM);
+            scene
+                .draft
+                .request
+                .text("sourceEncryptionAlgorithm", ALGORITHM)
+                .text("destinationEncryptionAlgorithm", ALGORITHM);
         }
         "DescribeKey" | "GetPublicKey" => scene.name_key("keyId", key, KeyReference::Arn),
         _ => {

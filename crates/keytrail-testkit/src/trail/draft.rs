@@ -192,10 +192,19 @@ impl<'w> Draft<'w> {
 
     /// Empties the draft for the next record; the buffers stay.
     pub(crate) fn reset(&mut self) {
-        for json in [&mut self.identity, &mut self.request, &mut self.response, &mut self.additional, &mut self.details] {
+        for json in [&mut self.identity, &mut self.request, &mut self.response, &mut self.additional, &mut self.details]
+        {
             json.clear();
         }
-        for text in [&mut self.address, &mut self.agent, &mut self.error_message, &mut self.request_id, &mut self.event_id, &mut self.shared_event_id, &mut self.tls_host] {
+        for text in [
+            &mut self.address,
+            &mut self.agent,
+            &mut self.error_message,
+            &mut self.request_id,
+            &mut self.event_id,
+            &mut self.shared_event_id,
+            &mut self.tls_host,
+        ] {
             text.clear();
         }
         self.resources.clear();
@@ -283,7 +292,9 @@ impl<'w> Draft<'w> {
     fn write_parameters(&self, out: &mut JsonText) {
         let request = match self.oddity {
             Some(Oddity::HiddenParameters) => "\"HIDDEN_DUE_TO_SECURITY_REASONS\"",
-            Some(Oddity::OmittedParameters) => r#"{"omitted":true,"originalSize":104201,"reason":"request parameters too large"}"#,
+            Some(Oddity::OmittedParameters) => {
+                r#"{"omitted":true,"originalSize":104201,"reason":"request parameters too large"}"#
+            }
             _ if self.request.is_empty() => "null",
             _ => self.request.as_str(),
         };
@@ -306,7 +317,9 @@ impl<'w> Draft<'w> {
 
     fn write_flags(&self, out: &mut JsonText) {
         let quoted = self.oddity == Some(Oddity::TextBooleans);
-        if let (Some(read_only), true) = (self.read_only, self.oddity != Some(Oddity::NoReadOnly) && self.version.has_event_id()) {
+        if let (Some(read_only), true) =
+            (self.read_only, self.oddity != Some(Oddity::NoReadOnly) && self.version.has_event_id())
+        {
             out.raw("readOnly", boolean(read_only, quoted));
         }
     }
@@ -338,7 +351,10 @@ impl<'w> Draft<'w> {
             out.text("eventType", self.event_type());
         }
         if self.version.has_category() {
-            out.raw("managementEvent", boolean(self.kind != EventKind::DataEvent, self.oddity == Some(Oddity::TextBooleans)));
+            out.raw(
+                "managementEvent",
+                boolean(self.kind != EventKind::DataEvent, self.oddity == Some(Oddity::TextBooleans)),
+            );
         }
         if self.version.has_event_id() {
             out.text("recipientAccountId", self.recipient);
@@ -360,7 +376,10 @@ impl<'w> Draft<'w> {
         }
         self.write_tls(out);
         if self.oddity == Some(Oddity::UnknownMembers) {
-            out.raw("futureMember", r#"{"exact":123456789012345678901234567890,"list":[1,2.50,1.0E5,-0,null],"Exact":"other case"}"#);
+            out.raw(
+                "futureMember",
+                r#"{"exact":123456789012345678901234567890,"list":[1,2.50,1.0E5,-0,null],"Exact":"other case"}"#,
+            );
             out.raw("anotherOne", "[]");
         }
     }
@@ -415,12 +434,17 @@ mod tests {
         let mut draft = Draft::new();
         draft.reset();
         draft.oddity = oddity;
-        (draft.source, draft.name, draft.region, draft.recipient) = ("kms.amazonaws.com", "Decrypt", "us-east-1", "111122223333");
+        (draft.source, draft.name, draft.region, draft.recipient) =
+            ("kms.amazonaws.com", "Decrypt", "us-east-1", "111122223333");
         draft.agent.push_str("a=b/c");
         draft.request.set(r#"{"encryptionContext":{"k":"v=w"}}"#);
         draft.event_id.push_str("id-1");
         draft.read_only = Some(true);
-        draft.touch(Resource { arn: "arn:aws:kms:us-east-1:111122223333:key/1", account_id: "111122223333", kind: "AWS::KMS::Key" });
+        draft.touch(Resource {
+            arn: "arn:aws:kms:us-east-1:111122223333:key/1",
+            account_id: "111122223333",
+            kind: "AWS::KMS::Key",
+        });
         let mut out = JsonText::default();
         draft.write(&mut out);
         out.as_str().to_owned()
@@ -431,7 +455,8 @@ mod tests {
         let plain = text(None);
         for oddity in ODDITIES {
             let odd = text(Some(*oddity));
-            let value: serde_json::Value = serde_json::from_str(&odd).unwrap_or_else(|error| panic!("{oddity:?}: {error}: {odd}"));
+            let value: serde_json::Value =
+                serde_json::from_str(&odd).unwrap_or_else(|error| panic!("{oddity:?}: {error}: {odd}"));
             assert!(value.get("eventID").is_some());
             assert!(odd != plain || *oddity == Oddity::NullIdentity, "{oddity:?} changes nothing");
         }

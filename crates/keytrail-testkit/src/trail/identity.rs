@@ -23,7 +23,14 @@ fn session_at(principal: &Principal, time: i64) -> Session {
 }
 
 /// Writes the identity of a principal; `via` names the service that calls for it.
-pub(crate) fn write_principal(out: &mut JsonText, world: &World, account: usize, principal: &Principal, time: i64, via: Option<&str>) {
+pub(crate) fn write_principal(
+    out: &mut JsonText,
+    world: &World,
+    account: usize,
+    principal: &Principal,
+    time: i64,
+    via: Option<&str>,
+) {
     out.clear();
     out.open();
     match principal.kind {
@@ -44,7 +51,8 @@ fn write_user(out: &mut JsonText, world: &World, account: usize, principal: &Pri
     let account = world.account_id(account);
     let mut random = Random::of(principal.seed, 8, 0);
     out.text("type", "IAMUser").text("principalId", &principal.id);
-    out.text_of("arn", &["arn:", world.partition, ":iam::", account, ":user/", &principal.name]).text("accountId", account);
+    out.text_of("arn", &["arn:", world.partition, ":iam::", account, ":user/", &principal.name])
+        .text("accountId", account);
     out.text("accessKeyId", &random.base32("AKIA", 16)).text("userName", &principal.name);
 }
 
@@ -62,9 +70,12 @@ fn write_federated(out: &mut JsonText, world: &World, account: usize, principal:
     let account = world.account_id(account);
     let session = session_at(principal, time);
     out.text("type", "FederatedUser").text_of("principalId", &[account, ":", &principal.name]);
-    out.text_of("arn", &["arn:", world.partition, ":sts::", account, ":federated-user/", &principal.name]).text("accountId", account);
+    out.text_of("arn", &["arn:", world.partition, ":sts::", account, ":federated-user/", &principal.name])
+        .text("accountId", account);
     out.text("accessKeyId", &session.access_key).member("sessionContext").open().member("sessionIssuer").open();
-    out.text("type", "IAMUser").text("principalId", "AIDAEXAMPLEFEDERATION").text_of("arn", &["arn:", world.partition, ":iam::", account, ":user/broker"]);
+    out.text("type", "IAMUser")
+        .text("principalId", "AIDAEXAMPLEFEDERATION")
+        .text_of("arn", &["arn:", world.partition, ":iam::", account, ":user/broker"]);
     out.text("accountId", account).text("userName", "broker").close();
     write_attributes(out, session.created, false);
     out.close();
@@ -74,7 +85,11 @@ fn write_identity_center(out: &mut JsonText, world: &World, account: usize, prin
     let mut random = Random::of(principal.seed, 9, 0);
     out.text("type", "IdentityCenterUser").text("accountId", world.account_id(account));
     out.member("onBehalfOf").open().text("userId", &random.uuid());
-    out.text_of("identityStoreArn", &["arn:", world.partition, ":identitystore::", world.account_id(0), ":identitystore/d-9067642ac7"]).close();
+    out.text_of(
+        "identityStoreArn",
+        &["arn:", world.partition, ":identitystore::", world.account_id(0), ":identitystore/d-9067642ac7"],
+    )
+    .close();
     out.text("credentialId", &random.hex(64));
 }
 
@@ -84,7 +99,10 @@ fn write_role(out: &mut JsonText, world: &World, account: usize, principal: &Pri
     let sso = principal.kind == PrincipalKind::SsoRole;
     let path = if sso { "role/aws-reserved/sso.amazonaws.com/" } else { "role/" };
     out.text("type", "AssumedRole").text_of("principalId", &[&principal.id, ":", &principal.session]);
-    out.text_of("arn", &["arn:", world.partition, ":sts::", account, ":assumed-role/", &principal.name, "/", &principal.session]);
+    out.text_of(
+        "arn",
+        &["arn:", world.partition, ":sts::", account, ":assumed-role/", &principal.name, "/", &principal.session],
+    );
     out.text("accountId", account).text("accessKeyId", &session.access_key).member("sessionContext").open();
     out.member("sessionIssuer").open().text("type", "Role").text("principalId", &principal.id);
     out.text_of("arn", &["arn:", world.partition, ":iam::", account, ":", path, &principal.name]);
@@ -112,12 +130,20 @@ fn write_scope(out: &mut JsonText, world: &World, account: usize, principal: &Pr
     match principal.kind {
         PrincipalKind::FunctionRole => {
             out.member("inScopeOf").open().text("issuerType", "AWS::Lambda::Function");
-            out.text_of("credentialsIssuedTo", &["arn:", world.partition, ":lambda:", &world.regions[0], ":", id, ":function:", &principal.session]).close();
+            out.text_of(
+                "credentialsIssuedTo",
+                &["arn:", world.partition, ":lambda:", &world.regions[0], ":", id, ":function:", &principal.session],
+            )
+            .close();
         }
         PrincipalKind::SsoRole => {
             let mut random = Random::of(principal.seed, 10, 0);
             out.member("onBehalfOf").open().text("userId", &random.uuid());
-            out.text_of("identityStoreArn", &["arn:", world.partition, ":identitystore::", world.account_id(0), ":identitystore/d-9067642ac7"]).close();
+            out.text_of(
+                "identityStoreArn",
+                &["arn:", world.partition, ":identitystore::", world.account_id(0), ":identitystore/d-9067642ac7"],
+            )
+            .close();
         }
         _ => {}
     }
@@ -150,11 +176,21 @@ pub(crate) fn write_infrastructure(out: &mut JsonText, world: &World, account: u
     let account = world.account_id(account);
     out.clear();
     out.open().text("type", "AssumedRole").text_of("principalId", &[account, ":aws:ec2-infrastructure:", instance]);
-    out.text_of("arn", &["arn:", world.partition, ":sts::", account, ":assumed-role/aws:ec2-infrastructure/", instance]).text("accountId", account);
+    out.text_of(
+        "arn",
+        &["arn:", world.partition, ":sts::", account, ":assumed-role/aws:ec2-infrastructure/", instance],
+    )
+    .text("accountId", account);
     out.member("sessionContext").open().member("sessionIssuer").open().text("type", "Role");
     out.text_of("principalId", &[account, ":aws:ec2-infrastructure"]);
-    out.text_of("arn", &["arn:", world.partition, ":iam::", account, ":role/aws:ec2-infrastructure"]).text("accountId", account);
-    out.text("userName", "aws:ec2-infrastructure").close().member("attributes").open().text("mfaAuthenticated", "false").close();
+    out.text_of("arn", &["arn:", world.partition, ":iam::", account, ":role/aws:ec2-infrastructure"])
+        .text("accountId", account);
+    out.text("userName", "aws:ec2-infrastructure")
+        .close()
+        .member("attributes")
+        .open()
+        .text("mfaAuthenticated", "false")
+        .close();
     out.close().text("invokedBy", "ec2.amazonaws.com").close();
 }
 

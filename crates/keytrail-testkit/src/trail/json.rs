@@ -130,7 +130,9 @@ pub(crate) fn push_escaped(out: &mut String, value: &str) {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            control if (control as u32) < 0x20 => write!(out, "\\u{:04x}", control as u32).expect("writing to a string cannot fail"),
+            control if (control as u32) < 0x20 => {
+                write!(out, "\\u{:04x}", control as u32).expect("writing to a string cannot fail")
+            }
             other => out.push(other),
         }
     }

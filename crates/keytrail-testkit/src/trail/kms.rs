@@ -57,7 +57,13 @@ pub(crate) const KMS_RECIPES: &[Weighted<Recipe>] = &[
 pub(crate) const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
 
 /// A symmetric call with one context pair of a service.
-fn service_call<'w>(scene: &mut Scene<'_, 'w>, key: &'w Key, opens: bool, reference: KeyReference, context: &[(&str, &[&str])]) {
+fn service_call<'w>(
+    scene: &mut Scene<'_, 'w>,
+    key: &'w Key,
+    opens: bool,
+    reference: KeyReference,
+    context: &[(&str, &[&str])],
+) {
     scene.kms(if opens { "Decrypt" } else { "GenerateDataKey" });
     scene.draft.request.open();
     // Real Decrypt events leave the key out in more than 99 of 100 cases.
@@ -83,17 +89,26 @@ pub(crate) fn write_context(scene: &mut Scene<'_, '_>, member: &str, context: &[
     request.close();
 }
 
-const OBJECT_FOLDERS: [&str; 8] = ["raw/clicks", "curated/orders", "exports/daily", "invoices", "thumbnails/large", "backups/full", "events/kinesis", "reports"];
+const OBJECT_FOLDERS: [&str; 8] = [
+    "raw/clicks",
+    "curated/orders",
+    "exports/daily",
+    "invoices",
+    "thumbnails/large",
+    "backups/full",
+    "events/kinesis",
+    "reports",
+];
 const OBJECT_ENDS: [&str; 5] = [".parquet", ".json.gz", ".csv", ".jpg", ".pdf"];
 
 fn object_name(scene: &mut Scene<'_, '_>) -> String {
     let mut name = String::with_capacity(64);
-    name.push_str(*scene.random.pick_skewed::<&str>(&OBJECT_FOLDERS));
+    name.push_str(scene.random.pick_skewed::<&str>(&OBJECT_FOLDERS));
     name.push_str("/dt=");
     name.push_str(&super::json::time_text(scene.time)[..10]);
     name.push_str("/part-");
     scene.random.push_hex(&mut name, 12);
-    name.push_str(*scene.random.pick_skewed::<&str>(&OBJECT_ENDS));
+    name.push_str(scene.random.pick_skewed::<&str>(&OBJECT_ENDS));
     name
 }
 
@@ -166,7 +181,13 @@ fn secret_read(scene: &mut Scene<'_, '_>) {
 fn secret_probe(scene: &mut Scene<'_, '_>) {
     let (key, secret, _) = secret_context(scene);
     let opens = scene.random.chance(0.5);
-    service_call(scene, key, opens, KeyReference::Arn, &[("SecretARN", &[secret]), ("SecretVersionId", &["RequestToValidateKeyAccess"])]);
+    service_call(
+        scene,
+        key,
+        opens,
+        KeyReference::Arn,
+        &[("SecretARN", &[secret]), ("SecretVersionId", &["RequestToValidateKeyAccess"])],
+    );
     let caller = scene.person();
     scene.called_via(caller, "secretsmanager.amazonaws.com");
 }
@@ -190,7 +211,13 @@ fn cloudtrail_call(scene: &mut Scene<'_, '_>, object: &str) {
     let (partition, account, region) = (scene.world.partition, scene.account_id(), scene.region());
     let trail = ["arn:", partition, ":cloudtrail:", region, ":", account, ":trail/organization"];
     let log = ["arn:", partition, ":s3:::acme-trail-logs/AWSLogs/", account, "/CloudTrail/", region, "/", object];
-    service_call(scene, key, false, KeyReference::Arn, &[("aws:cloudtrail:arn", &trail), ("aws:s3:arn", if object.is_empty() { &log[..4] } else { &log })]);
+    service_call(
+        scene,
+        key,
+        false,
+        KeyReference::Arn,
+        &[("aws:cloudtrail:arn", &trail), ("aws:s3:arn", if object.is_empty() { &log[..4] } else { &log })],
+    );
     scene.called_by_service("cloudtrail.amazonaws.com");
     scene.share();
     if scene.random.chance(0.01) {
@@ -216,7 +243,10 @@ fn parameter(scene: &mut Scene<'_, '_>) {
     scene.called_via(caller, if purpose == Purpose::Ssm { "ssm.amazonaws.com" } else { "AWS Internal" });
 }
 
-const TENANTS: [&str; 12] = ["t-0001", "t-0002", "t-0003", "t-0004", "t-0007", "t-0011", "t-0042", "t-0101", "t-0815", "t-1024", "t-4711", "t-9000"];
+const TENANTS: [&str; 12] = [
+    "t-0001", "t-0002", "t-0003", "t-0004", "t-0007", "t-0011", "t-0042", "t-0101", "t-0815", "t-1024", "t-4711",
+    "t-9000",
+];
 const APP_PURPOSES: [&str; 5] = ["invoice", "profile", "token", "attachment", "note"];
 
 fn application(scene: &mut Scene<'_, '_>) {
@@ -272,7 +302,13 @@ fn dynamodb_table(scene: &mut Scene<'_, '_>) {
     let key = scene.key_for(Purpose::DynamoDb);
     let table = scene.random.pick_skewed(&scene.place().tables).as_str();
     let account = scene.account_id();
-    service_call(scene, key, true, KeyReference::Arn, &[("aws:dynamodb:tableName", &[table]), ("aws:dynamodb:subscriberId", &[account])]);
+    service_call(
+        scene,
+        key,
+        true,
+        KeyReference::Arn,
+        &[("aws:dynamodb:tableName", &[table]), ("aws:dynamodb:subscriberId", &[account])],
+    );
     if scene.random.chance(0.2) {
         scene.called_by_service("dynamodb.amazonaws.com");
         scene.share();
@@ -537,7 +573,11 @@ fn denied(scene: &mut Scene<'_, '_>) {
     scene.called_by(caller);
     let message = format!(
         "User: arn:{}:sts::{}:assumed-role/{}/{} is not authorized to perform: kms:{name} on resource: {} because no identity-based policy allows the kms:{name} action",
-        scene.world.partition, scene.account_id(), caller.name, caller.session, key.arn
+        scene.world.partition,
+        scene.account_id(),
+        caller.name,
+        caller.session,
+        key.arn
     );
     let code = if scene.random.chance(0.8) { "AccessDenied" } else { "AccessDeniedException" };
     scene.draft.fail(code, &message);
@@ -558,7 +598,10 @@ fn denied_without_key(scene: &mut Scene<'_, '_>) {
 
 fn throttled(scene: &mut Scene<'_, '_>) {
     s3_object(scene);
-    scene.draft.fail("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.");
+    scene.draft.fail(
+        "ThrottlingException",
+        "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+    );
     if scene.random.chance(0.6) {
         scene.forget_resources();
     }
@@ -577,7 +620,12 @@ fn wrong_data(scene: &mut Scene<'_, '_>) {
     let caller = scene.workload();
     application_call(scene, key, "Decrypt");
     scene.called_by(caller);
-    let code = *scene.random.pick(&["InvalidCiphertextException", "IncorrectKeyException", "InvalidKeyUsageException", "ValidationException"]);
+    let code = *scene.random.pick(&[
+        "InvalidCiphertextException",
+        "IncorrectKeyException",
+        "InvalidKeyUsageException",
+        "ValidationException",
+    ]);
     scene.draft.fail(code, "");
     if scene.random.chance(0.5) {
         scene.forget_resources();
@@ -589,7 +637,15 @@ fn wrong_data(scene: &mut Scene<'_, '_>) {
 /// ACM's calls arrive as service events and are real use.
 fn certificate(scene: &mut Scene<'_, '_>) {
     let key = scene.key_for(Purpose::S3Bucket);
-    let certificate = ["arn:", scene.world.partition, ":acm:", scene.region(), ":", scene.account_id(), ":certificate/7f2b5c1e-0d3a-4f68-9b17-2c5de8a41f90"];
+    let certificate = [
+        "arn:",
+        scene.world.partition,
+        ":acm:",
+        scene.region(),
+        ":",
+        scene.account_id(),
+        ":certificate/7f2b5c1e-0d3a-4f68-9b17-2c5de8a41f90",
+    ];
     service_call(scene, key, true, KeyReference::Arn, &[("aws:acm:arn", &certificate)]);
     scene.called_by_service("acm.amazonaws.com");
     scene.draft.kind = EventKind::ServiceEvent;
@@ -617,8 +673,21 @@ fn create_grant(scene: &mut Scene<'_, '_>) {
     scene.draft.request.open();
     scene.name_key("keyId", key, KeyReference::Arn);
     scene.draft.request.member("operations").open_list().element("Decrypt").close_list();
-    scene.draft.request.text_of("granteePrincipal", &[scene.world.account_id(place.account), ":aws:ec2-infrastructure:", instance]);
-    scene.draft.request.member("constraints").open().member("encryptionContextSubset").open().text("aws:ebs:id", volume).close().close().close();
+    scene
+        .draft
+        .request
+        .text_of("granteePrincipal", &[scene.world.account_id(place.account), ":aws:ec2-infrastructure:", instance]);
+    scene
+        .draft
+        .request
+        .member("constraints")
+        .open()
+        .member("encryptionContextSubset")
+        .open()
+        .text("aws:ebs:id", volume)
+        .close()
+        .close()
+        .close();
     scene.draft.response.open().text("grantId", &grant).text("keyId", &key.arn).close();
     scene.touch_key(key);
     scene.called_via(caller, "ec2.amazonaws.com");
@@ -650,9 +719,20 @@ fn describe_key(scene: &mut Scene<'_, '_>) {
 
 /// Any key of the place, the never-used ones too.
 fn some_key<'w>(scene: &mut Scene<'_, 'w>) -> &'w Key {
-    let purpose = *scene.random.pick(&[Purpose::App, Purpose::S3Object, Purpose::Ebs, Purpose::NeverUsed, Purpose::SignRsa, Purpose::Silent]);
+    let purpose = *scene.random.pick(&[
+        Purpose::App,
+        Purpose::S3Object,
+        Purpose::Ebs,
+        Purpose::NeverUsed,
+        Purpose::SignRsa,
+        Purpose::Silent,
+    ]);
     let story = matches!(purpose, Purpose::NeverUsed | Purpose::Silent);
-    if story && scene.place_index != scene.world.story_place { scene.key_for(Purpose::Rds) } else { scene.key_for(purpose) }
+    if story && scene.place_index != scene.world.story_place {
+        scene.key_for(Purpose::Rds)
+    } else {
+        scene.key_for(purpose)
+    }
 }
 
 fn list_aliases(scene: &mut Scene<'_, '_>) {
@@ -669,8 +749,16 @@ fn list_aliases(scene: &mut Scene<'_, '_>) {
 }
 
 fn key_metadata(scene: &mut Scene<'_, '_>) {
-    const NAMES: [&str; 8] =
-        ["GetKeyPolicy", "GetKeyRotationStatus", "ListGrants", "ListResourceTags", "GetKeyLastUsage", "ListKeyPolicies", "ListKeyRotations", "ListRetirableGrants"];
+    const NAMES: [&str; 8] = [
+        "GetKeyPolicy",
+        "GetKeyRotationStatus",
+        "ListGrants",
+        "ListResourceTags",
+        "GetKeyLastUsage",
+        "ListKeyPolicies",
+        "ListKeyRotations",
+        "ListRetirableGrants",
+    ];
     let key = some_key(scene);
     let caller = scene.person();
     let name = *scene.random.pick(&NAMES);

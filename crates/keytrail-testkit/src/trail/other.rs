@@ -27,21 +27,91 @@ pub(crate) const OTHER_RECIPES: &[Weighted<Recipe>] = &[
 
 /// Calls that differ in service, name and parameters only.
 const DESCRIPTIONS: &[Weighted<(&str, &str, &str)>] = &[
-    (30, ("ec2.amazonaws.com", "DescribeInstances", r#"{"maxResults":1000,"instancesSet":{},"filterSet":{"items":[{"name":"instance-state-name","valueSet":{"items":[{"value":"pending"},{"value":"running"}]}},{"name":"tag:cluster","valueSet":{"items":[{"value":"prod-blue"}]}}]}}"#)),
-    (14, ("ec2.amazonaws.com", "DescribeVolumes", r#"{"maxResults":500,"volumeSet":{},"filterSet":{"items":[{"name":"encrypted","valueSet":{"items":[{"value":"true"}]}}]}}"#)),
-    (12, ("ec2.amazonaws.com", "DescribeNetworkInterfaces", r#"{"networkInterfaceIdSet":{},"filterSet":{"items":[{"name":"tag:node.k8s.amazonaws.com/no_manage","valueSet":{"items":[{"value":"true"}]}}]}}"#)),
-    (10, ("ec2.amazonaws.com", "DescribeSecurityGroups", r#"{"securityGroupSet":{},"securityGroupIdSet":{},"filterSet":{}}"#)),
-    (10, ("ec2.amazonaws.com", "DescribeTags", r#"{"filterSet":{"items":[{"name":"resource-type","valueSet":{"items":[{"value":"instance"}]}}]}}"#)),
-    (9, ("elasticloadbalancing.amazonaws.com", "DescribeTargetHealth", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/checkout/73e2d6bc24d8a067"}"#)),
+    (
+        30,
+        (
+            "ec2.amazonaws.com",
+            "DescribeInstances",
+            r#"{"maxResults":1000,"instancesSet":{},"filterSet":{"items":[{"name":"instance-state-name","valueSet":{"items":[{"value":"pending"},{"value":"running"}]}},{"name":"tag:cluster","valueSet":{"items":[{"value":"prod-blue"}]}}]}}"#,
+        ),
+    ),
+    (
+        14,
+        (
+            "ec2.amazonaws.com",
+            "DescribeVolumes",
+            r#"{"maxResults":500,"volumeSet":{},"filterSet":{"items":[{"name":"encrypted","valueSet":{"items":[{"value":"true"}]}}]}}"#,
+        ),
+    ),
+    (
+        12,
+        (
+            "ec2.amazonaws.com",
+            "DescribeNetworkInterfaces",
+            r#"{"networkInterfaceIdSet":{},"filterSet":{"items":[{"name":"tag:node.k8s.amazonaws.com/no_manage","valueSet":{"items":[{"value":"true"}]}}]}}"#,
+        ),
+    ),
+    (
+        10,
+        (
+            "ec2.amazonaws.com",
+            "DescribeSecurityGroups",
+            r#"{"securityGroupSet":{},"securityGroupIdSet":{},"filterSet":{}}"#,
+        ),
+    ),
+    (
+        10,
+        (
+            "ec2.amazonaws.com",
+            "DescribeTags",
+            r#"{"filterSet":{"items":[{"name":"resource-type","valueSet":{"items":[{"value":"instance"}]}}]}}"#,
+        ),
+    ),
+    (
+        9,
+        (
+            "elasticloadbalancing.amazonaws.com",
+            "DescribeTargetHealth",
+            r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/checkout/73e2d6bc24d8a067"}"#,
+        ),
+    ),
     (8, ("autoscaling.amazonaws.com", "DescribeAutoScalingGroups", r#"{"maxRecords":100}"#)),
     (8, ("monitoring.amazonaws.com", "DescribeAlarms", r#"{"maxRecords":100,"stateValue":"ALARM"}"#)),
     (7, ("config.amazonaws.com", "DescribeConfigurationRecorderStatus", "null")),
     (7, ("dynamodb.amazonaws.com", "DescribeTable", r#"{"tableName":"orders"}"#)),
     (7, ("rds.amazonaws.com", "DescribeDBInstances", r#"{"maxRecords":100}"#)),
-    (6, ("ecr.amazonaws.com", "BatchGetImage", r#"{"registryId":"111122223333","repositoryName":"checkout","imageIds":[{"imageTag":"2026.3.1"}],"acceptedMediaTypes":["application/vnd.docker.distribution.manifest.v2+json"]}"#)),
-    (5, ("sqs.amazonaws.com", "GetQueueAttributes", r#"{"attributeNames":["All"],"queueUrl":"https://sqs.us-east-1.amazonaws.com/111122223333/orders"}"#)),
-    (5, ("tagging.amazonaws.com", "GetResources", r#"{"resourcesPerPage":100,"tagFilters":[{"key":"owner","values":["platform"]}]}"#)),
-    (4, ("cloudtrail.amazonaws.com", "LookupEvents", r#"{"maxResults":50,"lookupAttributes":[{"attributeKey":"EventName","attributeValue":"DisableKey"}]}"#)),
+    (
+        6,
+        (
+            "ecr.amazonaws.com",
+            "BatchGetImage",
+            r#"{"registryId":"111122223333","repositoryName":"checkout","imageIds":[{"imageTag":"2026.3.1"}],"acceptedMediaTypes":["application/vnd.docker.distribution.manifest.v2+json"]}"#,
+        ),
+    ),
+    (
+        5,
+        (
+            "sqs.amazonaws.com",
+            "GetQueueAttributes",
+            r#"{"attributeNames":["All"],"queueUrl":"https://sqs.us-east-1.amazonaws.com/111122223333/orders"}"#,
+        ),
+    ),
+    (
+        5,
+        (
+            "tagging.amazonaws.com",
+            "GetResources",
+            r#"{"resourcesPerPage":100,"tagFilters":[{"key":"owner","values":["platform"]}]}"#,
+        ),
+    ),
+    (
+        4,
+        (
+            "cloudtrail.amazonaws.com",
+            "LookupEvents",
+            r#"{"maxResults":50,"lookupAttributes":[{"attributeKey":"EventName","attributeValue":"DisableKey"}]}"#,
+        ),
+    ),
     (4, ("ecs.amazonaws.com", "DescribeTasks", r#"{"cluster":"prod","tasks":["0f5b1e6dbd2f4a55a7b4a8e5f3c1d2e3"]}"#)),
 ];
 
@@ -65,7 +135,14 @@ fn denied_describe(scene: &mut Scene<'_, '_>) {
 
 /// STS answers with a session token that does not compress: it is most of the record.
 fn assume_role(scene: &mut Scene<'_, '_>) {
-    const SERVICES: [&str; 6] = ["ec2.amazonaws.com", "lambda.amazonaws.com", "ecs-tasks.amazonaws.com", "glue.amazonaws.com", "autoscaling.amazonaws.com", "config.amazonaws.com"];
+    const SERVICES: [&str; 6] = [
+        "ec2.amazonaws.com",
+        "lambda.amazonaws.com",
+        "ecs-tasks.amazonaws.com",
+        "glue.amazonaws.com",
+        "autoscaling.amazonaws.com",
+        "config.amazonaws.com",
+    ];
     scene.begin("sts.amazonaws.com", "AssumeRole");
     scene.draft.read_only = Some(true);
     let role = scene.workload();
@@ -92,7 +169,10 @@ fn write_credentials(scene: &mut Scene<'_, '_>, role_id: &str, role: &str, sessi
     response.text_of("sessionToken", &["IQoJb3JpZ2luX2VjEC0aCXVzLWVhc3QtMSJGMEQC", &token, "=="]);
     response.text("expiration", &super::json::java_time_text(scene.time + 3_600)).close();
     response.member("assumedRoleUser").open().text_of("assumedRoleId", &[role_id, ":", session]);
-    response.text_of("arn", &["arn:", partition, ":sts::", account, ":assumed-role/", role, "/", session]).close().close();
+    response
+        .text_of("arn", &["arn:", partition, ":sts::", account, ":assumed-role/", role, "/", session])
+        .close()
+        .close();
 }
 
 fn web_identity(scene: &mut Scene<'_, '_>) {
@@ -101,7 +181,14 @@ fn web_identity(scene: &mut Scene<'_, '_>) {
     let role = scene.role("eks-node-group-role");
     write_role_request(scene, &role.name, "1741948800123456789");
     write_credentials(scene, &role.id, &role.name, "1741948800123456789");
-    let provider = ["arn:", scene.world.partition, ":iam::", scene.account_id(), ":oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E"].concat();
+    let provider = [
+        "arn:",
+        scene.world.partition,
+        ":iam::",
+        scene.account_id(),
+        ":oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E",
+    ]
+    .concat();
     identity::write_web_identity(&mut scene.draft.identity, &provider, "system:serviceaccount:prod:checkout");
     scene.draft.address.push_str(&role.address);
     scene.draft.agent.push_str(role.agent);
@@ -140,8 +227,17 @@ fn write_transfer(scene: &mut Scene<'_, '_>) {
     let id = scene.random.alphanumeric(74);
     let bytes = scene.random.below(5_000_000).to_string();
     let additional = &mut scene.draft.additional;
-    additional.open().text("SignatureVersion", "SigV4").text("CipherSuite", "TLS_AES_128_GCM_SHA256").raw("bytesTransferredIn", "0");
-    additional.text("SSEApplied", "SSE_KMS").text("AuthenticationMethod", "AuthHeader").text_of("x-amz-id-2", &[&id, "="]).raw("bytesTransferredOut", &bytes).close();
+    additional
+        .open()
+        .text("SignatureVersion", "SigV4")
+        .text("CipherSuite", "TLS_AES_128_GCM_SHA256")
+        .raw("bytesTransferredIn", "0");
+    additional
+        .text("SSEApplied", "SSE_KMS")
+        .text("AuthenticationMethod", "AuthHeader")
+        .text_of("x-amz-id-2", &[&id, "="])
+        .raw("bytesTransferredOut", &bytes)
+        .close();
 }
 
 fn s3_bucket(scene: &mut Scene<'_, '_>) {
@@ -163,21 +259,38 @@ fn log_stream(scene: &mut Scene<'_, '_>) {
     let name = group.rsplit_once("log-group:").map_or(group, |(_, name)| name);
     let stream = scene.random.hex(32);
     let day = super::json::time_text(scene.time)[..10].replace('-', "/");
-    scene.draft.request.open().text("logGroupName", name).text_of("logStreamName", &[&day, "/[$LATEST]", &stream]).close();
+    scene
+        .draft
+        .request
+        .open()
+        .text("logGroupName", name)
+        .text_of("logStreamName", &[&day, "/[$LATEST]", &stream])
+        .close();
     let caller = scene.workload();
     scene.called_by(caller);
 }
 
 fn lambda_function(scene: &mut Scene<'_, '_>) {
-    let name = *scene.random.pick_skewed(&["GetFunction20150331v2", "ListFunctions20150331", "UpdateFunctionCode20150331v2"]);
+    let name =
+        *scene.random.pick_skewed(&["GetFunction20150331v2", "ListFunctions20150331", "UpdateFunctionCode20150331v2"]);
     scene.begin("lambda.amazonaws.com", name);
     let reads = !name.starts_with("Update");
     scene.draft.read_only = Some(reads);
     let function = scene.random.pick_skewed(&scene.place().functions).as_str();
     scene.draft.request.open().text("functionName", function).close();
     if !reads {
-        scene.draft.response.open().text("functionArn", function).text("runtime", "python3.12").raw("codeSize", "4183213");
-        scene.draft.response.text("kMSKeyArn", &scene.world.key(scene.place_index, super::world::Purpose::Lambda, 0).arn).close();
+        scene
+            .draft
+            .response
+            .open()
+            .text("functionArn", function)
+            .text("runtime", "python3.12")
+            .raw("codeSize", "4183213");
+        scene
+            .draft
+            .response
+            .text("kMSKeyArn", &scene.world.key(scene.place_index, super::world::Purpose::Lambda, 0).arn)
+            .close();
     }
     let caller = scene.person();
     scene.called_by(caller);
@@ -196,8 +309,20 @@ fn agent_ping(scene: &mut Scene<'_, '_>) {
     scene.begin("ssm.amazonaws.com", "UpdateInstanceInformation");
     scene.draft.read_only = Some(false);
     let instance = scene.random.pick(&scene.place().instances).as_str();
-    scene.draft.request.open().text("instanceId", instance).text("agentVersion", "3.3.1611.0").text("agentStatus", "Active");
-    scene.draft.request.text("platformType", "Linux").text("platformName", "Amazon Linux").text("platformVersion", "2023").text("iPAddress", "10.0.12.7");
+    scene
+        .draft
+        .request
+        .open()
+        .text("instanceId", instance)
+        .text("agentVersion", "3.3.1611.0")
+        .text("agentStatus", "Active");
+    scene
+        .draft
+        .request
+        .text("platformType", "Linux")
+        .text("platformName", "Amazon Linux")
+        .text("platformVersion", "2023")
+        .text("iPAddress", "10.0.12.7");
     scene.draft.request.text("computerName", "ip-10-0-12-7.ec2.internal").text("agentName", "amazon-ssm-agent").close();
     let caller = scene.role("batch-worker-role");
     scene.called_by(caller);
@@ -219,9 +344,37 @@ fn run_instances(scene: &mut Scene<'_, '_>) {
     scene.draft.read_only = Some(false);
     let key = scene.key_for(super::world::Purpose::Ebs);
     scene.draft.request.open().member("instancesSet").open().member("items").open_list().open();
-    scene.draft.request.text("imageId", "ami-0c02fb55956c7d316").raw("minCount", "1").raw("maxCount", "4").close().close_list().close();
-    scene.draft.request.member("blockDeviceMapping").open().member("items").open_list().open().text("deviceName", "/dev/xvda");
-    scene.draft.request.member("ebs").open().raw("volumeSize", "80").raw("encrypted", "true").text("kmsKeyId", &key.arn).close().close().close_list().close().close();
+    scene
+        .draft
+        .request
+        .text("imageId", "ami-0c02fb55956c7d316")
+        .raw("minCount", "1")
+        .raw("maxCount", "4")
+        .close()
+        .close_list()
+        .close();
+    scene
+        .draft
+        .request
+        .member("blockDeviceMapping")
+        .open()
+        .member("items")
+        .open_list()
+        .open()
+        .text("deviceName", "/dev/xvda");
+    scene
+        .draft
+        .request
+        .member("ebs")
+        .open()
+        .raw("volumeSize", "80")
+        .raw("encrypted", "true")
+        .text("kmsKeyId", &key.arn)
+        .close()
+        .close()
+        .close_list()
+        .close()
+        .close();
     scene.draft.response.open().member("instancesSet").open().member("items").open_list();
     for _ in 0..4 {
         let instance = scene.random.pick(&scene.place().instances).as_str();
@@ -235,15 +388,48 @@ fn run_instances(scene: &mut Scene<'_, '_>) {
 
 fn write_instance(scene: &mut Scene<'_, '_>, instance: &str, volume: &str) {
     let response = &mut scene.draft.response;
-    response.open().text("instanceId", instance).text("imageId", "ami-0c02fb55956c7d316").text("instanceType", "m7g.xlarge");
+    response
+        .open()
+        .text("instanceId", instance)
+        .text("imageId", "ami-0c02fb55956c7d316")
+        .text("instanceType", "m7g.xlarge");
     response.member("instanceState").open().raw("code", "0").text("name", "pending").close();
-    response.text("privateDnsName", "ip-10-0-12-7.ec2.internal").raw("amiLaunchIndex", "0").raw("launchTime", "1741948800000");
+    response
+        .text("privateDnsName", "ip-10-0-12-7.ec2.internal")
+        .raw("amiLaunchIndex", "0")
+        .raw("launchTime", "1741948800000");
     response.member("placement").open().text("availabilityZone", "us-east-1a").text("tenancy", "default").close();
-    response.member("networkInterfaceSet").open().member("items").open_list().open().text("subnetId", "subnet-0a1b2c3d4e5f60718");
-    response.member("privateIpAddressesSet").open().member("item").open_list().open().text("privateIpAddress", "10.0.12.7").raw("primary", "true").close().close_list().close();
+    response
+        .member("networkInterfaceSet")
+        .open()
+        .member("items")
+        .open_list()
+        .open()
+        .text("subnetId", "subnet-0a1b2c3d4e5f60718");
+    response
+        .member("privateIpAddressesSet")
+        .open()
+        .member("item")
+        .open_list()
+        .open()
+        .text("privateIpAddress", "10.0.12.7")
+        .raw("primary", "true")
+        .close()
+        .close_list()
+        .close();
     response.close().close_list().close();
     response.member("blockDeviceMapping").open().member("items").open_list().open().text("deviceName", "/dev/xvda");
-    response.member("ebs").open().text("volumeId", volume).text("status", "attaching").raw("deleteOnTermination", "true").close().close().close_list().close().close();
+    response
+        .member("ebs")
+        .open()
+        .text("volumeId", volume)
+        .text("status", "attaching")
+        .raw("deleteOnTermination", "true")
+        .close()
+        .close()
+        .close_list()
+        .close()
+        .close();
 }
 
 fn console_login(scene: &mut Scene<'_, '_>) {

@@ -66,7 +66,13 @@ impl Plan {
         let places = world.places.len();
         let wanted = config.event_count / config.events_per_file_mean.max(1);
         let slots = usize::try_from(wanted).unwrap_or(usize::MAX).div_ceil(places).max(1);
-        let mut plan = Self { seed: config.seed, places, regions: world.regions.len(), script, files: Vec::with_capacity(slots * places) };
+        let mut plan = Self {
+            seed: config.seed,
+            places,
+            regions: world.regions.len(),
+            script,
+            files: Vec::with_capacity(slots * places),
+        };
         plan.lay_out(config, world, slots);
         plan.share_out_events(config, world);
         plan.order_script();
@@ -82,7 +88,17 @@ impl Plan {
                 let mut random = Random::of(config.seed, STREAM_FILE, (slot * self.places + place) as u64);
                 let delivery = slot_end - random.seconds((length / 2).max(1)) + 120;
                 let redelivered = random.chance(config.redelivered_file_rate);
-                self.files.push(PlannedFile { place, slot, delivery, first_event: 0, own: 0, across: 0, scripted: (0, 0), repeated: 0, redelivered });
+                self.files.push(PlannedFile {
+                    place,
+                    slot,
+                    delivery,
+                    first_event: 0,
+                    own: 0,
+                    across: 0,
+                    scripted: (0, 0),
+                    repeated: 0,
+                    redelivered,
+                });
             }
         }
     }
@@ -90,7 +106,8 @@ impl Plan {
     /// Shares the wanted number of events out, so that own events, owners' copies and scripted events add up to it exactly.
     fn share_out_events(&mut self, config: &TrailConfig, world: &World) {
         let weights = self.weights(world);
-        let foreign: f64 = weights.iter().zip(&self.files).filter(|(_, file)| self.crosses(file)).map(|(weight, _)| weight).sum();
+        let foreign: f64 =
+            weights.iter().zip(&self.files).filter(|(_, file)| self.crosses(file)).map(|(weight, _)| weight).sum();
         let share = foreign / weights.iter().sum::<f64>();
         let rest = config.event_count - self.script.len() as u64;
         let own = (rest as f64 / (1.0 + config.cross_account_rate * share)).floor();
@@ -99,8 +116,13 @@ impl Plan {
             let crosses = self.crosses(&self.files[index]);
             let file = &mut self.files[index];
             file.own = shares.own.take(own * weight / weights.iter().sum::<f64>().max(f64::MIN_POSITIVE));
-            file.across = if crosses { shares.across.take(f64::from(file.own) * config.cross_account_rate).min(file.own) } else { 0 };
-            file.repeated = if file.slot > 0 { shares.repeated.take(f64::from(file.own) * config.duplicate_rate) } else { 0 };
+            file.across = if crosses {
+                shares.across.take(f64::from(file.own) * config.cross_account_rate).min(file.own)
+            } else {
+                0
+            };
+            file.repeated =
+                if file.slot > 0 { shares.repeated.take(f64::from(file.own) * config.duplicate_rate) } else { 0 };
         }
         self.correct(rest);
         let mut next = 0;
@@ -135,7 +157,10 @@ impl Plan {
             let place = &world.places[file.place];
             let hour = file.delivery.rem_euclid(DAY) / 3_600;
             let daily = if (7..19).contains(&hour) { 1.3 } else { 0.7 };
-            ACCOUNTS[place.account.min(4)] * REGIONS[place.region.min(3)] * daily * Random::of(self.seed, STREAM_SIZE, index as u64).log_normal(0.7)
+            ACCOUNTS[place.account.min(4)]
+                * REGIONS[place.region.min(3)]
+                * daily
+                * Random::of(self.seed, STREAM_SIZE, index as u64).log_normal(0.7)
         };
         self.files.iter().enumerate().map(weight).collect()
     }
@@ -151,8 +176,11 @@ impl Plan {
             let deliveries = (0..slots).map(|slot| files[slot * self.places + scripted.place].delivery);
             deliveries.into_iter().position(|delivery| delivery > scripted.time).unwrap_or(slots - 1)
         };
-        let mut placed: Vec<(usize, Scripted)> =
-            self.script.iter().map(|scripted| (slot_of(&self.files, scripted) * self.places + scripted.place, *scripted)).collect();
+        let mut placed: Vec<(usize, Scripted)> = self
+            .script
+            .iter()
+            .map(|scripted| (slot_of(&self.files, scripted) * self.places + scripted.place, *scripted))
+            .collect();
         placed.sort_by_key(|(file, scripted)| (*file, scripted.time));
         for (position, (file, _)) in placed.iter().enumerate() {
             let range = &mut self.files[*file].scripted;
@@ -206,7 +234,11 @@ impl Plan {
         let delivery = self.files[file].delivery;
         let late = random.chance(late_rate);
         let unit = random.unit();
-        let age = if late { (unit * unit * unit * (45 * DAY) as f64).round().clamp(3_600.0, f64::MAX) } else { (unit * WINDOW as f64).round() };
+        let age = if late {
+            (unit * unit * unit * (45 * DAY) as f64).round().clamp(3_600.0, f64::MAX)
+        } else {
+            (unit * WINDOW as f64).round()
+        };
         #[expect(clippy::cast_possible_truncation, reason = "at most 45 days in seconds")]
         let time = (delivery - 120 - age as i64).clamp(world.start, world.end - 1);
         (time, late && delivery - time >= 3_600)
@@ -229,7 +261,11 @@ impl Share {
         self.owed += amount;
         let whole = self.owed.floor().max(0.0);
         self.owed -= whole;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a file holds far fewer than 4 billion records")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a file holds far fewer than 4 billion records"
+        )]
         let count = whole as u32;
         count
     }

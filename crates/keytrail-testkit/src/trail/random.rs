@@ -25,7 +25,9 @@ pub(crate) fn mix(value: u64) -> u64 {
 impl Random {
     /// The stream of one thing (an event, a file, a key): independent of all others with another stream or index.
     pub(crate) fn of(seed: u64, stream: u64, index: u64) -> Self {
-        Self { state: mix(mix(seed ^ GOLDEN).wrapping_add(mix(stream.wrapping_mul(GOLDEN))) ^ index.wrapping_mul(GOLDEN)) }
+        Self {
+            state: mix(mix(seed ^ GOLDEN).wrapping_add(mix(stream.wrapping_mul(GOLDEN))) ^ index.wrapping_mul(GOLDEN)),
+        }
     }
 
     pub(crate) fn next(&mut self) -> u64 {

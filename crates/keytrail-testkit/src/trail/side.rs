@@ -21,10 +21,21 @@ const BUCKET: &str = "acme-trail-logs";
 pub(crate) fn digest_text(world: &World, place: &Place, object: &str, file: &DigestedFile<'_>) -> String {
     let mut json = JsonText::default();
     let (from, to) = (time_text(file.delivery - 1_800), time_text(file.delivery + 1_800));
-    json.open().text("awsAccountId", world.account_id(place.account)).text("digestStartTime", &from).text("digestEndTime", &to);
-    json.text("digestS3Bucket", BUCKET).text("digestS3Object", object).text("digestPublicKeyFingerprint", "31e8b5433410dfb61a9dc45cc65b22ff");
+    json.open()
+        .text("awsAccountId", world.account_id(place.account))
+        .text("digestStartTime", &from)
+        .text("digestEndTime", &to);
+    json.text("digestS3Bucket", BUCKET)
+        .text("digestS3Object", object)
+        .text("digestPublicKeyFingerprint", "31e8b5433410dfb61a9dc45cc65b22ff");
     json.text("digestSignatureAlgorithm", "SHA256withRSA").text("newestEventTime", &to).text("oldestEventTime", &from);
-    for name in ["previousDigestS3Bucket", "previousDigestS3Object", "previousDigestHashValue", "previousDigestHashAlgorithm", "previousDigestSignature"] {
+    for name in [
+        "previousDigestS3Bucket",
+        "previousDigestS3Object",
+        "previousDigestHashValue",
+        "previousDigestHashAlgorithm",
+        "previousDigestSignature",
+    ] {
         json.raw(name, "null");
     }
     json.member("logFiles").open_list().open().text("s3Bucket", BUCKET).text("s3Object", file.key);
@@ -47,9 +58,18 @@ pub(crate) fn insight_text(world: &World, place: &Place, time: i64, random: &mut
     let mut json = JsonText::default();
     json.open().member("Records").open_list();
     for state in ["Start", "End"] {
-        json.open().text("eventVersion", "1.08").time("eventTime", time).text("awsRegion", &world.regions[place.region]);
-        json.text("eventID", &random.uuid()).text("eventType", "AwsCloudTrailInsight").text("recipientAccountId", world.account_id(place.account));
-        json.text("sharedEventID", &shared).member("insightDetails").open().text("state", state).text("eventSource", "kms.amazonaws.com");
+        json.open()
+            .text("eventVersion", "1.08")
+            .time("eventTime", time)
+            .text("awsRegion", &world.regions[place.region]);
+        json.text("eventID", &random.uuid())
+            .text("eventType", "AwsCloudTrailInsight")
+            .text("recipientAccountId", world.account_id(place.account));
+        json.text("sharedEventID", &shared)
+            .member("insightDetails")
+            .open()
+            .text("state", state)
+            .text("eventSource", "kms.amazonaws.com");
         json.text("eventName", "Decrypt").text("insightType", "ApiCallRateInsight");
         json.raw("insightContext", r#"{"statistics":{"baseline":{"average":12.5},"insight":{"average":842.0},"insightDuration":3,"baselineDuration":10080}}"#).close();
         json.text("eventCategory", "Insight").close();
@@ -67,13 +87,24 @@ pub(crate) fn network_activity_text(world: &World, place_index: usize, time: i64
     for (name, error) in [("Decrypt", ""), ("ListKeys", ""), ("GenerateDataKey", "VpceAccessDenied")] {
         json.open().text("eventVersion", "1.09").member("userIdentity").open().text("type", "AWSAccount");
         json.text("principalId", "AROAEXAMPLE:session").text("accountId", account).close().time("eventTime", time);
-        json.text("eventSource", "kms.amazonaws.com").text("eventName", name).text("awsRegion", &world.regions[place.region]).text("sourceIPAddress", "10.0.12.7");
+        json.text("eventSource", "kms.amazonaws.com")
+            .text("eventName", name)
+            .text("awsRegion", &world.regions[place.region])
+            .text("sourceIPAddress", "10.0.12.7");
         if !error.is_empty() {
             json.text("errorCode", error).text("errorMessage", "The request was denied due to a VPC endpoint policy");
         }
         json.text("requestID", &random.uuid()).text("eventID", &random.uuid()).text("eventType", "AwsVpceEvent");
-        json.member("resources").open_list().open().text("type", "AWS::KMS::Key").text("ARN", &world.key(place_index, Purpose::App, 0).arn).close().close_list();
-        json.text("recipientAccountId", account).text("sharedEventID", &random.uuid()).text("vpcEndpointId", &place.vpc_endpoint);
+        json.member("resources")
+            .open_list()
+            .open()
+            .text("type", "AWS::KMS::Key")
+            .text("ARN", &world.key(place_index, Purpose::App, 0).arn)
+            .close()
+            .close_list();
+        json.text("recipientAccountId", account)
+            .text("sharedEventID", &random.uuid())
+            .text("vpcEndpointId", &place.vpc_endpoint);
         json.text("vpcEndpointAccountId", account).text("eventCategory", "NetworkActivity").close();
     }
     json.close_list().close();
@@ -83,9 +114,21 @@ pub(crate) fn network_activity_text(world: &World, place_index: usize, time: i64
 /// Five-minute summaries of data events: a top-level array, lower-case `eventId`, no event name.
 pub(crate) fn aggregated_text(world: &World, place: &Place, time: i64, random: &mut Random) -> String {
     let mut json = JsonText::default();
-    json.open_list().open().text("eventVersion", "1.0").text("accountId", world.account_id(place.account)).text("eventId", &random.uuid());
-    json.text("eventCategory", "Aggregated").text("eventType", "AwsAggregatedEvent").text("awsRegion", &world.regions[place.region]);
-    json.text("eventSource", "s3.amazonaws.com").member("timeWindow").open().time("windowStart", time - 300).time("windowEnd", time).text("windowSize", "PT5M").close();
+    json.open_list()
+        .open()
+        .text("eventVersion", "1.0")
+        .text("accountId", world.account_id(place.account))
+        .text("eventId", &random.uuid());
+    json.text("eventCategory", "Aggregated")
+        .text("eventType", "AwsAggregatedEvent")
+        .text("awsRegion", &world.regions[place.region]);
+    json.text("eventSource", "s3.amazonaws.com")
+        .member("timeWindow")
+        .open()
+        .time("windowStart", time - 300)
+        .time("windowEnd", time)
+        .text("windowSize", "PT5M")
+        .close();
     json.raw("summary", r#"{"primaryDimension":{"dimension":"eventName","statistics":[{"name":"GetObject","value":4182}],"aggregationType":"Count"},"details":[]}"#);
     json.close().close_list();
     json.as_str().to_owned()

@@ -66,16 +66,34 @@ fn percent(world: &World, share: i64) -> i64 {
 
 /// Adds steps one minute apart.
 fn tell(world: &World, script: &mut Vec<Scripted>, time: i64, steps: &[Step]) {
-    script.extend((0..).zip(steps).map(|(minute, step)| Scripted { time: time + minute * 60, place: world.story_place, step: *step }));
+    script.extend((0..).zip(steps).map(|(minute, step)| Scripted {
+        time: time + minute * 60,
+        place: world.story_place,
+        step: *step,
+    }));
 }
 
 fn tell_never_used(world: &World, script: &mut Vec<Scripted>) {
     for number in 0..3 {
         let purpose = Purpose::NeverUsed;
-        let steps = [Step::CreateKey(purpose, number), Step::CreateAlias(purpose, number), Step::PutKeyPolicy(purpose, number), Step::KeyCall("EnableKeyRotation", purpose, number), Step::TagResource(purpose, number)];
+        let steps = [
+            Step::CreateKey(purpose, number),
+            Step::CreateAlias(purpose, number),
+            Step::PutKeyPolicy(purpose, number),
+            Step::KeyCall("EnableKeyRotation", purpose, number),
+            Step::TagResource(purpose, number),
+        ];
         tell(world, script, percent(world, 12 + 6 * i64::try_from(number).unwrap_or(0)), &steps);
     }
-    tell(world, script, percent(world, 80), &[Step::UpdateKeyDescription(Purpose::NeverUsed, 0), Step::KeyCall("DisableKeyRotation", Purpose::NeverUsed, 1)]);
+    tell(
+        world,
+        script,
+        percent(world, 80),
+        &[
+            Step::UpdateKeyDescription(Purpose::NeverUsed, 0),
+            Step::KeyCall("DisableKeyRotation", Purpose::NeverUsed, 1),
+        ],
+    );
 }
 
 fn tell_disabled(world: &World, script: &mut Vec<Scripted>) {
@@ -86,15 +104,30 @@ fn tell_disabled(world: &World, script: &mut Vec<Scripted>) {
 
 fn tell_deleted(world: &World, script: &mut Vec<Scripted>) {
     let purpose = Purpose::Deleted;
-    tell(world, script, world.deleted - 7 * DAY, &[Step::ScheduleKeyDeletion(purpose, 0), Step::DeleteAlias(purpose, 0)]);
+    tell(
+        world,
+        script,
+        world.deleted - 7 * DAY,
+        &[Step::ScheduleKeyDeletion(purpose, 0), Step::DeleteAlias(purpose, 0)],
+    );
     tell(world, script, world.deleted, &[Step::DeleteKey(purpose, 0)]);
 }
 
 fn tell_imported(world: &World, script: &mut Vec<Scripted>) {
     let purpose = Purpose::Imported;
-    let steps = [Step::CreateKey(purpose, 0), Step::KeyCall("GetParametersForImport", purpose, 0), Step::ImportKeyMaterial, Step::CreateAlias(purpose, 0)];
+    let steps = [
+        Step::CreateKey(purpose, 0),
+        Step::KeyCall("GetParametersForImport", purpose, 0),
+        Step::ImportKeyMaterial,
+        Step::CreateAlias(purpose, 0),
+    ];
     tell(world, script, percent(world, 1), &steps);
-    tell(world, script, world.deletion_scheduled, &[Step::DeleteExpiredKeyMaterial, Step::KeyCall("DeleteImportedKeyMaterial", purpose, 0)]);
+    tell(
+        world,
+        script,
+        world.deletion_scheduled,
+        &[Step::DeleteExpiredKeyMaterial, Step::KeyCall("DeleteImportedKeyMaterial", purpose, 0)],
+    );
 }
 
 /// The third application key has a multi-Region id; with a second region it gets a replica there.
@@ -102,7 +135,8 @@ fn tell_multi_region(world: &World, script: &mut Vec<Scripted>) {
     if world.regions.len() < 2 {
         return;
     }
-    let steps = [Step::ReplicateKey, Step::SynchronizeMultiRegionKey, Step::UpdatePrimaryRegion, Step::PrimaryRegionUpdated];
+    let steps =
+        [Step::ReplicateKey, Step::SynchronizeMultiRegionKey, Step::UpdatePrimaryRegion, Step::PrimaryRegionUpdated];
     tell(world, script, percent(world, 25), &steps);
     if let Some(last) = script.last_mut() {
         last.place = world.story_place + 1;
@@ -124,9 +158,22 @@ fn tell_administration(world: &World, script: &mut Vec<Scripted>) {
     ];
     tell(world, script, percent(world, 45), &steps);
     for number in 0..3 {
-        tell(world, script, world.key(world.story_place, Purpose::S3Object, number).rotated, &[Step::RotateKey(Purpose::S3Object, number)]);
+        tell(
+            world,
+            script,
+            world.key(world.story_place, Purpose::S3Object, number).rotated,
+            &[Step::RotateKey(Purpose::S3Object, number)],
+        );
     }
-    let stores = ["CreateCustomKeyStore", "ConnectCustomKeyStore", "DescribeCustomKeyStores", "DisconnectCustomKeyStore", "UpdateCustomKeyStore", "DeleteCustomKeyStore"].map(Step::KeyStore);
+    let stores = [
+        "CreateCustomKeyStore",
+        "ConnectCustomKeyStore",
+        "DescribeCustomKeyStores",
+        "DisconnectCustomKeyStore",
+        "UpdateCustomKeyStore",
+        "DeleteCustomKeyStore",
+    ]
+    .map(Step::KeyStore);
     tell(world, script, percent(world, 2), &stores);
 }
 
@@ -180,7 +227,13 @@ pub(crate) fn perform(scene: &mut Scene<'_, '_>, step: Step) {
 }
 
 /// A management write by a person: names the key by id, answers with its ARN.
-fn with_key<'w>(scene: &mut Scene<'_, 'w>, name: &'static str, purpose: Purpose, number: usize, more: impl FnOnce(&mut Scene<'_, 'w>, &'w Key)) {
+fn with_key<'w>(
+    scene: &mut Scene<'_, 'w>,
+    name: &'static str,
+    purpose: Purpose,
+    number: usize,
+    more: impl FnOnce(&mut Scene<'_, 'w>, &'w Key),
+) {
     let key = scene.world.key(scene.world.story_place, purpose, number);
     scene.kms_write(name);
     scene.draft.request.open();
@@ -227,7 +280,12 @@ fn policy_text(scene: &Scene<'_, '_>) -> String {
 fn put_key_policy(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
     let policy = policy_text(scene);
     with_key(scene, "PutKeyPolicy", purpose, number, |scene, _| {
-        scene.draft.request.text("policyName", "default").raw("bypassPolicyLockoutSafetyCheck", "false").escaped("policy", &policy);
+        scene
+            .draft
+            .request
+            .text("policyName", "default")
+            .raw("bypassPolicyLockoutSafetyCheck", "false")
+            .escaped("policy", &policy);
     });
 }
 
@@ -236,8 +294,22 @@ fn create_key(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
     let origin = if purpose == Purpose::Imported { "EXTERNAL" } else { "AWS_KMS" };
     let policy = policy_text(scene);
     scene.kms_write("CreateKey");
-    scene.draft.request.open().text("keyUsage", "ENCRYPT_DECRYPT").text("keySpec", "SYMMETRIC_DEFAULT").text("customerMasterKeySpec", "SYMMETRIC_DEFAULT");
-    scene.draft.request.text("origin", origin).text("description", "made by hand").raw("bypassPolicyLockoutSafetyCheck", "false").raw("multiRegion", "false").escaped("policy", &policy).close();
+    scene
+        .draft
+        .request
+        .open()
+        .text("keyUsage", "ENCRYPT_DECRYPT")
+        .text("keySpec", "SYMMETRIC_DEFAULT")
+        .text("customerMasterKeySpec", "SYMMETRIC_DEFAULT");
+    scene
+        .draft
+        .request
+        .text("origin", origin)
+        .text("description", "made by hand")
+        .raw("bypassPolicyLockoutSafetyCheck", "false")
+        .raw("multiRegion", "false")
+        .escaped("policy", &policy)
+        .close();
     scene.draft.response.open().member("keyMetadata").open();
     write_metadata(scene, key, origin);
     scene.draft.response.close().close();
@@ -248,9 +320,22 @@ fn create_key(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
 fn write_metadata(scene: &mut Scene<'_, '_>, key: &Key, origin: &str) {
     let (account, created) = (scene.world.account_id(key.account), java_time_text(scene.time));
     let response = &mut scene.draft.response;
-    response.text("aWSAccountId", account).text("keyId", &key.id).text("arn", &key.arn).text("creationDate", &created).raw("enabled", "true");
-    response.text("description", "made by hand").text("keyUsage", "ENCRYPT_DECRYPT").text("keyState", if origin == "EXTERNAL" { "PendingImport" } else { "Enabled" });
-    response.text("origin", origin).text("keyManager", "CUSTOMER").text("keySpec", "SYMMETRIC_DEFAULT").raw("encryptionAlgorithms", r#"["SYMMETRIC_DEFAULT"]"#).raw("multiRegion", "false");
+    response
+        .text("aWSAccountId", account)
+        .text("keyId", &key.id)
+        .text("arn", &key.arn)
+        .text("creationDate", &created)
+        .raw("enabled", "true");
+    response
+        .text("description", "made by hand")
+        .text("keyUsage", "ENCRYPT_DECRYPT")
+        .text("keyState", if origin == "EXTERNAL" { "PendingImport" } else { "Enabled" });
+    response
+        .text("origin", origin)
+        .text("keyManager", "CUSTOMER")
+        .text("keySpec", "SYMMETRIC_DEFAULT")
+        .raw("encryptionAlgorithms", r#"["SYMMETRIC_DEFAULT"]"#)
+        .raw("multiRegion", "false");
 }
 
 fn create_alias(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
@@ -287,7 +372,15 @@ fn schedule_deletion(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize)
     let date = java_time_text(scene.time + 30 * DAY);
     with_key(scene, "ScheduleKeyDeletion", purpose, number, |scene, key| {
         scene.draft.request.raw("pendingWindowInDays", "30");
-        scene.draft.response.open().text("keyId", &key.arn).text("keyState", "PendingDeletion").text("deletionDate", &date).raw("pendingWindowInDays", "30").close();
+        scene
+            .draft
+            .response
+            .open()
+            .text("keyId", &key.arn)
+            .text("keyState", "PendingDeletion")
+            .text("deletionDate", &date)
+            .raw("pendingWindowInDays", "30")
+            .close();
     });
 }
 
@@ -301,8 +394,19 @@ fn delete_key(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
 fn rotate_key(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
     let key = scene.world.story_key(purpose, number);
     scene.kms_write("RotateKey");
-    scene.draft.details.open().text("rotationType", if purpose == Purpose::App { "ON_DEMAND" } else { "AUTOMATIC" }).text("keyOrigin", "AWS_KMS");
-    scene.draft.details.text("previousKeyMaterialId", &key.materials[0]).text("currentKeyMaterialId", &key.materials[1]).text("keyId", &key.id).close();
+    scene
+        .draft
+        .details
+        .open()
+        .text("rotationType", if purpose == Purpose::App { "ON_DEMAND" } else { "AUTOMATIC" })
+        .text("keyOrigin", "AWS_KMS");
+    scene
+        .draft
+        .details
+        .text("previousKeyMaterialId", &key.materials[0])
+        .text("currentKeyMaterialId", &key.materials[1])
+        .text("keyId", &key.id)
+        .close();
     scene.touch_key(key);
     scene.as_service_event();
 }
@@ -310,7 +414,12 @@ fn rotate_key(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
 fn import_material(scene: &mut Scene<'_, '_>) {
     let valid_to = java_time_text(scene.world.deletion_scheduled);
     with_key(scene, "ImportKeyMaterial", Purpose::Imported, 0, |scene, key| {
-        scene.draft.request.text("validTo", &valid_to).text("expirationModel", "KEY_MATERIAL_EXPIRES").text("importType", "NEW_KEY_MATERIAL");
+        scene
+            .draft
+            .request
+            .text("validTo", &valid_to)
+            .text("expirationModel", "KEY_MATERIAL_EXPIRES")
+            .text("importType", "NEW_KEY_MATERIAL");
         scene.draft.response.open().text("keyId", &key.arn).text("keyMaterialId", &key.materials[0]).close();
     });
 }
@@ -330,7 +439,17 @@ fn replicate_key(scene: &mut Scene<'_, '_>) {
     with_key(scene, "ReplicateKey", Purpose::App, 2, |scene, key| {
         let replica = key.arn.replacen(scene.region(), &region, 1);
         scene.draft.request.text("replicaRegion", &region).raw("bypassPolicyLockoutSafetyCheck", "false");
-        scene.draft.response.open().member("replicaKeyMetadata").open().text("keyId", &key.id).text("arn", &replica).text("keyState", "Creating").raw("multiRegion", "true").close();
+        scene
+            .draft
+            .response
+            .open()
+            .member("replicaKeyMetadata")
+            .open()
+            .text("keyId", &key.id)
+            .text("arn", &replica)
+            .text("keyState", "Creating")
+            .raw("multiRegion", "true")
+            .close();
         scene.draft.response.raw("replicaPolicy", &policy).close();
     });
 }

@@ -6,7 +6,12 @@ use super::{GeneratedFile, GeneratedKind, TrailConfig, TrailSummary, generate, g
 use crate::oracle::{FileKind, Oracle};
 
 fn config() -> TrailConfig {
-    TrailConfig { duplicate_rate: 0.02, redelivered_file_rate: 0.05, late_rate: 0.03, ..TrailConfig::with_events(12_000, 7) }
+    TrailConfig {
+        duplicate_rate: 0.02,
+        redelivered_file_rate: 0.05,
+        late_rate: 0.03,
+        ..TrailConfig::with_events(12_000, 7)
+    }
 }
 
 fn oracle_of(config: &TrailConfig) -> (Oracle, TrailSummary) {
@@ -29,7 +34,7 @@ fn the_written_tree_equals_the_iterator() {
     assert_eq!(summary, summarize(&config()));
     let mut count = 0;
     for file in generate_files(&config()) {
-        assert_eq!(std::fs::read(folder.path().join(&file.key)).unwrap(), file.bytes, "{}", file.key);
+        assert_eq!(fs_err::read(folder.path().join(&file.key)).unwrap(), file.bytes, "{}", file.key);
         count += 1;
     }
     let oracle = Oracle::read_folder(folder.path()).unwrap();
@@ -67,7 +72,8 @@ fn the_summary_equals_what_the_oracle_counts() {
 fn any_size_and_shape_gives_exactly_the_events_asked_for() {
     for (event_count, account_count, regions) in [(0, 1, 1), (1, 1, 1), (10, 1, 1), (500, 3, 2), (3_001, 5, 1)] {
         let regions = ["us-east-1", "eu-west-1"][..regions].iter().map(|name| (*name).to_owned()).collect();
-        let config = TrailConfig { event_count, account_count, regions, organization_id: None, ..TrailConfig::default() };
+        let config =
+            TrailConfig { event_count, account_count, regions, organization_id: None, ..TrailConfig::default() };
         let (oracle, summary) = oracle_of(&config);
         assert_eq!(oracle.events.len() as u64, event_count);
         assert_eq!(summary.distinct_events, event_count);
@@ -81,7 +87,9 @@ fn keys_follow_the_layout_of_trails() {
     for file in generate_files(&config()) {
         kinds.insert(file.kind);
         let parts: Vec<&str> = file.key.split('/').collect();
-        let [root, organization, account, kind, region, year, month, day, name] = parts.as_slice() else { panic!("{}", file.key) };
+        let [root, organization, account, kind, region, year, month, day, name] = parts.as_slice() else {
+            panic!("{}", file.key)
+        };
         assert_eq!((*root, *organization), ("AWSLogs", "o-a1b2c3d4e5"));
         assert!(account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()), "{account}");
         assert!(kind.starts_with("CloudTrail") && name.starts_with(&format!("{account}_{kind}_{region}_")), "{name}");
@@ -90,7 +98,9 @@ fn keys_follow_the_layout_of_trails() {
     assert_eq!(kinds.len(), 5);
     let plain = TrailConfig { organization_id: None, ..config() };
     assert!(generate_files(&plain).all(|file| file.key.split('/').count() == 8));
-    assert!(generate_files(&TrailConfig { side_files: false, ..config() }).all(|file| file.kind == GeneratedKind::LogFile));
+    assert!(
+        generate_files(&TrailConfig { side_files: false, ..config() }).all(|file| file.kind == GeneratedKind::LogFile)
+    );
 }
 
 #[test]
@@ -109,11 +119,30 @@ fn the_mix_is_realistic() {
     assert!(operations.len() >= 56, "{} operations: {operations:?}", operations.len());
     assert!(operations["Decrypt"] > operations["GenerateDataKey"]);
     let codes: BTreeSet<_> = kms.iter().filter_map(|event| event.error_code.as_deref()).collect();
-    for code in ["AccessDenied", "DisabledException", "KMSInvalidStateException", "NotFoundException", "DryRunOperationException", "ThrottlingException", "KMSInvalidSignatureException"] {
+    for code in [
+        "AccessDenied",
+        "DisabledException",
+        "KMSInvalidStateException",
+        "NotFoundException",
+        "DryRunOperationException",
+        "ThrottlingException",
+        "KMSInvalidSignatureException",
+    ] {
         assert!(codes.contains(code), "no {code}");
     }
-    let types: BTreeSet<_> = oracle.events.iter().filter_map(|event| event.value["userIdentity"]["type"].as_str()).collect();
-    for kind in ["Root", "IAMUser", "AssumedRole", "FederatedUser", "WebIdentityUser", "SAMLUser", "AWSAccount", "AWSService", "IdentityCenterUser"] {
+    let types: BTreeSet<_> =
+        oracle.events.iter().filter_map(|event| event.value["userIdentity"]["type"].as_str()).collect();
+    for kind in [
+        "Root",
+        "IAMUser",
+        "AssumedRole",
+        "FederatedUser",
+        "WebIdentityUser",
+        "SAMLUser",
+        "AWSAccount",
+        "AWSService",
+        "IdentityCenterUser",
+    ] {
         assert!(types.contains(kind), "no {kind}");
     }
     assert!(oracle.events.iter().any(|event| event.value["userIdentity"].is_null()));

@@ -247,7 +247,8 @@ impl World {
         let place = &self.places[self.places.len() - 1];
         let multi_region = purpose == Purpose::Shared || alias.ends_with("app-3");
         let id = if multi_region { format!("mrk-{}", random.hex(32)) } else { random.uuid() };
-        let prefix = format!("arn:{}:kms:{}:{}:", self.partition, self.regions[place.region], self.accounts[place.account].id);
+        let prefix =
+            format!("arn:{}:kms:{}:{}:", self.partition, self.regions[place.region], self.accounts[place.account].id);
         Key {
             arn: format!("{prefix}key/{id}"),
             alias_arn: format!("{prefix}{alias}"),
@@ -269,12 +270,46 @@ impl World {
         Place {
             account,
             region,
-            buckets: many(6, &mut |n| format!("acme-{}-{short}-{region_name}", ["orders", "media", "exports", "backups", "invoices", "uploads"][n])),
-            lake_buckets: many(3, &mut |n| format!("acme-{}-{short}-{region_name}", ["lake-raw", "lake-curated", "feature-store"][n])),
-            functions: many(8, &mut |n| arn("lambda", &format!("function:{}", ["checkout", "resize", "notify", "ingest", "authorizer", "billing", "search-sync", "cleanup"][n]))),
-            secrets: many(10, &mut |n| arn("secretsmanager", &format!("secret:prod/{}-{}", ["db", "redis", "stripe", "smtp", "oauth", "kafka", "ldap", "github", "datadog", "pager"][n], random.alphanumeric(6)))),
+            buckets: many(6, &mut |n| {
+                format!(
+                    "acme-{}-{short}-{region_name}",
+                    ["orders", "media", "exports", "backups", "invoices", "uploads"][n]
+                )
+            }),
+            lake_buckets: many(3, &mut |n| {
+                format!("acme-{}-{short}-{region_name}", ["lake-raw", "lake-curated", "feature-store"][n])
+            }),
+            functions: many(8, &mut |n| {
+                arn(
+                    "lambda",
+                    &format!(
+                        "function:{}",
+                        ["checkout", "resize", "notify", "ingest", "authorizer", "billing", "search-sync", "cleanup"]
+                            [n]
+                    ),
+                )
+            }),
+            secrets: many(10, &mut |n| {
+                arn(
+                    "secretsmanager",
+                    &format!(
+                        "secret:prod/{}-{}",
+                        ["db", "redis", "stripe", "smtp", "oauth", "kafka", "ldap", "github", "datadog", "pager"][n],
+                        random.alphanumeric(6)
+                    ),
+                )
+            }),
             parameters: many(12, &mut |n| arn("ssm", &format!("parameter/prod/service-{n:02}/config"))),
-            log_groups: many(8, &mut |n| arn("logs", &format!("log-group:/aws/lambda/{}", ["checkout", "resize", "notify", "ingest", "authorizer", "billing", "search-sync", "cleanup"][n]))),
+            log_groups: many(8, &mut |n| {
+                arn(
+                    "logs",
+                    &format!(
+                        "log-group:/aws/lambda/{}",
+                        ["checkout", "resize", "notify", "ingest", "authorizer", "billing", "search-sync", "cleanup"]
+                            [n]
+                    ),
+                )
+            }),
             tables: many(5, &mut |n| ["orders", "customers", "sessions", "inventory", "events"][n].to_owned()),
             queues: many(4, &mut |n| arn("sqs", ["orders", "mail", "thumbnails", "dead-letters"][n])),
             volumes: many(24, &mut |_| format!("vol-0{}", random.hex(16))),
@@ -355,7 +390,8 @@ fn alias_name(alias: &str, number: usize, count: usize) -> String {
 
 /// Account ids keep leading zeros; account 2 has two of them, always.
 fn account(random: &mut Random, index: usize) -> Account {
-    let id = if index == 2 { format!("00{}", random.digits(10)) } else { format!("{}{}", 1 + index % 9, random.digits(11)) };
+    let id =
+        if index == 2 { format!("00{}", random.digits(10)) } else { format!("{}{}", 1 + index % 9, random.digits(11)) };
     Account { roles: roles(random), people: people(random, &id), id }
 }
 
@@ -420,7 +456,8 @@ fn people(random: &mut Random, account_id: &str) -> Vec<Principal> {
         ("analyst", PrincipalKind::IdentityCenter),
         ("root", PrincipalKind::Root),
     ];
-    const SESSIONS: [&str; 4] = ["jo.meier@example.com", "sam.ito@example.com", "alex.roy@example.com", "kim.osei@example.com"];
+    const SESSIONS: [&str; 4] =
+        ["jo.meier@example.com", "sam.ito@example.com", "alex.roy@example.com", "kim.osei@example.com"];
     NAMES
         .iter()
         .map(|&(name, kind)| Principal {

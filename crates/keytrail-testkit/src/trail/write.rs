@@ -38,13 +38,23 @@ pub fn generate(config: &TrailConfig, root: &Path) -> io::Result<TrailSummary> {
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(plan.files.len());
     let counts = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(|| write_files(config, &world, &plan, &next, root))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a generator thread panicked")))).collect::<io::Result<Vec<Counts>>>()
+        let threads: Vec<_> =
+            (0..workers).map(|_| scope.spawn(|| write_files(config, &world, &plan, &next, root))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a generator thread panicked"))))
+            .collect::<io::Result<Vec<Counts>>>()
     })?;
     Ok(counts.into_iter().fold(Counts::default(), Counts::plus).summary(config, &world))
 }
 
-fn write_files(config: &TrailConfig, world: &World, plan: &Plan, next: &AtomicUsize, root: &Path) -> io::Result<Counts> {
+fn write_files(
+    config: &TrailConfig,
+    world: &World,
+    plan: &Plan,
+    next: &AtomicUsize,
+    root: &Path,
+) -> io::Result<Counts> {
     let mut maker = FileMaker::new(config, world, plan);
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
@@ -159,7 +169,15 @@ struct FileMaker<'w> {
 impl<'w> FileMaker<'w> {
     fn new(config: &'w TrailConfig, world: &'w World, plan: &'w Plan) -> Self {
         let level = CompressionLvl::new(config.compression_level).unwrap_or_default();
-        Self { config, world, plan, draft: Draft::new(), text: JsonText::default(), compressor: Compressor::new(level), counts: Counts::default() }
+        Self {
+            config,
+            world,
+            plan,
+            draft: Draft::new(),
+            text: JsonText::default(),
+            compressor: Compressor::new(level),
+            counts: Counts::default(),
+        }
     }
 
     /// The log file of that number and what lies beside it; nothing where there was nothing to deliver.
@@ -237,7 +255,13 @@ impl<'w> FileMaker<'w> {
     fn write_scripted(&mut self, number: usize) {
         let scripted = self.plan.script[number];
         let random = self.plan.scripted_random(number);
-        let mut scene = Scene { world: self.world, place_index: scripted.place, time: scripted.time, random, draft: &mut self.draft };
+        let mut scene = Scene {
+            world: self.world,
+            place_index: scripted.place,
+            time: scripted.time,
+            random,
+            draft: &mut self.draft,
+        };
         scene.stamp(0.0);
         scene.draft.version = super::draft::Version::NEWEST;
         story::perform(&mut scene, scripted.step);
@@ -302,7 +326,14 @@ impl<'w> FileMaker<'w> {
         }
     }
 
-    fn add_side(&mut self, files: &mut Vec<GeneratedFile>, index: usize, folder: &str, kind: GeneratedKind, text: &str) {
+    fn add_side(
+        &mut self,
+        files: &mut Vec<GeneratedFile>,
+        index: usize,
+        folder: &str,
+        kind: GeneratedKind,
+        text: &str,
+    ) {
         let planned = &self.plan.files[index];
         let mut random = Random::of(self.plan.name_random(index).next(), 12, text.len() as u64);
         let key = self.key(folder, planned.place, planned.delivery, &mut random);
@@ -311,7 +342,7 @@ impl<'w> FileMaker<'w> {
             GeneratedKind::NetworkActivity => self.counts.network += 1,
             _ => self.counts.aggregated += 1,
         }
-        let bytes = gzip(&mut self.compressor, &text);
+        let bytes = gzip(&mut self.compressor, text);
         files.push(GeneratedFile { key, kind, bytes });
     }
 
@@ -348,7 +379,14 @@ impl<'w> FileMaker<'w> {
         let mut key = self.folder("CloudTrail-Digest", place, end);
         let place = &self.world.places[place];
         let region = self.world.regions[place.region].as_str();
-        key.extend([self.world.account_id(place.account), "_CloudTrail-Digest_", region, "_organization_", &self.world.regions[0], "_"]);
+        key.extend([
+            self.world.account_id(place.account),
+            "_CloudTrail-Digest_",
+            region,
+            "_organization_",
+            &self.world.regions[0],
+            "_",
+        ]);
         push_stamp(&mut key, end, true);
         key.push_str(".json.gz");
         key
