@@ -21,8 +21,7 @@ pub(crate) struct Arguments {
     pub(crate) verbose: u8,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 done, 2 usage or SQL error, 3 incomplete (input was rejected),
+const EXIT_CODES: &str = "Exit codes: 0 done, 2 usage or SQL error, 3 incomplete (input was rejected),
 4 integrity failure, 10 not a lake or a newer one, 66 no such input,
 69 service not available, 74 reading or writing failed, 75 another writer was
 faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.

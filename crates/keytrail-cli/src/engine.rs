@@ -18,22 +18,24 @@ pub(crate) fn threads() -> io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()
 }
 
-/// The threads of the prompt's statements.
+/// The threads of the prompt's statements, apart from those of the command: what else the prompt does goes on.
 pub(crate) struct StatementThreads {
-    handle: Handle,
-    /// Threads of our own, after the first ones were left behind.
-    own: Option<Runtime>,
+    /// There until the value is dropped.
+    runtime: Option<Runtime>,
 }
 
 impl StatementThreads {
-    /// The threads of the running command.
-    pub(crate) fn of_command() -> Self {
-        Self { handle: Handle::current(), own: None }
+    /// Starts them.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub(crate) fn start() -> io::Result<Self> {
+        Ok(Self { runtime: Some(threads()?) })
     }
 
     /// Where to spawn.
     pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
+        self.runtime.as_ref().expect("there until the value is dropped").handle()
     }
 
     /// Leaves the threads to whatever keeps them busy and starts new ones.
@@ -41,19 +43,15 @@ impl StatementThreads {
     /// # Errors
     /// When the system gives no threads; the old ones stay.
     pub(crate) fn leave_behind(&mut self) -> io::Result<()> {
-        let fresh = threads()?;
-        self.handle = fresh.handle().clone();
-        if let Some(left) = self.own.replace(fresh) {
-            left.shutdown_background();
-        }
+        *self = Self::start()?;
         Ok(())
     }
 }
 
 impl Drop for StatementThreads {
     fn drop(&mut self) {
-        if let Some(left) = self.own.take() {
-            left.shutdown_background();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }
@@ -70,27 +68,23 @@ mod tests {
 
     #[test]
     fn work_that_never_pauses_does_not_hold_up_what_comes_after_it() {
-        let command = threads().expect("threads");
         let is_over = Arc::new(AtomicBool::new(false));
-        let answer = command.block_on(async {
-            let mut threads = StatementThreads::of_command();
-            let mut stuck = JoinSet::new();
-            for _ in 0..command.metrics().num_workers() {
-                let is_over = Arc::clone(&is_over);
-                let busy = async move {
-                    while !is_over.load(Ordering::Relaxed) {
-                        hint::spin_loop();
-                    }
-                };
-                stuck.spawn_on(busy, threads.handle());
-            }
-            threads.leave_behind().expect("threads");
-            let mut next = JoinSet::new();
-            next.spawn_on(async { 42 }, threads.handle());
-            let answer = next.join_next().await;
-            is_over.store(true, Ordering::Relaxed);
-            answer
-        });
+        let mut threads = StatementThreads::start().expect("threads");
+        let mut tasks = JoinSet::new();
+        for _ in 0..threads.handle().metrics().num_workers() {
+            let is_over = Arc::clone(&is_over);
+            let busy = async move {
+                while !is_over.load(Ordering::Relaxed) {
+                    hint::spin_loop();
+                }
+            };
+            tasks.spawn_on(busy, threads.handle());
+        }
+        threads.leave_behind().expect("threads");
+        let mut next = JoinSet::new();
+        next.spawn_on(async { 42 }, threads.handle());
+        let answer = super::threads().expect("threads").block_on(next.join_next());
+        is_over.store(true, Ordering::Relaxed);
         assert_eq!(answer.expect("a task").expect("no panic"), 42);
     }
 }

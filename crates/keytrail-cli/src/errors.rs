@@ -182,13 +182,19 @@ const VALID_COLUMNS: &str = "Valid fields are ";
 /// Columns that a hint names at most.
 const HINTED_COLUMNS: usize = 8;
 
+/// Characters that two names must share before one is taken for the other.
+const SHORTEST_LIKENESS: usize = 3;
+
 /// The columns that could have been meant, of a complaint `No field named NAME.` and the list of all columns.
 fn columns_hint(complaint: &str, columns: &str) -> String {
     let last_part = |name: &str| name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_owned();
     let columns: Vec<String> = columns.trim_end_matches('.').split(", ").map(last_part).collect();
     let wrong = complaint.split_once("named ").map_or("", |(_, name)| name);
     let wrong = last_part(wrong.trim().trim_end_matches('.'));
-    let is_alike = |column: &&String| column.contains(&wrong) || wrong.contains(column.as_str());
+    let is_alike = |column: &&String| {
+        let (shorter, longer) = if column.len() < wrong.len() { (*column, &wrong) } else { (&wrong, *column) };
+        shorter.len() >= SHORTEST_LIKENESS && longer.contains(shorter.as_str())
+    };
     let alike: Vec<&str> = columns.iter().filter(is_alike).map(String::as_str).take(HINTED_COLUMNS).collect();
     match alike.is_empty() {
         false => format!("columns like it: {}", alike.join(", ")),

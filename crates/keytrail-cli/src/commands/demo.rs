@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: &DemoArguments, interruption: &Interruption) 
     tell_next_steps(&folder, &trail, is_prompt, &mut out)?;
     out.finish()?;
     if is_prompt {
-        return repl::run(Prompt::new(session, Vec::new(), None), interruption).await;
+        return repl::run(Prompt::try_new(session, Vec::new(), None)?, interruption).await;
     }
     Ok(convert::exit_of(&conversion))
 }

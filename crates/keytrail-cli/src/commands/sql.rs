@@ -55,6 +55,6 @@ fn exit_of_rejects(session: &SqlSession) -> Exit {
 
 async fn run_prompt(arguments: SqlArguments, interruption: &Interruption) -> Result<Exit, CliError> {
     let session = for_sql(&arguments).await?;
-    let prompt = Prompt::new(session, arguments.parameters, arguments.output.format).with_timing(arguments.timing);
-    repl::run(prompt, interruption).await
+    let prompt = Prompt::try_new(session, arguments.parameters, arguments.output.format)?;
+    repl::run(prompt.with_timing(arguments.timing), interruption).await
 }

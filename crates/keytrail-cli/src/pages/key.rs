@@ -92,9 +92,8 @@ fn push_tables(page: &mut Page, answer: &KeyAnswer) {
     };
     let heading = shown_of("Who", answer.principals.len(), answer.principal_total);
     page.table(&heading, USE_COLUMNS, answer.principals.iter().map(rows).collect());
-    let rows = |row: &ServiceUse| {
-        (row.service.clone(), use_cells(row.use_event_count, row.failed_count, row.last_seen_time))
-    };
+    let rows =
+        |row: &ServiceUse| (row.service.clone(), use_cells(row.use_event_count, row.failed_count, row.last_seen_time));
     page.table("Via AWS services", USE_COLUMNS, answer.services.iter().map(rows).collect());
     push_contexts_and_failures(page, answer);
 }

@@ -48,11 +48,18 @@ enum Next {
 }
 
 impl Prompt {
-    /// A prompt over a session, on the threads of the running command; without a format, rows are tables.
-    pub(crate) fn new(session: SqlSession, parameters: Vec<(String, String)>, format: Option<Format>) -> Self {
+    /// A prompt over a session; without a format, rows are tables.
+    ///
+    /// # Errors
+    /// When the system gives no threads for the statements.
+    pub(crate) fn try_new(
+        session: SqlSession,
+        parameters: Vec<(String, String)>,
+        format: Option<Format>,
+    ) -> Result<Self, CliError> {
         let format = format.filter(|format| !format.is_binary()).unwrap_or(Format::Table);
-        let threads = StatementThreads::of_command();
-        Self { session, parameters, format, is_vertical: false, is_timed: false, threads }
+        let threads = StatementThreads::start().map_err(|error| no_threads(&error))?;
+        Ok(Self { session, parameters, format, is_vertical: false, is_timed: false, threads })
     }
 
     /// Whether the time of each statement is shown from the start.
@@ -129,7 +136,7 @@ impl Prompt {
                 // Not a timer of the runtime: a query that computes without a pause keeps that from running, too.
                 let (Ok(()) | Err(_)) = ended.recv_timeout(CANCEL_GRACE);
                 tasks.detach_all();
-                self.threads.leave_behind().map_err(|error| CliError::input_output("cannot start threads", &error))?;
+                self.threads.leave_behind().map_err(|error| no_threads(&error))?;
                 Ok(None)
             }
         }
@@ -176,6 +183,10 @@ pub(crate) async fn run(mut prompt: Prompt, interruption: &Interruption) -> Resu
             Err(error) => output::error(&error),
         }
     }
+}
+
+fn no_threads(error: &std::io::Error) -> CliError {
+    CliError::input_output("cannot start threads", error)
 }
 
 fn terminal_error(error: &rustyline::error::ReadlineError) -> CliError {
@@ -253,7 +264,7 @@ mod tests {
 
     fn prompt() -> Prompt {
         let session = Session::over_tables(HashMap::new(), &SessionOptions::default()).expect("a session");
-        Prompt::new(SqlSession::over_data(session), Vec::new(), None)
+        Prompt::try_new(SqlSession::over_data(session), Vec::new(), None).expect("a prompt")
     }
 
     #[tokio::test]
