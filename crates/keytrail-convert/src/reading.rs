@@ -1,12 +1,8 @@
 //! A few columns of a lake's table, read without an engine: for the ledger and for deduplication.
 
+use arrow_array::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use keytrail_lake::{DataFile, LakeError, Table};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
-use parquet::errors::ParquetError;
-
-use arrow_array::RecordBatch;
 
 use crate::error::ConvertError;
 
@@ -25,23 +21,8 @@ pub(crate) async fn read_columns(table: &Table, columns: &[&str], wanted: impl F
     Ok(batches.into_iter().flatten().collect())
 }
 
-async fn read_file(table: &Table, file: &DataFile, columns: &[&str]) -> Result<Vec<RecordBatch>, ConvertError> {
-    let path = table.file_path(file)?;
-    let reader = ParquetObjectReader::new(table.storage().store(), path.clone()).with_file_size(file.size_bytes);
-    let batches = read_batches(reader, columns).await;
-    batches.map_err(|source| ConvertError::Read { path: path.to_string(), source })
-}
-
-async fn read_batches(reader: ParquetObjectReader, columns: &[&str]) -> Result<Vec<RecordBatch>, ParquetError> {
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    let batches: Vec<RecordBatch> = builder.with_projection(mask).build()?.try_collect().await?;
-    batches.iter().map(|batch| in_order(batch, columns)).collect()
-}
-
-fn in_order(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch, ParquetError> {
-    let indices = columns.iter().map(|name| batch.schema().index_of(name)).collect::<Result<Vec<_>, _>>()?;
-    Ok(batch.project(&indices)?)
+async fn read_file(table: &Table, file: &DataFile, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
+    table.read_columns(file, columns).await?.try_collect().await
 }
 
 /// The live data files of a table, for planning.
