@@ -62,7 +62,7 @@ async fn idioms_give_the_same_over_a_lake_and_over_raw_logs() {
         "select key_arn, max_by(event_id, (event_time, event_id)) from kms_events group by key_arn order by key_arn nulls first",
         "select key_arn, max_by(event_name, event_id), min_by(event_name, event_id) from kms_events group by key_arn order by key_arn nulls first",
         "select time_bucket(interval '1 day', event_time) as day, count(*) from events group by day order by day nulls first",
-        "select time_bucket(interval '6 hours', event_time) as part, key_arn, count(*) from kms_events group by all order by all",
+        "select time_bucket(interval '6 hours', event_time) as part, key_arn, count(*) from kms_events group by all order by part nulls first, key_arn nulls first",
         "select date_trunc('month', event_time) as month, count(*) filter (where error_code is not null) as failed from kms_events group by month order by month nulls first",
         "select event_name, count(*) from events group by all order by count(*) desc, event_name limit 10",
         "select coalesce(error_code = 'AccessDenied', false) as is_denied, count(*) from kms_events group by is_denied order by is_denied",
