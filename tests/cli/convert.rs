@@ -159,8 +159,8 @@ fn a_key_has_a_page() {
 
     Use
       last use    2026-02-03T12:00:00Z  Decrypt
-                  by arn:aws:sts::111122223333:assumed-role/app/session
-                  event e-3
+      by          arn:aws:sts::111122223333:assumed-role/app/session
+      event       e-3
       first use   2026-01-31T10:00:00Z
       uses        3
       of these    3 decrypted, 0 created ciphertext, 0 signed or made a MAC

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use keytrail_events::{FileOutcome, LogFileKind};
 
+use crate::source::LogFile;
+
 /// What one log file held and what became of it. `record_count = row_count + duplicate_count + rejected_count`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileAccount {
@@ -15,6 +17,8 @@ pub(crate) struct FileAccount {
     /// Microseconds since the epoch, UTC, over all API events of the file, duplicates too.
     pub(crate) first_event_time: Option<i64>,
     pub(crate) last_event_time: Option<i64>,
+    /// Why the file's bytes could not be had; such a file has no ledger entry.
+    pub(crate) unread_reason: Option<String>,
 }
 
 impl FileAccount {
@@ -56,12 +60,15 @@ pub struct ConvertSummary {
     pub ignored_records: u64,
     /// Log files with an oddity in their ledger entry.
     pub noted_log_files: u64,
+    /// Log files whose bytes could not be had, and why: counted as rejected here, not in the ledger, read again by the next run.
+    pub unread_log_files: Vec<(String, String)>,
 }
 
 impl ConvertSummary {
-    pub(crate) fn add(&mut self, size_bytes: u64, account: &FileAccount) {
+    pub(crate) fn add(&mut self, file: &LogFile, account: &FileAccount) {
         self.log_files += 1;
-        self.bytes += size_bytes;
+        self.bytes += file.size_bytes;
+        self.unread_log_files.extend(account.unread_reason.iter().map(|reason| (file.path.clone(), reason.clone())));
         self.uncompressed_bytes += account.outcome.uncompressed_bytes;
         self.records += account.outcome.record_count;
         self.rows += account.row_count;
@@ -85,6 +92,7 @@ impl ConvertSummary {
         self.data_file_bytes += other.data_file_bytes;
         self.ignored_records += other.ignored_records;
         self.noted_log_files += other.noted_log_files;
+        self.unread_log_files.extend_from_slice(&other.unread_log_files);
         for (kind, count) in &other.kinds {
             *self.kinds.entry(*kind).or_default() += count;
         }

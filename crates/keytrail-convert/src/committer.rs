@@ -71,7 +71,7 @@ impl Committer<'_> {
             data_file_bytes: adds.iter().map(|file| file.size_bytes).sum(),
             ..ConvertSummary::default()
         };
-        epoch.accounts.iter().for_each(|(file, account)| done.add(file.size_bytes, account));
+        epoch.accounts.iter().for_each(|(file, account)| done.add(file, account));
         if !adds.is_empty() {
             let transaction = self.transaction(epoch.number);
             let commit = Commit { adds, removes: Vec::new(), transaction, operation: CommitOperation::Append, info: self.info() };
@@ -80,8 +80,9 @@ impl Committer<'_> {
         if !epoch.rejects.is_empty() {
             self.append(REJECTS, rejects_batch(&epoch.rejects, &self.stamp), epoch.number).await?;
         }
-        if !epoch.accounts.is_empty() {
-            self.append(LOG_FILES, log_files_batch(&epoch.accounts, &self.stamp), epoch.number).await?;
+        let read: Vec<_> = epoch.accounts.into_iter().filter(|(_, account)| account.unread_reason.is_none()).collect();
+        if !read.is_empty() {
+            self.append(LOG_FILES, log_files_batch(&read, &self.stamp), epoch.number).await?;
         }
         self.summary.merge(&done);
         self.progress.committed(done.rows);

@@ -504,13 +504,15 @@ impl<'w> FileSink<'w> {
             kms_write_count: 0,
             first_event_time: None,
             last_event_time: None,
+            unread_reason: None,
         };
         Self { shared, file, builders, told, names, account, rejects: Vec::new(), are_rejects_committed, failure: None }
     }
 
-    /// The file's bytes could not be had at all.
+    /// The file's bytes could not be had at all: this run counts it as rejected, the ledger leaves it out, so that the next run
+    /// reads it again. Expired credentials must not turn into files that count as read.
     fn unreadable(&mut self, reason: &str) -> FileOutcome {
-        self.reject(Reject { record_index: None, byte_offset: 0, reason: format!("cannot be read: {reason}"), raw: &[] });
+        self.account.unread_reason = Some(reason.to_owned());
         FileOutcome::unreadable(1)
     }
 

@@ -22,7 +22,6 @@ use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, ColumnStatistics, DFSchema, DataFusionError, Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -38,6 +37,7 @@ use keytrail_lake::{Bound, DataFile, Lake, ScalarStat, Snapshot, Table};
 use object_store::ObjectMeta;
 
 use crate::error::QueryError;
+use crate::footers::WholeFooterReaderFactory;
 use crate::session::TableSource;
 
 /// The tables of a lake.
@@ -196,7 +196,7 @@ impl LakeTable {
 
     fn source(&self, state: &dyn Session) -> ParquetSource {
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let reader = CachedParquetFileReaderFactory::new(self.table.storage().store(), cache);
+        let reader = WholeFooterReaderFactory::new(self.table.storage().store(), cache);
         let options =
             TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
         ParquetSource::new(self.schema.clone())

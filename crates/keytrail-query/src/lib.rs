@@ -14,6 +14,7 @@ mod catalogue;
 mod describe;
 mod dialect;
 mod error;
+mod footers;
 mod functions;
 mod key;
 mod lake_table;

@@ -189,5 +189,4 @@ select
     key_arn as other_key_arn
 from events
 where event_group = 'kms'
-    and operation_class = 're_encrypt'
     and source_key_arn is not null

@@ -117,12 +117,22 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
     note_findings(conversion, lake);
 }
 
+/// Log files that could not be read are named up to this many.
+const MAX_UNREAD_SHOWN: usize = 5;
+
 fn note_findings(conversion: &Conversion, lake: &Lake) {
     let lake = lake.location();
     if conversion.stopped.is_some() {
         output::note("stopped early: everything above is in the lake; the same command goes on from here");
     }
-    if conversion.summary.rejected > 0 {
+    let unread = &conversion.summary.unread_log_files;
+    for (path, reason) in unread.iter().take(MAX_UNREAD_SHOWN) {
+        output::note(format!("could not be read, the next run tries again: {path}: {reason}"));
+    }
+    if unread.len() > MAX_UNREAD_SHOWN {
+        output::note(format!("and {} more that could not be read", count_text((unread.len() - MAX_UNREAD_SHOWN) as u64)));
+    }
+    if conversion.summary.rejected > unread.len() as u64 {
         output::note(format!(
             "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select * from rejects'"
         ));

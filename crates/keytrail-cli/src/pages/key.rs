@@ -34,10 +34,10 @@ fn push_use(page: &mut Page, answer: &KeyAnswer) {
     }
     page.fact("last use", &last_use_text(usage));
     if let Some(principal) = &usage.last_used_principal_arn {
-        page.fact("", &format!("by {principal}"));
+        page.fact("by", principal);
     }
     if let Some(event_id) = &usage.last_used_event_id {
-        page.fact("", &format!("event {event_id}"));
+        page.fact("event", event_id);
     }
     page.fact("first use", &time_text(usage.first_used_time));
     page.fact("uses", &uses_text(usage));

@@ -60,7 +60,7 @@ impl Page {
         self.fold("  ", "  ", text);
     }
 
-    /// A label and a fact; an empty label continues the fact above.
+    /// A label and a fact.
     pub(crate) fn fact(&mut self, label: &str, text: &str) {
         self.fold(&format!("  {label:LABEL$}"), &" ".repeat(2 + LABEL), text);
     }
