@@ -130,7 +130,10 @@ fn note_findings(conversion: &Conversion, lake: &Lake) {
         output::note(format!("could not be read, the next run tries again: {path}: {reason}"));
     }
     if unread.len() > MAX_UNREAD_SHOWN {
-        output::note(format!("and {} more that could not be read", count_text((unread.len() - MAX_UNREAD_SHOWN) as u64)));
+        output::note(format!(
+            "and {} more that could not be read",
+            count_text((unread.len() - MAX_UNREAD_SHOWN) as u64)
+        ));
     }
     if conversion.summary.rejected > unread.len() as u64 {
         output::note(format!(
