@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, io};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sql = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../sql").canonicalize()?;
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (constant, folder) in [("VIEW_FILES", "views"), ("REPORT_FILES", "reports")] {
         write_constant(&mut generated, constant, &sql.join(folder))?;
     }
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("sql_files.rs"), generated)?;
+    fs_err::write(PathBuf::from(env::var("OUT_DIR")?).join("sql_files.rs"), generated)?;
     Ok(())
 }
 
@@ -33,7 +33,7 @@ fn write_constant(generated: &mut String, constant: &str, folder: &Path) -> Resu
 
 fn collect_sql_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", folder.display());
-    for entry in fs::read_dir(folder)? {
+    for entry in fs_err::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             collect_sql_files(&path, files)?;

@@ -36,7 +36,7 @@ pub(crate) async fn lake() -> Lake {
 
 /// The rows of `events.ndjson`.
 pub(crate) fn events() -> RecordBatch {
-    let text = std::fs::read(folder().join("events.ndjson")).unwrap();
+    let text = fs_err::read(folder().join("events.ndjson")).unwrap();
     let batches = ReaderBuilder::new(file_schema()).with_strict_mode(true).build(Cursor::new(text)).unwrap();
     let batches: Vec<_> = batches.collect::<Result<_, _>>().unwrap();
     concat_batches(&file_schema(), &batches).unwrap()

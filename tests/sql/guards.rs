@@ -13,7 +13,7 @@ fn every_view_file_is_a_view_and_has_an_slt() {
     let sql = fixture::folder().join("../../sql/views");
     let mut files = BTreeSet::new();
     for area in ["base", "kms"] {
-        for entry in std::fs::read_dir(sql.join(area)).unwrap() {
+        for entry in fs_err::read_dir(sql.join(area)).unwrap() {
             files.insert(entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
         }
     }

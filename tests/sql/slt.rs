@@ -56,7 +56,7 @@ fn text(cell: Option<String>) -> String {
 
 /// All `.slt` files, sorted.
 pub(crate) fn slt_files() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(fixture::folder().join("views")).unwrap();
+    let entries = fs_err::read_dir(fixture::folder().join("views")).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files

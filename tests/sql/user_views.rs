@@ -8,7 +8,7 @@ use crate::fixture;
 async fn session_with(files: &[(&str, &str)]) -> Result<Session, QueryError> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).unwrap();
+        fs_err::write(folder.path().join(name), text).unwrap();
     }
     let options = SessionOptions { views_dir: Some(folder.path().to_owned()), ..Default::default() };
     Session::over_lake(&fixture::lake().await, &options).await

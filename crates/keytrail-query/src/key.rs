@@ -295,7 +295,7 @@ async fn resolve(session: &Session, text: &str) -> Result<(String, bool), QueryE
         }
         Some(KeyName::Alias { name, place }) => {
             let found = key_arns(session, "key/keys_by_alias.sql", ("alias", name)).await?;
-            only(text, latest_by_place(found, place)).map(|arn| (arn, true))
+            only(text, latest_by_place(&found, place)).map(|arn| (arn, true))
         }
     }
 }
@@ -307,9 +307,9 @@ async fn key_arns(session: &Session, file: &str, parameter: (&str, &str)) -> Res
 }
 
 /// Of keys that an alias stood for, latest first: the latest in each account and region, or in the one asked for.
-fn latest_by_place(key_arns: Vec<String>, place: Option<KeyArn<'_>>) -> Vec<String> {
+fn latest_by_place(key_arns: &[String], place: Option<KeyArn<'_>>) -> Vec<String> {
     let mut latest = BTreeMap::new();
-    for arn in &key_arns {
+    for arn in key_arns {
         let of_key = KeyArn::parse(arn, ":key/");
         if place.is_none() || of_key == place {
             latest.entry(of_key).or_insert(arn);
@@ -454,8 +454,8 @@ mod tests {
     fn an_alias_stands_for_its_latest_key_in_each_place() {
         let arn = |region: &str, id: &str| format!("arn:aws:kms:{region}:{ACCOUNT}:key/{id}");
         let seen = vec![arn("us-west-2", "new"), arn("eu-west-1", "only"), arn("us-west-2", "old")];
-        assert_eq!(latest_by_place(seen.clone(), None), [arn("eu-west-1", "only"), arn("us-west-2", "new")]);
-        assert_eq!(latest_by_place(seen.clone(), Some(place("us-west-2"))), [arn("us-west-2", "new")]);
-        assert_eq!(latest_by_place(seen, Some(place("us-east-1"))), Vec::<String>::new());
+        assert_eq!(latest_by_place(&seen, None), [arn("eu-west-1", "only"), arn("us-west-2", "new")]);
+        assert_eq!(latest_by_place(&seen, Some(place("us-west-2"))), [arn("us-west-2", "new")]);
+        assert_eq!(latest_by_place(&seen, Some(place("us-east-1"))), Vec::<String>::new());
     }
 }
