@@ -28,13 +28,19 @@ fn main() -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Runtime::new()?;
     let source = Source::Place(Location::local(&trail)?);
-    let files = runtime.block_on(list(std::slice::from_ref(&source), &DeliveryRange::default(), &StorageOptions::default()))?;
+    let files =
+        runtime.block_on(list(std::slice::from_ref(&source), &DeliveryRange::default(), &StorageOptions::default()))?;
     let bytes: Vec<_> = files.iter().map(|file| runtime.block_on(file.fetch())).collect::<Result<_, _>>()?;
 
     let inflate = Stage::measure("inflate", || inflate_all(&bytes));
     let parse = Stage::measure("inflate + parse", || decode_all(&bytes, &mut Counting::default()));
     let build = Stage::measure("inflate + parse + build", || decode_all(&bytes, &mut Building::default()));
-    println!("{} log files, {:.1} MB gzip, {:.1} MB JSON", files.len(), megabytes(total(&files)), megabytes(inflate.bytes));
+    println!(
+        "{} log files, {:.1} MB gzip, {:.1} MB JSON",
+        files.len(),
+        megabytes(total(&files)),
+        megabytes(inflate.bytes)
+    );
     for stage in [&inflate, &parse, &build] {
         stage.report(&inflate);
     }
@@ -56,7 +62,8 @@ async fn convert_into(lake: &Path, source: &Source, workers: usize) -> Result<Co
     let options = StorageOptions::default();
     let lake = Lake::create_or_open(&Location::local(lake)?, &options, lake_spec()).await?;
     let run = format!("bench-{workers}");
-    let options = ConvertOptions { workers, ..ConvertOptions::new(vec![source.clone()], run, chrono::DateTime::UNIX_EPOCH) };
+    let options =
+        ConvertOptions { workers, ..ConvertOptions::new(vec![source.clone()], run, chrono::DateTime::UNIX_EPOCH) };
     Ok(convert(&lake, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await?)
 }
 
@@ -92,7 +99,13 @@ impl Stage {
 
     fn report(&self, first: &Stage) {
         let rate = megabytes(self.bytes) / self.seconds;
-        println!("{:<24} {:>7.2} s {:>7.0} MB/s of JSON, {:.2} times the inflating", self.name, self.seconds, rate, self.seconds / first.seconds);
+        println!(
+            "{:<24} {:>7.2} s {:>7.0} MB/s of JSON, {:.2} times the inflating",
+            self.name,
+            self.seconds,
+            rate,
+            self.seconds / first.seconds
+        );
     }
 }
 

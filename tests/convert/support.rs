@@ -41,7 +41,8 @@ impl TestLake {
         let mut options = ConvertOptions::new(vec![source], format!("run-{}", self.runs.get()), DateTime::UNIX_EPOCH);
         options.workers = 2;
         change(&mut options);
-        let summary = convert(&self.open().await, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await;
+        let summary =
+            convert(&self.open().await, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await;
         let summary = summary.expect("converted");
         assert!(summary.is_balanced(), "{summary:?}");
         summary

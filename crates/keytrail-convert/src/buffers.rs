@@ -48,9 +48,13 @@ impl Buffers {
 }
 
 /// All rows of `batches`, sorted ascending with nulls first, in chunks; rows that are equal in `columns` keep their order.
-pub(crate) fn sorted_chunks<'b>(batches: &'b [RecordBatch], columns: &[&str]) -> Result<impl Iterator<Item = RecordBatch> + use<'b>, ArrowError> {
+pub(crate) fn sorted_chunks<'b>(
+    batches: &'b [RecordBatch],
+    columns: &[&str],
+) -> Result<impl Iterator<Item = RecordBatch> + use<'b>, ArrowError> {
     let rows = sort_keys(batches, columns)?;
-    let mut order: Vec<(usize, usize)> = rows.iter().enumerate().flat_map(|(batch, keys)| (0..keys.num_rows()).map(move |row| (batch, row))).collect();
+    let mut order: Vec<(usize, usize)> =
+        rows.iter().enumerate().flat_map(|(batch, keys)| (0..keys.num_rows()).map(move |row| (batch, row))).collect();
     order.sort_by(|left, right| rows[left.0].row(left.1).cmp(&rows[right.0].row(right.1)));
     drop(rows);
     let views: Vec<&RecordBatch> = batches.iter().collect();
@@ -66,9 +70,15 @@ fn sort_keys(batches: &[RecordBatch], columns: &[&str]) -> Result<Vec<Rows>, Arr
     let schema = first.schema();
     let options = SortOptions { descending: false, nulls_first: true };
     let indices = columns.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
-    let fields = indices.iter().map(|index| SortField::new_with_options(schema.field(*index).data_type().clone(), options));
+    let fields =
+        indices.iter().map(|index| SortField::new_with_options(schema.field(*index).data_type().clone(), options));
     let converter = RowConverter::new(fields.collect())?;
-    batches.iter().map(|batch| converter.convert_columns(&indices.iter().map(|index| batch.column(*index).clone()).collect::<Vec<_>>())).collect()
+    batches
+        .iter()
+        .map(|batch| {
+            converter.convert_columns(&indices.iter().map(|index| batch.column(*index).clone()).collect::<Vec<_>>())
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -74,7 +74,13 @@ impl Committer<'_> {
         epoch.accounts.iter().for_each(|(file, account)| done.add(file, account));
         if !adds.is_empty() {
             let transaction = self.transaction(epoch.number);
-            let commit = Commit { adds, removes: Vec::new(), transaction, operation: CommitOperation::Append, info: self.info() };
+            let commit = Commit {
+                adds,
+                removes: Vec::new(),
+                transaction,
+                operation: CommitOperation::Append,
+                info: self.info(),
+            };
             self.lake.table(EVENTS).commit(commit).await?;
         }
         if !epoch.rejects.is_empty() {

@@ -36,7 +36,13 @@ impl Default for Deduplicator {
 
 impl Deduplicator {
     /// Notes a record that is about to become a row.
-    pub fn note(&self, recipient_account_id: Option<&str>, event_id: &str, log_file_path: &str, record_index: u64) -> Seen {
+    pub fn note(
+        &self,
+        recipient_account_id: Option<&str>,
+        event_id: &str,
+        log_file_path: &str,
+        record_index: u64,
+    ) -> Seen {
         let place = place_of(log_file_path, record_index);
         match self.entry(identity_of(recipient_account_id, event_id), |entry| match entry {
             Entry::Occupied(found) => Some(*found.get()),
@@ -52,7 +58,13 @@ impl Deduplicator {
     }
 
     /// Notes a row that the lake holds.
-    pub fn note_committed(&self, recipient_account_id: Option<&str>, event_id: &str, log_file_path: &str, record_index: u64) {
+    pub fn note_committed(
+        &self,
+        recipient_account_id: Option<&str>,
+        event_id: &str,
+        log_file_path: &str,
+        record_index: u64,
+    ) {
         let place = place_of(log_file_path, record_index);
         self.entry(identity_of(recipient_account_id, event_id), |entry| {
             entry.or_insert(place);

@@ -56,8 +56,12 @@ pub(crate) struct RunStamp {
 pub(crate) fn log_files_batch(files: &[(Arc<LogFile>, FileAccount)], stamp: &RunStamp) -> RecordBatch {
     let told: Vec<_> = files.iter().map(|(file, _)| file.told_by_path()).collect();
     let text = |value: &dyn Fn(usize) -> Option<String>| texts((0..files.len()).map(value));
-    let count = |value: &dyn Fn(&LogFile, &FileAccount) -> u64| integers(files.iter().map(|(file, account)| i64::try_from(value(file, account)).ok()));
-    let time = |value: &dyn Fn(&LogFile, &FileAccount) -> Option<i64>| times(files.iter().map(|(file, account)| value(file, account)));
+    let count = |value: &dyn Fn(&LogFile, &FileAccount) -> u64| {
+        integers(files.iter().map(|(file, account)| i64::try_from(value(file, account)).ok()))
+    };
+    let time = |value: &dyn Fn(&LogFile, &FileAccount) -> Option<i64>| {
+        times(files.iter().map(|(file, account)| value(file, account)))
+    };
     let columns: Vec<ArrayRef> = vec![
         text(&|row| Some(files[row].0.path.clone())),
         text(&|row| Some(files[row].0.version.clone())),
@@ -169,11 +173,15 @@ pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> 
     let mut totals: BTreeMap<&str, i64> = BTreeMap::new();
     for batch in read_columns(lake.table(LOG_FILES), &columns, |_| true).await? {
         let paths = batch.column(0).as_string::<i32>();
-        let counts: Vec<_> = (1..columns.len()).map(|column| batch.column(column).as_primitive::<Int64Type>()).collect();
+        let counts: Vec<_> =
+            (1..columns.len()).map(|column| batch.column(column).as_primitive::<Int64Type>()).collect();
         for row in 0..batch.num_rows() {
             let [records, rows, duplicates, rejected] = [0, 1, 2, 3].map(|column: usize| counts[column].value(row));
             if records != rows + duplicates + rejected {
-                findings.push(format!("{}: {records} records are not {rows} rows + {duplicates} duplicates + {rejected} rejected", paths.value(row)));
+                findings.push(format!(
+                    "{}: {records} records are not {rows} rows + {duplicates} duplicates + {rejected} rejected",
+                    paths.value(row)
+                ));
             }
             *totals.entry(EVENTS).or_default() += rows;
             *totals.entry(REJECTS).or_default() += rejected;

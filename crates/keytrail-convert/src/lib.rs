@@ -19,8 +19,8 @@ mod error;
 mod ledger;
 mod pipeline;
 mod progress;
-mod reading;
 pub mod raw;
+mod reading;
 pub mod source;
 mod spec;
 

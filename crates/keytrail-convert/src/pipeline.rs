@@ -18,7 +18,10 @@ use arrow_array::{Array, RecordBatch};
 use bytes::Bytes;
 use futures::StreamExt;
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, sort_columns};
-use keytrail_events::{EventBatchBuilder, EventPartition, EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject, event_id, kms};
+use keytrail_events::{
+    EventBatchBuilder, EventPartition, EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject,
+    event_id, kms,
+};
 use keytrail_lake::{DataFile, Lake, PartitionValues, Table};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -70,7 +73,12 @@ pub async fn convert(
     run(shared, options.workers.max(1), &mut committer, &mut receiver).await
 }
 
-async fn run(shared: Shared, workers: usize, committer: &mut Committer<'_>, receiver: &mut mpsc::Receiver<Message>) -> Result<ConvertSummary, ConvertError> {
+async fn run(
+    shared: Shared,
+    workers: usize,
+    committer: &mut Committer<'_>,
+    receiver: &mut mpsc::Receiver<Message>,
+) -> Result<ConvertSummary, ConvertError> {
     let shared = Arc::new(shared);
     let stop = Arc::clone(&shared.stop);
     let mut tasks = JoinSet::new();
@@ -270,10 +278,13 @@ impl Shared {
         self.send_complete(complete)
     }
 
-    fn encode(&self, partition: &EventPartition, batches: &[RecordBatch]) -> Result<keytrail_lake::EncodedFile, ConvertError> {
-        let chunks = sorted_chunks(batches, sort_columns(partition.event_group)).map_err(|source| ConvertError::Encode {
-            partition: format!("{}/{}", partition.event_group, partition.event_month),
-            source,
+    fn encode(
+        &self,
+        partition: &EventPartition,
+        batches: &[RecordBatch],
+    ) -> Result<keytrail_lake::EncodedFile, ConvertError> {
+        let chunks = sorted_chunks(batches, sort_columns(partition.event_group)).map_err(|source| {
+            ConvertError::Encode { partition: format!("{}/{}", partition.event_group, partition.event_month), source }
         })?;
         Ok(self.table.encode(&partition_values(partition), chunks)?)
     }
@@ -287,7 +298,9 @@ impl Shared {
     }
 
     fn send(&self, message: Message) -> Result<(), ConvertError> {
-        self.sender.blocking_send(message).map_err(|_closed| ConvertError::Internal("the committer ended before the workers".to_owned()))
+        self.sender
+            .blocking_send(message)
+            .map_err(|_closed| ConvertError::Internal("the committer ended before the workers".to_owned()))
     }
 }
 
@@ -429,7 +442,7 @@ impl<'s> Worker<'s> {
             }
             let Some((index, file, bytes)) = self.shared.files.next() else { break };
             self.enter(self.shared.epoch_of[index])?;
-            self.decode(&file, bytes)?;
+            self.decode(&file, &bytes)?;
         }
         self.enter(u32::try_from(self.shared.epochs.len()).unwrap_or(u32::MAX))?;
         self.shared.stop_decoding();
@@ -460,9 +473,9 @@ impl<'s> Worker<'s> {
         self.builders.clear();
     }
 
-    fn decode(&mut self, file: &Arc<LogFile>, bytes: Result<Bytes, String>) -> Result<(), ConvertError> {
+    fn decode(&mut self, file: &Arc<LogFile>, bytes: &Result<Bytes, String>) -> Result<(), ConvertError> {
         let mut sink = FileSink::new(self.shared, file, &mut self.builders, &mut self.told);
-        let outcome = match &bytes {
+        let outcome = match bytes {
             Ok(bytes) => self.decoder.decode(bytes, &mut sink),
             Err(reason) => sink.unreadable(reason),
         };
@@ -493,7 +506,12 @@ struct FileSink<'w> {
 }
 
 impl<'w> FileSink<'w> {
-    fn new(shared: &'w Shared, file: &'w LogFile, builders: &'w mut BTreeMap<EventPartition, EventBatchBuilder>, told: &'w mut HashSet<EventPartition>) -> Self {
+    fn new(
+        shared: &'w Shared,
+        file: &'w LogFile,
+        builders: &'w mut BTreeMap<EventPartition, EventBatchBuilder>,
+        told: &'w mut HashSet<EventPartition>,
+    ) -> Self {
         let are_rejects_committed = shared.committed.rejects.contains(&(file.path.clone(), file.version.clone()));
         let names = (Arc::from(file.path.as_str()), Arc::from(file.version.as_str()));
         let account = FileAccount {
@@ -546,11 +564,20 @@ impl<'w> FileSink<'w> {
             self.shared.committed.tell(&partition, &self.shared.seen)?;
             self.told.insert(partition.clone());
         }
-        match self.shared.seen.note(record.text_of(Field::RecipientAccountId), &event_id(record), &self.file.path, index) {
+        match self.shared.seen.note(
+            record.text_of(Field::RecipientAccountId),
+            &event_id(record),
+            &self.file.path,
+            index,
+        ) {
             Seen::Duplicate => self.account.duplicate_count += 1,
             Seen::Committed => self.account.row_count += 1,
             Seen::New => {
-                let lineage = Lineage { log_file_path: &self.file.path, record_index: index, delivery_time: self.file.delivery_time };
+                let lineage = Lineage {
+                    log_file_path: &self.file.path,
+                    record_index: index,
+                    delivery_time: self.file.delivery_time,
+                };
                 self.builders.entry(partition).or_default().append(record, &lineage);
                 self.account.row_count += 1;
             }

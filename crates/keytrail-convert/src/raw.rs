@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use keytrail_events::schema::table_schema;
-use keytrail_events::{EventBatchBuilder, EventPartition, EventRecord, Field, FileDecoder, Lineage, RecordSink, Reject, event_id};
+use keytrail_events::{
+    EventBatchBuilder, EventPartition, EventRecord, Field, FileDecoder, Lineage, RecordSink, Reject, event_id,
+};
 
 use crate::dedupe::{Deduplicator, Seen};
 use crate::source::LogFile;
@@ -59,7 +61,9 @@ impl RawDecoder {
 }
 
 fn with_partition(partition: &EventPartition, batch: &RecordBatch) -> RecordBatch {
-    let constant = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, batch.num_rows()))) };
+    let constant = |value: &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, batch.num_rows())))
+    };
     let mut columns = batch.columns().to_vec();
     columns.push(constant(partition.event_group));
     columns.push(constant(&partition.event_month));
@@ -76,7 +80,8 @@ impl RecordSink for RawSink<'_> {
     fn record(&mut self, index: u64, record: &EventRecord<'_>) {
         let seen = self.seen.note(record.text_of(Field::RecipientAccountId), &event_id(record), &self.file.path, index);
         if seen == Seen::New {
-            let lineage = Lineage { log_file_path: &self.file.path, record_index: index, delivery_time: self.file.delivery_time };
+            let lineage =
+                Lineage { log_file_path: &self.file.path, record_index: index, delivery_time: self.file.delivery_time };
             self.builders.entry(EventPartition::of(record)).or_default().append(record, &lineage);
         }
     }

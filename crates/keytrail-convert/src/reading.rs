@@ -13,11 +13,18 @@ const CONCURRENT_FILES: usize = 4;
 ///
 /// # Errors
 /// The table's log or a data file cannot be read.
-pub(crate) async fn read_columns(table: &Table, columns: &[&str], wanted: impl Fn(&DataFile) -> bool) -> Result<Vec<RecordBatch>, ConvertError> {
+pub(crate) async fn read_columns(
+    table: &Table,
+    columns: &[&str],
+    wanted: impl Fn(&DataFile) -> bool,
+) -> Result<Vec<RecordBatch>, ConvertError> {
     let snapshot = table.snapshot().await?;
     let files: Vec<_> = snapshot.files().iter().filter(|file| wanted(file)).cloned().collect();
     let batches: Vec<Vec<RecordBatch>> =
-        futures::stream::iter(files.iter().map(|file| read_file(table, file, columns))).buffered(CONCURRENT_FILES).try_collect().await?;
+        futures::stream::iter(files.iter().map(|file| read_file(table, file, columns)))
+            .buffered(CONCURRENT_FILES)
+            .try_collect()
+            .await?;
     Ok(batches.into_iter().flatten().collect())
 }
 

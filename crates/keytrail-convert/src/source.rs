@@ -67,7 +67,9 @@ impl DeliveryRange {
     /// Whether a log file is inside; one without a date always is.
     pub(crate) fn contains(&self, file: &LogFile) -> bool {
         match (file.delivery_time.and_then(DateTime::from_timestamp_micros), file.delivery_date) {
-            (Some(moment), _) => self.since.is_none_or(|since| moment >= since) && self.until.is_none_or(|until| moment < until),
+            (Some(moment), _) => {
+                self.since.is_none_or(|since| moment >= since) && self.until.is_none_or(|until| moment < until)
+            }
             (None, Some(day)) => self.meets_days(day, day),
             (None, None) => true,
         }
@@ -144,7 +146,11 @@ impl LogFile {
 /// # Errors
 /// A source does not exist or cannot be listed. A single file or folder that cannot be read inside a source is no error here:
 /// it is listed, and reading it gives the reject.
-pub async fn list(sources: &[Source], range: &DeliveryRange, options: &StorageOptions) -> Result<Vec<LogFile>, ConvertError> {
+pub async fn list(
+    sources: &[Source],
+    range: &DeliveryRange,
+    options: &StorageOptions,
+) -> Result<Vec<LogFile>, ConvertError> {
     let mut files = Vec::new();
     for source in sources {
         match source {
@@ -169,7 +175,10 @@ fn given(name: &str, content: &Bytes) -> LogFile {
 }
 
 fn unlistable(location: &Location) -> ConvertError {
-    ConvertError::Lake(LakeError::InvalidLocation { location: location.to_string(), reason: "cannot be listed".to_owned() })
+    ConvertError::Lake(LakeError::InvalidLocation {
+        location: location.to_string(),
+        reason: "cannot be listed".to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -188,8 +197,14 @@ mod tests {
     fn a_range_is_over_delivery_and_keeps_what_has_no_date() {
         let range = DeliveryRange { since: moment("2023-07-10T12:00:00Z"), until: moment("2023-07-11T00:00:00Z") };
         for (path, is_inside) in [
-            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10/1_CloudTrail_eu-west-1_20230710T1200Z_x.json.gz", true),
-            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10/1_CloudTrail_eu-west-1_20230710T1155Z_x.json.gz", false),
+            (
+                "AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10/1_CloudTrail_eu-west-1_20230710T1200Z_x.json.gz",
+                true,
+            ),
+            (
+                "AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10/1_CloudTrail_eu-west-1_20230710T1155Z_x.json.gz",
+                false,
+            ),
             ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10/x.json.gz", true),
             ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/11/x.json.gz", false),
             ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/09/x.json.gz", false),
@@ -202,7 +217,10 @@ mod tests {
 
     #[tokio::test]
     async fn given_bytes_are_known_by_their_content() {
-        let source = |content: &'static str| Source::Bytes { name: "-".to_owned(), content: Bytes::from_static(content.as_bytes()) };
+        let source = |content: &'static str| Source::Bytes {
+            name: "-".to_owned(),
+            content: Bytes::from_static(content.as_bytes()),
+        };
         let listed = list(&[source("a")], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
         let other = list(&[source("b")], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
         assert_ne!(listed[0].version, other[0].version);

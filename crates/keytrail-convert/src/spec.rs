@@ -25,7 +25,9 @@ fn events() -> TableSpec {
         name: EVENTS,
         schema: table_schema(),
         partition_columns: &PARTITION_COLUMNS,
-        sort_columns: |partition: &PartitionValues| sort_columns(partition.get(EVENT_GROUP).map_or("other", String::as_str)),
+        sort_columns: |partition: &PartitionValues| {
+            sort_columns(partition.get(EVENT_GROUP).map_or("other", String::as_str))
+        },
         bloom_filter_columns: &["event_id", "key_arn"],
         statistics_columns: &[
             "event_time",

@@ -90,7 +90,11 @@ mod tests {
         std::os::unix::fs::symlink(root, root.join("a/loop")).expect("link");
         std::os::unix::fs::symlink(root.join("nowhere"), root.join("dangling")).expect("link");
         let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).expect("socket");
-        let mut found: Vec<_> = list(root).expect("listed").into_iter().map(|file| file.path.replace(&root.display().to_string(), "")).collect();
+        let mut found: Vec<_> = list(root)
+            .expect("listed")
+            .into_iter()
+            .map(|file| file.path.replace(&root.display().to_string(), ""))
+            .collect();
         found.sort_unstable();
         assert_eq!(found, ["/a/b/two.json", "/dangling", "/one.json"]);
         assert!(matches!(list(&root.join("nowhere")), Err(ConvertError::NoSuchSource(_))));

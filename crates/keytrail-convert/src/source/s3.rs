@@ -18,12 +18,21 @@ use crate::error::ConvertError;
 /// Folders that are listed at once.
 const CONCURRENT_LISTS: usize = 16;
 
-pub(super) async fn list(location: &Location, range: &DeliveryRange, options: &StorageOptions) -> Result<Vec<LogFile>, ConvertError> {
+pub(super) async fn list(
+    location: &Location,
+    range: &DeliveryRange,
+    options: &StorageOptions,
+) -> Result<Vec<LogFile>, ConvertError> {
     let storage = open_storage(location, options).await?;
     let bucket = location.as_s3().map_or("", |(bucket, _)| bucket);
     let listing = Listing { store: storage.store(), range: *range };
-    let objects = if range.is_unbounded() { listing.flat(storage.prefix().clone()).await } else { listing.below(storage.prefix().clone()).await };
-    let objects = objects.map_err(|source| ConvertError::List { place: location.to_string(), source: Box::new(source) })?;
+    let objects = if range.is_unbounded() {
+        listing.flat(storage.prefix().clone()).await
+    } else {
+        listing.below(storage.prefix().clone()).await
+    };
+    let objects =
+        objects.map_err(|source| ConvertError::List { place: location.to_string(), source: Box::new(source) })?;
     Ok(objects.into_iter().map(|object| log_file(bucket, &storage.store(), object)).collect())
 }
 
@@ -58,7 +67,10 @@ impl Listing {
         async move {
             let level = self.store.list_with_delimiter(Some(&prefix)).await?;
             let folders = level.common_prefixes.into_iter().filter(|folder| self.may_hold(folder));
-            let deeper: Vec<_> = futures::stream::iter(folders.map(|folder| self.below(folder))).buffer_unordered(CONCURRENT_LISTS).try_collect().await?;
+            let deeper: Vec<_> = futures::stream::iter(folders.map(|folder| self.below(folder)))
+                .buffer_unordered(CONCURRENT_LISTS)
+                .try_collect()
+                .await?;
             Ok(level.objects.into_iter().chain(deeper.into_iter().flatten()).collect())
         }
         .boxed()
@@ -66,7 +78,8 @@ impl Listing {
 
     fn may_hold(&self, folder: &Path) -> bool {
         let parts: Vec<_> = folder.parts().map(|part| part.as_ref().to_owned()).collect();
-        dates_of(&parts.iter().map(String::as_str).collect::<Vec<_>>()).is_none_or(|(first, last)| self.range.meets_days(first, last))
+        dates_of(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+            .is_none_or(|(first, last)| self.range.meets_days(first, last))
     }
 }
 
@@ -97,7 +110,8 @@ mod tests {
 
     #[test]
     fn folders_tell_the_days_they_span() {
-        let days = |path: &str| dates_of(&path.split('/').collect::<Vec<_>>()).map(|(first, last)| format!("{first} {last}"));
+        let days =
+            |path: &str| dates_of(&path.split('/').collect::<Vec<_>>()).map(|(first, last)| format!("{first} {last}"));
         for (path, span) in [
             ("AWSLogs/111122223333/CloudTrail/eu-west-1/2024", Some("2024-01-01 2024-12-31")),
             ("p/AWSLogs/o-1/111122223333/CloudTrail/eu-west-1/2024/02", Some("2024-02-01 2024-02-29")),
@@ -122,9 +136,18 @@ mod tests {
         ] {
             object_store::ObjectStoreExt::put(&store, &Path::from(key), "x".into()).await.expect("put");
         }
-        let range = DeliveryRange { since: Some("2024-01-31T12:00:00Z".parse().expect("time")), until: Some("2024-02-02T00:00:00Z".parse().expect("time")) };
+        let range = DeliveryRange {
+            since: Some("2024-01-31T12:00:00Z".parse().expect("time")),
+            until: Some("2024-02-02T00:00:00Z".parse().expect("time")),
+        };
         let listing = Listing { store, range };
-        let mut names: Vec<_> = listing.below(Path::default()).await.expect("listed").into_iter().map(|object| object.location.filename().unwrap_or("").to_owned()).collect();
+        let mut names: Vec<_> = listing
+            .below(Path::default())
+            .await
+            .expect("listed")
+            .into_iter()
+            .map(|object| object.location.filename().unwrap_or("").to_owned())
+            .collect();
         names.sort_unstable();
         assert_eq!(names, ["b", "c", "e"]);
         let single = listing.flat(Path::from("other/e")).await.expect("listed");
