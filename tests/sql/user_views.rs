@@ -2,7 +2,7 @@
 
 use keytrail_query::{QueryError, Session, SessionOptions};
 
-use crate::cells::{chain, value};
+use crate::cells::{chain, rows, value};
 use crate::fixture;
 
 async fn session_with(files: &[(&str, &str)]) -> Result<Session, QueryError> {
@@ -39,6 +39,8 @@ async fn user_views_are_read_only_too() {
         assert!(chain(&error).contains(expected), "{}", chain(&error));
         assert!(error.is_usage(), "{}", chain(&error));
         // A broken view is in nobody's way.
+        let tables = rows(&session, "show tables").await;
+        assert!(tables.iter().any(|row| row[2].as_deref() == Some("kms_key_usage")), "{tables:?}");
         assert_eq!(value(&session, "select count(*) from kms_events").await.as_deref(), Some("27"));
     }
 }

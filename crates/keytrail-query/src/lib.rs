@@ -18,6 +18,7 @@ mod footers;
 mod functions;
 mod key;
 mod lake_table;
+mod narrow;
 mod raw_table;
 mod read_only;
 mod rows;

@@ -33,6 +33,7 @@ use keytrail_lake::Lake;
 use crate::catalogue::{ViewDefinition, load_views};
 use crate::error::QueryError;
 use crate::lake_table::LakeTables;
+use crate::narrow::narrow;
 use crate::raw_table::{RawRejects, RawSource, RawTables};
 use crate::stores::LakeStores;
 use crate::{dialect, functions, read_only};
@@ -183,7 +184,7 @@ impl Session {
         self.open_relations(&statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await.map_err(QueryError::planning)?;
         read_only::check_plan(&plan)?;
-        bind(plan, parameters)
+        Ok(narrow(bind(plan, parameters)?, &self.context.state()))
     }
 
     fn parse(sql: &str) -> Result<Statement, QueryError> {
@@ -214,9 +215,16 @@ impl Session {
         self.context.state().resolve_table_references(statement).map_err(QueryError::planning)
     }
 
+    /// Opens all tables, and the views that can be: a list of relations is not to fail because of one broken view.
     async fn open_all(&self) -> Result<(), QueryError> {
-        for name in self.relation_names() {
+        for name in self.source.names() {
             self.open_named(&name, &mut Vec::new()).await?;
+        }
+        for name in self.views.keys() {
+            match self.open_named(name, &mut Vec::new()).await {
+                Err(error) if !error.is_usage() => return Err(error),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -257,6 +265,7 @@ impl Session {
         outer.pop();
         let plan = self.context.state().statement_to_plan(statement).await.map_err(view_error)?;
         read_only::check_plan(&plan)?;
+        let plan = narrow(plan, &self.context.state());
         Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
     }
 
