@@ -55,7 +55,7 @@ pub(crate) async fn write_events(lake: &Lake, events: &RecordBatch, files: usize
     }
     let transaction = TransactionId { app_id: "fixture".to_owned(), version: 1 };
     let commit =
-        Commit { adds, removes: Vec::new(), transaction, operation: CommitOperation::Append, info: BTreeMap::new() };
+        Commit { adds, removes: Vec::new(), transaction, operation: CommitOperation::Append, base_version: None, info: BTreeMap::new() };
     table.commit(commit).await.unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! The ledger: rows of `log_files` and `rejects`, what of them the lake holds already, and the check that they add up.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
@@ -8,7 +8,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use keytrail_events::LogFileKind;
-use keytrail_lake::{Lake, LakeError};
+use keytrail_lake::{DataFile, Lake, LakeError};
+use rustc_hash::FxHashSet;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::accounting::FileAccount;
 use crate::error::ConvertError;
@@ -19,28 +21,101 @@ use crate::spec::{EVENTS, LOG_FILES, REJECTS, log_files_schema, rejects_schema};
 /// The most bytes of one reject that the lake keeps; the source object has the rest.
 pub(crate) const MAX_RAW_BYTES: usize = 1 << 20;
 
-/// What the lake knows of log files: the version of each, by path.
+/// A version of a log file, as a hash of its path and version.
+pub(crate) type EntryId = u128;
+
+fn entry_id(path: &str, version: &str) -> EntryId {
+    xxh3_128_with_seed(version.as_bytes(), xxh3_64(path.as_bytes()))
+}
+
+/// Something that is told of one version of a log file.
+pub(crate) trait EntryKey {
+    /// Which.
+    fn key(&self) -> EntryId;
+}
+
+impl EntryKey for (Arc<LogFile>, FileAccount) {
+    fn key(&self) -> EntryId {
+        entry_id(&self.0.path, &self.0.version)
+    }
+}
+
+impl EntryKey for RejectRow {
+    fn key(&self) -> EntryId {
+        entry_id(&self.file, &self.version)
+    }
+}
+
+/// What the lake knows of log files. It keeps hashes: ten million log files take 300 MB.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    versions: HashMap<String, HashSet<String>>,
+    entries: FxHashSet<EntryId>,
+    paths: FxHashSet<u64>,
 }
 
 impl Ledger {
-    /// Reads the ledger of a lake.
-    pub(crate) async fn load(lake: &Lake) -> Result<Self, ConvertError> {
+    /// Reads the ledger of a lake, and begins to follow it.
+    pub(crate) async fn load(lake: &Lake) -> Result<(Self, EntryTracker), ConvertError> {
         let mut ledger = Self::default();
-        for batch in read_columns(lake.table(LOG_FILES), &["log_file_path", "log_file_version"], |_| true).await? {
-            let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
-            for (path, version) in paths.iter().flatten().zip(versions.iter().flatten()) {
-                ledger.versions.entry(path.to_owned()).or_default().insert(version.to_owned());
-            }
-        }
-        Ok(ledger)
+        let tracker = EntryTracker::begin(lake, LOG_FILES, |path, version| {
+            ledger.entries.insert(entry_id(path, version));
+            ledger.paths.insert(xxh3_64(path.as_bytes()));
+        });
+        let tracker = tracker.await?;
+        Ok((ledger, tracker))
     }
 
     /// Whether this very object was read before.
     pub(crate) fn holds(&self, file: &LogFile) -> bool {
-        self.versions.get(&file.path).is_some_and(|versions| versions.contains(&file.version))
+        self.entries.contains(&entry_id(&file.path, &file.version))
+    }
+
+    /// Whether an object was read from this path, of this version or another.
+    pub(crate) fn holds_path(&self, file: &LogFile) -> bool {
+        self.paths.contains(&xxh3_64(file.path.as_bytes()))
+    }
+}
+
+/// Follows a table with entries of log files: which version was looked at, and what came since.
+#[derive(Debug)]
+pub(crate) struct EntryTracker {
+    pub(crate) table: &'static str,
+    /// The version that was looked at.
+    pub(crate) version: u64,
+    data_files: HashSet<String>,
+}
+
+impl EntryTracker {
+    /// Tells all entries there are.
+    async fn begin(lake: &Lake, table: &'static str, tell: impl FnMut(&str, &str)) -> Result<Self, ConvertError> {
+        let mut tracker = Self { table, version: 0, data_files: HashSet::new() };
+        tracker.read(lake, tell).await?;
+        Ok(tracker)
+    }
+
+    /// The entries that came since the last look.
+    pub(crate) async fn follow(&mut self, lake: &Lake) -> Result<HashSet<EntryId>, ConvertError> {
+        let mut found = HashSet::new();
+        self.read(lake, |path, version| {
+            found.insert(entry_id(path, version));
+        })
+        .await?;
+        Ok(found)
+    }
+
+    async fn read(&mut self, lake: &Lake, mut tell: impl FnMut(&str, &str)) -> Result<(), ConvertError> {
+        let table = lake.table(self.table);
+        let snapshot = table.snapshot().await?;
+        let is_new = |file: &&Arc<DataFile>| !self.data_files.contains(&file.path);
+        let files: Vec<_> = snapshot.files().iter().filter(is_new).cloned().collect();
+        read_columns(table, &files, &["log_file_path", "log_file_version"], |batch| {
+            let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            paths.iter().flatten().zip(versions.iter().flatten()).for_each(|(path, version)| tell(path, version));
+        })
+        .await?;
+        self.data_files.extend(files.iter().map(|file| file.path.clone()));
+        self.version = snapshot.version();
+        Ok(())
     }
 }
 
@@ -77,18 +152,25 @@ pub(crate) fn log_files_batch(files: &[(Arc<LogFile>, FileAccount)], stamp: &Run
         count(&|_, account| account.outcome.record_count),
         count(&|_, account| account.row_count),
         count(&|_, account| account.duplicate_count),
+        count(&|_, account| account.conflict_count),
         count(&|_, account| account.outcome.rejected_count),
         count(&|_, account| account.ignored_count()),
         count(&|_, account| account.kms_read_count),
         count(&|_, account| account.kms_write_count),
         time(&|_, account| account.first_event_time),
         time(&|_, account| account.last_event_time),
-        text(&|row| Some(files[row].1.outcome.notes.join("; ")).filter(|notes| !notes.is_empty())),
+        text(&|row| notes_of(&files[row].0, &files[row].1)),
         text(&|_| Some(stamp.run_id.clone())),
         time(&|_, _| Some(stamp.time)),
         text(&|_| Some(env!("CARGO_PKG_VERSION").to_owned())),
     ];
     RecordBatch::try_new(log_files_schema(), columns).expect("columns follow the schema")
+}
+
+/// The oddities of a log file, those of its delivery first; none = null.
+fn notes_of(file: &LogFile, account: &FileAccount) -> Option<String> {
+    let notes: Vec<&str> = file.note().into_iter().chain(account.outcome.notes.iter().map(String::as_str)).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// `rejected` where nothing of the file was taken, `partial` where some of it was not, else `committed`.
@@ -149,17 +231,19 @@ fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
 }
 
 /// Rejects that the lake holds already for files without a ledger entry: a run that ended in between wrote them.
-pub(crate) async fn committed_rejects(lake: &Lake, ledger: &Ledger) -> Result<HashSet<(String, String)>, ConvertError> {
+pub(crate) async fn committed_rejects(
+    lake: &Lake,
+    ledger: &Ledger,
+) -> Result<(HashSet<EntryId>, EntryTracker), ConvertError> {
     let mut found = HashSet::new();
-    for batch in read_columns(lake.table(REJECTS), &["log_file_path", "log_file_version"], |_| true).await? {
-        let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
-        for (path, version) in paths.iter().flatten().zip(versions.iter().flatten()) {
-            if !ledger.versions.get(path).is_some_and(|known| known.contains(version)) {
-                found.insert((path.to_owned(), version.to_owned()));
-            }
+    let tracker = EntryTracker::begin(lake, REJECTS, |path, version| {
+        let id = entry_id(path, version);
+        if !ledger.entries.contains(&id) {
+            found.insert(id);
         }
-    }
-    Ok(found)
+    });
+    let tracker = tracker.await?;
+    Ok((found, tracker))
 }
 
 /// Checks that the lake's tables add up: in every ledger row `records = rows + duplicates + rejected`, and in total as many rows and
@@ -170,8 +254,9 @@ pub(crate) async fn committed_rejects(lake: &Lake, ledger: &Ledger) -> Result<Ha
 pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> {
     let columns = ["log_file_path", "record_count", "row_count", "duplicate_count", "rejected_count"];
     let mut findings = Vec::new();
-    let mut totals: BTreeMap<&str, i64> = BTreeMap::new();
-    for batch in read_columns(lake.table(LOG_FILES), &columns, |_| true).await? {
+    let table = lake.table(LOG_FILES);
+    let (mut rows_counted, mut rejects_counted) = (0, 0);
+    read_columns(table, table.snapshot().await?.files(), &columns, |batch| {
         let paths = batch.column(0).as_string::<i32>();
         let counts: Vec<_> =
             (1..columns.len()).map(|column| batch.column(column).as_primitive::<Int64Type>()).collect();
@@ -183,13 +268,13 @@ pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> 
                     paths.value(row)
                 ));
             }
-            *totals.entry(EVENTS).or_default() += rows;
-            *totals.entry(REJECTS).or_default() += rejected;
+            rows_counted += rows;
+            rejects_counted += rejected;
         }
-    }
-    for table in [EVENTS, REJECTS] {
+    })
+    .await?;
+    for (table, counted) in [(EVENTS, rows_counted), (REJECTS, rejects_counted)] {
         let held = i64::try_from(row_count(lake, table).await?).unwrap_or(i64::MAX);
-        let counted = totals.get(table).copied().unwrap_or(0);
         if held != counted {
             findings.push(format!("table {table} holds {held} rows, the ledger counts {counted}"));
         }

@@ -83,7 +83,8 @@ fn count(name: &str) -> Field {
     Field::new(name, DataType::Int64, true)
 }
 
-/// `log_files`: the ledger. `records = rows + duplicates + rejected` holds in every row; times are UTC.
+/// `log_files`: the ledger. `records = rows + duplicates + rejected` holds in every row; `conflict_count` counts rows whose id was known
+/// with another body. Times are UTC.
 pub(crate) fn log_files_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("log_file_path", false),
@@ -100,6 +101,7 @@ pub(crate) fn log_files_schema() -> SchemaRef {
         count("record_count"),
         count("row_count"),
         count("duplicate_count"),
+        count("conflict_count"),
         count("rejected_count"),
         count("ignored_count"),
         count("kms_read_count"),

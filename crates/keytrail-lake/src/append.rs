@@ -27,7 +27,8 @@ impl Table {
             .map_err(|error| LakeError::invalid_rows(self.storage(), &error))
     }
 
-    /// Adds rows of one partition, once, in any order; no rows are no file but still a commit.
+    /// Adds rows of one partition, once, in any order; no rows are no file but still a commit. `base_version` as in
+    /// [`Commit::base_version`].
     ///
     /// # Errors
     ///
@@ -37,6 +38,7 @@ impl Table {
         partition: &PartitionValues,
         batches: &[RecordBatch],
         transaction: TransactionId,
+        base_version: Option<u64>,
         info: BTreeMap<String, String>,
     ) -> Result<CommitOutcome, LakeError> {
         let mut adds = Vec::new();
@@ -45,7 +47,12 @@ impl Table {
             adds.push(self.put(self.encode(partition, std::iter::once(rows))?).await?);
         }
         let operation = CommitOperation::Append;
-        self.commit(Commit { adds, removes: Vec::new(), transaction, operation, info }).await
+        let put = adds.first().cloned();
+        let outcome = self.commit(Commit { adds, removes: Vec::new(), transaction, operation, base_version, info }).await;
+        if let (Err(LakeError::Overtaken { .. }), Some(file)) = (&outcome, &put) {
+            self.discard(file).await;
+        }
+        outcome
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Commit {
     pub transaction: TransactionId,
     /// What kind of change it is.
     pub operation: CommitOperation,
+    /// The version that the caller has looked at: a commit that nobody may come in between. None = wherever it falls.
+    pub base_version: Option<u64>,
     /// Notes that are kept with the commit in the log.
     pub info: BTreeMap<String, String>,
 }
@@ -88,6 +90,7 @@ impl Table {
     ///
     /// # Errors
     ///
+    /// [`LakeError::Overtaken`] when the table has a newer version than [`Commit::base_version`];
     /// [`LakeError::Conflict`] when a removed file is not live any more, or the table changed its format;
     /// [`LakeError::InvalidRows`] for an append that removes; [`LakeError::Storage`] when it is not in the log. After
     /// an error the same transaction can be committed again.
@@ -104,6 +107,9 @@ impl Table {
                 Check::Go(transaction) => transaction,
                 Check::Done(outcome) => return settled(&log, attempt, outcome).await,
             };
+            if commit.base_version.is_some_and(|base| base < snapshot.version()) {
+                return Err(LakeError::Overtaken { place: self.storage().to_string(), version: snapshot.version() });
+            }
             let info = commit.info.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
             let actions = actions(&commit);
             match log.attempt(actions, operation(self.spec(), commit.operation), transaction, info).await {

@@ -145,6 +145,7 @@ pub(crate) async fn merge_group(
         // Chosen anew at each attempt of the commit.
         transaction: TransactionId { app_id: String::new(), version: 0 },
         operation: CommitOperation::Compact,
+        base_version: None,
         info: BTreeMap::new(),
     };
     table.commit(commit).await?;
