@@ -14,13 +14,14 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use crate::identity::Identity;
+use crate::json;
 use crate::kms::{ContextPairs, KmsFacts, KmsInput, is_kms_event};
 use crate::record::{EventRecord, Field, FieldValue, write_record};
 use crate::schema::{COLUMNS, ColumnType, file_schema};
 use crate::time::month_of;
 
 /// Where a record was read: the lineage columns.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Lineage<'a> {
     /// The log file, as the ledger names it.
     pub log_file_path: &'a str,
@@ -28,6 +29,8 @@ pub struct Lineage<'a> {
     pub record_index: u64,
     /// Delivery time in microseconds since the epoch, UTC; `None` where the file's name tells none.
     pub delivery_time: Option<i64>,
+    /// The lake, or this conversion, holds another record under the same event id.
+    pub is_known_id: bool,
 }
 
 /// The partition of `events` that a record belongs to.
@@ -56,6 +59,20 @@ pub fn event_id<'r>(record: &'r EventRecord<'_>) -> Cow<'r, str> {
         Some(id) if !id.is_empty() => Cow::Borrowed(id),
         _ => Cow::Owned(format!("sha256:{}", crate::hash::sha256_hex(record.text().as_bytes()))),
     }
+}
+
+/// The id of the event that `record` amends; only UPDATED_DATA amends one, the other reasons of an addendum explain a delay.
+fn amended_event_id<'r>(record: &'r EventRecord<'_>, is_known_id: bool) -> Option<Cow<'r, str>> {
+    let original = record.text_of(Field::Addendum).and_then(original_event_id);
+    original.or_else(|| is_known_id.then(|| event_id(record)))
+}
+
+fn original_event_id(addendum: &str) -> Option<Cow<'_, str>> {
+    let text = |wanted: &str| {
+        let (_, raw) = json::members(addendum).find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+        json::string_value(raw).filter(|text| !text.is_empty())
+    };
+    text("originalEventID").filter(|_| text("reason").as_deref() == Some("UPDATED_DATA"))
 }
 
 #[derive(Debug)]
@@ -137,6 +154,8 @@ impl EventBatchBuilder {
         row.text(Some(lineage.log_file_path));
         row.integer(i64::try_from(lineage.record_index).ok());
         row.time(lineage.delivery_time);
+        row.text(Some(record.detail_level().as_str()));
+        row.text(amended_event_id(record, lineage.is_known_id).as_deref());
         row.text(is_rebuilt.then_some(record.layout()));
         row.text((!is_rebuilt).then_some(record.text()));
         debug_assert!(row.columns.next().is_none(), "every column has a value");
@@ -318,6 +337,7 @@ fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
         additional_event_data: record.text_of(Field::AdditionalEventData),
         service_event_details: record.text_of(Field::ServiceEventDetails),
         resources: record.text_of(Field::Resources),
+        lacks_context: !record.detail_level().carries_context(),
     });
     row.text(Some(facts.operation_class.as_str()));
     row.text(Some(facts.outcome.as_str()));
@@ -407,13 +427,14 @@ fn value_at(column: &ArrayRef, row: usize) -> Option<FieldValue<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::DetailLevel;
     use crate::schema::ColumnGroup;
 
     fn batch_of(texts: &[&str]) -> RecordBatch {
         let mut builder = EventBatchBuilder::new();
         for (record_index, text) in (0..).zip(texts) {
             let record = EventRecord::parse(text).expect(text);
-            builder.append(&record, &Lineage { log_file_path: "f", record_index, delivery_time: None });
+            builder.append(&record, &Lineage { log_file_path: "f", record_index, ..Lineage::default() });
         }
         builder.finish()
     }
@@ -456,6 +477,49 @@ mod tests {
         assert_eq!(event_id(&record), format!("sha256:{}", crate::hash::sha256_hex(b"{}")));
         let record = EventRecord::parse(r#"{"eventID":"e"}"#).expect("record");
         assert_eq!(event_id(&record), "e");
+    }
+
+    #[test]
+    fn amendments_name_the_event_they_amend() {
+        let updated = r#"{"eventID":"new","addendum":{"reason":"UPDATED_DATA","updatedFields":"x","originalRequestID":"r","originalEventID":"old"}}"#;
+        let delayed = r#"{"eventID":"new","addendum":{"reason":"DELIVERY_DELAY","originalEventID":"old"}}"#;
+        for (text, is_known_id, expected) in [
+            (updated, false, Some("old")),
+            (updated, true, Some("old")),
+            (delayed, false, None),
+            (delayed, true, Some("new")),
+            (r#"{"eventID":"new","addendum":{"reason":"SERVICE_OUTAGE"}}"#, false, None),
+            (r#"{"eventID":"new","addendum":{"reason":"UPDATED_DATA"}}"#, false, None),
+            (r#"{"eventID":"new","addendum":null}"#, false, None),
+            (r#"{"eventID":"new"}"#, true, Some("new")),
+            (r#"{"eventID":"new"}"#, false, None),
+        ] {
+            let mut builder = EventBatchBuilder::new();
+            let record = EventRecord::parse(text).expect(text);
+            builder.append(&record, &Lineage { is_known_id, ..Lineage::default() });
+            let batch = builder.finish();
+            assert_eq!(text_at(batch.column_by_name("amends_event_id").expect("column"), 0), expected, "{text}");
+            assert_eq!(text_at(batch.column_by_name("detail_level").expect("column"), 0), Some("full"));
+        }
+    }
+
+    #[test]
+    fn a_context_that_the_detail_cannot_carry_is_unknown() {
+        let text = r#"{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","requestParameters":{"keyId":"k"}}"#;
+        for (detail_level, expected) in [
+            (DetailLevel::Full, "absent"),
+            (DetailLevel::Reencoded, "absent"),
+            (DetailLevel::Flattened, "unknown"),
+            (DetailLevel::Summary, "unknown"),
+        ] {
+            let mut builder = EventBatchBuilder::new();
+            let record = EventRecord::parse(text).expect(text).with_detail_level(detail_level);
+            builder.append(&record, &Lineage::default());
+            let batch = builder.finish();
+            let of = |name: &str| text_at(batch.column_by_name(name).expect("column"), 0).map(str::to_owned);
+            assert_eq!(of("context_state").as_deref(), Some(expected), "{detail_level:?}");
+            assert_eq!(of("detail_level").as_deref(), Some(detail_level.as_str()));
+        }
     }
 
     #[test]

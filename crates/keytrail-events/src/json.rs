@@ -35,17 +35,29 @@ pub struct StringSpan {
 pub struct Scanner<'a> {
     bytes: &'a [u8],
     position: usize,
+    is_canonical: bool,
 }
 
 impl<'a> Scanner<'a> {
     /// Begins at the first byte of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0 }
+        Self::at(bytes, 0)
     }
 
     /// Begins at `position`.
     pub fn at(bytes: &'a [u8], position: usize) -> Self {
-        Self { bytes, position }
+        Self { bytes, position, is_canonical: true }
+    }
+
+    /// Whether what was scanned since [`Scanner::begin_form`] is the only spelling of its value, as far as it costs nothing to tell:
+    /// no white space between tokens, no escape that has a shorter form. [`push_canonical`] makes it so.
+    pub fn is_canonical(&self) -> bool {
+        self.is_canonical
+    }
+
+    /// Begins to watch the spelling of what is scanned next.
+    pub fn begin_form(&mut self) {
+        self.is_canonical = true;
     }
 
     /// The offset of the next byte.
@@ -60,6 +72,7 @@ impl<'a> Scanner<'a> {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return Some(byte);
             }
+            self.is_canonical = false;
             self.position += 1;
         }
         None
@@ -167,12 +180,18 @@ impl<'a> Scanner<'a> {
 
     fn escape(&mut self) -> Result<()> {
         match self.bytes.get(self.position + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+            Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.position += 2;
+                Ok(())
+            }
+            Some(b'/') => {
+                self.is_canonical = false;
                 self.position += 2;
                 Ok(())
             }
             Some(b'u') => match self.bytes.get(self.position + 2..self.position + 6) {
                 Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {
+                    self.is_canonical = false;
                     self.position += 6;
                     Ok(())
                 }
@@ -445,6 +464,58 @@ fn push_escape(out: &mut String, byte: u8) {
     }
 }
 
+/// Appends a valid value in one spelling: no white space between its tokens, each string in [`push_quoted`]'s form.
+/// Numbers and the order of members stay as they are; a lone surrogate stays an escape, in lower case.
+pub fn push_canonical(out: &mut String, value: &str) {
+    let mut rest = value;
+    while let Some(at) = rest.find(['"', ' ', '\n', '\r', '\t']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        rest = match rest.strip_prefix('"') {
+            Some(string) => push_canonical_string(out, string),
+            None => &rest[1..],
+        };
+    }
+    out.push_str(rest);
+}
+
+/// Appends the string whose opening quote was taken and returns what follows its closing quote.
+fn push_canonical_string<'a>(out: &mut String, text: &'a str) -> &'a str {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '\\']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix('"') {
+            out.push('"');
+            return after;
+        }
+        rest = push_canonical_escape(out, rest);
+    }
+    out.push_str(rest);
+    ""
+}
+
+/// Appends the escape that `text` begins with and returns what follows it.
+fn push_canonical_escape<'a>(out: &mut String, text: &'a str) -> &'a str {
+    let mut decoded = String::new();
+    let rest = unescape_one(text, &mut decoded);
+    let is_lone_surrogate = decoded.starts_with(char::REPLACEMENT_CHARACTER)
+        && hex_unit(text).is_some_and(|unit| (0xD800..0xE000).contains(&unit));
+    if is_lone_surrogate {
+        let escape = &text[..text.len() - rest.len()];
+        out.push_str(&escape.to_ascii_lowercase());
+        return rest;
+    }
+    for character in decoded.chars() {
+        match u8::try_from(character) {
+            Ok(byte) if byte < 0x20 || byte == b'"' || byte == b'\\' => push_escape(out, byte),
+            _ => out.push(character),
+        }
+    }
+    rest
+}
+
 /// A member's key and value, both as they stand in the text: the key between its quotes, the value whole.
 pub type RawMember<'a> = (&'a str, &'a str);
 
@@ -587,6 +658,26 @@ mod tests {
     }
 
     #[test]
+    fn one_value_has_one_canonical_spelling() {
+        for (text, canonical) in [
+            (r#"{"a":[1,"b c"]}"#, r#"{"a":[1,"b c"]}"#),
+            ("{ \"a\" :\n[ 1 ,\t\"b c\" ] }", r#"{"a":[1,"b c"]}"#),
+            (r#""\u003d\/\u0022\u000A\u00e9\uD83D\ude00""#, "\"=/\\\"\\né😀\""),
+            (r#""\uD800x""#, r#""\ud800x""#),
+            (r#""\uDC00\ud801\u0041""#, r#""\udc00\ud801A""#),
+            (r#""\ufffd""#, "\"\u{fffd}\""),
+            ("1.50", "1.50"),
+        ] {
+            let mut out = String::new();
+            push_canonical(&mut out, text);
+            assert_eq!(out, canonical, "{text}");
+            let mut scanner = Scanner::new(text.as_bytes());
+            scanner.value().expect(text);
+            assert!(!scanner.is_canonical() || text == canonical, "{text} is said to be canonical");
+        }
+    }
+
+    #[test]
     fn lists_members_of_an_object_only() {
         let list = |text| members(text).collect::<Vec<_>>();
         assert_eq!(list(r#" {"a": 1 , "b":{"c":[]}} "#), [("a", "1"), ("b", r#"{"c":[]}"#)]);
@@ -596,6 +687,19 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn canonical_spelling_keeps_the_value(text in r#"[\[\]{}:,"\\a0-9.eE+\- \n\ttrufalsnd8]{0,24}"#) {
+            if scan(&text).is_ok() {
+                let mut out = String::new();
+                push_canonical(&mut out, text.trim());
+                let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+                proptest::prop_assert_eq!(read(&text), read(&out), "{}", text);
+                let mut again = String::new();
+                push_canonical(&mut again, &out);
+                proptest::prop_assert_eq!(&again, &out);
+            }
+        }
+
         #[test]
         fn agrees_with_serde_json(text in r#"[\[\]{}:,"\\a0-9.eE+\- \n\ttrufalsn]{0,24}"#) {
             let theirs = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();

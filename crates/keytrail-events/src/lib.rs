@@ -23,4 +23,4 @@ pub mod time;
 pub use builder::{EventBatchBuilder, EventPartition, Lineage, RecordTexts, event_id, record_text_columns};
 pub use container::{FileDecoder, FileOutcome, LogFileKind, RecordSink, Reject};
 pub use path::LogFilePath;
-pub use record::{EventRecord, Field, RecordError, RecordKind};
+pub use record::{DetailLevel, EventRecord, Field, RecordError, RecordKind};

@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::json::{self, Scanner, SyntaxError};
 use crate::time::{parse_time, push_time};
 
@@ -197,6 +199,37 @@ pub enum RecordKind {
     S3Notification,
 }
 
+/// How much of an event its record still carries; the words of the column `detail_level`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DetailLevel {
+    /// The record's own text as AWS wrote it.
+    #[default]
+    Full,
+    /// All of the record, serialised again by somebody: EventBridge, Athena, Elastic.
+    Reencoded,
+    /// CloudTrail Lake rows: nested values arrive as flattened strings.
+    Flattened,
+    /// The event history's CSV: no request parameters.
+    Summary,
+}
+
+impl DetailLevel {
+    /// The word in the column `detail_level`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Reencoded => "reencoded",
+            Self::Flattened => "flattened",
+            Self::Summary => "summary",
+        }
+    }
+
+    /// Whether an encryption context would be there if there was one.
+    pub const fn carries_context(self) -> bool {
+        matches!(self, Self::Full | Self::Reencoded)
+    }
+}
+
 /// Why an object is no event record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -224,6 +257,8 @@ pub struct EventRecord<'a> {
     values: [Option<FieldValue<'a>>; Field::COUNT],
     layout: String,
     unknown_fields: String,
+    detail_level: DetailLevel,
+    body_hash: u64,
 }
 
 impl<'a> EventRecord<'a> {
@@ -254,20 +289,29 @@ impl<'a> EventRecord<'a> {
             values: [const { None }; Field::COUNT],
             layout: String::with_capacity(32),
             unknown_fields: String::new(),
+            detail_level: DetailLevel::Full,
+            body_hash: 0,
         };
         scanner.advance();
         let mut is_first = true;
         let mut hint = 0;
         while let Some(key) = scanner.next_key(&mut is_first)? {
+            scanner.peek();
+            scanner.begin_form();
             let value = scanner.value()?;
             let name = &text[key.range];
             let raw = &text[value];
+            let value_hash = value_hash(raw, scanner.is_canonical());
             match Field::from_json_name(name.as_bytes(), hint) {
                 Some(spec) => {
                     hint = (spec.field as usize + 1) % Field::COUNT;
+                    record.add_to_hash(u64::from(spec.code), value_hash);
                     record.take(spec, raw);
                 }
-                None => record.take_unknown(name, raw),
+                None => {
+                    record.add_to_hash(xxh3_64(name.as_bytes()), value_hash);
+                    record.take_unknown(name, raw);
+                }
             }
         }
         if !record.unknown_fields.is_empty() {
@@ -286,6 +330,16 @@ impl<'a> EventRecord<'a> {
         self.values[spec.field as usize] = value;
     }
 
+    /// A sum, so that the order of members does not count; the product's halves mix name and value, so that swapped values do.
+    #[inline]
+    fn add_to_hash(&mut self, name: u64, value_hash: u64) {
+        const NAME: u64 = 0x9e37_79b9_7f4a_7c15;
+        const MEMBER: u128 = 0xa076_1d64_78bd_642f;
+        let product = u128::from(value_hash ^ name.wrapping_mul(NAME)) * MEMBER;
+        let [low, high] = [product, product >> 64].map(|half| (half & u128::from(u64::MAX)) as u64);
+        self.body_hash = self.body_hash.wrapping_add(low ^ high);
+    }
+
     fn take_unknown(&mut self, name: &str, raw: &str) {
         self.layout.push(char::from(UNKNOWN));
         self.unknown_fields.push(if self.unknown_fields.is_empty() { '{' } else { ',' });
@@ -295,6 +349,23 @@ impl<'a> EventRecord<'a> {
     /// The record's exact text.
     pub fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// A hash of what the record says: the same for an event delivered compact or indented, with other escapes in its strings or its
+    /// top-level members in another order; another one for any changed value.
+    pub fn body_hash(&self) -> u64 {
+        self.body_hash
+    }
+
+    /// How much of the event the record still carries.
+    pub fn detail_level(&self) -> DetailLevel {
+        self.detail_level
+    }
+
+    /// The same record, marked with how much of the event it still carries.
+    #[must_use]
+    pub fn with_detail_level(self, detail_level: DetailLevel) -> Self {
+        Self { detail_level, ..self }
     }
 
     /// A field's value; `None` where it is absent, or `null` in a field that is not kept as JSON.
@@ -364,6 +435,17 @@ impl<'a> EventRecord<'a> {
             write_record(buffer, &self.layout, self.unknown_fields(), |field| Some(self.value(field)?.lend()));
         is_written && buffer == self.text
     }
+}
+
+/// The hash of a member's value; values that may be spelled in several ways are brought into one first.
+#[inline]
+fn value_hash(raw: &str, is_canonical: bool) -> u64 {
+    if is_canonical {
+        return xxh3_64(raw.as_bytes());
+    }
+    let mut canonical = String::with_capacity(raw.len());
+    json::push_canonical(&mut canonical, raw);
+    xxh3_64(canonical.as_bytes())
 }
 
 /// What a column keeps of a raw value, and the layout's marker where the value is not in its field's usual form.
@@ -525,6 +607,47 @@ mod tests {
             Err(RecordError::Version("2.0".to_owned()))
         );
         assert_eq!(kind(r#"{"eventSource":"x","eventName":"y","eventVersion":"1.12"}"#), Ok(RecordKind::ApiEvent));
+    }
+
+    fn hash_of(text: &str) -> u64 {
+        EventRecord::parse(text).expect(text).body_hash()
+    }
+
+    #[test]
+    fn one_body_has_one_hash() {
+        let body = r#"{"eventName":"Decrypt","requestParameters":{"encryptionContext":{"a b":"1"},"list":[1,"x=y"]},"new":{"k":"/"}}"#;
+        for same in [
+            r#"{"requestParameters":{"encryptionContext":{"a b":"1"},"list":[1,"x=y"]},"new":{"k":"/"},"eventName":"Decrypt"}"#,
+            "{\n  \"eventName\" : \"Decrypt\",\n  \"requestParameters\": { \"encryptionContext\": {\"a b\": \"1\"},\r\n\t\"list\": [ 1, \"x=y\" ] },\n  \"new\": {\"k\":\"/\"}\n}",
+            r#"{"eventName":"Decrypt","requestParameters":{"encryptionContext":{"a b":"1"},"list":[1,"x\u003dy"]},"new":{"k":"\/"}}"#,
+        ] {
+            assert_eq!(hash_of(same), hash_of(body), "{same}");
+        }
+    }
+
+    #[test]
+    fn any_other_body_has_another_hash() {
+        let bodies = [
+            r#"{"eventName":"a","eventSource":"b","new":1,"newer":2}"#,
+            r#"{"eventName":"b","eventSource":"a","new":1,"newer":2}"#,
+            r#"{"eventName":"a","eventSource":"b","new":2,"newer":1}"#,
+            r#"{"eventName":"a","eventSource":"b","new":"1","newer":2}"#,
+            r#"{"eventName":"a","eventSource":"b","new":1}"#,
+            r#"{"eventName":"a","eventSource":"b"}"#,
+            r#"{"eventName":"a b","eventSource":"b"}"#,
+            r#"{"eventName":"a  b","eventSource":"b"}"#,
+            r#"{"eventName":"\ud800","eventSource":"b"}"#,
+            r#"{"eventName":"\ud801","eventSource":"b"}"#,
+            r#"{"eventName":"\ufffd","eventSource":"b"}"#,
+            r#"{"eventName":null,"eventSource":"b"}"#,
+            r#"{"eventSource":"b"}"#,
+            r#"{"requestParameters":{"a":1,"b":2}}"#,
+            r#"{"requestParameters":{"b":2,"a":1}}"#,
+            r#"{"responseElements":{"a":1,"b":2}}"#,
+            "{}",
+        ];
+        let hashes: std::collections::BTreeSet<u64> = bodies.iter().map(|body| hash_of(body)).collect();
+        assert_eq!(hashes.len(), bodies.len());
     }
 
     #[test]
