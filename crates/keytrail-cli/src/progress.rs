@@ -3,7 +3,8 @@
 //! It shows counts only: no text from data reaches the terminal here.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use keytrail_convert::ConvertProgress;
@@ -61,6 +62,58 @@ impl ConvertProgress for ConvertBar {
     }
 
     fn committed(&self, _rows: u64) {}
+}
+
+/// Progress as JSON lines on stderr, at most one a second; stdout is for the totals.
+#[derive(Debug, Default)]
+pub(crate) struct JsonProgress {
+    planned: [AtomicU64; 2],
+    read: [AtomicU64; 3],
+    rows: AtomicU64,
+    told: Mutex<Option<Instant>>,
+}
+
+/// At most one line in this time.
+const JSON_PAUSE: Duration = Duration::from_secs(1);
+
+impl JsonProgress {
+    fn tell(&self, event: &str) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let line = serde_json::json!({
+            "event": event,
+            "planned_log_files": count(&self.planned[0]),
+            "planned_bytes": count(&self.planned[1]),
+            "log_files": count(&self.read[0]),
+            "bytes": count(&self.read[1]),
+            "records": count(&self.read[2]),
+            "committed_rows": count(&self.rows),
+        });
+        output::event_line(&line.to_string());
+    }
+}
+
+impl ConvertProgress for JsonProgress {
+    fn planned(&self, log_files: u64, bytes: u64) {
+        self.planned[0].store(log_files, Ordering::Relaxed);
+        self.planned[1].store(bytes, Ordering::Relaxed);
+        self.tell("planned");
+    }
+
+    fn log_file_read(&self, bytes: u64, records: u64) {
+        for (counter, count) in self.read.iter().zip([1, bytes, records]) {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= JSON_PAUSE) {
+            *told = Some(Instant::now());
+            self.tell("read");
+        }
+    }
+
+    fn committed(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.tell("committed");
+    }
 }
 
 /// A spinner with a word on what is going on, for work of unknown length.

@@ -23,6 +23,23 @@ pub(crate) struct FileAccount {
     pub(crate) unread_reason: Option<String>,
 }
 
+impl Default for FileAccount {
+    /// A file of which nothing was read yet.
+    fn default() -> Self {
+        Self {
+            outcome: FileOutcome::unreadable(0),
+            row_count: 0,
+            duplicate_count: 0,
+            conflict_count: 0,
+            kms_read_count: 0,
+            kms_write_count: 0,
+            first_event_time: None,
+            last_event_time: None,
+            unread_reason: None,
+        }
+    }
+}
+
 impl FileAccount {
     pub(crate) fn ignored_count(&self) -> u64 {
         self.outcome.ignored.values().sum()

@@ -26,7 +26,9 @@ use crate::accounting::{ConvertSummary, FileAccount};
 use crate::dedupe::Deduplicator;
 use crate::error::ConvertError;
 use crate::held::LakeRows;
-use crate::ledger::{EntryKey, EntryTracker, RejectRow, RunStamp, log_files_batch, rejects_batch};
+use crate::ledger::{
+    EntryId, EntryKey, EntryTracker, RejectRow, RunStamp, is_entry_of, log_files_batch, rejects_batch,
+};
 use crate::progress::ConvertProgress;
 use crate::source::LogFile;
 use crate::spec::EVENTS;
@@ -76,6 +78,8 @@ pub(crate) struct Committer<'l> {
     pub(crate) stamp: RunStamp,
     pub(crate) progress: Arc<dyn ConvertProgress>,
     pub(crate) summary: ConvertSummary,
+    /// Log files are read again on purpose: their new entries take the place of the old ones.
+    pub(crate) is_retry: bool,
     /// Numbers the commits of a run, over all its attempts: a transaction's version tells what came before it.
     pub(crate) sequence: i64,
 }
@@ -149,10 +153,11 @@ impl Committer<'_> {
             self.commit_events(attempt, epoch.number, adds).await?;
         }
         let Followed { log_files, rejects, .. } = &mut attempt.followed;
-        self.append(rejects, epoch.rejects, rejects_batch).await?;
         let (read, unread): (Vec<_>, Vec<_>) =
             epoch.accounts.into_iter().partition(|(_, account)| account.unread_reason.is_none());
-        let entered = self.append(log_files, read, log_files_batch).await?;
+        let keys: Vec<EntryId> = read.iter().map(EntryKey::key).collect();
+        self.enter(rejects, epoch.rejects, &keys, rejects_batch).await?;
+        let entered = self.enter(log_files, read, &keys, log_files_batch).await?;
         entered.iter().chain(&unread).for_each(|(file, account)| done.add(file, account));
         self.summary.merge(&done);
         self.progress.committed(done.rows);
@@ -210,13 +215,19 @@ impl Committer<'_> {
         Ok(true)
     }
 
-    /// Appends entries of log files, leaving out those of log files that another run has entered meanwhile; returns what was appended.
-    async fn append<E: EntryKey>(
+    /// Enters entries of log files and returns those that were entered: in the place of the files' older entries when files are read
+    /// again on purpose, else only for files that no other run has entered meanwhile.
+    async fn enter<E: EntryKey>(
         &self,
         tracker: &mut EntryTracker,
         entries: Vec<E>,
+        replaced: &[EntryId],
         batch: fn(&[E], &RunStamp) -> RecordBatch,
     ) -> Result<Vec<E>, ConvertError> {
+        if self.is_retry {
+            self.replace(tracker.table, &batch(&entries, &self.stamp), replaced).await?;
+            return Ok(entries);
+        }
         let mut left = entries;
         while !left.is_empty() {
             let rows = batch(&left, &self.stamp);
@@ -236,6 +247,14 @@ impl Committer<'_> {
             }
         }
         Ok(left)
+    }
+
+    async fn replace(&self, table: &str, rows: &RecordBatch, replaced: &[EntryId]) -> Result<(), LakeError> {
+        let is_replaced = |batch: &RecordBatch| is_entry_of(batch, replaced);
+        let (partition, rows) = (PartitionValues::new(), std::slice::from_ref(rows));
+        let table = self.lake.table(table);
+        table.replace_rows(&partition, &is_replaced, rows, self.transaction(), self.info()).await?;
+        Ok(())
     }
 
     fn events(&self) -> &Table {

@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use keytrail_events::{DetailLevel, EventRecord, Field, event_id};
+use keytrail_events::{DetailLevel, EventRecord, Field, body_hash, event_id};
 use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128, xxh3_128_with_seed};
 
@@ -65,7 +65,7 @@ impl RecordIdentity {
     /// The identity of a record.
     pub fn of(record: &EventRecord<'_>) -> Self {
         let account = record.text_of(Field::RecipientAccountId);
-        Self::new(account, &event_id(record), record.body_hash(), record.detail_level())
+        Self::new(account, &event_id(record), body_hash(record), record.detail_level())
     }
 
     /// The identity of a row with these columns.
@@ -354,13 +354,14 @@ impl HourRows {
         if known.body == identity.body {
             return if known.place == place { Seen::Committed } else { Seen::Duplicate };
         }
-        if identity.detail < DetailLevel::Full && identity.detail <= known.detail {
+        // The levels ascend from all of an event to the least of it.
+        if identity.detail > DetailLevel::Full && identity.detail >= known.detail {
             return Seen::Duplicate;
         }
         match self.occupied(identity.of_body(), row) {
             Some(known) if known.place == place => Seen::Committed,
             Some(_) => Seen::Duplicate,
-            None if known.detail < identity.detail => Seen::MoreDetailed,
+            None if known.detail > identity.detail => Seen::MoreDetailed,
             None => Seen::OtherBody,
         }
     }

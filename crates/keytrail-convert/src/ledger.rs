@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use keytrail_events::LogFileKind;
 use keytrail_lake::{DataFile, Lake, LakeError};
 use rustc_hash::FxHashSet;
@@ -44,6 +44,31 @@ impl EntryKey for RejectRow {
     fn key(&self) -> EntryId {
         entry_id(&self.file, &self.version)
     }
+}
+
+/// Marks the rows of `log_files` or `rejects` that are of one of these versions of log files.
+pub(crate) fn is_entry_of(batch: &RecordBatch, ids: &[EntryId]) -> BooleanArray {
+    let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let (Some(paths), Some(versions)) = (texts("log_file_path"), texts("log_file_version")) else {
+        return BooleanArray::from(vec![false; batch.num_rows()]);
+    };
+    let is_of = |(path, version): (Option<&str>, Option<&str>)| Some(ids.contains(&entry_id(path?, version?)));
+    paths.iter().zip(versions.iter()).map(is_of).collect()
+}
+
+/// The paths of log files with rejects, as the ledger has them.
+pub(crate) async fn paths_with_rejects(lake: &Lake) -> Result<Vec<String>, ConvertError> {
+    let table = lake.table(LOG_FILES);
+    let mut found = Vec::new();
+    read_columns(table, table.snapshot().await?.files(), &["log_file_path", "rejected_count"], |batch| {
+        let (paths, counts) = (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+        let rejected = paths.iter().flatten().zip(counts.iter().flatten()).filter(|(_, count)| *count > 0);
+        found.extend(rejected.map(|(path, _)| path.to_owned()));
+    })
+    .await?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// What the lake knows of log files. It keeps hashes: ten million log files take 300 MB.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -61,6 +61,13 @@ pub fn event_id<'r>(record: &'r EventRecord<'_>) -> Cow<'r, str> {
     }
 }
 
+/// The hash of a record's body as the column `body_hash` has it.
+pub fn body_hash(record: &EventRecord<'_>) -> u32 {
+    let hash = record.body_hash();
+    // Both halves are as good; a truncation is what is wanted.
+    u32::try_from((hash ^ hash >> 32) & u64::from(u32::MAX)).unwrap_or_default()
+}
+
 /// The id of the event that `record` amends; only UPDATED_DATA amends one, the other reasons of an addendum explain a delay.
 fn amended_event_id<'r>(record: &'r EventRecord<'_>, is_known_id: bool) -> Option<Cow<'r, str>> {
     let original = record.text_of(Field::Addendum).and_then(original_event_id);
@@ -81,6 +88,7 @@ enum ColumnBuilder {
     Boolean(BooleanBuilder),
     Time(TimestampMicrosecondBuilder),
     Integer(Int64Builder),
+    Hash(Int32Builder),
     TextMap(Box<MapBuilder<StringBuilder, StringBuilder>>),
 }
 
@@ -91,6 +99,7 @@ impl ColumnBuilder {
             ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
             ColumnType::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             ColumnType::Integer => Self::Integer(Int64Builder::new()),
+            ColumnType::Hash => Self::Hash(Int32Builder::new()),
             ColumnType::TextMap => {
                 let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
                 Self::TextMap(Box::new(MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())))
@@ -104,6 +113,7 @@ impl ColumnBuilder {
             Self::Boolean(builder) => Arc::new(builder.finish()),
             Self::Time(builder) => Arc::new(builder.finish()),
             Self::Integer(builder) => Arc::new(builder.finish()),
+            Self::Hash(builder) => Arc::new(builder.finish()),
             Self::TextMap(builder) => Arc::new(builder.finish()),
         }
     }
@@ -156,6 +166,7 @@ impl EventBatchBuilder {
         row.time(lineage.delivery_time);
         row.text(Some(record.detail_level().as_str()));
         row.text(amended_event_id(record, lineage.is_known_id).as_deref());
+        row.hash(body_hash(record));
         row.text(is_rebuilt.then_some(record.layout()));
         row.text((!is_rebuilt).then_some(record.text()));
         debug_assert!(row.columns.next().is_none(), "every column has a value");
@@ -199,6 +210,13 @@ impl RowWriter<'_> {
         }
     }
 
+    fn hash(&mut self, value: u32) {
+        match self.columns.next() {
+            Some(ColumnBuilder::Hash(builder)) => builder.append_value(value.cast_signed()),
+            other => unreachable!("no hash column but {other:?}"),
+        }
+    }
+
     fn integer(&mut self, value: Option<i64>) {
         match self.columns.next() {
             Some(ColumnBuilder::Integer(builder)) => builder.append_option(value),
@@ -232,6 +250,7 @@ impl RowWriter<'_> {
             Some(ColumnBuilder::Boolean(builder)) => builder.append_null(),
             Some(ColumnBuilder::Time(builder)) => builder.append_null(),
             Some(ColumnBuilder::Integer(builder)) => builder.append_null(),
+            Some(ColumnBuilder::Hash(builder)) => builder.append_null(),
             Some(ColumnBuilder::TextMap(builder)) => builder.append(false).expect("as many keys as values"),
             None => unreachable!("a column"),
         }

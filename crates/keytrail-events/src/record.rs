@@ -224,6 +224,11 @@ impl DetailLevel {
         }
     }
 
+    /// The level of a word in the column `detail_level`; `None` for a word of a later version.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Full, Self::Reencoded, Self::Flattened, Self::Summary].into_iter().find(|level| level.as_str() == name)
+    }
+
     /// Whether an encryption context would be there if there was one.
     pub const fn carries_context(self) -> bool {
         matches!(self, Self::Full | Self::Reencoded)

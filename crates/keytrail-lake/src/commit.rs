@@ -51,6 +51,8 @@ pub enum CommitOperation {
     Append,
     /// The same rows are put into other files.
     Compact,
+    /// Rows take the place of others; it needs a [`Commit::base_version`].
+    Replace,
 }
 
 /// Files that become visible, and files that stop to be, in one step.
@@ -92,11 +94,14 @@ impl Table {
     ///
     /// [`LakeError::Overtaken`] when the table has a newer version than [`Commit::base_version`];
     /// [`LakeError::Conflict`] when a removed file is not live any more, or the table changed its format;
-    /// [`LakeError::InvalidRows`] for an append that removes; [`LakeError::Storage`] when it is not in the log. After
+    /// [`LakeError::InvalidRows`] for an append that removes, or a replacement without a base version; [`LakeError::Storage`] when it is not in the log. After
     /// an error the same transaction can be committed again.
     pub async fn commit(&self, commit: Commit) -> Result<CommitOutcome, LakeError> {
         if commit.operation == CommitOperation::Append && !commit.removes.is_empty() {
             return Err(LakeError::invalid_rows(self.storage(), &"an append removes nothing"));
+        }
+        if commit.operation == CommitOperation::Replace && commit.base_version.is_none() {
+            return Err(LakeError::invalid_rows(self.storage(), &"rows are replaced in a version that was looked at"));
         }
         self.storage().require_conditional_put().await?;
         let mut log = self.log().lock().await;
@@ -148,7 +153,7 @@ async fn check(snapshot: &Snapshot, commit: &Commit, earlier_attempts: u32) -> R
         return Ok(Check::Done(CommitOutcome::Committed { version }));
     }
     match commit.operation {
-        CommitOperation::Append => {
+        CommitOperation::Append | CommitOperation::Replace => {
             let TransactionId { app_id, version: own } = &commit.transaction;
             let known = snapshot.transaction_version(app_id).await?;
             Ok(match known {
@@ -220,11 +225,12 @@ fn operation(spec: &TableSpec, operation: CommitOperation) -> DeltaOperation {
             predicate: None,
         },
         CommitOperation::Compact => DeltaOperation::Optimize { predicate: None, target_size: 0 },
+        CommitOperation::Replace => DeltaOperation::Update { predicate: None },
     }
 }
 
 fn actions(commit: &Commit) -> Vec<Action> {
-    let data_change = commit.operation == CommitOperation::Append;
+    let data_change = commit.operation != CommitOperation::Compact;
     let removes = commit.removes.iter().map(|file| Action::Remove(remove_action(file, data_change)));
     let adds = commit.adds.iter().map(|file| Action::Add(add_action(file, data_change)));
     removes.chain(adds).collect()

@@ -67,11 +67,19 @@ fn log_file(path: PathBuf, metadata: Option<&std::fs::Metadata>) -> Option<LogFi
     if metadata.is_some_and(|metadata| !metadata.is_file()) {
         return None;
     }
-    let size_bytes = metadata.map_or(0, std::fs::Metadata::len);
-    let modified = metadata.and_then(|metadata| metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok());
-    let version = format!("{size_bytes}-{}", modified.map_or(0, |age| age.as_nanos()));
-    let last_modified = modified.and_then(|age| i64::try_from(age.as_micros()).ok());
+    let (version, size_bytes, last_modified) = metadata.map_or_else(|| ("0-0".to_owned(), 0, None), version_in);
     Some(LogFile::new(path.display().to_string(), version, size_bytes, last_modified, Content::Local(path)))
+}
+
+/// Version, size and modification time (microseconds since the epoch, UTC) of a file as it is now.
+pub(super) fn version_of(path: &Path) -> Option<(String, u64, Option<i64>)> {
+    fs_err::metadata(path).ok().as_ref().map(version_in)
+}
+
+fn version_in(metadata: &std::fs::Metadata) -> (String, u64, Option<i64>) {
+    let modified = metadata.modified().ok().and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+    let version = format!("{}-{}", metadata.len(), modified.map_or(0, |age| age.as_nanos()));
+    (version, metadata.len(), modified.and_then(|age| i64::try_from(age.as_micros()).ok()))
 }
 
 #[cfg(test)]
