@@ -1,22 +1,8 @@
 //! Repeating, interrupting and reordering conversions changes nothing about the rows.
 
-use std::io::Write;
 use std::path::Path;
 
-use crate::support::TestLake;
-
-fn event(id: &str, time: &str) -> String {
-    format!(
-        r#"{{"eventVersion":"1.08","eventTime":"{time}","eventSource":"kms.amazonaws.com","eventName":"Decrypt","eventID":"{id}","recipientAccountId":"111122223333"}}"#
-    )
-}
-
-fn write_gzip(path: &Path, text: &str) {
-    fs_err::create_dir_all(path.parent().expect("folder")).expect("folder");
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(text.as_bytes()).expect("memory");
-    fs_err::write(path, encoder.finish().expect("memory")).expect("file");
-}
+use crate::support::{TestLake, event, write_gzip};
 
 /// Three log files: six records, five distinct, two months, one late.
 fn trail(root: &Path) {

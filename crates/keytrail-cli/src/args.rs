@@ -139,6 +139,10 @@ pub(crate) struct ConvertArguments {
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "512MiB")]
     pub(crate) memory_limit: usize,
 
+    /// Reject log files that unpack to more than this
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "1GiB")]
+    pub(crate) max_file_size: usize,
+
     /// Read no further log file after this time, and commit what was read (such as 90s, 30m, 2h)
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) max_runtime: Option<std::time::Duration>,

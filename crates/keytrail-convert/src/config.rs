@@ -1,6 +1,7 @@
 //! What a caller chooses about a conversion.
 
 use chrono::{DateTime, Utc};
+use keytrail_events::container::MAX_FILE_BYTES;
 use keytrail_lake::StorageOptions;
 
 use crate::shard::Shard;
@@ -19,6 +20,8 @@ pub struct ConvertOptions {
     pub is_retry: bool,
     /// Takes only this part of the log files; `None` = all.
     pub shard: Option<Shard>,
+    /// Log files that unpack to more bytes than this are rejected.
+    pub max_file_bytes: usize,
     /// Threads that decode and encode.
     pub workers: usize,
     /// How to reach S3 sources.
@@ -59,6 +62,7 @@ impl ConvertOptions {
             until: None,
             is_retry: false,
             shard: None,
+            max_file_bytes: MAX_FILE_BYTES,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             storage: StorageOptions::default(),
             buffer_bytes: Self::DEFAULT_BUFFER_BYTES,

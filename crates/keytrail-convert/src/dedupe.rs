@@ -75,6 +75,19 @@ impl RecordIdentity {
         Self { event: xxh3_128(event_id.as_bytes()), account, body, detail }
     }
 
+    /// What must be found in the lake where a record of this identity is a duplicate.
+    pub(crate) fn key(&self) -> (u128, u32) {
+        match self.detail {
+            DetailLevel::Full => (self.event, self.body),
+            _ => self.key_of_less(),
+        }
+    }
+
+    /// The key of a record under the same id that carries less than the whole event.
+    pub(crate) fn key_of_less(&self) -> (u128, u32) {
+        (self.event, 0)
+    }
+
     /// Where the row of another account's copy under the same id is kept.
     fn of_account(&self) -> u128 {
         xxh3_128_with_seed(&self.event.to_le_bytes(), u64::from(self.account))
@@ -87,7 +100,7 @@ impl RecordIdentity {
 }
 
 /// Where a record was read: its log file and its position there, as a hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place(u64);
 
 impl Place {

@@ -1,6 +1,7 @@
 //! The ledger: rows of `log_files` and `rejects`, what of them the lake holds already, and the check that they add up.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
@@ -24,7 +25,8 @@ pub(crate) const MAX_RAW_BYTES: usize = 1 << 20;
 /// A version of a log file, as a hash of its path and version.
 pub(crate) type EntryId = u128;
 
-fn entry_id(path: &str, version: &str) -> EntryId {
+/// The id of a version of a log file.
+pub(crate) fn entry_id(path: &str, version: &str) -> EntryId {
     xxh3_128_with_seed(version.as_bytes(), xxh3_64(path.as_bytes()))
 }
 
@@ -36,7 +38,7 @@ pub(crate) trait EntryKey {
 
 impl EntryKey for (Arc<LogFile>, FileAccount) {
     fn key(&self) -> EntryId {
-        entry_id(&self.0.path, &self.0.version)
+        self.0.entry_id()
     }
 }
 
@@ -92,13 +94,53 @@ impl Ledger {
 
     /// Whether this very object was read before.
     pub(crate) fn holds(&self, file: &LogFile) -> bool {
-        self.entries.contains(&entry_id(&file.path, &file.version))
+        self.entries.contains(&file.entry_id())
     }
 
     /// Whether an object was read from this path, of this version or another.
     pub(crate) fn holds_path(&self, file: &LogFile) -> bool {
         self.paths.contains(&xxh3_64(file.path.as_bytes()))
     }
+}
+
+/// The counts of a log file's ledger entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LedgerCounts {
+    pub(crate) records: u64,
+    pub(crate) rows: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) rejected: u64,
+}
+
+impl fmt::Display for LedgerCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, rows, duplicates, rejected } = self;
+        write!(f, "{records} records = {rows} rows + {duplicates} duplicates + {rejected} rejected")
+    }
+}
+
+/// The ledger's counts of these versions of log files; what it does not hold is not in the answer.
+pub(crate) async fn ledger_counts(
+    lake: &Lake,
+    wanted: &FxHashSet<EntryId>,
+) -> Result<HashMap<EntryId, LedgerCounts>, ConvertError> {
+    const COLUMNS: [&str; 6] =
+        ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
+    let table = lake.table(LOG_FILES);
+    let mut found = HashMap::new();
+    read_columns(table, table.snapshot().await?.files(), &COLUMNS, |batch| {
+        let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let count = |column: usize, row| batch.column(column).as_primitive::<Int64Type>().value(row).cast_unsigned();
+        for row in 0..batch.num_rows() {
+            let id = entry_id(paths.value(row), versions.value(row));
+            if wanted.contains(&id) {
+                let [records, rows, duplicates, rejected] = [2, 3, 4, 5].map(|column| count(column, row));
+                found.insert(id, LedgerCounts { records, rows, duplicates, rejected });
+            }
+        }
+    })
+    .await?;
+    Ok(found)
 }
 
 /// Follows a table with entries of log files: which version was looked at, and what came since.

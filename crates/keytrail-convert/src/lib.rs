@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 mod accounting;
+mod against;
 mod buffers;
 mod committer;
 mod config;
@@ -30,6 +31,7 @@ mod spec;
 mod survey;
 mod worker;
 
+pub use against::{AgainstReport, check_against};
 pub use accounting::{ConvertSummary, check_accounting};
 pub use config::ConvertOptions;
 pub use dedupe::{Deduplicator, Hour, Place, RecordIdentity, Seen};

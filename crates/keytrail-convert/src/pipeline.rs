@@ -177,13 +177,15 @@ async fn run(
             result
         });
     }
+    // The messages end when the last worker has gone, and with it what they share.
+    let workers = Arc::downgrade(&shared);
+    drop(shared);
     let committed = committer.run(attempt, receiver).await;
     // Without a receiver no worker can go on; with a failed commit none should.
     receiver.close();
-    if committed.is_err() {
+    if let (Err(_), Some(shared)) = (&committed, workers.upgrade()) {
         shared.fail();
     }
-    drop(shared);
     while let Some(worker) = tasks.join_next().await {
         let worked = worker.map_err(|error| ConvertError::Internal(error.to_string()))?;
         if committed.is_ok() {
@@ -202,6 +204,7 @@ pub(crate) struct Shared {
     pub(crate) files: FileQueue,
     pub(crate) seen: Arc<Deduplicator>,
     pub(crate) progress: Arc<dyn ConvertProgress>,
+    pub(crate) max_file_bytes: usize,
     /// The epoch of each file.
     epoch_of: Vec<u32>,
     epochs: Vec<Mutex<Epoch>>,
@@ -274,6 +277,7 @@ impl Shared {
             files: FileQueue::new(files),
             seen,
             progress: Arc::clone(&committer.progress),
+            max_file_bytes: options.max_file_bytes,
             epoch_of,
             epochs,
             writes: Mutex::new(Writes { decoding: workers, ..Writes::default() }),

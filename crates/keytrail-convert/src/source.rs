@@ -18,6 +18,7 @@ use keytrail_lake::{LakeError, Location, StorageOptions};
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::ConvertError;
+use crate::ledger::{EntryId, entry_id};
 
 /// A place that holds trail logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +157,11 @@ impl LogFile {
         let Content::Object(store, path) = &self.content else { return self.read_now() };
         let result = store.get(path).await.map_err(|error| error.to_string())?;
         result.bytes().await.map_err(|error| error.to_string())
+    }
+
+    /// Its key in the ledger.
+    pub(crate) fn entry_id(&self) -> EntryId {
+        entry_id(&self.path, &self.version)
     }
 
     /// Marks it as read before, as another version.

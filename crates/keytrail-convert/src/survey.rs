@@ -105,7 +105,7 @@ pub async fn survey(
         let kind = file.told_by_path().kind.unwrap_or("no trail folder").to_owned();
         survey.add(kind, KindCount { log_files: 1, bytes: file.size_bytes, ..KindCount::default() });
     }
-    for (kind, count) in read_all(near, options.workers, progress).await? {
+    for (kind, count) in read_all(near, options, progress).await? {
         survey.add(kind, count);
     }
     Ok(survey)
@@ -120,15 +120,15 @@ impl Survey {
 
 async fn read_all(
     files: Vec<LogFile>,
-    workers: usize,
+    options: &ConvertOptions,
     progress: Arc<dyn ConvertProgress>,
 ) -> Result<Vec<(String, KindCount)>, ConvertError> {
     let (files, next) = (Arc::new(files), Arc::new(AtomicUsize::new(0)));
     let mut tasks = JoinSet::new();
-    for _ in 0..workers.max(1) {
+    for _ in 0..options.workers.max(1) {
+        let mut decoder = FileDecoder::with_max_file_bytes(options.max_file_bytes);
         let (files, next, progress) = (Arc::clone(&files), Arc::clone(&next), Arc::clone(&progress));
         tasks.spawn_blocking(move || {
-            let mut decoder = FileDecoder::new();
             let mut counts: BTreeMap<&'static str, KindCount> = BTreeMap::new();
             while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let (kind, count) = read_one(&mut decoder, file);

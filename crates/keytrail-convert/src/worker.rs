@@ -51,7 +51,8 @@ impl Desk {
 
 impl<'s> Worker<'s> {
     pub(crate) fn new(shared: &'s Shared) -> Self {
-        Self { shared, decoder: FileDecoder::new(), desk: Desk::default(), epoch: 0 }
+        let decoder = FileDecoder::with_max_file_bytes(shared.max_file_bytes);
+        Self { shared, decoder, desk: Desk::default(), epoch: 0 }
     }
 
     pub(crate) fn run(mut self) -> Result<(), ConvertError> {

@@ -61,6 +61,7 @@ fn options_of(arguments: &ConvertArguments) -> Result<ConvertOptions, CliError> 
     options.is_retry = arguments.retry_rejected;
     options.shard = arguments.shard;
     options.set_memory_limit(arguments.memory_limit);
+    options.max_file_bytes = arguments.max_file_size;
     if let Some(workers) = arguments.workers {
         options.workers = workers.get();
     }
