@@ -100,6 +100,11 @@ impl<'a> Scanner<'a> {
         Err(SyntaxError { offset: self.position, reason })
     }
 
+    /// The text is good as far as it goes.
+    fn fail_at_end<T>(&self, reason: &'static str) -> Result<T> {
+        Err(SyntaxError { offset: self.bytes.len(), reason })
+    }
+
     /// Takes the key of an object's next member and its colon, or the closing brace (`None`).
     /// `is_first` is true until the first call returns.
     ///
@@ -189,7 +194,11 @@ impl<'a> Scanner<'a> {
                 self.position += 2;
                 Ok(())
             }
+            None => self.fail_at_end("string without an end"),
             Some(b'u') => match self.bytes.get(self.position + 2..self.position + 6) {
+                None if self.bytes[self.position + 2..].iter().all(u8::is_ascii_hexdigit) => {
+                    self.fail_at_end("string without an end")
+                }
                 Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {
                     self.is_canonical = false;
                     self.position += 6;
@@ -277,11 +286,12 @@ impl<'a> Scanner<'a> {
     }
 
     fn literal(&mut self, word: &'static [u8]) -> Result<()> {
-        if self.bytes[self.position..].starts_with(word) {
+        let rest = &self.bytes[self.position..];
+        if rest.starts_with(word) {
             self.position += word.len();
             return Ok(());
         }
-        self.fail("expected a value")
+        if word.starts_with(rest) { self.fail_at_end("unexpected end") } else { self.fail("expected a value") }
     }
 
     fn number(&mut self) -> Result<()> {
@@ -468,12 +478,12 @@ fn push_escape(out: &mut String, byte: u8) {
 /// Numbers and the order of members stay as they are; a lone surrogate stays an escape, in lower case.
 pub fn push_canonical(out: &mut String, value: &str) {
     let mut rest = value;
-    while let Some(at) = rest.find(['"', ' ', '\n', '\r', '\t']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b' ' | b'\n' | b'\r' | b'\t')) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         rest = match rest.strip_prefix('"') {
             Some(string) => push_canonical_string(out, string),
-            None => &rest[1..],
+            None => rest.trim_ascii_start(),
         };
     }
     out.push_str(rest);
@@ -483,7 +493,7 @@ pub fn push_canonical(out: &mut String, value: &str) {
 fn push_canonical_string<'a>(out: &mut String, text: &'a str) -> &'a str {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(['"', '\\']) {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         if let Some(after) = rest.strip_prefix('"') {
@@ -552,6 +562,19 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// The elements of the array that `text` is, each as it stands in the text; none where it is no array, ends where it stops being JSON.
+pub fn elements(text: &str) -> impl Iterator<Item = &str> {
+    let mut scanner = Scanner::new(text.as_bytes());
+    let is_array = scanner.peek() == Some(b'[');
+    scanner.advance();
+    let mut is_first = true;
+    std::iter::from_fn(move || {
+        let has_next = is_array && scanner.next_element(&mut is_first).ok()?;
+        has_next.then(|| scanner.value().ok()).flatten().map(|range| &text[range])
+    })
+    .fuse()
+}
+
 /// The text of a raw value that is a string; `None` for every other kind.
 pub fn string_value(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
@@ -605,7 +628,11 @@ mod tests {
             ("01", 1),
             ("1.", 2),
             ("+1", 0),
-            ("nul", 0),
+            ("nul", 3),
+            ("nil", 0),
+            ("\"\\", 2),
+            ("\"\\u12", 5),
+            ("\"\\u1x", 1),
             ("NaN", 0),
             ("[1 2]", 3),
             ("\"a", 2),
@@ -684,6 +711,9 @@ mod tests {
         assert_eq!(list("[1]"), []);
         assert_eq!(list(r#""text""#), []);
         assert_eq!(list(r#"{"a":1,"#), [("a", "1")]);
+        let list = |text| elements(text).collect::<Vec<_>>();
+        assert_eq!(list(r#" [ 1 , {"a":[]} ] "#), ["1", r#"{"a":[]}"#]);
+        assert_eq!((list("[]"), list("{}"), list("[1,")), (vec![], vec![], vec!["1"]));
     }
 
     proptest::proptest! {

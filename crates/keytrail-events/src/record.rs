@@ -16,7 +16,7 @@ use crate::time::{parse_time, push_time};
 
 /// How a member's value is kept in its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FieldKind {
+pub(crate) enum FieldKind {
     /// A string, unescaped.
     Text,
     /// `true` or `false`, bare or quoted.
@@ -140,6 +140,25 @@ impl Field {
     /// The name of the field's column in `events`.
     pub fn column(self) -> &'static str {
         self.spec().column
+    }
+
+    /// The field's name in a record.
+    pub fn json_name(self) -> &'static str {
+        self.spec().json_name
+    }
+
+    pub(crate) fn kind(self) -> FieldKind {
+        self.spec().kind
+    }
+
+    /// Whether event records have a field of that name.
+    pub(crate) fn is_json_name(name: &[u8]) -> bool {
+        Self::from_json_name(name, 0).is_some()
+    }
+
+    /// The field of a name in any case of letters.
+    pub(crate) fn from_any_case(name: &str) -> Option<Self> {
+        FIELDS.iter().find(|spec| spec.json_name.eq_ignore_ascii_case(name)).map(|spec| spec.field)
     }
 
     fn spec(self) -> &'static FieldSpec {
@@ -284,14 +303,7 @@ impl<'a> EventRecord<'a> {
     /// It is not strict JSON; offsets count from the beginning of `text`.
     pub fn scan_from(text: &'a str, scanner: &mut Scanner<'_>) -> Result<Self, SyntaxError> {
         let start = scanner.position();
-        let mut record = Self {
-            text: "",
-            values: [const { None }; Field::COUNT],
-            layout: String::with_capacity(32),
-            unknown_fields: String::new(),
-            detail_level: DetailLevel::Full,
-            body_hash: 0,
-        };
+        let mut record = Self::empty();
         scanner.advance();
         let mut is_first = true;
         let mut hint = 0;
@@ -314,11 +326,64 @@ impl<'a> EventRecord<'a> {
                 }
             }
         }
-        if !record.unknown_fields.is_empty() {
-            record.unknown_fields.push('}');
-        }
-        record.text = &text[start..scanner.position()];
+        record.close(&text[start..scanner.position()]);
         Ok(record)
+    }
+
+    /// Parses a record that somebody wrote again: member names in any case of letters, JSON members as text that holds their JSON.
+    ///
+    /// # Errors
+    /// [`RecordError::NotAnObject`]; the text is JSON, or it is read as far as it is.
+    pub(crate) fn parse_any_case(text: &'a str) -> Result<Self, RecordError> {
+        if !text.starts_with('{') {
+            return Err(RecordError::NotAnObject);
+        }
+        let mut record = Self::empty();
+        for (name, raw) in json::members(text) {
+            match Field::from_any_case(name) {
+                Some(field) => record.take_again(field.spec(), raw),
+                None => {
+                    record.add_to_hash(xxh3_64(name.as_bytes()), value_hash(raw, false));
+                    record.take_unknown(name, raw);
+                }
+            }
+        }
+        let has_parameters = record.value(Field::RequestParameters).is_some();
+        record.detail_level = if has_parameters { DetailLevel::Reencoded } else { DetailLevel::Summary };
+        record.close(text);
+        Ok(record)
+    }
+
+    fn empty() -> Self {
+        Self {
+            text: "",
+            values: [const { None }; Field::COUNT],
+            layout: String::with_capacity(32),
+            unknown_fields: String::new(),
+            detail_level: DetailLevel::Full,
+            body_hash: 0,
+        }
+    }
+
+    fn close(&mut self, text: &'a str) {
+        if !self.unknown_fields.is_empty() {
+            self.unknown_fields.push('}');
+        }
+        self.text = text;
+    }
+
+    /// Takes a member of a record that was written again; its hash is that of the value AWS wrote.
+    fn take_again(&mut self, spec: &FieldSpec, raw: &'a str) {
+        let inner = json::string_value(raw).filter(|text| is_written_as_text(spec.kind, text));
+        let value_hash = value_hash(inner.as_deref().unwrap_or(raw), false);
+        self.add_to_hash(u64::from(spec.code), value_hash);
+        match inner {
+            Some(json) if spec.kind == FieldKind::Json => {
+                self.layout.push(char::from(spec.code));
+                self.values[spec.field as usize] = Some(FieldValue::Text(json));
+            }
+            _ => self.take(spec, raw),
+        }
     }
 
     fn take(&mut self, spec: &FieldSpec, raw: &'a str) {
@@ -362,10 +427,9 @@ impl<'a> EventRecord<'a> {
         self.detail_level
     }
 
-    /// The same record, marked with how much of the event it still carries.
-    #[must_use]
-    pub fn with_detail_level(self, detail_level: DetailLevel) -> Self {
-        Self { detail_level, ..self }
+    /// Marks the record as carrying no more than `detail_level`.
+    pub fn lower_detail_level(&mut self, detail_level: DetailLevel) {
+        self.detail_level = self.detail_level.max(detail_level);
     }
 
     /// A field's value; `None` where it is absent, or `null` in a field that is not kept as JSON.
@@ -448,6 +512,19 @@ fn value_hash(raw: &str, is_canonical: bool) -> u64 {
     xxh3_64(canonical.as_bytes())
 }
 
+/// Whether a string holds what AWS writes without quotes: a boolean, or the JSON of a member that is kept as such.
+fn is_written_as_text(kind: FieldKind, text: &str) -> bool {
+    match kind {
+        FieldKind::Json => {
+            let mut scanner = Scanner::new(text.as_bytes());
+            let is_json = text == "null" || matches!(scanner.peek(), Some(b'{' | b'['));
+            is_json && scanner.value().is_ok() && scanner.peek().is_none()
+        }
+        FieldKind::Boolean => boolean(text).is_some(),
+        FieldKind::Text | FieldKind::Time => false,
+    }
+}
+
 /// What a column keeps of a raw value, and the layout's marker where the value is not in its field's usual form.
 fn column_value<'a>(kind: FieldKind, raw: &'a str) -> (Option<u8>, Option<FieldValue<'a>>) {
     if kind == FieldKind::Json {
@@ -468,8 +545,8 @@ fn column_value<'a>(kind: FieldKind, raw: &'a str) -> (Option<u8>, Option<FieldV
 
 fn boolean(text: &str) -> Option<bool> {
     match text {
-        "true" => Some(true),
-        "false" => Some(false),
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
 }
