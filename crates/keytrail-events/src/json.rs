@@ -36,6 +36,7 @@ pub struct Scanner<'a> {
     bytes: &'a [u8],
     position: usize,
     is_canonical: bool,
+    has_escapes: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -46,7 +47,7 @@ impl<'a> Scanner<'a> {
 
     /// Begins at `position`.
     pub fn at(bytes: &'a [u8], position: usize) -> Self {
-        Self { bytes, position, is_canonical: true }
+        Self { bytes, position, is_canonical: true, has_escapes: false }
     }
 
     /// Whether what was scanned since [`Scanner::begin_form`] is the only spelling of its value, as far as it costs nothing to tell:
@@ -55,9 +56,15 @@ impl<'a> Scanner<'a> {
         self.is_canonical
     }
 
+    /// Whether a string scanned since then holds an escape.
+    pub fn has_escapes(&self) -> bool {
+        self.has_escapes
+    }
+
     /// Begins to watch the spelling of what is scanned next.
     pub fn begin_form(&mut self) {
         self.is_canonical = true;
+        self.has_escapes = false;
     }
 
     /// The offset of the next byte.
@@ -128,6 +135,18 @@ impl<'a> Scanner<'a> {
         Ok(Some(key))
     }
 
+    /// Takes `,"name":` where exactly that stands here; for members after the first.
+    #[inline]
+    pub fn take_compact_key(&mut self, name: &[u8]) -> bool {
+        let Some([b',', b'"', rest @ ..]) = self.bytes.get(self.position..) else { return false };
+        let is_name = rest.first() == name.first() && rest.starts_with(name);
+        let is_here = is_name && rest[name.len()..].starts_with(b"\":");
+        if is_here {
+            self.position += name.len() + 4;
+        }
+        is_here
+    }
+
     /// Moves to an array's next element (true) or takes the closing bracket (false).
     ///
     /// # Errors
@@ -184,6 +203,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Result<()> {
+        self.has_escapes = true;
         match self.bytes.get(self.position + 1) {
             Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.position += 2;
@@ -577,8 +597,12 @@ pub fn elements(text: &str) -> impl Iterator<Item = &str> {
 
 /// The text of a raw value that is a string; `None` for every other kind.
 pub fn string_value(raw: &str) -> Option<Cow<'_, str>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    Some(unescape(inner))
+    plain_string_value(raw).map(unescape)
+}
+
+/// The same for a value that is known to hold no escape.
+pub fn plain_string_value(raw: &str) -> Option<&str> {
+    raw.strip_prefix('"')?.strip_suffix('"')
 }
 
 #[cfg(test)]
@@ -647,6 +671,24 @@ mod tests {
             ("1 2", 2),
         ] {
             assert_eq!(scan(text).expect_err(text).offset, offset, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_compact_key_is_taken_whole_or_not_at_all() {
+        for (text, is_taken) in [
+            (r#","a":1}"#, true),
+            (r#", "a":1}"#, false),
+            (r#","a" :1}"#, false),
+            (r#","ab":1}"#, false),
+            (r#","b":1}"#, false),
+            (r#","a"#, false),
+            (r#"{"a":1}"#, false),
+            ("", false),
+        ] {
+            let mut scanner = Scanner::new(text.as_bytes());
+            assert_eq!(scanner.take_compact_key(b"a"), is_taken, "{text}");
+            assert_eq!(scanner.position(), if is_taken { 5 } else { 0 }, "{text}");
         }
     }
 

@@ -269,6 +269,38 @@ pub enum RecordError {
     Encoding(usize),
 }
 
+/// The name of a member, with its field where it is known.
+enum MemberName<'a> {
+    Known(&'static FieldSpec),
+    Unknown(&'a str),
+}
+
+impl<'a> MemberName<'a> {
+    /// How many fields are tried before the name is read: optional ones are mostly absent.
+    const TRIED_FIELDS: usize = 4;
+
+    /// Takes the next member's name and colon; `None` at the object's end. In compact text the field at `hint`, or one soon after it,
+    /// mostly stands here: comparing is cheaper than reading.
+    #[inline]
+    fn next(
+        text: &'a str,
+        scanner: &mut Scanner<'_>,
+        is_first: &mut bool,
+        hint: usize,
+    ) -> Result<Option<Self>, SyntaxError> {
+        let expected = FIELDS[hint..].iter().take(Self::TRIED_FIELDS).filter(|_| !*is_first);
+        for spec in expected {
+            if scanner.take_compact_key(spec.json_name.as_bytes()) {
+                return Ok(Some(Self::Known(spec)));
+            }
+        }
+        let Some(key) = scanner.next_key(is_first)? else { return Ok(None) };
+        let name = &text[key.range];
+        let field = Field::from_json_name(name.as_bytes(), hint);
+        Ok(Some(field.map_or(Self::Unknown(name), Self::Known)))
+    }
+}
+
 /// One event record, borrowed from the text it was read from.
 #[derive(Debug, Clone)]
 pub struct EventRecord<'a> {
@@ -307,20 +339,18 @@ impl<'a> EventRecord<'a> {
         scanner.advance();
         let mut is_first = true;
         let mut hint = 0;
-        while let Some(key) = scanner.next_key(&mut is_first)? {
+        while let Some(name) = MemberName::next(text, scanner, &mut is_first, hint)? {
             scanner.peek();
             scanner.begin_form();
-            let value = scanner.value()?;
-            let name = &text[key.range];
-            let raw = &text[value];
+            let raw = &text[scanner.value()?];
             let value_hash = value_hash(raw, scanner.is_canonical());
-            match Field::from_json_name(name.as_bytes(), hint) {
-                Some(spec) => {
+            match name {
+                MemberName::Known(spec) => {
                     hint = (spec.field as usize + 1) % Field::COUNT;
                     record.add_to_hash(u64::from(spec.code), value_hash);
-                    record.take(spec, raw);
+                    record.take(spec, raw, scanner.has_escapes());
                 }
-                None => {
+                MemberName::Unknown(name) => {
                     record.add_to_hash(xxh3_64(name.as_bytes()), value_hash);
                     record.take_unknown(name, raw);
                 }
@@ -354,6 +384,7 @@ impl<'a> EventRecord<'a> {
         Ok(record)
     }
 
+    #[inline(always)]
     fn empty() -> Self {
         Self {
             text: "",
@@ -382,12 +413,12 @@ impl<'a> EventRecord<'a> {
                 self.layout.push(char::from(spec.code));
                 self.values[spec.field as usize] = Some(FieldValue::Text(json));
             }
-            _ => self.take(spec, raw),
+            _ => self.take(spec, raw, true),
         }
     }
 
-    fn take(&mut self, spec: &FieldSpec, raw: &'a str) {
-        let (marker, value) = column_value(spec.kind, raw);
+    fn take(&mut self, spec: &FieldSpec, raw: &'a str, has_escapes: bool) {
+        let (marker, value) = column_value(spec.kind, raw, has_escapes);
         if let Some(marker) = marker {
             self.layout.push(char::from(marker));
         }
@@ -399,9 +430,8 @@ impl<'a> EventRecord<'a> {
     #[inline]
     fn add_to_hash(&mut self, name: u64, value_hash: u64) {
         const NAME: u64 = 0x9e37_79b9_7f4a_7c15;
-        const MEMBER: u128 = 0xa076_1d64_78bd_642f;
-        let product = u128::from(value_hash ^ name.wrapping_mul(NAME)) * MEMBER;
-        let [low, high] = [product, product >> 64].map(|half| (half & u128::from(u64::MAX)) as u64);
+        const MEMBER: u64 = 0xa076_1d64_78bd_642f;
+        let (low, high) = (value_hash ^ name.wrapping_mul(NAME)).carrying_mul(MEMBER, 0);
         self.body_hash = self.body_hash.wrapping_add(low ^ high);
     }
 
@@ -526,14 +556,14 @@ fn is_written_as_text(kind: FieldKind, text: &str) -> bool {
 }
 
 /// What a column keeps of a raw value, and the layout's marker where the value is not in its field's usual form.
-fn column_value<'a>(kind: FieldKind, raw: &'a str) -> (Option<u8>, Option<FieldValue<'a>>) {
+fn column_value(kind: FieldKind, raw: &str, has_escapes: bool) -> (Option<u8>, Option<FieldValue<'_>>) {
     if kind == FieldKind::Json {
         return (None, Some(FieldValue::Text(Cow::Borrowed(raw))));
     }
     if raw == "null" {
         return (Some(NULL), None);
     }
-    let text = json::string_value(raw);
+    let text = if has_escapes { json::string_value(raw) } else { json::plain_string_value(raw).map(Cow::Borrowed) };
     match (kind, text) {
         (FieldKind::Text, Some(text)) => (None, Some(FieldValue::Text(text))),
         (FieldKind::Text, None) => (Some(VERBATIM), Some(FieldValue::Text(Cow::Borrowed(raw)))),

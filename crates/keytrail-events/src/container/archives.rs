@@ -71,7 +71,7 @@ impl Reading<'_> {
         let mut out = self.unpacker.buffer();
         let size = usize::try_from(entry.size()).unwrap_or(usize::MAX);
         let result = self.read_zip_entry(&mut entry, size, &mut out);
-        self.within(name, |reading| match result {
+        self.within(&name, |reading| match result {
             Ok(()) => reading.content(&out, depth + 1),
             Err(reason) => reading.reject_whole(reason, packed),
         });
@@ -128,7 +128,7 @@ impl Reading<'_> {
         let start = usize::try_from(entry.raw_file_position()).unwrap_or(usize::MAX).min(archive.len());
         let size = usize::try_from(entry.size()).unwrap_or(usize::MAX);
         let content = archive.get(start..start.saturating_add(size));
-        self.within(shown(&name), |reading| match content {
+        self.within(&shown(&name), |reading| match content {
             Some(_) if entry.header().entry_type() == EntryType::GNUSparse => {
                 reading.reject_whole(
                     "a sparse file in the tar archive: pack it without holes".to_owned(),

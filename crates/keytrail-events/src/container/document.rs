@@ -82,8 +82,7 @@ impl Reading<'_> {
             Some(LogLine::Other) => *scanner = Scanner::at(document.bytes, end_of_line(document.bytes, start)),
             None => {
                 let value = scanner.value();
-                let range =
-                    value.map_err(|_| SyntaxError { offset: start, reason: "expected a JSON object or array" })?;
+                let range = value.or(Err(SyntaxError { offset: start, reason: "expected a JSON object or array" }))?;
                 self.reject(start, RecordError::NotAnObject.to_string(), &document.bytes[range]);
             }
         }

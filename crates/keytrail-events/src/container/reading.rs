@@ -55,9 +55,9 @@ impl<'s> Reading<'s> {
     }
 
     /// Reads an archive's entry under its name.
-    pub(super) fn within(&mut self, name: String, read: impl FnOnce(&mut Self)) {
+    pub(super) fn within(&mut self, name: &str, read: impl FnOnce(&mut Self)) {
         let length = self.place.len();
-        self.place.push_str(&name);
+        self.place.push_str(name);
         self.place.push('/');
         read(self);
         self.place.truncate(length);

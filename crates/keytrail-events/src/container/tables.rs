@@ -338,9 +338,8 @@ fn cells_of<'r>(table: &Csv<'_>, row: &'r ByteRecord, raw: &[u8]) -> Result<Vec<
     if memchr::memchr_iter(b'"', raw).count() % 2 == 1 {
         return Err("the text ends inside a quoted cell".to_owned());
     }
-    let cell = |cell: &'r [u8]| {
-        std::str::from_utf8(cell).map(Cow::Borrowed).map_err(|_| "a cell that is not UTF-8".to_owned())
-    };
+    let cell =
+        |cell: &'r [u8]| std::str::from_utf8(cell).map(Cow::Borrowed).or(Err("a cell that is not UTF-8".to_owned()));
     row.iter().map(cell).collect()
 }
 

@@ -18,7 +18,7 @@ impl Reading<'_> {
     /// Reads a text that is not packed.
     pub(super) fn text(&mut self, bytes: &[u8], depth: u32) {
         self.outcome.uncompressed_bytes += bytes.len() as u64;
-        if let Some(text) = self.from_utf16(bytes) {
+        if let Some(text) = self.read_utf16(bytes) {
             return self.utf8(text.as_bytes(), depth);
         }
         self.utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes), depth);
@@ -50,7 +50,7 @@ impl Reading<'_> {
     }
 
     /// The text of UTF-16 with a byte order mark, as spreadsheets and PowerShell write it; `None` = anything else.
-    fn from_utf16(&mut self, bytes: &[u8]) -> Option<String> {
+    fn read_utf16(&mut self, bytes: &[u8]) -> Option<String> {
         let (unit, bytes): (fn([u8; 2]) -> u16, _) = match bytes {
             [0xff, 0xfe, rest @ ..] => (u16::from_le_bytes, rest),
             [0xfe, 0xff, rest @ ..] => (u16::from_be_bytes, rest),
