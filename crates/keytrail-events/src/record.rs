@@ -498,8 +498,11 @@ impl<'a> EventRecord<'a> {
     /// # Errors
     /// It is no CloudTrail record, or of an unknown major version.
     pub fn kind(&self) -> Result<RecordKind, RecordError> {
-        if self.text_of(Field::EventSource) == Some("aws:s3") {
-            return Ok(RecordKind::S3Notification);
+        match self.text_of(Field::EventSource) {
+            Some("aws:s3") => return Ok(RecordKind::S3Notification),
+            // Queues and streams deliver to Lambda what looks like records too.
+            Some(source) if source.starts_with("aws:") => return Err(RecordError::NotAnEvent("eventSource")),
+            _ => {}
         }
         match (self.text_of(Field::EventCategory), self.text_of(Field::EventType)) {
             (Some("Insight"), _) | (_, Some("AwsCloudTrailInsight")) => return Ok(RecordKind::Insight),
@@ -701,6 +704,10 @@ mod tests {
         assert_eq!(
             kind(r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","eventVersion":"2.1"}"#),
             Ok(RecordKind::S3Notification)
+        );
+        assert_eq!(
+            kind(r#"{"eventVersion":"1.0","eventSource":"aws:kinesis","eventName":"aws:kinesis:record"}"#),
+            Err(RecordError::NotAnEvent("eventSource"))
         );
         assert_eq!(kind(r#"{"eventCategory":"Insight"}"#), Ok(RecordKind::Insight));
         assert_eq!(

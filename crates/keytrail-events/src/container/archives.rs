@@ -55,10 +55,13 @@ impl Reading<'_> {
             if self.is_over() {
                 return;
             }
+            let name = archive.name_for_index(index).unwrap_or_default().to_owned();
             match archive.by_index(index) {
-                Ok(entry) if entry.is_dir() || is_litter(entry.name()) => {}
+                Ok(entry) if entry.is_dir() || is_litter(&name) => {}
                 Ok(entry) => self.zip_entry(entry, bytes, depth),
-                Err(error) => self.reject_whole(format!("entry {index} of the zip archive: {error}"), bytes),
+                Err(error) => self.within(&shown(&name), |reading| {
+                    reading.reject_whole(format!("the zip entry cannot be read: {error}"), bytes);
+                }),
             }
         }
     }

@@ -20,6 +20,8 @@ pub(super) struct Document<'d> {
     /// What records lose at most on their way into this text.
     pub(super) detail_level: DetailLevel,
     recovery: Recovery<'d>,
+    /// It is what a packing gave, which may have been cut; a string within another text is whole.
+    may_be_cut: bool,
     /// Something in it could be read: what is damaged then is a record, not the file.
     is_known: bool,
 }
@@ -28,13 +30,21 @@ impl<'d> Document<'d> {
     pub(super) fn new(bytes: &'d [u8], depth: u32) -> Self {
         let text = simdutf8::basic::from_utf8(bytes).ok();
         let recovery = Recovery::new(bytes);
-        Self { bytes, text, depth, detail_level: DetailLevel::Full, recovery, is_known: false }
+        Self { bytes, text, depth, detail_level: DetailLevel::Full, recovery, may_be_cut: true, is_known: false }
     }
 
     /// A text inside another one.
     pub(super) fn inner(text: &'d str, depth: u32, detail_level: DetailLevel) -> Self {
         let bytes = text.as_bytes();
-        Self { bytes, text: Some(text), depth, detail_level, recovery: Recovery::new(bytes), is_known: true }
+        Self {
+            bytes,
+            text: Some(text),
+            depth,
+            detail_level,
+            recovery: Recovery::new(bytes),
+            may_be_cut: false,
+            is_known: true,
+        }
     }
 }
 
@@ -242,7 +252,7 @@ impl Reading<'_> {
     }
 
     fn reject_syntax(&mut self, document: &Document<'_>, start: usize, end: usize, error: SyntaxError) {
-        let is_cut = error.offset >= document.bytes.len();
+        let is_cut = document.may_be_cut && error.offset >= document.bytes.len();
         let reason = match self.failure.take_if(|_| is_cut) {
             Some(failure) => failure,
             None if !document.is_known => {

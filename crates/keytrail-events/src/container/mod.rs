@@ -20,6 +20,7 @@
 //!   not UTF-8 is rejected, its neighbours are taken.
 //! - Of a damaged gzip member nothing is taken, of the members before it everything; of a cut one everything before the cut. Bytes
 //!   after the last member are a note. Header bytes that no content depends on (time stamp, system, "is text") are not looked at.
+//!   Zip entries have a checksum too; tar and plain text have none, what is changed in them shows only where it breaks the JSON.
 //! - Limits: [`MAX_FILE_BYTES`] produced in total by unpacking, [`MAX_WRAPPERS`] packings and wrappers around a record, [`MAX_REJECTS`] rejects.
 //!
 //! Byte offsets of rejects count from the beginning of the text that holds the record: the unpacked file, an archive's entry, or the string

@@ -244,7 +244,8 @@ fn header_of(bytes: &[u8], delimiter: u8) -> Option<Columns> {
     let mut header = ByteRecord::new();
     let is_read = reader_of(bytes, delimiter).read_byte_record(&mut header).ok()?;
     let names = header.iter().map(String::from_utf8_lossy).collect::<Vec<_>>();
-    is_read.then(|| Columns::of(names.iter().map(AsRef::as_ref)))
+    let is_text = names.iter().all(|name| !name.contains('{'));
+    (is_read && is_text).then(|| Columns::of(names.iter().map(AsRef::as_ref)))
 }
 
 impl Reading<'_> {

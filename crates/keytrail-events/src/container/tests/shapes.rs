@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 
 /// Shapes that keep the record's own text, each with one record in it.
-fn full_shapes() -> Vec<String> {
+pub(super) fn full_shapes() -> Vec<String> {
     let text = quoted(EVENT);
     let subscription = format!(
         r#"{{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"s","subscriptionFilters":["f"],"logEvents":[{{"id":"1","timestamp":1,"message":{text}}}]}}"#
@@ -33,7 +33,9 @@ fn full_shapes() -> Vec<String> {
         format!("2023-07-10T12:00:03.000Z {EVENT}\n"),
         format!("2023-07-10T12:00:03.000000+00:00 my-stream {EVENT}\n"),
         format!(r#"{{"awslogs":{{"data":"{data}"}}}}"#),
-        format!(r#"{{"Records":[{{"kinesis":{{"data":"{data}"}},"eventID":"s","eventSource":"aws:kinesis"}}]}}"#),
+        format!(
+            r#"{{"Records":[{{"kinesis":{{"data":"{data}"}},"eventID":"s","eventVersion":"1.0","eventName":"aws:kinesis:record","eventSource":"aws:kinesis"}}]}}"#
+        ),
         format!(r#"{{"records":[{{"recordId":"1","data":"{data}"}}]}}"#),
         subscription,
         format!(
@@ -52,7 +54,7 @@ fn full_shapes() -> Vec<String> {
 }
 
 /// Shapes whose record somebody has read and written again.
-fn reencoded_shapes() -> Vec<String> {
+pub(super) fn reencoded_shapes() -> Vec<String> {
     vec![
         format!(
             r#"{{"version":"0","id":"i","detail-type":"AWS API Call via CloudTrail","source":"aws.kms","account":"1","time":"t","region":"r","resources":[],"detail":{EVENT}}}"#
@@ -185,6 +187,11 @@ fn what_is_no_log_file_is_named() {
             LogFileKind::Unknown,
             Some("not a CloudTrail log file: expected a JSON object or array at byte 0: begins with `Dear reader`"),
         ),
+        (
+            r#"{"Records":[{"dynamodb":{},"eventSource":"aws:dynamodb","eventVersion":"1.1","eventName":"INSERT"}]}"#,
+            LogFileKind::Unknown,
+            Some("not a CloudTrail event record: no `eventSource`"),
+        ),
         ("42", LogFileKind::Unknown, Some("not a JSON object")),
         (r#"{"Keys":[{"KeyId":"k"}]}"#, LogFileKind::Unknown, Some("not a CloudTrail event record: no `eventSource`")),
     ] {
@@ -255,6 +262,16 @@ fn entries_that_a_directory_hides_are_told() {
     let (_, collected) = decode(&archive);
     assert_eq!(collected.records.len() + collected.rejects.len(), 2);
     assert_eq!(collected.reasons(), ["1 entries of the zip archive have another one's name"]);
+}
+
+#[test]
+fn an_entry_that_cannot_be_opened_is_told_by_its_name() {
+    let mut archive = zip(&[("a", EVENT.as_bytes()), ("b", EVENT.as_bytes())]);
+    let entry = memchr::memmem::rfind(&archive, b"PK\x01\x02").expect("the directory's last entry");
+    archive[entry + 8] |= 1;
+    let (_, collected) = decode(&archive);
+    assert_eq!((collected.records.len(), collected.rejects.len()), (1, 1));
+    assert!(collected.reasons()[0].starts_with("entry `b`: the zip entry cannot be read"), "{:?}", collected.reasons());
 }
 
 #[test]

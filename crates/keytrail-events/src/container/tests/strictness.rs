@@ -376,3 +376,49 @@ fn r17_long_lines_and_long_strings() {
     assert_eq!((counts.records, counts.rejects.len()), (1, 1));
     assert!(peak_memory() < 2 << 30, "{}", peak_memory());
 }
+
+/// A text in one of the packings.
+fn packed(text: &[u8], packing: usize) -> Vec<u8> {
+    match packing {
+        0 => text.to_vec(),
+        1 => gzip(text),
+        2 => zstd(text),
+        3 => zip(&[("a", text), ("b.gz", &gzip(text))]),
+        _ => tar(&[("a", text), ("b.gz", &gzip(text))]),
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_damage_to_any_shape_is_survived(
+        shape in 0..usize::MAX,
+        packing in 0..5_usize,
+        inner_changes in proptest::collection::vec((0..usize::MAX, proptest::num::u8::ANY), 0..3),
+        outer_changes in proptest::collection::vec((0..usize::MAX, proptest::num::u8::ANY), 0..2),
+        cut in proptest::option::of(0..usize::MAX),
+    ) {
+        let shapes = [shapes::full_shapes(), shapes::reencoded_shapes()].concat();
+        let mut text = shapes[shape % shapes.len()].clone().into_bytes();
+        for (at, byte) in inner_changes {
+            let at = at % text.len();
+            text[at] = byte;
+        }
+        let mut bytes = packed(&text, packing);
+        for (at, byte) in outer_changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut % bytes.len()));
+        // The accounts are checked there, and that the columns take what is read.
+        let (_, mut collected) = decode(&bytes);
+        collected.builder.finish();
+    }
+
+    #[test]
+    fn any_text_is_survived(text in r#"[\[\]{}:,"\\a0-9TZ\- \n\tRecordsEvent]{0,60}"#) {
+        let (outcome, _) = decode(text.as_bytes());
+        proptest::prop_assert_eq!(outcome.kind == LogFileKind::Empty, text.trim_ascii().is_empty());
+    }
+}
