@@ -13,10 +13,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
+use crate::flattened;
 use crate::identity::Identity;
 use crate::json;
 use crate::kms::{ContextPairs, KmsFacts, KmsInput, is_kms_event};
-use crate::record::{EventRecord, Field, FieldValue, write_record};
+use crate::record::{DetailLevel, EventRecord, Field, FieldValue, write_record};
 use crate::schema::{COLUMNS, ColumnType, file_schema};
 use crate::time::month_of;
 
@@ -158,7 +159,7 @@ impl EventBatchBuilder {
             record.text_of(Field::EventId) != Some("") && record.is_rebuilt_from_columns(&mut self.rebuilt);
         let mut row = RowWriter { columns: self.columns.iter_mut() };
         append_envelope(&mut row, record);
-        append_identity(&mut row, &Identity::of(record.text_of(Field::UserIdentity).unwrap_or("")));
+        append_identity(&mut row, &Identity::of(member(record, Field::UserIdentity).as_deref().unwrap_or("")));
         append_json(&mut row, record);
         append_kms(&mut row, record);
         row.text(Some(lineage.log_file_path));
@@ -334,6 +335,18 @@ fn append_identity(row: &mut RowWriter<'_>, identity: &Identity<'_>) {
     row.text(identity.invoked_by_delegate_account_id.as_deref());
 }
 
+/// A JSON member for facts to be drawn from: as it stands, or of a flattened record what can be told of it. Request parameters are
+/// unfolded by one level only: the pairs of an encryption context cannot be told apart safely.
+fn member<'r>(record: &'r EventRecord<'_>, field: Field) -> Option<Cow<'r, str>> {
+    let text = record.text_of(field)?;
+    let unfolded = || {
+        let levels = if field == Field::RequestParameters { 1 } else { 8 };
+        flattened::to_json(&json::string_value(text)?, levels)
+    };
+    let is_flattened = record.detail_level() == DetailLevel::Flattened;
+    Some(if is_flattened { unfolded() } else { None }.map_or(Cow::Borrowed(text), Cow::Owned))
+}
+
 const KMS_COLUMN_COUNT: usize = 16;
 
 fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
@@ -341,7 +354,16 @@ fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
         (0..KMS_COLUMN_COUNT).for_each(|_| row.null());
         return;
     }
-    let identity = Identity::of(record.text_of(Field::UserIdentity).unwrap_or(""));
+    let [user_identity, request, response, additional, details, resources] = [
+        Field::UserIdentity,
+        Field::RequestParameters,
+        Field::ResponseElements,
+        Field::AdditionalEventData,
+        Field::ServiceEventDetails,
+        Field::Resources,
+    ]
+    .map(|field| member(record, field));
+    let identity = Identity::of(user_identity.as_deref().unwrap_or(""));
     let facts = KmsFacts::of(&KmsInput {
         event_name: record.text_of(Field::EventName).unwrap_or(""),
         event_type: record.text_of(Field::EventType),
@@ -351,11 +373,11 @@ fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
         recipient_account_id: record.text_of(Field::RecipientAccountId),
         principal_account_id: identity.principal_account_id.as_deref(),
         invoked_by: identity.invoked_by.as_deref(),
-        request_parameters: record.text_of(Field::RequestParameters),
-        response_elements: record.text_of(Field::ResponseElements),
-        additional_event_data: record.text_of(Field::AdditionalEventData),
-        service_event_details: record.text_of(Field::ServiceEventDetails),
-        resources: record.text_of(Field::Resources),
+        request_parameters: request.as_deref(),
+        response_elements: response.as_deref(),
+        additional_event_data: additional.as_deref(),
+        service_event_details: details.as_deref(),
+        resources: resources.as_deref(),
         lacks_context: !record.detail_level().carries_context(),
     });
     row.text(Some(facts.operation_class.as_str()));
@@ -446,7 +468,6 @@ fn value_at(column: &ArrayRef, row: usize) -> Option<FieldValue<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DetailLevel;
     use crate::schema::ColumnGroup;
 
     fn batch_of(texts: &[&str]) -> RecordBatch {
@@ -532,7 +553,8 @@ mod tests {
             (DetailLevel::Summary, "unknown"),
         ] {
             let mut builder = EventBatchBuilder::new();
-            let record = EventRecord::parse(text).expect(text).with_detail_level(detail_level);
+            let mut record = EventRecord::parse(text).expect(text);
+            record.lower_detail_level(detail_level);
             builder.append(&record, &Lineage::default());
             let batch = builder.finish();
             let of = |name: &str| text_at(batch.column_by_name(name).expect("column"), 0).map(str::to_owned);

@@ -36,6 +36,7 @@ pub struct Scanner<'a> {
     bytes: &'a [u8],
     position: usize,
     is_canonical: bool,
+    has_escapes: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -46,7 +47,7 @@ impl<'a> Scanner<'a> {
 
     /// Begins at `position`.
     pub fn at(bytes: &'a [u8], position: usize) -> Self {
-        Self { bytes, position, is_canonical: true }
+        Self { bytes, position, is_canonical: true, has_escapes: false }
     }
 
     /// Whether what was scanned since [`Scanner::begin_form`] is the only spelling of its value, as far as it costs nothing to tell:
@@ -55,9 +56,15 @@ impl<'a> Scanner<'a> {
         self.is_canonical
     }
 
+    /// Whether a string scanned since then holds an escape.
+    pub fn has_escapes(&self) -> bool {
+        self.has_escapes
+    }
+
     /// Begins to watch the spelling of what is scanned next.
     pub fn begin_form(&mut self) {
         self.is_canonical = true;
+        self.has_escapes = false;
     }
 
     /// The offset of the next byte.
@@ -100,6 +107,11 @@ impl<'a> Scanner<'a> {
         Err(SyntaxError { offset: self.position, reason })
     }
 
+    /// The text is good as far as it goes.
+    fn fail_at_end<T>(&self, reason: &'static str) -> Result<T> {
+        Err(SyntaxError { offset: self.bytes.len(), reason })
+    }
+
     /// Takes the key of an object's next member and its colon, or the closing brace (`None`).
     /// `is_first` is true until the first call returns.
     ///
@@ -121,6 +133,18 @@ impl<'a> Scanner<'a> {
         let key = self.string()?;
         self.expect(b':', "expected `:`")?;
         Ok(Some(key))
+    }
+
+    /// Takes `,"name":` where exactly that stands here; for members after the first.
+    #[inline]
+    pub fn take_compact_key(&mut self, name: &[u8]) -> bool {
+        let Some([b',', b'"', rest @ ..]) = self.bytes.get(self.position..) else { return false };
+        let is_name = rest.first() == name.first() && rest.starts_with(name);
+        let is_here = is_name && rest[name.len()..].starts_with(b"\":");
+        if is_here {
+            self.position += name.len() + 4;
+        }
+        is_here
     }
 
     /// Moves to an array's next element (true) or takes the closing bracket (false).
@@ -179,6 +203,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Result<()> {
+        self.has_escapes = true;
         match self.bytes.get(self.position + 1) {
             Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.position += 2;
@@ -189,7 +214,11 @@ impl<'a> Scanner<'a> {
                 self.position += 2;
                 Ok(())
             }
+            None => self.fail_at_end("string without an end"),
             Some(b'u') => match self.bytes.get(self.position + 2..self.position + 6) {
+                None if self.bytes[self.position + 2..].iter().all(u8::is_ascii_hexdigit) => {
+                    self.fail_at_end("string without an end")
+                }
                 Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {
                     self.is_canonical = false;
                     self.position += 6;
@@ -277,11 +306,12 @@ impl<'a> Scanner<'a> {
     }
 
     fn literal(&mut self, word: &'static [u8]) -> Result<()> {
-        if self.bytes[self.position..].starts_with(word) {
+        let rest = &self.bytes[self.position..];
+        if rest.starts_with(word) {
             self.position += word.len();
             return Ok(());
         }
-        self.fail("expected a value")
+        if word.starts_with(rest) { self.fail_at_end("unexpected end") } else { self.fail("expected a value") }
     }
 
     fn number(&mut self) -> Result<()> {
@@ -468,12 +498,12 @@ fn push_escape(out: &mut String, byte: u8) {
 /// Numbers and the order of members stay as they are; a lone surrogate stays an escape, in lower case.
 pub fn push_canonical(out: &mut String, value: &str) {
     let mut rest = value;
-    while let Some(at) = rest.find(['"', ' ', '\n', '\r', '\t']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b' ' | b'\n' | b'\r' | b'\t')) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         rest = match rest.strip_prefix('"') {
             Some(string) => push_canonical_string(out, string),
-            None => &rest[1..],
+            None => rest.trim_ascii_start(),
         };
     }
     out.push_str(rest);
@@ -483,7 +513,7 @@ pub fn push_canonical(out: &mut String, value: &str) {
 fn push_canonical_string<'a>(out: &mut String, text: &'a str) -> &'a str {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(['"', '\\']) {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         if let Some(after) = rest.strip_prefix('"') {
@@ -552,10 +582,27 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// The elements of the array that `text` is, each as it stands in the text; none where it is no array, ends where it stops being JSON.
+pub fn elements(text: &str) -> impl Iterator<Item = &str> {
+    let mut scanner = Scanner::new(text.as_bytes());
+    let is_array = scanner.peek() == Some(b'[');
+    scanner.advance();
+    let mut is_first = true;
+    std::iter::from_fn(move || {
+        let has_next = is_array && scanner.next_element(&mut is_first).ok()?;
+        has_next.then(|| scanner.value().ok()).flatten().map(|range| &text[range])
+    })
+    .fuse()
+}
+
 /// The text of a raw value that is a string; `None` for every other kind.
 pub fn string_value(raw: &str) -> Option<Cow<'_, str>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    Some(unescape(inner))
+    plain_string_value(raw).map(unescape)
+}
+
+/// The same for a value that is known to hold no escape.
+pub fn plain_string_value(raw: &str) -> Option<&str> {
+    raw.strip_prefix('"')?.strip_suffix('"')
 }
 
 #[cfg(test)]
@@ -605,7 +652,11 @@ mod tests {
             ("01", 1),
             ("1.", 2),
             ("+1", 0),
-            ("nul", 0),
+            ("nul", 3),
+            ("nil", 0),
+            ("\"\\", 2),
+            ("\"\\u12", 5),
+            ("\"\\u1x", 1),
             ("NaN", 0),
             ("[1 2]", 3),
             ("\"a", 2),
@@ -620,6 +671,24 @@ mod tests {
             ("1 2", 2),
         ] {
             assert_eq!(scan(text).expect_err(text).offset, offset, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_compact_key_is_taken_whole_or_not_at_all() {
+        for (text, is_taken) in [
+            (r#","a":1}"#, true),
+            (r#", "a":1}"#, false),
+            (r#","a" :1}"#, false),
+            (r#","ab":1}"#, false),
+            (r#","b":1}"#, false),
+            (r#","a"#, false),
+            (r#"{"a":1}"#, false),
+            ("", false),
+        ] {
+            let mut scanner = Scanner::new(text.as_bytes());
+            assert_eq!(scanner.take_compact_key(b"a"), is_taken, "{text}");
+            assert_eq!(scanner.position(), if is_taken { 5 } else { 0 }, "{text}");
         }
     }
 
@@ -684,6 +753,9 @@ mod tests {
         assert_eq!(list("[1]"), []);
         assert_eq!(list(r#""text""#), []);
         assert_eq!(list(r#"{"a":1,"#), [("a", "1")]);
+        let list = |text| elements(text).collect::<Vec<_>>();
+        assert_eq!(list(r#" [ 1 , {"a":[]} ] "#), ["1", r#"{"a":[]}"#]);
+        assert_eq!((list("[]"), list("{}"), list("[1,")), (vec![], vec![], vec!["1"]));
     }
 
     proptest::proptest! {

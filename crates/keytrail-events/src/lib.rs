@@ -11,6 +11,7 @@
 pub mod builder;
 pub mod compression;
 pub mod container;
+mod flattened;
 pub mod hash;
 pub mod identity;
 pub mod json;
