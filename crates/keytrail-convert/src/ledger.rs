@@ -8,7 +8,6 @@ use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder, Timestamp
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use keytrail_events::LogFileKind;
 use keytrail_lake::{DataFile, Lake, LakeError};
 use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
@@ -244,7 +243,7 @@ fn notes_of(file: &LogFile, account: &FileAccount) -> Option<String> {
 fn status_of(account: &FileAccount) -> &'static str {
     match account.outcome.rejected_count {
         0 => "committed",
-        _ if account.outcome.kind == LogFileKind::Unknown => "rejected",
+        rejected if rejected == account.outcome.record_count => "rejected",
         _ => "partial",
     }
 }
