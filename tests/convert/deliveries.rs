@@ -1,7 +1,11 @@
 //! When and in which order log files arrive, and how many threads read them, changes nothing about the rows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use chrono::DateTime;
+use keytrail_convert::{ConvertOptions, ConvertProgress, Source, StopSignal, convert};
+use keytrail_lake::Location;
 use keytrail_testkit::trail::{GeneratedFile, TrailConfig, generate_files};
 
 use crate::support::TestLake;
@@ -91,6 +95,48 @@ fn first_day(files: &[GeneratedFile]) -> &str {
 fn day_of(key: &str) -> &str {
     let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
     &folder[folder.len().saturating_sub("YYYY/MM/DD".len())..]
+}
+
+/// Delivers other content under the same names between the listing and the reading.
+struct Redelivers {
+    root: PathBuf,
+    files: Vec<GeneratedFile>,
+}
+
+impl ConvertProgress for Redelivers {
+    fn planned(&self, _log_files: u64, _bytes: u64) {
+        deliver(&self.root, &self.files);
+    }
+
+    fn log_file_read(&self, _bytes: u64, _records: u64) {}
+
+    fn committed(&self, _rows: u64) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_replaced_while_they_are_read_count_once() {
+    let expected = all_at_once().await;
+    let (source, lake) = (tempfile::tempdir().expect("folder"), TestLake::new());
+    let files = shuffled(0);
+    // At first every file has the content of another one; then its own.
+    let contents = files.iter().skip(1).chain(&files[..1]);
+    let mixed: Vec<_> = files
+        .iter()
+        .zip(contents)
+        .map(|(file, other)| GeneratedFile { bytes: other.bytes.clone(), ..file.clone() })
+        .collect();
+    deliver(source.path(), &mixed);
+    let place = Source::Place(Location::local(source.path()).expect("location"));
+    let mut options = ConvertOptions::new(vec![place], "replaced".to_owned(), DateTime::UNIX_EPOCH);
+    options.workers = 2;
+    let progress = Arc::new(Redelivers { root: source.path().to_owned(), files });
+    let converted = convert(&lake.open().await, &options, progress, Arc::new(StopSignal::default())).await;
+    converted.expect("converted");
+    lake.convert(source.path()).await;
+    assert!(lake.texts().await == expected, "lost or doubled");
+    assert_eq!(lake.findings().await, Vec::<String>::new());
+    let again = lake.convert(source.path()).await;
+    assert_eq!((again.log_files, again.rows), (0, 0));
 }
 
 #[test]
