@@ -240,7 +240,8 @@ async fn assert_commits_once(name: &str, doubt: Doubt) {
     let mut runs = 0;
     while convert(&bucket, &source).await.is_err() {
         runs += 1;
-        assert!(runs < 10, "{name}: no progress");
+        // Each run gets two commits further before it meets the third.
+        assert!(runs < 60, "{name}: no progress");
     }
     bucket.server().heal();
     assert!(*met.lock().expect("no panic") > 2, "{name}: {met:?} commits in doubt");

@@ -77,8 +77,10 @@ fn a_check_changes_nothing() {
 /// A check that looks at everything and then cannot tell it: its notes stay.
 fn interrupted(sandbox: &Sandbox) -> Run {
     let mut command = sandbox.program("sh");
-    let line =
-        format!("exec {} check --lake lake --read-data --resume notes >/dev/full", env!("CARGO_BIN_EXE_keytrail"));
+    let line = format!(
+        "exec {} check --lake lake --read-data --resume notes --json >/dev/full",
+        env!("CARGO_BIN_EXE_keytrail")
+    );
     command.args(["-c", &line]);
     sandbox.finish(command, "")
 }

@@ -8,6 +8,7 @@ use futures::TryStreamExt;
 use indicatif::ProgressBar;
 use keytrail_convert::{LOG_FILES, check_accounting};
 use keytrail_lake::{CheckDepth, DataFile, FindingKind, Lake, Table, check_live_files, list_other_files};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::args::CheckArguments;
@@ -110,8 +111,9 @@ async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> 
         return Ok(());
     }
     let mut task = JoinSet::new();
-    let own = lake.clone();
-    task.spawn(async move { check_accounting(&own).await });
+    let (own, runtime) = (lake.clone(), Handle::current());
+    // A thread of its own, as the library's future cannot be sent to one.
+    task.spawn_blocking(move || runtime.block_on(check_accounting(&own)));
     match task.join_next().await {
         Some(Ok(Ok(findings))) => report.findings.extend(findings),
         Some(Ok(Err(error))) => {

@@ -40,6 +40,6 @@ fn doubled(stream: TcpStream) -> Option<(TcpStream, TcpStream)> {
 /// Breaks the connection of the request that is being served; does not come back.
 pub(super) async fn break_off() -> std::convert::Infallible {
     // Outside of a connection there is nothing to break, and nobody waits.
-    drop(LINE.try_with(|line| line.notify_one()));
+    let _is_served = LINE.try_with(|line| line.notify_one());
     std::future::pending().await
 }

@@ -52,9 +52,10 @@ impl Resume {
         // A line that a kill cut short is not a line.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         let done = match text[..whole].lines().next() {
-            None => HashMap::new(),
+            // Nothing yet, or the beginning of a first line; anything else is somebody's file.
+            None if header.starts_with(&text) => HashMap::new(),
             Some(first) if first == header => text[..whole].lines().skip(1).filter_map(parse).collect(),
-            Some(_other) => {
+            _other => {
                 return Err(CliError::usage(format!("not the notes of this check: `{}`", path.display()))
                     .with_hint("name another file, or delete this one to begin anew"));
             }
