@@ -110,7 +110,8 @@ async fn a_replaced_object_is_read_again_and_told() {
     lake.convert(source.path()).await;
     write_records(&file, &[event("a", TIME), event("b", TIME)]);
     let summary = lake.convert(source.path()).await;
-    assert_eq!((summary.changed_log_files, summary.rows, summary.noted_log_files), (1, 2, 1));
+    assert_eq!((summary.changed_log_files, summary.rows, summary.duplicates, summary.noted_log_files), (1, 1, 1, 1));
+    assert_eq!(lake.findings().await, Vec::<String>::new());
     let notes = lake.column(LOG_FILES, "notes").await;
     assert!(notes.iter().any(|note| note.contains("changed since it was read before")), "{notes:?}");
     assert_eq!(lake.texts().await.len(), 2);

@@ -4,6 +4,8 @@ mod corpus;
 mod deliveries;
 mod incremental;
 mod operating;
+mod orders;
 mod s3;
+mod s3_faults;
 mod support;
 mod writers;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::DateTime;
 use keytrail_convert::{
-    ConvertError, ConvertOptions, ConvertProgress, LOG_FILES, NoProgress, REJECTS, RUNS, Source, StopSignal, convert,
-    survey,
+    ConvertError, ConvertOptions, ConvertProgress, LOG_FILES, NoProgress, REJECTS, RUNS, Source, StopSignal,
+    check_against, convert, survey,
 };
 use keytrail_lake::Location;
 
@@ -148,4 +148,34 @@ async fn what_can_be_read_now_becomes_rows() {
     assert_eq!(lake.column(REJECTS, "reason").await, Vec::<String>::new());
     assert_eq!(lake.column(LOG_FILES, "status").await, ["committed"]);
     assert_eq!(lake.findings().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_lake_is_compared_with_its_sources() {
+    let source = tempfile::tempdir().expect("folder");
+    let file = source.path().join("1.json.gz");
+    write_records(&file, &[event("a", TIME), event("b", TIME), "7".to_owned()]);
+    write_records(&source.path().join("2.json.gz"), &[event("b", TIME), event("c", "2024-03-01T00:00:00Z")]);
+    let lake = TestLake::new();
+    lake.convert(source.path()).await;
+    let compare = || async {
+        let options = options(source.path(), "check");
+        check_against(&lake.open().await, &options, Arc::new(NoProgress)).await.expect("compared")
+    };
+    let sound = compare().await;
+    assert_eq!((sound.log_files, sound.records, sound.duplicates), (2, 5, 1));
+    assert_eq!(sound.findings, Vec::<String>::new());
+    // Another content under the same version, as only a forger or a broken disk makes it.
+    let modified = fs_err::metadata(&file).expect("metadata").modified().expect("a time");
+    let size = fs_err::metadata(&file).expect("metadata").len();
+    let forged = event("a", TIME).replace("Decrypt", "Encrypt");
+    write_records(&file, &[forged, event("b", TIME), "7".to_owned()]);
+    let mut bytes = fs_err::read(&file).expect("file");
+    bytes.resize(usize::try_from(size).expect("small").max(bytes.len()), 0);
+    fs_err::write(&file, &bytes).expect("file");
+    let handle = fs_err::OpenOptions::new().write(true).open(&file).expect("file");
+    handle.file().set_modified(modified).expect("the old time");
+    let found = compare().await;
+    let is_other_version = found.unconverted_log_files == 1;
+    assert!(is_other_version || found.findings.iter().any(|finding| finding.contains("record 0 differs")), "{found:?}");
 }

@@ -36,7 +36,9 @@ pub(crate) async fn lake() -> Lake {
 
 /// The rows of `events.ndjson`.
 pub(crate) fn events() -> RecordBatch {
-    let text = fs_err::read(folder().join("events.ndjson")).unwrap();
+    let text = fs_err::read_to_string(folder().join("events.ndjson")).unwrap();
+    // What every row has and no view answers from.
+    let text = text.replace("{\"event_id\"", "{\"detail_level\":\"full\",\"body_hash\":0,\"event_id\"");
     let batches = ReaderBuilder::new(file_schema()).with_strict_mode(true).build(Cursor::new(text)).unwrap();
     let batches: Vec<_> = batches.collect::<Result<_, _>>().unwrap();
     concat_batches(&file_schema(), &batches).unwrap()

@@ -305,9 +305,20 @@ pub(crate) struct CheckArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
 
-    /// Read every row too, not only footers
-    #[arg(long)]
-    pub(crate) rows: bool,
+    /// Read every byte and every row too, not only sizes and footers
+    #[arg(long, alias = "rows")]
+    pub(crate) read_data: bool,
+
+    /// Compare every record's bytes and every log file's accounting with the log files themselves
+    #[arg(long, value_name = "SOURCE", num_args = 1..)]
+    pub(crate) against: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) period: PeriodArguments,
+
+    /// Keep notes in FILE, and after an interruption go on where they end; a check that ends deletes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
 
     /// End with one JSON line on stdout
     #[arg(long)]

@@ -11,7 +11,7 @@ use keytrail_convert::ConvertProgress;
 
 use crate::output;
 
-const CONVERT_TEMPLATE: &str = "{elapsed_precise} [{bar:30}] {bytes}/{total_bytes}, {msg}, {eta} left";
+const BYTES_TEMPLATE: &str = "{elapsed_precise} [{bar:30}] {bytes}/{total_bytes}, {msg}, {eta} left";
 const WAIT_TEMPLATE: &str = "{elapsed_precise} {spinner} {msg}";
 /// Redraws per second.
 const REDRAWS: u8 = 8;
@@ -47,7 +47,7 @@ impl ConvertProgress for ConvertBar {
     fn planned(&self, log_files: u64, bytes: u64) {
         self.planned_files.store(log_files, Ordering::Relaxed);
         self.bar.set_length(bytes);
-        self.bar.set_style(style(CONVERT_TEMPLATE));
+        self.bar.set_style(style(BYTES_TEMPLATE));
     }
 
     fn log_file_read(&self, bytes: u64, records: u64) {
@@ -121,6 +121,13 @@ pub(crate) fn waiting(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, draw_target());
     bar.set_style(style(WAIT_TEMPLATE));
     bar.set_message(what);
+    bar
+}
+
+/// A bar over so many bytes of data files.
+pub(crate) fn over_bytes(total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), draw_target());
+    bar.set_style(style(BYTES_TEMPLATE));
     bar
 }
 

@@ -229,7 +229,12 @@ impl Committer<'_> {
             return Ok(entries);
         }
         let mut left = entries;
-        while !left.is_empty() {
+        loop {
+            // Others may have entered a file at any time since this attempt began, not only since the last commit.
+            left.retain(|entry| !tracker.has_entered(entry.key()));
+            if left.is_empty() {
+                break;
+            }
             let rows = batch(&left, &self.stamp);
             let (table, base) = (self.lake.table(tracker.table), tracker.version);
             let partition = PartitionValues::new();
@@ -239,10 +244,7 @@ impl Committer<'_> {
                     break;
                 }
                 Ok(CommitOutcome::AlreadyCommitted { .. }) => break,
-                Err(LakeError::Overtaken { .. }) => {
-                    let others = tracker.follow(self.lake).await?;
-                    left.retain(|entry| !others.contains(&entry.key()));
-                }
+                Err(LakeError::Overtaken { .. }) => tracker.follow(self.lake).await?,
                 Err(error) => return Err(error.into()),
             }
         }

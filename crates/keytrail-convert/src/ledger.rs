@@ -149,24 +149,32 @@ pub(crate) struct EntryTracker {
     /// The version that was looked at.
     pub(crate) version: u64,
     data_files: HashSet<String>,
+    /// Entries that came since the first look, of this run and of others: what a later commit must not enter again.
+    since: FxHashSet<EntryId>,
 }
 
 impl EntryTracker {
     /// Tells all entries there are.
     async fn begin(lake: &Lake, table: &'static str, tell: impl FnMut(&str, &str)) -> Result<Self, ConvertError> {
-        let mut tracker = Self { table, version: 0, data_files: HashSet::new() };
+        let mut tracker = Self { table, version: 0, data_files: HashSet::new(), since: FxHashSet::default() };
         tracker.read(lake, tell).await?;
         Ok(tracker)
     }
 
-    /// The entries that came since the last look.
-    pub(crate) async fn follow(&mut self, lake: &Lake) -> Result<HashSet<EntryId>, ConvertError> {
-        let mut found = HashSet::new();
+    /// Looks at what came since the last look.
+    pub(crate) async fn follow(&mut self, lake: &Lake) -> Result<(), ConvertError> {
+        let mut since = std::mem::take(&mut self.since);
         self.read(lake, |path, version| {
-            found.insert(entry_id(path, version));
+            since.insert(entry_id(path, version));
         })
         .await?;
-        Ok(found)
+        self.since = since;
+        Ok(())
+    }
+
+    /// Whether an entry came since the first look.
+    pub(crate) fn has_entered(&self, id: EntryId) -> bool {
+        self.since.contains(&id)
     }
 
     async fn read(&mut self, lake: &Lake, mut tell: impl FnMut(&str, &str)) -> Result<(), ConvertError> {
@@ -318,16 +326,20 @@ pub(crate) async fn committed_rejects(
 /// # Errors
 /// A table cannot be read.
 pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> {
-    let columns = ["log_file_path", "record_count", "row_count", "duplicate_count", "rejected_count"];
+    let columns = ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
     let mut findings = Vec::new();
     let table = lake.table(LOG_FILES);
     let (mut rows_counted, mut rejects_counted) = (0, 0);
+    let mut entries = FxHashSet::default();
     read_columns(table, table.snapshot().await?.files(), &columns, |batch| {
-        let paths = batch.column(0).as_string::<i32>();
+        let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
         let counts: Vec<_> =
-            (1..columns.len()).map(|column| batch.column(column).as_primitive::<Int64Type>()).collect();
+            (2..columns.len()).map(|column| batch.column(column).as_primitive::<Int64Type>()).collect();
         for row in 0..batch.num_rows() {
             let [records, rows, duplicates, rejected] = [0, 1, 2, 3].map(|column: usize| counts[column].value(row));
+            if !entries.insert(entry_id(paths.value(row), versions.value(row))) {
+                findings.push(format!("{}: the ledger has two entries of one version", paths.value(row)));
+            }
             if records != rows + duplicates + rejected {
                 findings.push(format!(
                     "{}: {records} records are not {rows} rows + {duplicates} duplicates + {rejected} rejected",

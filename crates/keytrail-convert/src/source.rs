@@ -174,6 +174,11 @@ impl LogFile {
         self.history != History::Fresh
     }
 
+    /// Whether the ledger has an entry of another version, which counts the rows that the lake has from its path.
+    pub(crate) fn was_read_before(&self) -> bool {
+        self.history == History::ReadBefore
+    }
+
     /// What its ledger entry says about that.
     pub(crate) fn note(&self) -> Option<&'static str> {
         match self.history {
@@ -228,7 +233,8 @@ impl LogFile {
     }
 
     fn replaced_by(&self, version: String, size_bytes: u64, last_modified: Option<i64>) -> Self {
-        Self { version, size_bytes, last_modified, history: History::Replaced, ..self.clone() }
+        let history = if self.was_read_before() { History::ReadBefore } else { History::Replaced };
+        Self { version, size_bytes, last_modified, history, ..self.clone() }
     }
 }
 

@@ -178,6 +178,8 @@ impl<'w> FileSink<'w> {
         let seen = self.shared.seen.note_in(&mut self.desk.slot, hour, &identity, place, self.epoch)?;
         match seen {
             Seen::Duplicate => self.account.duplicate_count += 1,
+            // The entry of the version that was read before counts the row.
+            Seen::Committed if self.file.was_read_before() => self.account.duplicate_count += 1,
             Seen::Committed => self.account.row_count += 1,
             Seen::New | Seen::MoreDetailed | Seen::OtherBody => {
                 let lineage = Lineage {

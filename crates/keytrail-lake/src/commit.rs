@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::error::LakeError;
 use crate::log::LockedLog;
-use crate::snapshot::{DataFile, Snapshot};
+use crate::snapshot::{DataFile, SHA256_TAG, Snapshot};
 use crate::table::{Table, TableSpec};
 
 /// Whoever compacts commits under this id, so that other Delta writers see two compactions conflict too.
@@ -244,6 +244,7 @@ fn add_action(file: &DataFile, data_change: bool) -> Add {
         modification_time: file.modified_ms,
         data_change,
         stats: Some(file.statistics.to_json(file.row_count)),
+        tags: file.sha256.clone().map(|sha256| HashMap::from([(SHA256_TAG.to_owned(), Some(sha256))])),
         ..Add::default()
     }
 }

@@ -68,7 +68,17 @@ fn log_file(path: PathBuf, metadata: Option<&std::fs::Metadata>) -> Option<LogFi
         return None;
     }
     let (version, size_bytes, last_modified) = metadata.map_or_else(|| ("0-0".to_owned(), 0, None), version_in);
-    Some(LogFile::new(path.display().to_string(), version, size_bytes, last_modified, Content::Local(path)))
+    Some(LogFile::new(text_of(&path), version, size_bytes, last_modified, Content::Local(path)))
+}
+
+/// A path as the ledger has it; bytes that are no UTF-8 as `\xFF`, so that different names stay different.
+fn text_of(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02X}")));
+    }
+    text
 }
 
 /// Version, size and modification time (microseconds since the epoch, UTC) of a file as it is now.
