@@ -64,11 +64,8 @@ async fn an_addendum_names_what_it_amends() {
     let source = tempfile::tempdir().expect("folder");
     let addendum = r#"{"addendum":{"reason":"UPDATED_DATA","updatedFields":"responseElements","originalEventID":"a"},"#;
     let late = r#"{"addendum":{"reason":"DELIVERY_DELAY"},"#;
-    let records = [
-        event("a", TIME),
-        event("b", TIME).replacen('{', addendum, 1),
-        event("c", TIME).replacen('{', late, 1),
-    ];
+    let records =
+        [event("a", TIME), event("b", TIME).replacen('{', addendum, 1), event("c", TIME).replacen('{', late, 1)];
     write_records(&source.path().join("1.json.gz"), &records);
     let lake = TestLake::new();
     let summary = lake.convert(source.path()).await;

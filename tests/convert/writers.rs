@@ -16,7 +16,12 @@ fn trail(folder: &Path) {
 }
 
 /// A conversion with a lake handle of its own, as a process has it.
-async fn convert_apart(lake: &Path, source: &Path, run: String, change: impl Fn(&mut ConvertOptions)) -> ConvertSummary {
+async fn convert_apart(
+    lake: &Path,
+    source: &Path,
+    run: String,
+    change: impl Fn(&mut ConvertOptions),
+) -> ConvertSummary {
     let location = Location::local(lake).expect("location");
     let lake = Lake::create_or_open(&location, &StorageOptions::default(), lake_spec()).await.expect("lake");
     let source = Source::Place(Location::local(source).expect("location"));

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_schema::SchemaRef;
 use chrono::DateTime;
 use datafusion::arrow::compute::kernels::sort::{SortColumn, lexsort_to_indices};
 use datafusion::arrow::compute::{SortOptions, concat_batches, filter_record_batch, take_record_batch};
 use datafusion::arrow::json::ReaderBuilder;
-use keytrail_convert::{EVENTS, lake_spec};
+use keytrail_convert::{EVENTS, LOG_FILES, lake_spec};
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, file_schema, sort_columns};
 use keytrail_lake::{Commit, CommitOperation, Lake, PartitionValues, Storage, TransactionId};
 use keytrail_query::{Session, SessionOptions};
@@ -31,17 +33,30 @@ pub(crate) async fn lake() -> Lake {
     let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.unwrap();
     // Two files for each partition with more than one row.
     write_events(&lake, &events(), 2).await;
+    write_log_files(&lake).await;
     lake
+}
+
+/// Commits the rows of `log_files.ndjson` to the ledger.
+async fn write_log_files(lake: &Lake) {
+    let table = lake.table(LOG_FILES);
+    let rows = read_rows("log_files.ndjson", table.file_schema());
+    let transaction = TransactionId { app_id: "fixture".to_owned(), version: 1 };
+    table.append_rows(&PartitionValues::new(), &[rows], transaction, None, BTreeMap::new()).await.unwrap();
 }
 
 /// The rows of `events.ndjson`.
 pub(crate) fn events() -> RecordBatch {
-    let text = fs_err::read_to_string(folder().join("events.ndjson")).unwrap();
-    // What every row has and no view answers from.
+    read_rows("events.ndjson", &file_schema())
+}
+
+fn read_rows(file: &str, schema: &SchemaRef) -> RecordBatch {
+    let text = fs_err::read_to_string(folder().join(file)).unwrap();
+    // What every row of `events` has and no view answers from.
     let text = text.replace("{\"event_id\"", "{\"detail_level\":\"full\",\"body_hash\":0,\"event_id\"");
-    let batches = ReaderBuilder::new(file_schema()).with_strict_mode(true).build(Cursor::new(text)).unwrap();
+    let batches = ReaderBuilder::new(Arc::clone(schema)).with_strict_mode(true).build(Cursor::new(text)).unwrap();
     let batches: Vec<_> = batches.collect::<Result<_, _>>().unwrap();
-    concat_batches(&file_schema(), &batches).unwrap()
+    concat_batches(schema, &batches).unwrap()
 }
 
 /// Commits rows to the table `events`, each partition in at most `files` files.
@@ -56,8 +71,14 @@ pub(crate) async fn write_events(lake: &Lake, events: &RecordBatch, files: usize
         }
     }
     let transaction = TransactionId { app_id: "fixture".to_owned(), version: 1 };
-    let commit =
-        Commit { adds, removes: Vec::new(), transaction, operation: CommitOperation::Append, base_version: None, info: BTreeMap::new() };
+    let commit = Commit {
+        adds,
+        removes: Vec::new(),
+        transaction,
+        operation: CommitOperation::Append,
+        base_version: None,
+        info: BTreeMap::new(),
+    };
     table.commit(commit).await.unwrap();
 }
 

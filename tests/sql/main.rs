@@ -4,6 +4,7 @@
 //! run on the rows of `events.ndjson`; nothing here touches the network or the user's folders.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod cancel;
 mod cells;
 mod fixture;
 mod functions;

@@ -202,6 +202,8 @@ impl Args for Scripts {
     fn augment_args(command: clap::Command) -> clap::Command {
         let text = Arg::new(TEXT_ID).short('c').long("command").value_name("SQL");
         let file = Arg::new(FILE_ID).short('f').long("file").value_name("FILE").value_parser(value_parser!(PathBuf));
+        // SQL may begin with a comment.
+        let text = text.allow_hyphen_values(true);
         command.arg(text.action(ArgAction::Append).help("Run these statements and end; may be repeated")).arg(
             file.action(ArgAction::Append)
                 .help("Run the statements of this file (- is stdin) and end; may be repeated"),
@@ -496,6 +498,15 @@ mod tests {
         let Command::Sql(arguments) = Arguments::parse_from(line).command else { panic!("not sql") };
         let (text, file) = (|text: &str| Script::Text(text.to_owned()), |path: &str| Script::File(path.into()));
         assert_eq!(arguments.scripts.0, [text("a"), file("b.sql"), text("c"), file("-")]);
+    }
+
+    #[test]
+    fn a_statement_may_begin_with_a_comment() {
+        let sql = "--explained\nselect 1";
+        let Command::Sql(arguments) = Arguments::parse_from(["keytrail", "sql", "-c", sql]).command else {
+            panic!("not sql")
+        };
+        assert_eq!(arguments.scripts.0, [Script::Text(sql.to_owned())]);
     }
 
     #[test]

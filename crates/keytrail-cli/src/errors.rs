@@ -247,7 +247,9 @@ impl From<LakeError> for CliError {
         match &error {
             LakeError::NotALake { .. } => told.with_hint("`keytrail convert SOURCE --lake LAKE` makes a lake"),
             LakeError::NewerFormat { .. } => told.with_hint("use the keytrail version that wrote it, or a later one"),
-            LakeError::Conflict { .. } | LakeError::Overtaken { .. } => told.with_hint("run the command again: what is committed is not read twice"),
+            LakeError::Conflict { .. } | LakeError::Overtaken { .. } => {
+                told.with_hint("run the command again: what is committed is not read twice")
+            }
             LakeError::Corrupt { .. } => told.with_hint("`keytrail check` looks at every file of the lake"),
             LakeError::Storage { source, .. } => with_storage_hint(told, source),
             _ => told,

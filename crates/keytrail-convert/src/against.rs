@@ -92,7 +92,8 @@ pub async fn check_against(
     let rounds = snapshot.row_count().div_ceil(ROWS_PER_ROUND).max(1);
     let mut duplicates = Duplicates::default();
     for round in 0..rounds {
-        let part: Vec<_> = files.iter().filter(|file| xxh3_64(file.path.as_bytes()) % rounds == round).cloned().collect();
+        let part: Vec<_> =
+            files.iter().filter(|file| xxh3_64(file.path.as_bytes()) % rounds == round).cloned().collect();
         let rows = read_texts(table, snapshot.files(), &part).await?;
         let compared = compare(part, rows, options, &counts, &progress).await?;
         report.merge(compared.0);

@@ -137,12 +137,7 @@ impl Committer<'_> {
         Ok(())
     }
 
-    async fn commit(
-        &mut self,
-        attempt: &mut Attempt,
-        epoch: CompleteEpoch,
-        adds: Vec<DataFile>,
-    ) -> Result<(), Halt> {
+    async fn commit(&mut self, attempt: &mut Attempt, epoch: CompleteEpoch, adds: Vec<DataFile>) -> Result<(), Halt> {
         let mut done = ConvertSummary {
             data_files: adds.len() as u64,
             data_file_bytes: adds.iter().map(|file| file.size_bytes).sum(),

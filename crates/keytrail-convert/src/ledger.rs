@@ -326,7 +326,8 @@ pub(crate) async fn committed_rejects(
 /// # Errors
 /// A table cannot be read.
 pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> {
-    let columns = ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
+    let columns =
+        ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
     let mut findings = Vec::new();
     let table = lake.table(LOG_FILES);
     let (mut rows_counted, mut rejects_counted) = (0, 0);

@@ -31,8 +31,8 @@ mod spec;
 mod survey;
 mod worker;
 
-pub use against::{AgainstReport, check_against};
 pub use accounting::{ConvertSummary, check_accounting};
+pub use against::{AgainstReport, check_against};
 pub use config::ConvertOptions;
 pub use dedupe::{Deduplicator, Hour, Place, RecordIdentity, Seen};
 pub use error::ConvertError;
@@ -40,5 +40,5 @@ pub use pipeline::convert;
 pub use progress::{ConvertProgress, NoProgress, StopSignal};
 pub use shard::{InvalidShard, Shard};
 pub use source::{LogFile, Source};
-pub use survey::{KindCount, RequestEstimate, Survey, survey};
 pub use spec::{EVENTS, FORMAT_VERSION, LOG_FILES, REJECTS, RUNS, lake_spec};
+pub use survey::{KindCount, RequestEstimate, Survey, survey};

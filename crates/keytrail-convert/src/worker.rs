@@ -125,16 +125,7 @@ struct FileSink<'w> {
 impl<'w> FileSink<'w> {
     fn new(shared: &'w Shared, file: &'w LogFile, desk: &'w mut Desk, epoch: u32) -> Self {
         let names = (Arc::from(file.path.as_str()), Arc::from(file.version.as_str()));
-        Self {
-            shared,
-            file,
-            desk,
-            epoch,
-            names,
-            account: FileAccount::default(),
-            rejects: Vec::new(),
-            failure: None,
-        }
+        Self { shared, file, desk, epoch, names, account: FileAccount::default(), rejects: Vec::new(), failure: None }
     }
 
     /// The file's bytes could not be had at all: this run counts it as rejected, the ledger leaves it out, so that the next run

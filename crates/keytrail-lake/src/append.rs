@@ -53,7 +53,8 @@ impl Table {
         }
         let operation = CommitOperation::Append;
         let put = adds.first().cloned();
-        let outcome = self.commit(Commit { adds, removes: Vec::new(), transaction, operation, base_version, info }).await;
+        let outcome =
+            self.commit(Commit { adds, removes: Vec::new(), transaction, operation, base_version, info }).await;
         if let (Err(LakeError::Overtaken { .. }), Some(file)) = (&outcome, &put) {
             self.discard(file).await;
         }

@@ -130,7 +130,8 @@ impl LakeError {
             DeltaTableError::Transaction { source: TransactionError::ObjectStore { source } } => {
                 Self::storage(&place, source)
             }
-            DeltaTableError::NotATable(reason) => Self::NotALake { place, reason },
+            // The library's words are about its own parts.
+            DeltaTableError::NotATable(_words) => Self::NotALake { place, reason: "no table is there".to_owned() },
             DeltaTableError::Transaction { source: TransactionError::UnsupportedTableFeatures(features) } => {
                 Self::NewerFormat { place, found: format!("Delta features {features:?}"), known: "none".to_owned() }
             }

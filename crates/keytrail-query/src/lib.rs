@@ -19,11 +19,13 @@ mod functions;
 mod key;
 mod lake_table;
 mod narrow;
+mod raw_ledger;
 mod raw_table;
 mod read_only;
 mod rows;
 mod session;
 mod stores;
+mod yielding;
 
 pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
 pub use describe::{ColumnDescription, RelationDescription, RelationKind};

@@ -33,11 +33,12 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use keytrail_convert::raw::{RawCounts, RawDecoder};
 use keytrail_convert::source::{self, DeliveryRange, LogFile, Source};
-use keytrail_convert::{Deduplicator, EVENTS};
+use keytrail_convert::{Deduplicator, EVENTS, LOG_FILES};
 use keytrail_events::schema::{EVENT_MONTH, table_schema};
 use keytrail_lake::StorageOptions;
 
 use crate::error::QueryError;
+use crate::raw_ledger::listed_log_files;
 use crate::session::TableSource;
 
 /// The clocks of AWS's services may differ, and a file's name tells its delivery to the minute only.
@@ -86,10 +87,13 @@ impl RawTables {
 #[async_trait]
 impl TableSource for RawTables {
     fn names(&self) -> Vec<String> {
-        vec![EVENTS.to_owned()]
+        vec![EVENTS.to_owned(), LOG_FILES.to_owned()]
     }
 
-    async fn open(&self, _name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
+    async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
+        if name == LOG_FILES {
+            return listed_log_files(&self.files).map_err(QueryError::planning);
+        }
         Ok(Arc::new(RawTable { files: Arc::clone(&self.files), rejects: Arc::clone(&self.rejects) }))
     }
 }

@@ -22,6 +22,7 @@ use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
@@ -36,6 +37,7 @@ use crate::lake_table::LakeTables;
 use crate::narrow::narrow;
 use crate::raw_table::{RawRejects, RawSource, RawTables};
 use crate::stores::LakeStores;
+use crate::yielding::YieldingJoins;
 use crate::{dialect, functions, read_only};
 
 /// Bytes of Parquet footers and page indexes that a session keeps.
@@ -113,7 +115,7 @@ impl Session {
         Self::over_source(Box::new(LakeTables::new(lake)), options)
     }
 
-    /// A session over unconverted log files: the table `events`, and every view that needs no other.
+    /// A session over unconverted log files: the tables `events` and `log_files`, and every view that needs no other.
     ///
     /// # Errors
     /// When the log files cannot be listed or the user's views cannot be loaded.
@@ -137,7 +139,12 @@ impl Session {
     fn over_source(source: Box<dyn TableSource>, options: &SessionOptions) -> Result<Self, QueryError> {
         let views = load_views(options.views_dir.as_deref())?;
         let runtime = runtime(options)?;
-        let mut context = SessionContext::new_with_config_rt(config(options), runtime);
+        let state = SessionStateBuilder::new_with_default_features()
+            .with_config(config(options))
+            .with_runtime_env(runtime)
+            .with_physical_optimizer_rule(Arc::new(YieldingJoins))
+            .build();
+        let mut context = SessionContext::new_with_state(state);
         functions::register(&mut context).map_err(QueryError::planning)?;
         Ok(Self { context, source, views, raw_rejects: None, opening: tokio::sync::Mutex::new(()) })
     }

@@ -64,6 +64,8 @@ pub struct OracleSummary {
 pub struct Oracle {
     /// The distinct events, by path and position.
     pub events: Vec<Event>,
+    /// Paths of the files of API events, sorted.
+    pub log_files: Vec<String>,
     /// What was read.
     pub summary: OracleSummary,
 }
@@ -102,6 +104,9 @@ impl Oracle {
             return;
         };
         *self.summary.files.entry(kind).or_default() += 1;
+        if kind == FileKind::Events {
+            self.log_files.push(path.to_owned());
+        }
         for record in records {
             self.summary.records += 1;
             let event = new_event(path, record);

@@ -188,7 +188,7 @@ fn coverage_counts_reads_by_operation() {
     assert_eq!(rows.len(), 2);
     assert_eq!(
         (rows[0].file_count, rows[0].record_count, rows[0].kms_read_count, rows[0].kms_write_count),
-        (1, 3, 1, 1)
+        (None, 3, 1, 1)
     );
     assert_eq!(rows[0].first_event_time.unwrap().to_rfc3339(), "2026-01-01T09:00:00+00:00");
 }

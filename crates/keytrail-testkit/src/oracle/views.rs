@@ -136,7 +136,7 @@ pub struct CoverageRow {
     pub recipient_account_id: Option<String>,
     pub aws_region: Option<String>,
     pub event_date: Option<NaiveDate>,
-    pub file_count: u64,
+    pub file_count: Option<u64>,
     pub record_count: u64,
     pub kms_read_count: u64,
     pub kms_write_count: u64,
@@ -300,9 +300,8 @@ impl Row for CoverageRow {
             self.aws_region.clone(),
             self.event_date.and_then(|date| some(&date)),
         ];
-        cells.extend(
-            [self.file_count, self.record_count, self.kms_read_count, self.kms_write_count].map(|count| some(&count)),
-        );
+        cells.push(self.file_count.and_then(|count| some(&count)));
+        cells.extend([self.record_count, self.kms_read_count, self.kms_write_count].map(|count| some(&count)));
         cells.extend([time_cell(self.first_event_time), time_cell(self.last_event_time)]);
         cells
     }
@@ -506,7 +505,7 @@ impl Oracle {
         groups
     }
 
-    /// The rows of `log_file_coverage`; a repeated record counts for the first file by path.
+    /// The rows of `log_file_coverage`.
     pub fn log_file_coverage(&self) -> Vec<CoverageRow> {
         let mut groups: BTreeMap<CoverageGroup, Vec<&Event>> = BTreeMap::new();
         for event in &self.events {
@@ -514,7 +513,15 @@ impl Oracle {
             let date = event.event_time.map(|time| time.date_naive());
             groups.entry((event.recipient_account_id.clone(), region, date)).or_default().push(event);
         }
-        groups.into_iter().map(|(group, events)| coverage(group, &events)).collect()
+        let mut deliveries: BTreeMap<CoverageGroup, u64> = BTreeMap::new();
+        for path in &self.log_files {
+            *deliveries.entry(delivery_of(path)).or_default() += 1;
+        }
+        let file_count = |group: &CoverageGroup| match group {
+            (Some(_), Some(_), Some(_)) => deliveries.get(group).copied(),
+            _ => None,
+        };
+        groups.into_iter().map(|(group, events)| coverage(file_count(&group), group, &events)).collect()
     }
 }
 
@@ -555,7 +562,19 @@ fn creates_ciphertext(event_name: &str) -> bool {
     event_name == "Encrypt" || event_name == "Encapsulate" || event_name.starts_with("GenerateDataKey")
 }
 
-fn coverage(group: CoverageGroup, events: &[&Event]) -> CoverageRow {
+/// Account, region and day of delivery by a file's name, `account_CloudTrail_region_20260131T0105Z_unique.json.gz`.
+fn delivery_of(path: &str) -> CoverageGroup {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    match name.split('_').collect::<Vec<_>>()[..] {
+        [account, "CloudTrail", region, stamp, _] => {
+            let day = NaiveDate::parse_from_str(stamp.get(..8).unwrap_or_default(), "%Y%m%d").ok();
+            (Some(account.to_owned()), Some(region.to_owned()), day)
+        }
+        _ => (None, None, None),
+    }
+}
+
+fn coverage(file_count: Option<u64>, group: CoverageGroup, events: &[&Event]) -> CoverageRow {
     let mut span = Span::default();
     events.iter().for_each(|event| span.add(event.event_time));
     let kms: Vec<&str> = events
@@ -568,7 +587,7 @@ fn coverage(group: CoverageGroup, events: &[&Event]) -> CoverageRow {
         recipient_account_id: group.0,
         aws_region: group.1,
         event_date: group.2,
-        file_count: events.iter().map(|event| &event.log_file_path).collect::<BTreeSet<_>>().len() as u64,
+        file_count,
         record_count: events.len() as u64,
         kms_read_count: (kms.len() - writes) as u64,
         kms_write_count: writes as u64,

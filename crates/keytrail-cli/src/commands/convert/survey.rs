@@ -43,7 +43,8 @@ async fn existing_lake(arguments: &LakeArguments) -> Result<Option<Lake>, CliErr
 }
 
 fn lines_of(survey: &Survey) -> Vec<String> {
-    let mut lines = vec![format!("{:<22} {:>12} {:>12} {:>14} {:>10}", "kind", "log files", "size", "records", "rejected")];
+    let mut lines =
+        vec![format!("{:<22} {:>12} {:>12} {:>14} {:>10}", "kind", "log files", "size", "records", "rejected")];
     lines.extend(survey.kinds.iter().map(|(kind, count)| line_of(kind, count)));
     lines.push(line_of("total", &survey.total()));
     if survey.known_log_files > 0 {

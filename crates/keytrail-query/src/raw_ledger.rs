@@ -1,0 +1,62 @@
+//! The table `log_files` over unconverted logs: what their listing and their paths tell.
+//!
+//! It has the columns of a lake's ledger, so that the same views run. Nothing is read for it: what only reading a file
+//! can tell (counts, times of events, rejects) is null.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow_schema::Field;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::MemTable;
+use keytrail_convert::{LOG_FILES, LogFile, lake_spec};
+
+/// The listed files as a table.
+///
+/// # Errors
+/// Only when the columns do not follow the ledger's schema, a defect of this module.
+pub(crate) fn listed_log_files(files: &[LogFile]) -> Result<Arc<dyn TableProvider>> {
+    let spec = lake_spec();
+    let ledger = spec.tables.iter().find(|table| table.name == LOG_FILES);
+    let schema = ledger.map(|table| Arc::clone(&table.schema));
+    let schema = schema.ok_or_else(|| DataFusionError::Internal(format!("no table {LOG_FILES}")))?;
+    let columns = schema.fields().iter().map(|field| column(field, files)).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+}
+
+fn column(field: &Field, files: &[LogFile]) -> ArrayRef {
+    match field.name().as_str() {
+        "log_file_path" => texts(files, |file| Some(&file.path)),
+        "log_file_version" => texts(files, |file| Some(&file.version)),
+        "log_file_kind" => texts(files, |file| file.told_by_path().kind.and_then(kind_of_folder)),
+        "organization_id" => texts(files, |file| file.told_by_path().organization_id),
+        "account_id" => texts(files, |file| file.told_by_path().account_id),
+        "aws_region" => texts(files, |file| file.told_by_path().aws_region),
+        "delivery_time" => times(files, |file| file.delivery_time),
+        "last_modified_time" => times(files, |file| file.last_modified),
+        "size_bytes" => Arc::new(files.iter().map(|file| i64::try_from(file.size_bytes).ok()).collect::<Int64Array>()),
+        _ => new_null_array(field.data_type(), files.len()),
+    }
+}
+
+/// The kind of the files in AWS's folder of this name, as a ledger names it.
+fn kind_of_folder(folder: &str) -> Option<&'static str> {
+    match folder {
+        "CloudTrail" => Some("events"),
+        "CloudTrail-Digest" => Some("digest"),
+        "CloudTrail-Insight" => Some("insight"),
+        "CloudTrail-NetworkActivity" => Some("network_activity"),
+        "CloudTrail-Aggregated" => Some("aggregated"),
+        _ => None,
+    }
+}
+
+fn texts<'f>(files: &'f [LogFile], value: impl Fn(&'f LogFile) -> Option<&'f str>) -> ArrayRef {
+    Arc::new(files.iter().map(value).collect::<StringArray>())
+}
+
+fn times(files: &[LogFile], value: impl Fn(&LogFile) -> Option<i64>) -> ArrayRef {
+    Arc::new(files.iter().map(value).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+}
