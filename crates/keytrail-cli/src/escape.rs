@@ -30,7 +30,7 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     replace_unsafe(text, |_| false)
 }
 
-/// Text for a terminal where line breaks are the writer's own: newlines stay, the rest is as in [`line`].
+/// Text for a terminal where line breaks are the writer's own: newlines stay, the rest is as in [`line()`].
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     replace_unsafe(text, |character| character == '\n')
 }
