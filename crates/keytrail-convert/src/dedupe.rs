@@ -265,12 +265,12 @@ impl Deduplicator {
             Some(held) => held.load(hour, is_again)?,
             None => HeldHours { hour_count: 1, rows: Vec::new() },
         };
-        self.take(hour, held);
+        self.take(hour, &held);
         Ok(())
     }
 
     /// Adds loaded rows to their hours, unless those are loaded already.
-    fn take(&self, first: Hour, held: HeldHours) {
+    fn take(&self, first: Hour, held: &HeldHours) {
         let mut slots: FxHashMap<Hour, Arc<Mutex<HourRows>>> = FxHashMap::default();
         {
             let mut hours = lock(&self.hours);
