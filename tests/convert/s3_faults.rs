@@ -74,7 +74,7 @@ impl Weather {
         let mut hasher = DefaultHasher::new();
         (self.seed, call.operation, stable(&call.key), self.times(call)).hash(&mut hasher);
         let random = hasher.finish();
-        if random % ONE_IN > 0 {
+        if !random.is_multiple_of(ONE_IN) {
             return Fault::None;
         }
         let kinds = kinds_of(call);
