@@ -45,7 +45,7 @@ fn events() -> TableSpec {
             "role_arn",
             "delivery_time",
         ],
-        plain_columns: &["event_id", "request_id", "shared_event_id"],
+        plain_columns: &["event_id", "request_id", "shared_event_id", "body_hash"],
     }
 }
 

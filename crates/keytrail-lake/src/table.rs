@@ -32,7 +32,7 @@ pub struct TableSpec {
     pub bloom_filter_columns: &'static [&'static str],
     /// Columns with statistics, in the Delta log and in the files down to the page; the sort columns have them too.
     pub statistics_columns: &'static [&'static str],
-    /// Text columns of all but unique values, for which a dictionary costs time and saves nothing.
+    /// Text and hash columns of all but unique values, for which a dictionary costs time and saves nothing.
     pub plain_columns: &'static [&'static str],
 }
 

@@ -300,9 +300,11 @@ fn encodings(
     // Lengths apart from the texts: the compressor then sees nothing but the texts.
     let texts = spec.plain_columns.iter().filter(|name| is_of(name, Type::BYTE_ARRAY));
     let texts = texts.map(|name| (*name, Encoding::DELTA_LENGTH_BYTE_ARRAY));
+    let hashes = spec.plain_columns.iter().filter(|name| is_of(name, Type::INT32));
+    let hashes = hashes.map(|name| (*name, Encoding::PLAIN));
     // A sorted time is a small step from the one before.
     let steps = sort_columns.iter().filter(|name| is_of(name, Type::INT64));
-    texts.chain(steps.map(|name| (*name, Encoding::DELTA_BINARY_PACKED))).collect()
+    texts.chain(hashes).chain(steps.map(|name| (*name, Encoding::DELTA_BINARY_PACKED))).collect()
 }
 
 /// The sort columns by their position among Parquet's leaf columns, which differs from the Arrow field's behind a map.
