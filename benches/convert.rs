@@ -147,7 +147,7 @@ struct Building {
 
 impl RecordSink for Building {
     fn record(&mut self, index: u64, record: &EventRecord<'_>) {
-        self.builder.append(record, &Lineage { log_file_path: "bench", record_index: index, delivery_time: None });
+        self.builder.append(record, &Lineage { log_file_path: "bench", record_index: index, ..Lineage::default() });
         if self.builder.row_count() == 4096 {
             self.rows += self.builder.finish().num_rows();
         }

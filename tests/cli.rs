@@ -3,17 +3,29 @@
 //! Every run happens in a sandbox of its own: an empty home, no AWS settings, no terminal unless a test makes one.
 //! What the libraries compute is tested where they are; here it is what reaches people.
 
+#[path = "faults/checks.rs"]
+mod checks;
 #[path = "cli/convert.rs"]
 mod convert;
+#[path = "faults/names.rs"]
+mod names;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "faults/rejects.rs"]
+mod rejects;
 #[path = "cli/s3.rs"]
 mod s3;
 #[path = "cli/sandbox.rs"]
 mod sandbox;
 #[path = "cli/signals.rs"]
 mod signals;
+#[path = "faults/sources.rs"]
+mod sources;
 #[path = "cli/sql.rs"]
 mod sql;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "faults/trail.rs"]
+mod trail;
+#[path = "faults/writers.rs"]
+mod writers;

@@ -96,7 +96,7 @@ fn rejected_input_makes_a_conversion_incomplete() {
     insta::assert_snapshot!(sandbox.run("keytrail check --lake lake"), @"
     exit 0
     -- stderr
-    checked: 4 data files, 7 rows, 0 findings
+    checked: 5 data files, 8 rows, 0 findings
     ");
 }
 

@@ -1,6 +1,11 @@
 //! Conversion on real lakes: the shared corpus, generated trails, faults, S3. One binary, no engine.
 
 mod corpus;
+mod deliveries;
 mod incremental;
+mod operating;
+mod orders;
 mod s3;
+mod s3_faults;
 mod support;
+mod writers;

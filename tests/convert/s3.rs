@@ -27,13 +27,13 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use crate::support::TestLake;
 
 /// A few thousand events in some 150 files, over ten days.
-fn config() -> TrailConfig {
+pub(crate) fn config() -> TrailConfig {
     TrailConfig { days: 10, events_per_file_mean: 20, ..TrailConfig::with_events(3_000, 7) }
 }
 
 /// A bucket somewhere, and a place in it for one test.
-struct Bucket {
-    options: StorageOptions,
+pub(crate) struct Bucket {
+    pub(crate) options: StorageOptions,
     url: String,
     server: Option<S3Server>,
     runs: AtomicU32,
@@ -55,7 +55,7 @@ impl Bucket {
         Some(Self { options, url, server: None, runs: AtomicU32::new(0) })
     }
 
-    fn in_process(test: &str) -> Self {
+    pub(crate) fn in_process(test: &str) -> Self {
         let server = S3Server::start("keytrail");
         let credentials = StaticCredentials {
             access_key_id: server.access_key().to_owned(),
@@ -71,16 +71,16 @@ impl Bucket {
         Self { options, url: format!("s3://keytrail/{test}"), server: Some(server), runs: AtomicU32::new(0) }
     }
 
-    fn server(&self) -> &S3Server {
+    pub(crate) fn server(&self) -> &S3Server {
         self.server.as_ref().expect("a server in this process")
     }
 
-    fn location(&self, name: &str) -> Location {
+    pub(crate) fn location(&self, name: &str) -> Location {
         Location::parse(&format!("{}/{name}", self.url)).expect("location")
     }
 
     /// Puts a trail below `trail`.
-    async fn with_trail(self) -> Self {
+    pub(crate) async fn with_trail(self) -> Self {
         let storage = open_storage(&self.location("trail"), &self.options).await.expect("store");
         let files = generate_files(&config()).map(|file| {
             let path = storage.path_of(&file.key).expect("path");
@@ -91,20 +91,20 @@ impl Bucket {
         self
     }
 
-    async fn lake(&self) -> Lake {
+    pub(crate) async fn lake(&self) -> Lake {
         self.try_lake().await.expect("lake")
     }
 
-    async fn try_lake(&self) -> Result<Lake, LakeError> {
+    pub(crate) async fn try_lake(&self) -> Result<Lake, LakeError> {
         Lake::create_or_open(&self.location("lake"), &self.options, lake_spec()).await
     }
 
     /// Converts into the lake of this bucket.
-    async fn convert(&self, source: Location) -> Result<ConvertSummary, ConvertError> {
+    pub(crate) async fn convert(&self, source: Location) -> Result<ConvertSummary, ConvertError> {
         self.convert_into(&self.lake().await, source, |_| {}).await
     }
 
-    async fn convert_into(
+    pub(crate) async fn convert_into(
         &self,
         lake: &Lake,
         source: Location,
@@ -120,7 +120,7 @@ impl Bucket {
     }
 
     /// The exact text of every record in the lake, sorted.
-    async fn texts(&self) -> Vec<String> {
+    pub(crate) async fn texts(&self) -> Vec<String> {
         let lake = self.lake().await;
         let table = lake.table(EVENTS);
         let mut texts = Vec::new();
@@ -150,20 +150,20 @@ impl Bucket {
         paths.into_iter().filter(|path| path.ends_with(".parquet")).collect()
     }
 
-    async fn findings(&self) -> Vec<String> {
+    pub(crate) async fn findings(&self) -> Vec<String> {
         check_accounting(&self.lake().await).await.expect("checked")
     }
 }
 
 /// The trail in a folder and the rows that a lake on disk makes of it: what every other way must give.
-struct OnDisk {
+pub(crate) struct OnDisk {
     source: tempfile::TempDir,
-    facts: TrailSummary,
-    texts: Vec<String>,
+    pub(crate) facts: TrailSummary,
+    pub(crate) texts: Vec<String>,
 }
 
 impl OnDisk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let source = tempfile::tempdir().expect("folder");
         let facts = generate(&config(), source.path()).expect("trail");
         let lake = TestLake::new();

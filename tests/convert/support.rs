@@ -1,9 +1,11 @@
 //! The vocabulary of the conversion tests: a lake in a temporary folder, conversions into it, and what it holds.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
+use arrow_cast::display::array_value_to_string;
 use chrono::DateTime;
 use keytrail_convert::{ConvertOptions, ConvertSummary, EVENTS, NoProgress, Source, StopSignal, convert, lake_spec};
 use keytrail_events::RecordTexts;
@@ -64,6 +66,17 @@ impl TestLake {
         texts
     }
 
+    /// One column of a table without partitions, as text, in the order of its files; null is an empty text.
+    pub(crate) async fn column(&self, table: &str, column: &str) -> Vec<String> {
+        let lake = self.open().await;
+        let batches = batches_of(lake.table(table), &self.path().join(table)).await;
+        let cells = batches.iter().flat_map(|batch| {
+            let array = batch.column_by_name(column).expect("a column");
+            (0..array.len()).map(|row| array_value_to_string(array, row).expect("a value")).collect::<Vec<_>>()
+        });
+        cells.collect()
+    }
+
     /// The live data files of `events`.
     pub(crate) async fn data_files(&self) -> Vec<String> {
         let lake = self.open().await;
@@ -83,4 +96,24 @@ async fn batches_of(table: &Table, folder: &Path) -> Vec<RecordBatch> {
         ParquetRecordBatchReaderBuilder::try_new(file).expect("parquet").build().expect("reader")
     };
     snapshot.files().iter().flat_map(|file| read(&file.path)).map(|batch| batch.expect("batch")).collect()
+}
+
+/// A KMS event with an id and a time.
+pub(crate) fn event(id: &str, time: &str) -> String {
+    format!(
+        r#"{{"eventVersion":"1.08","eventTime":"{time}","eventSource":"kms.amazonaws.com","eventName":"Decrypt","eventID":"{id}","recipientAccountId":"111122223333"}}"#
+    )
+}
+
+/// A gzip file, and the folders above it.
+pub(crate) fn write_gzip(path: &Path, text: &str) {
+    fs_err::create_dir_all(path.parent().expect("folder")).expect("folder");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).expect("memory");
+    fs_err::write(path, encoder.finish().expect("memory")).expect("file");
+}
+
+/// A log file with these records.
+pub(crate) fn write_records(path: &Path, records: &[String]) {
+    write_gzip(path, &format!(r#"{{"Records":[{}]}}"#, records.join(",")));
 }

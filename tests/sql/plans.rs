@@ -40,7 +40,7 @@ async fn key_usage_reads_only_the_columns_it_needs() {
     let session = fixture::session().await;
     let plan = plan(&session, "select key_arn, use_event_count from kms_key_usage where key_arn = 'x:key/y'").await;
     for column in
-        ["event_id@", "user_agent", "request_parameters", "encryption_context", "record_layout", "principal_arn"]
+        [" event_id@", "user_agent", "request_parameters", "encryption_context", "record_layout", "principal_arn"]
     {
         assert!(!plan.contains(column), "{column} in {plan}");
     }

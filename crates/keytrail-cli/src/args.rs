@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
+use keytrail_convert::Shard;
 
 use crate::render::Format;
 
@@ -109,7 +110,7 @@ pub(crate) struct PeriodArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArguments {
     /// Log files: a file, a folder, s3://bucket/prefix, or - for stdin
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required_unless_present = "retry_rejected", value_name = "SOURCE")]
     pub(crate) sources: Vec<String>,
 
     #[command(flatten)]
@@ -118,11 +119,35 @@ pub(crate) struct ConvertArguments {
     #[command(flatten)]
     pub(crate) period: PeriodArguments,
 
+    /// Say what would be read, per kind, and write nothing; S3 objects are listed, not read
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Read the log files with rejects in the lake once more, instead of SOURCE
+    #[arg(long, conflicts_with_all = ["sources", "since", "until", "dry_run"])]
+    pub(crate) retry_rejected: bool,
+
+    /// Convert one of N parts, so that N processes or machines can convert one source at once (2/8)
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+
     /// Threads that decode [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<std::num::NonZeroUsize>,
 
-    /// End with one JSON line on stdout
+    /// Memory to stay within, about (such as 512MiB, 2GB)
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "512MiB")]
+    pub(crate) memory_limit: usize,
+
+    /// Reject log files that unpack to more than this
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "1GiB")]
+    pub(crate) max_file_size: usize,
+
+    /// Read no further log file after this time, and commit what was read (such as 90s, 30m, 2h)
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) max_runtime: Option<std::time::Duration>,
+
+    /// Progress as JSON lines on stderr, and one line with the totals on stdout
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -282,9 +307,20 @@ pub(crate) struct CheckArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
 
-    /// Read every row too, not only footers
-    #[arg(long)]
-    pub(crate) rows: bool,
+    /// Read every byte and every row too, not only sizes and footers
+    #[arg(long, alias = "rows")]
+    pub(crate) read_data: bool,
+
+    /// Compare every record's bytes and every log file's accounting with the log files themselves
+    #[arg(long, value_name = "SOURCE", num_args = 1..)]
+    pub(crate) against: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) period: PeriodArguments,
+
+    /// Keep notes in FILE, and after an interruption go on where they end; a check that ends deletes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
 
     /// End with one JSON line on stdout
     #[arg(long)]
@@ -380,6 +416,21 @@ fn parse_parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A whole number of seconds, minutes or hours.
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim() {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        unit => return Err(format!("unknown unit: `{unit}`")),
+    };
+    let count: u64 = number.parse().map_err(|error| format!("expected a time such as 90s or 2h: {error}"))?;
+    let seconds = count.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(|| "out of range".to_owned())?;
+    Ok(std::time::Duration::from_secs(seconds))
+}
+
 /// A whole number of bytes with an optional unit, decimal (kB, MB, GB) or binary (KiB, MiB, GiB).
 fn parse_bytes(text: &str) -> Result<usize, String> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -416,6 +467,16 @@ mod tests {
         assert_eq!(parse_bytes("2 GB"), Ok(2_000_000_000));
         for wrong in ["", "MiB", "12parsecs", "0", "99999999999999999999", "18446744073709551615k"] {
             assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("2m", 120), ("1h", 3600)] {
+            assert_eq!(parse_duration(text), Ok(std::time::Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in ["", "h", "0", "1d", "99999999999999999h"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
 

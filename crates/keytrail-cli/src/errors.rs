@@ -247,7 +247,9 @@ impl From<LakeError> for CliError {
         match &error {
             LakeError::NotALake { .. } => told.with_hint("`keytrail convert SOURCE --lake LAKE` makes a lake"),
             LakeError::NewerFormat { .. } => told.with_hint("use the keytrail version that wrote it, or a later one"),
-            LakeError::Conflict { .. } => told.with_hint("run the command again: what is committed is not read twice"),
+            LakeError::Conflict { .. } | LakeError::Overtaken { .. } => {
+                told.with_hint("run the command again: what is committed is not read twice")
+            }
             LakeError::Corrupt { .. } => told.with_hint("`keytrail check` looks at every file of the lake"),
             LakeError::Storage { source, .. } => with_storage_hint(told, source),
             _ => told,
@@ -259,7 +261,7 @@ fn exit_of_lake(error: &LakeError) -> Exit {
     match error {
         LakeError::InvalidLocation { .. } => Exit::Usage,
         LakeError::NotALake { .. } | LakeError::NewerFormat { .. } | LakeError::SchemaMismatch { .. } => Exit::NotALake,
-        LakeError::Conflict { .. } => Exit::TryAgain,
+        LakeError::Conflict { .. } | LakeError::Overtaken { .. } => Exit::TryAgain,
         LakeError::Corrupt { .. } => Exit::Integrity,
         LakeError::Unsupported { .. } => Exit::Unavailable,
         LakeError::InvalidRows { .. } => Exit::Software,

@@ -153,6 +153,11 @@ pub(crate) fn note(text: impl Display) {
     to_stderr(&escape::lines(&text.to_string()));
 }
 
+/// An event for a program that follows the command, as one line on stderr.
+pub(crate) fn event_line(json: &str) {
+    to_stderr(json);
+}
+
 /// An error with its causes and hints on stderr.
 pub(crate) fn error(error: &CliError) {
     let label = if stderr_is_coloured() { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };

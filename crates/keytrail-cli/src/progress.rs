@@ -3,14 +3,15 @@
 //! It shows counts only: no text from data reaches the terminal here.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use keytrail_convert::ConvertProgress;
 
 use crate::output;
 
-const CONVERT_TEMPLATE: &str = "{elapsed_precise} [{bar:30}] {bytes}/{total_bytes}, {msg}, {eta} left";
+const BYTES_TEMPLATE: &str = "{elapsed_precise} [{bar:30}] {bytes}/{total_bytes}, {msg}, {eta} left";
 const WAIT_TEMPLATE: &str = "{elapsed_precise} {spinner} {msg}";
 /// Redraws per second.
 const REDRAWS: u8 = 8;
@@ -46,7 +47,7 @@ impl ConvertProgress for ConvertBar {
     fn planned(&self, log_files: u64, bytes: u64) {
         self.planned_files.store(log_files, Ordering::Relaxed);
         self.bar.set_length(bytes);
-        self.bar.set_style(style(CONVERT_TEMPLATE));
+        self.bar.set_style(style(BYTES_TEMPLATE));
     }
 
     fn log_file_read(&self, bytes: u64, records: u64) {
@@ -63,11 +64,70 @@ impl ConvertProgress for ConvertBar {
     fn committed(&self, _rows: u64) {}
 }
 
+/// Progress as JSON lines on stderr, at most one a second; stdout is for the totals.
+#[derive(Debug, Default)]
+pub(crate) struct JsonProgress {
+    planned: [AtomicU64; 2],
+    read: [AtomicU64; 3],
+    rows: AtomicU64,
+    told: Mutex<Option<Instant>>,
+}
+
+/// At most one line in this time.
+const JSON_PAUSE: Duration = Duration::from_secs(1);
+
+impl JsonProgress {
+    fn tell(&self, event: &str) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let line = serde_json::json!({
+            "event": event,
+            "planned_log_files": count(&self.planned[0]),
+            "planned_bytes": count(&self.planned[1]),
+            "log_files": count(&self.read[0]),
+            "bytes": count(&self.read[1]),
+            "records": count(&self.read[2]),
+            "committed_rows": count(&self.rows),
+        });
+        output::event_line(&line.to_string());
+    }
+}
+
+impl ConvertProgress for JsonProgress {
+    fn planned(&self, log_files: u64, bytes: u64) {
+        self.planned[0].store(log_files, Ordering::Relaxed);
+        self.planned[1].store(bytes, Ordering::Relaxed);
+        self.tell("planned");
+    }
+
+    fn log_file_read(&self, bytes: u64, records: u64) {
+        for (counter, count) in self.read.iter().zip([1, bytes, records]) {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= JSON_PAUSE) {
+            *told = Some(Instant::now());
+            self.tell("read");
+        }
+    }
+
+    fn committed(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.tell("committed");
+    }
+}
+
 /// A spinner with a word on what is going on, for work of unknown length.
 pub(crate) fn waiting(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, draw_target());
     bar.set_style(style(WAIT_TEMPLATE));
     bar.set_message(what);
+    bar
+}
+
+/// A bar over so many bytes of data files.
+pub(crate) fn over_bytes(total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), draw_target());
+    bar.set_style(style(BYTES_TEMPLATE));
     bar
 }
 

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 use keytrail_convert::{Source, lake_spec};
-use keytrail_lake::{Lake, Location, StorageOptions};
+use keytrail_lake::{Lake, LakeError, Location, StorageOptions};
 use keytrail_query::{QueryError, RawSource, Session, SessionOptions};
 
 use crate::args::{EngineArguments, LakeArguments, SqlArguments, StorageArguments};
@@ -26,6 +26,12 @@ pub(crate) fn storage_options(arguments: &StorageArguments) -> StorageOptions {
 pub(crate) async fn open_lake(arguments: &LakeArguments) -> Result<Lake, CliError> {
     let location = lake_location(arguments)?;
     Ok(Lake::open(&location, &storage_options(&arguments.storage), lake_spec()).await?)
+}
+
+/// As [`open_lake`], for callers that go on without a lake.
+pub(crate) async fn try_open_lake(arguments: &LakeArguments) -> Result<Result<Lake, LakeError>, CliError> {
+    let location = lake_location(arguments)?;
+    Ok(Lake::open(&location, &storage_options(&arguments.storage), lake_spec()).await)
 }
 
 /// Opens the lake to write to it; makes it where there is none.

@@ -12,6 +12,8 @@ pub(crate) struct FileAccount {
     pub(crate) outcome: FileOutcome,
     pub(crate) row_count: u64,
     pub(crate) duplicate_count: u64,
+    /// Among the rows: those whose id was known with another body.
+    pub(crate) conflict_count: u64,
     pub(crate) kms_read_count: u64,
     pub(crate) kms_write_count: u64,
     /// Microseconds since the epoch, UTC, over all API events of the file, duplicates too.
@@ -19,6 +21,23 @@ pub(crate) struct FileAccount {
     pub(crate) last_event_time: Option<i64>,
     /// Why the file's bytes could not be had; such a file has no ledger entry.
     pub(crate) unread_reason: Option<String>,
+}
+
+impl Default for FileAccount {
+    /// A file of which nothing was read yet.
+    fn default() -> Self {
+        Self {
+            outcome: FileOutcome::unreadable(0),
+            row_count: 0,
+            duplicate_count: 0,
+            conflict_count: 0,
+            kms_read_count: 0,
+            kms_write_count: 0,
+            first_event_time: None,
+            last_event_time: None,
+            unread_reason: None,
+        }
+    }
 }
 
 impl FileAccount {
@@ -44,6 +63,8 @@ pub struct ConvertSummary {
     pub rows: u64,
     /// Records that the lake or an earlier file of this run held already.
     pub duplicates: u64,
+    /// Among the rows: records whose id was known with another body; both are kept.
+    pub conflicts: u64,
     /// Records and files that could not be taken.
     pub rejected: u64,
     /// Bytes of the log files as delivered.
@@ -58,6 +79,8 @@ pub struct ConvertSummary {
     pub kinds: BTreeMap<LogFileKind, u64>,
     /// Records that are no API events, and so neither rows nor rejects.
     pub ignored_records: u64,
+    /// Log files that were read before as another version of the same object.
+    pub changed_log_files: u64,
     /// Log files with an oddity in their ledger entry.
     pub noted_log_files: u64,
     /// Log files whose bytes could not be had, and why: counted as rejected here, not in the ledger, read again by the next run.
@@ -73,9 +96,11 @@ impl ConvertSummary {
         self.records += account.outcome.record_count;
         self.rows += account.row_count;
         self.duplicates += account.duplicate_count;
+        self.conflicts += account.conflict_count;
+        self.changed_log_files += u64::from(file.has_changed());
         self.rejected += account.outcome.rejected_count;
         self.ignored_records += account.ignored_count();
-        self.noted_log_files += u64::from(!account.outcome.notes.is_empty());
+        self.noted_log_files += u64::from(file.note().is_some() || !account.outcome.notes.is_empty());
         *self.kinds.entry(account.outcome.kind).or_default() += 1;
     }
 
@@ -85,6 +110,8 @@ impl ConvertSummary {
         self.records += other.records;
         self.rows += other.rows;
         self.duplicates += other.duplicates;
+        self.conflicts += other.conflicts;
+        self.changed_log_files += other.changed_log_files;
         self.rejected += other.rejected;
         self.bytes += other.bytes;
         self.uncompressed_bytes += other.uncompressed_bytes;

@@ -1,21 +1,37 @@
 //! Puts encoded files and commits epochs, one after the other.
 //!
+//! ```text
+//! epoch complete ─▶ commit events ─▶ rejects ─▶ log_files          each on the version that was looked at
+//!                      │ somebody came in between
+//!                      ▼
+//!               learn their rows ─▶ none is ours: once more
+//!                                └▶ one is ours: this attempt ends, the next one reads their files first
+//! ```
 //! The order makes an interrupted run harmless: rows first, then rejects, the ledger last. A log file counts as read only when the
-//! ledger says so; until then it is read again, and its rows in the lake are recognised by their place ([`crate::dedupe`]).
+//! ledger says so; until then it is read again, and its rows in the lake are recognised by their place ([`crate::dedupe`]). The look
+//! before each commit makes several runs at once harmless: none adds a row or a ledger entry that another has added.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use keytrail_lake::{Commit, CommitOperation, DataFile, EncodedFile, Lake, LakeError, PartitionValues, TransactionId};
+use arrow_array::RecordBatch;
+use keytrail_lake::{
+    Commit, CommitOperation, CommitOutcome, DataFile, EncodedFile, Lake, LakeError, PartitionValues, Snapshot, Table,
+    TransactionId,
+};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 
 use crate::accounting::{ConvertSummary, FileAccount};
+use crate::dedupe::Deduplicator;
 use crate::error::ConvertError;
-use crate::ledger::{RejectRow, RunStamp, log_files_batch, rejects_batch};
+use crate::held::LakeRows;
+use crate::ledger::{
+    EntryId, EntryKey, EntryTracker, RejectRow, RunStamp, is_entry_of, log_files_batch, rejects_batch,
+};
 use crate::progress::ConvertProgress;
 use crate::source::LogFile;
-use crate::spec::{EVENTS, LOG_FILES, REJECTS};
+use crate::spec::EVENTS;
 
 /// What workers send, in order: every file of an epoch, then its end.
 #[derive(Debug)]
@@ -32,24 +48,79 @@ pub(crate) struct CompleteEpoch {
     pub(crate) rejects: Vec<RejectRow>,
 }
 
+/// Why no further epoch is committed.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Another writer committed rows that this attempt holds too.
+    Overtaken,
+    /// It cannot go on at all.
+    Failed(ConvertError),
+}
+
+impl<E: Into<ConvertError>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The lake's state that an attempt begins with, and follows.
+pub(crate) struct Followed {
+    /// The version of `events` whose rows deduplication knows.
+    pub(crate) events_version: u64,
+    /// Its data files.
+    pub(crate) data_files: HashSet<String>,
+    pub(crate) log_files: EntryTracker,
+    pub(crate) rejects: EntryTracker,
+}
+
 pub(crate) struct Committer<'l> {
     pub(crate) lake: &'l Lake,
     pub(crate) stamp: RunStamp,
     pub(crate) progress: Arc<dyn ConvertProgress>,
     pub(crate) summary: ConvertSummary,
+    /// Log files are read again on purpose: their new entries take the place of the old ones.
+    pub(crate) is_retry: bool,
+    /// Numbers the commits of a run, over all its attempts: a transaction's version tells what came before it.
+    pub(crate) sequence: i64,
 }
 
+/// What epochs of one attempt share.
+pub(crate) struct Attempt {
+    pub(crate) followed: Followed,
+    pub(crate) seen: Arc<Deduplicator>,
+    pub(crate) held: Arc<LakeRows>,
+    /// Rows that deduplication may keep in memory.
+    pub(crate) max_seen_rows: usize,
+}
+
+type Puts = HashMap<u32, JoinSet<Result<DataFile, LakeError>>>;
+
 impl Committer<'_> {
-    /// Works until every sender is gone. Epochs are committed in order, also where a later one was complete first: a transaction's
-    /// version tells what came before it.
-    pub(crate) async fn run(&mut self, receiver: &mut Receiver<Message>) -> Result<(), ConvertError> {
-        let mut puts: HashMap<u32, JoinSet<Result<DataFile, LakeError>>> = HashMap::new();
+    /// Works until every sender is gone. Epochs are committed in order, also where a later one was complete first.
+    pub(crate) async fn run(&mut self, attempt: &mut Attempt, receiver: &mut Receiver<Message>) -> Result<(), Halt> {
+        let mut puts = Puts::new();
+        let outcome = self.commit_all(attempt, receiver, &mut puts).await;
+        // Files of epochs that were not committed are nobody's; what cannot be deleted is told by `keytrail check`.
+        for put in puts.into_values() {
+            for file in join(put).await.unwrap_or_default() {
+                self.events().discard(&file).await;
+            }
+        }
+        outcome
+    }
+
+    async fn commit_all(
+        &mut self,
+        attempt: &mut Attempt,
+        receiver: &mut Receiver<Message>,
+        puts: &mut Puts,
+    ) -> Result<(), Halt> {
         let mut complete: BTreeMap<u32, CompleteEpoch> = BTreeMap::new();
         let mut next = 0;
         while let Some(message) = receiver.recv().await {
             match message {
                 Message::Encoded(epoch, file) => {
-                    let table = self.lake.table(EVENTS).clone();
+                    let table = self.events().clone();
                     puts.entry(epoch).or_default().spawn(async move { table.put(file).await });
                 }
                 Message::Complete(epoch) => {
@@ -58,52 +129,138 @@ impl Committer<'_> {
             }
             while let Some(epoch) = complete.remove(&next) {
                 let adds = join(puts.remove(&next).unwrap_or_default()).await?;
-                self.commit(epoch, adds).await?;
+                self.commit(attempt, epoch, adds).await?;
                 next += 1;
+                attempt.seen.forget(next - 1, attempt.max_seen_rows);
             }
         }
         Ok(())
     }
 
-    async fn commit(&mut self, epoch: CompleteEpoch, adds: Vec<DataFile>) -> Result<(), ConvertError> {
+    async fn commit(&mut self, attempt: &mut Attempt, epoch: CompleteEpoch, adds: Vec<DataFile>) -> Result<(), Halt> {
         let mut done = ConvertSummary {
             data_files: adds.len() as u64,
             data_file_bytes: adds.iter().map(|file| file.size_bytes).sum(),
             ..ConvertSummary::default()
         };
-        epoch.accounts.iter().for_each(|(file, account)| done.add(file, account));
+        self.sequence += 1;
         if !adds.is_empty() {
-            let transaction = self.transaction(epoch.number);
-            let commit = Commit {
-                adds,
-                removes: Vec::new(),
-                transaction,
-                operation: CommitOperation::Append,
-                info: self.info(),
-            };
-            self.lake.table(EVENTS).commit(commit).await?;
+            self.commit_events(attempt, epoch.number, adds).await?;
         }
-        if !epoch.rejects.is_empty() {
-            self.append(REJECTS, rejects_batch(&epoch.rejects, &self.stamp), epoch.number).await?;
-        }
-        let read: Vec<_> = epoch.accounts.into_iter().filter(|(_, account)| account.unread_reason.is_none()).collect();
-        if !read.is_empty() {
-            self.append(LOG_FILES, log_files_batch(&read, &self.stamp), epoch.number).await?;
-        }
+        let Followed { log_files, rejects, .. } = &mut attempt.followed;
+        let (read, unread): (Vec<_>, Vec<_>) =
+            epoch.accounts.into_iter().partition(|(_, account)| account.unread_reason.is_none());
+        let keys: Vec<EntryId> = read.iter().map(EntryKey::key).collect();
+        self.enter(rejects, epoch.rejects, &keys, rejects_batch).await?;
+        let entered = self.enter(log_files, read, &keys, log_files_batch).await?;
+        entered.iter().chain(&unread).for_each(|(file, account)| done.add(file, account));
         self.summary.merge(&done);
         self.progress.committed(done.rows);
         Ok(())
     }
 
-    async fn append(&self, table: &str, rows: arrow_array::RecordBatch, epoch: u32) -> Result<(), LakeError> {
-        let partition = PartitionValues::new();
-        self.lake.table(table).append_rows(&partition, &[rows], self.transaction(epoch), self.info()).await?;
+    async fn commit_events(&self, attempt: &mut Attempt, epoch: u32, adds: Vec<DataFile>) -> Result<(), Halt> {
+        loop {
+            let base = attempt.followed.events_version;
+            let commit = Commit {
+                adds: adds.clone(),
+                removes: Vec::new(),
+                transaction: self.transaction(),
+                operation: CommitOperation::Append,
+                base_version: Some(base),
+                info: self.info(),
+            };
+            match self.events().commit(commit).await {
+                Ok(CommitOutcome::Committed { .. }) => {
+                    // Whatever came after it is looked at before the next commit.
+                    attempt.followed.events_version = base + 1;
+                    break;
+                }
+                Ok(CommitOutcome::AlreadyCommitted { .. }) => break,
+                Err(LakeError::Overtaken { .. }) => {
+                    if !self.learn(attempt, epoch).await? {
+                        for file in &adds {
+                            self.events().discard(file).await;
+                        }
+                        return Err(Halt::Overtaken);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        attempt.followed.data_files.extend(adds.iter().map(|file| file.path.clone()));
+        attempt.held.add(adds.into_iter().map(Arc::new), true);
         Ok(())
     }
 
+    /// Looks at what others have committed; false when a row of it is one that is waiting here.
+    async fn learn(&self, attempt: &mut Attempt, epoch: u32) -> Result<bool, ConvertError> {
+        let snapshot: Snapshot = self.events().snapshot().await?;
+        let known = &attempt.followed.data_files;
+        let news: Vec<_> = snapshot.files().iter().filter(|file| !known.contains(&file.path)).cloned().collect();
+        attempt.held.add(news.iter().cloned(), false);
+        for file in &news {
+            let rows = attempt.held.rows_of(file).await?;
+            if !attempt.seen.learn(&rows, epoch) {
+                return Ok(false);
+            }
+        }
+        attempt.followed.data_files.extend(news.iter().map(|file| file.path.clone()));
+        attempt.followed.events_version = snapshot.version();
+        Ok(true)
+    }
+
+    /// Enters entries of log files and returns those that were entered: in the place of the files' older entries when files are read
+    /// again on purpose, else only for files that no other run has entered meanwhile.
+    async fn enter<E: EntryKey>(
+        &self,
+        tracker: &mut EntryTracker,
+        entries: Vec<E>,
+        replaced: &[EntryId],
+        batch: fn(&[E], &RunStamp) -> RecordBatch,
+    ) -> Result<Vec<E>, ConvertError> {
+        if self.is_retry {
+            self.replace(tracker.table, &batch(&entries, &self.stamp), replaced).await?;
+            return Ok(entries);
+        }
+        let mut left = entries;
+        loop {
+            // Others may have entered a file at any time since this attempt began, not only since the last commit.
+            left.retain(|entry| !tracker.has_entered(entry.key()));
+            if left.is_empty() {
+                break;
+            }
+            let rows = batch(&left, &self.stamp);
+            let (table, base) = (self.lake.table(tracker.table), tracker.version);
+            let partition = PartitionValues::new();
+            match table.append_rows(&partition, &[rows], self.transaction(), Some(base), self.info()).await {
+                Ok(CommitOutcome::Committed { .. }) => {
+                    tracker.version = base + 1;
+                    break;
+                }
+                Ok(CommitOutcome::AlreadyCommitted { .. }) => break,
+                Err(LakeError::Overtaken { .. }) => tracker.follow(self.lake).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(left)
+    }
+
+    async fn replace(&self, table: &str, rows: &RecordBatch, replaced: &[EntryId]) -> Result<(), LakeError> {
+        let is_replaced = |batch: &RecordBatch| is_entry_of(batch, replaced);
+        let (partition, rows) = (PartitionValues::new(), std::slice::from_ref(rows));
+        let table = self.lake.table(table);
+        table.replace_rows(&partition, &is_replaced, rows, self.transaction(), self.info()).await?;
+        Ok(())
+    }
+
+    fn events(&self) -> &Table {
+        self.lake.table(EVENTS)
+    }
+
     /// One application id per run: a commit that landed although its answer was lost is recognised by it.
-    fn transaction(&self, epoch: u32) -> TransactionId {
-        TransactionId { app_id: format!("keytrail.convert.{}", self.stamp.run_id), version: i64::from(epoch) }
+    fn transaction(&self) -> TransactionId {
+        TransactionId { app_id: format!("keytrail.convert.{}", self.stamp.run_id), version: self.sequence }
     }
 
     fn info(&self) -> BTreeMap<String, String> {

@@ -1,8 +1,10 @@
 //! What a caller chooses about a conversion.
 
 use chrono::{DateTime, Utc};
+use keytrail_events::container::MAX_FILE_BYTES;
 use keytrail_lake::StorageOptions;
 
+use crate::shard::Shard;
 use crate::source::Source;
 
 /// How to convert. Nothing is read from the environment or the clock.
@@ -14,25 +16,43 @@ pub struct ConvertOptions {
     pub since: Option<DateTime<Utc>>,
     /// Takes files delivered before this moment; `None` = to the last.
     pub until: Option<DateTime<Utc>>,
+    /// Reads the log files with rejects in the lake once more, instead of [`Self::sources`]; what can be read now becomes rows.
+    pub is_retry: bool,
+    /// Takes only this part of the log files; `None` = all.
+    pub shard: Option<Shard>,
+    /// Log files that unpack to more bytes than this are rejected.
+    pub max_file_bytes: usize,
     /// Threads that decode and encode.
     pub workers: usize,
     /// How to reach S3 sources.
     pub storage: StorageOptions,
     /// Memory for rows that wait to be written, in bytes; the process needs some 200 MiB more.
     pub buffer_bytes: usize,
+    /// Memory for the identities of rows, by which repeated deliveries are known, in bytes; hours that are being worked on may exceed it.
+    pub seen_bytes: usize,
     /// Log files are committed at the latest when this many of their bytes were read since the last commit.
     pub epoch_bytes: u64,
     /// This run's id in the ledger.
     pub run_id: String,
     /// The moment the run began, for the ledger.
     pub started: DateTime<Utc>,
+    /// Tells the moment a run ends, for the log of runs.
+    pub clock: fn() -> DateTime<Utc>,
 }
 
 impl ConvertOptions {
     /// Rows that wait to be written take this much by default: with it 1,000,000 events stay below 512 MiB in all.
     pub const DEFAULT_BUFFER_BYTES: usize = 160 << 20;
+    /// Identities of some 1.7 million rows by default.
+    pub const DEFAULT_SEEN_BYTES: usize = 96 << 20;
     /// A commit every 256 MiB of log files by default, some million events.
     pub const DEFAULT_EPOCH_BYTES: u64 = 256 << 20;
+
+    /// Shares a limit out: what is known of rows, rows that wait, and the rest for the writers and the log files being read.
+    pub fn set_memory_limit(&mut self, bytes: usize) {
+        self.buffer_bytes = bytes / 16 * 5;
+        self.seen_bytes = bytes / 16 * 3;
+    }
 
     /// Defaults for `sources`, with as many workers as there are cores.
     pub fn new(sources: Vec<Source>, run_id: String, started: DateTime<Utc>) -> Self {
@@ -40,12 +60,17 @@ impl ConvertOptions {
             sources,
             since: None,
             until: None,
+            is_retry: false,
+            shard: None,
+            max_file_bytes: MAX_FILE_BYTES,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             storage: StorageOptions::default(),
             buffer_bytes: Self::DEFAULT_BUFFER_BYTES,
+            seen_bytes: Self::DEFAULT_SEEN_BYTES,
             epoch_bytes: Self::DEFAULT_EPOCH_BYTES,
             run_id,
             started,
+            clock: Utc::now,
         }
     }
 }

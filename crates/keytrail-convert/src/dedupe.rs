@@ -1,109 +1,503 @@
-//! Which event records were seen before: one 128-bit hash of (`recipient_account_id`, `event_id`) and where it was first seen.
+//! Which event records were seen before, and from where.
 //!
-//! The place makes a repeated run exact: a record that the lake holds from this very log file and position is no duplicate but the same
-//! row, committed by a run that ended before its ledger entry. It reads no lake itself, see [`crate::pipeline`].
+//! A record is known by its event id within its account; its body, as a hash, tells a repeated delivery from another record under the
+//! same id. What is known is kept by the hour of the event, since equal records have equal times:
+//!
+//! ```text
+//! hour first touched ──▶ rows of the lake in that hour are loaded ([`HeldRows`])
+//! hour at rest, all of its rows committed ──▶ may be forgotten; loaded again when touched again
+//! ```
+//! So memory follows the hours that a run works on, not the lake. The place of a row (log file and position) makes a repeated run exact:
+//! a record that the lake holds from this very place is no duplicate but the same row, committed by a run that ended before its ledger
+//! entry.
 
 use std::collections::hash_map::Entry;
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::FxHashMap;
-use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
+use keytrail_events::{DetailLevel, EventRecord, Field, body_hash, event_id};
+use rustc_hash::{FxHashMap, FxHashSet};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128, xxh3_128_with_seed};
 
-const SHARD_COUNT: usize = 64;
+use crate::error::ConvertError;
+
+const MICROS_PER_HOUR: i64 = 3_600_000_000;
+
+/// The hour of an event, counted from the Unix epoch, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(i64);
+
+impl Hour {
+    /// Where records without a readable time go.
+    pub const UNKNOWN: Self = Self(i64::MIN);
+
+    /// The last one there is.
+    pub(crate) const LAST: Self = Self(i64::MAX);
+
+    /// The hour of a time in microseconds since the epoch, UTC.
+    pub fn of(event_time: Option<i64>) -> Self {
+        event_time.map_or(Self::UNKNOWN, |time| Self(time.div_euclid(MICROS_PER_HOUR)))
+    }
+
+    /// The hour `count` hours later.
+    pub(crate) fn plus(self, count: i64) -> Self {
+        Self(self.0.saturating_add(count))
+    }
+
+    /// Hours from `earlier` to this one.
+    pub(crate) fn hours_since(self, earlier: Self) -> f64 {
+        self.0.saturating_sub(earlier.0) as f64
+    }
+}
+
+/// What makes two records the same, and what tells how much of the event a record holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordIdentity {
+    event: u128,
+    /// A hash of the account; 0 = the record names none.
+    account: u16,
+    body: u32,
+    detail: DetailLevel,
+}
+
+impl RecordIdentity {
+    /// The identity of a record.
+    pub fn of(record: &EventRecord<'_>) -> Self {
+        let account = record.text_of(Field::RecipientAccountId);
+        Self::new(account, &event_id(record), body_hash(record), record.detail_level())
+    }
+
+    /// The identity of a row with these columns.
+    pub(crate) fn new(recipient_account_id: Option<&str>, event_id: &str, body: u32, detail: DetailLevel) -> Self {
+        let account = recipient_account_id.map_or(0, |id| (xxh3_64(id.as_bytes()) & 0xffff).max(1));
+        let account = u16::try_from(account).unwrap_or(u16::MAX);
+        Self { event: xxh3_128(event_id.as_bytes()), account, body, detail }
+    }
+
+    /// What must be found in the lake where a record of this identity is a duplicate.
+    pub(crate) fn key(&self) -> (u128, u32) {
+        match self.detail {
+            DetailLevel::Full => (self.event, self.body),
+            _ => self.key_of_less(),
+        }
+    }
+
+    /// The key of a record under the same id that carries less than the whole event.
+    pub(crate) fn key_of_less(&self) -> (u128, u32) {
+        (self.event, 0)
+    }
+
+    /// Where the row of another account's copy under the same id is kept.
+    fn of_account(&self) -> u128 {
+        xxh3_128_with_seed(&self.event.to_le_bytes(), u64::from(self.account))
+    }
+
+    /// Where another body under the same id is kept.
+    fn of_body(&self) -> u128 {
+        xxh3_128_with_seed(&self.of_account().to_le_bytes(), 1 << 32 | u64::from(self.body))
+    }
+}
+
+/// Where a record was read: its log file and its position there, as a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place(u64);
+
+impl Place {
+    /// The place of the record at `record_index` of a log file.
+    pub fn new(log_file_path: &str, record_index: u64) -> Self {
+        Self(xxh3_64_with_seed(log_file_path.as_bytes(), record_index))
+    }
+}
 
 /// Whether a record was seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// Never: it becomes a row.
     New,
-    /// Elsewhere: a duplicate.
+    /// Elsewhere, and it tells nothing more than what is held: a duplicate.
     Duplicate,
     /// The lake holds it from this very place: a row already.
     Committed,
+    /// Its id is known with less detail (a summary was read first): a row that amends the other.
+    MoreDetailed,
+    /// Its id is known with another body, both as AWS wrote them: a row, and a finding.
+    OtherBody,
+}
+
+/// A row that is known.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    place: Place,
+    body: u32,
+    account: u16,
+    detail: DetailLevel,
+    /// Of this run, as opposed to held by the lake before.
+    is_of_this_run: bool,
+}
+
+/// A row that the lake holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeldRow {
+    pub(crate) hour: Hour,
+    pub(crate) identity: RecordIdentity,
+    pub(crate) place: Place,
+}
+
+/// The rows of an hour, and of hours after it that were read along.
+#[derive(Debug, Default)]
+pub(crate) struct HeldHours {
+    /// How many hours from the one asked for were read whole; at least one.
+    pub(crate) hour_count: i64,
+    pub(crate) rows: Vec<HeldRow>,
+}
+
+/// What the lake holds, by the hour.
+pub(crate) trait HeldRows: Send + Sync {
+    /// The rows of `hour`; `is_again` when this run has touched the hour before, so that its own rows may be among them.
+    fn load(&self, hour: Hour, is_again: bool) -> Result<HeldHours, ConvertError>;
+}
+
+/// The known rows of one hour.
+#[derive(Debug, Default)]
+struct HourRows {
+    rows: FxHashMap<u128, Known>,
+    /// The last epoch that added a row; none = nothing that the lake does not hold.
+    last_epoch: Option<u32>,
+    is_loaded: bool,
+    is_forgotten: bool,
+}
+
+/// One hour, as a worker keeps it from record to record.
+#[derive(Debug, Clone)]
+pub(crate) struct HourSlot {
+    hour: Hour,
+    rows: Arc<Mutex<HourRows>>,
+}
+
+#[derive(Debug, Default)]
+struct Hours {
+    resident: FxHashMap<Hour, Arc<Mutex<HourRows>>>,
+    /// Hours that were resident and are not any more.
+    forgotten: FxHashSet<Hour>,
 }
 
 /// Remembers records; shared by all workers.
-#[derive(Debug)]
+#[derive(Default)]
 pub struct Deduplicator {
-    shards: Vec<Mutex<FxHashMap<u128, u64>>>,
+    hours: Mutex<Hours>,
+    held: Option<Box<dyn HeldRows>>,
+    /// Held while rows of the lake are loaded, so that an hour is loaded once.
+    loading: Mutex<()>,
+    row_count: AtomicUsize,
 }
 
-impl Default for Deduplicator {
-    fn default() -> Self {
-        Self { shards: (0..SHARD_COUNT).map(|_| Mutex::default()).collect() }
+impl fmt::Debug for Deduplicator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deduplicator").field("row_count", &self.row_count).finish_non_exhaustive()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Deduplicator {
-    /// Notes a record that is about to become a row.
-    pub fn note(
+    /// Knows the rows of a lake too.
+    pub(crate) fn over(held: Box<dyn HeldRows>) -> Self {
+        Self { held: Some(held), ..Self::default() }
+    }
+
+    /// Notes a record that is about to become a row of `epoch`. `slot` is what the caller keeps from one record to the next.
+    pub(crate) fn note_in(
         &self,
-        recipient_account_id: Option<&str>,
-        event_id: &str,
-        log_file_path: &str,
-        record_index: u64,
-    ) -> Seen {
-        let place = place_of(log_file_path, record_index);
-        match self.entry(identity_of(recipient_account_id, event_id), |entry| match entry {
-            Entry::Occupied(found) => Some(*found.get()),
-            Entry::Vacant(free) => {
-                free.insert(place);
-                None
+        slot: &mut Option<HourSlot>,
+        hour: Hour,
+        identity: &RecordIdentity,
+        place: Place,
+        epoch: u32,
+    ) -> Result<Seen, ConvertError> {
+        loop {
+            if slot.as_ref().is_none_or(|slot| slot.hour != hour) {
+                *slot = Some(self.slot(hour)?);
             }
-        }) {
-            None => Seen::New,
-            Some(first) if first == place => Seen::Committed,
-            Some(_) => Seen::Duplicate,
+            let Some(current) = slot.as_ref() else { continue };
+            let mut rows = lock(&current.rows);
+            if rows.is_forgotten {
+                drop(rows);
+                *slot = None;
+                continue;
+            }
+            let before = rows.rows.len();
+            let seen = rows.note(identity, place);
+            if rows.rows.len() > before {
+                rows.last_epoch = rows.last_epoch.max(Some(epoch));
+                self.row_count.fetch_add(1, Ordering::Relaxed);
+            }
+            return Ok(seen);
         }
     }
 
-    /// Notes a row that the lake holds.
-    pub fn note_committed(
-        &self,
-        recipient_account_id: Option<&str>,
-        event_id: &str,
-        log_file_path: &str,
-        record_index: u64,
-    ) {
-        let place = place_of(log_file_path, record_index);
-        self.entry(identity_of(recipient_account_id, event_id), |entry| {
-            entry.or_insert(place);
+    /// Notes a record where nothing is held but what was noted before.
+    pub fn note(&self, hour: Hour, identity: &RecordIdentity, place: Place) -> Seen {
+        self.note_in(&mut None, hour, identity, place, 0).unwrap_or(Seen::New)
+    }
+
+    /// The hour, loaded.
+    fn slot(&self, hour: Hour) -> Result<HourSlot, ConvertError> {
+        let rows = Arc::clone(lock(&self.hours).resident.entry(hour).or_default());
+        if !lock(&rows).is_loaded {
+            self.load(hour)?;
+        }
+        Ok(HourSlot { hour, rows })
+    }
+
+    fn load(&self, hour: Hour) -> Result<(), ConvertError> {
+        let _one_at_a_time = lock(&self.loading);
+        let (rows, is_again) = {
+            let mut hours = lock(&self.hours);
+            (Arc::clone(hours.resident.entry(hour).or_default()), hours.forgotten.contains(&hour))
+        };
+        if lock(&rows).is_loaded {
+            return Ok(());
+        }
+        let held = match &self.held {
+            Some(held) => held.load(hour, is_again)?,
+            None => HeldHours { hour_count: 1, rows: Vec::new() },
+        };
+        self.take(hour, &held);
+        Ok(())
+    }
+
+    /// Adds loaded rows to their hours, unless those are loaded already.
+    fn take(&self, first: Hour, held: &HeldHours) {
+        let mut slots: FxHashMap<Hour, Arc<Mutex<HourRows>>> = FxHashMap::default();
+        {
+            let mut hours = lock(&self.hours);
+            for offset in 0..held.hour_count.max(1) {
+                let hour = first.plus(offset);
+                // An hour read along has this run's own rows only when it was asked for.
+                if offset == 0 || !hours.forgotten.contains(&hour) {
+                    let rows = Arc::clone(hours.resident.entry(hour).or_default());
+                    if !lock(&rows).is_loaded {
+                        slots.insert(hour, rows);
+                    }
+                }
+            }
+        }
+        let mut added = 0;
+        for row in &held.rows {
+            if let Some(rows) = slots.get(&row.hour) {
+                added += usize::from(lock(rows).hold(&row.identity, row.place));
+            }
+        }
+        self.row_count.fetch_add(added, Ordering::Relaxed);
+        slots.values().for_each(|rows| lock(rows).is_loaded = true);
+    }
+
+    /// Forgets hours whose rows are all committed until at most `max_rows` are known, those first that were added to longest ago.
+    pub(crate) fn forget(&self, committed_epoch: u32, max_rows: usize) {
+        if self.row_count.load(Ordering::Relaxed) <= max_rows {
+            return;
+        }
+        let mut hours = lock(&self.hours);
+        let mut at_rest: Vec<(Option<u32>, Hour)> = hours
+            .resident
+            .iter()
+            .map(|(hour, rows)| (lock(rows).last_epoch, *hour))
+            .filter(|(epoch, _)| epoch.is_none_or(|epoch| epoch <= committed_epoch))
+            .collect();
+        at_rest.sort_unstable();
+        for (_, hour) in at_rest {
+            if self.row_count.load(Ordering::Relaxed) <= max_rows / 2 {
+                break;
+            }
+            let Some(rows) = hours.resident.get(&hour).cloned() else { continue };
+            let mut rows = lock(&rows);
+            // A worker may have added since.
+            if rows.is_loaded && rows.last_epoch.is_none_or(|epoch| epoch <= committed_epoch) {
+                self.row_count.fetch_sub(rows.rows.len(), Ordering::Relaxed);
+                rows.is_forgotten = true;
+                rows.rows = FxHashMap::default();
+                hours.resident.remove(&hour);
+                hours.forgotten.insert(hour);
+            }
+        }
+    }
+
+    /// Learns of rows that another writer has committed; false when one of them is a row that this run holds and may not have
+    /// committed yet. The caller has told [`HeldRows`] of them before, so that hours loaded later have them.
+    pub(crate) fn learn(&self, rows: &[HeldRow], committed_epochs: u32) -> bool {
+        let _no_loading = lock(&self.loading);
+        let mut added = 0;
+        let is_new_everywhere = rows.iter().all(|row| {
+            let Some(hour) = lock(&self.hours).resident.get(&row.hour).cloned() else { return true };
+            let mut hour = lock(&hour);
+            if !hour.is_loaded {
+                return true;
+            }
+            let is_pending = hour.last_epoch.is_some_and(|epoch| epoch >= committed_epochs);
+            if is_pending && hour.is_of_this_run(&row.identity) {
+                return false;
+            }
+            added += usize::from(hour.hold(&row.identity, row.place));
+            true
         });
-    }
-
-    fn entry<T>(&self, identity: u128, visit: impl FnOnce(Entry<'_, u128, u64>) -> T) -> T {
-        let shard = usize::try_from(identity % SHARD_COUNT as u128).unwrap_or(0);
-        let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
-        visit(shard.entry(identity))
+        self.row_count.fetch_add(added, Ordering::Relaxed);
+        is_new_everywhere
     }
 }
 
-fn identity_of(recipient_account_id: Option<&str>, event_id: &str) -> u128 {
-    let mut joined = Vec::with_capacity(64);
-    joined.extend_from_slice(recipient_account_id.unwrap_or("").as_bytes());
-    joined.push(0);
-    joined.extend_from_slice(event_id.as_bytes());
-    xxh3_128(&joined)
+impl HourRows {
+    fn note(&mut self, identity: &RecordIdentity, place: Place) -> Seen {
+        self.note_row(identity, place, true)
+    }
+
+    fn note_row(&mut self, identity: &RecordIdentity, place: Place, is_of_this_run: bool) -> Seen {
+        let RecordIdentity { account, body, detail, .. } = *identity;
+        let row = Known { place, body, account, detail, is_of_this_run };
+        let Some(known) = self.occupied(identity.event, row) else { return Seen::New };
+        let known = match known.is_of_account(identity.account) {
+            true => known,
+            false => match self.occupied(identity.of_account(), row) {
+                Some(known) => known,
+                None => return Seen::New,
+            },
+        };
+        if known.body == identity.body {
+            return if known.place == place { Seen::Committed } else { Seen::Duplicate };
+        }
+        // The levels ascend from all of an event to the least of it.
+        if identity.detail > DetailLevel::Full && identity.detail >= known.detail {
+            return Seen::Duplicate;
+        }
+        match self.occupied(identity.of_body(), row) {
+            Some(known) if known.place == place => Seen::Committed,
+            Some(_) => Seen::Duplicate,
+            None if known.detail > identity.detail => Seen::MoreDetailed,
+            None => Seen::OtherBody,
+        }
+    }
+
+    /// Notes a row that the lake holds; false where it was known.
+    fn hold(&mut self, identity: &RecordIdentity, place: Place) -> bool {
+        let before = self.rows.len();
+        self.note_row(identity, place, false);
+        self.rows.len() > before
+    }
+
+    /// What stands under a key; where nothing does, `row` from now on.
+    fn occupied(&mut self, key: u128, row: Known) -> Option<Known> {
+        match self.rows.entry(key) {
+            Entry::Occupied(found) => Some(*found.get()),
+            Entry::Vacant(free) => {
+                free.insert(row);
+                None
+            }
+        }
+    }
+
+    fn is_of_this_run(&self, identity: &RecordIdentity) -> bool {
+        let keys = [identity.event, identity.of_account(), identity.of_body()];
+        keys.iter().filter_map(|key| self.rows.get(key)).any(|known| known.is_of_this_run)
+    }
 }
 
-fn place_of(log_file_path: &str, record_index: u64) -> u64 {
-    xxh3_64_with_seed(log_file_path.as_bytes(), record_index)
+impl Known {
+    /// Whether it may be of this account: a record that names none may be of any.
+    fn is_of_account(&self, account: u16) -> bool {
+        self.account == account || self.account == 0 || account == 0
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn identity(account: Option<&str>, id: &str, body: u32, detail: DetailLevel) -> RecordIdentity {
+        RecordIdentity::new(account, id, body, detail)
+    }
+
+    fn full(account: &str, id: &str, body: u32) -> RecordIdentity {
+        identity(Some(account), id, body, DetailLevel::Full)
+    }
+
+    fn place(index: u64) -> Place {
+        Place::new("file", index)
+    }
+
+    const HOUR: Hour = Hour(7);
+
     #[test]
-    fn tells_new_duplicate_and_committed_apart() {
+    fn tells_new_repeated_and_changed_apart() {
         let seen = Deduplicator::default();
-        assert_eq!(seen.note(Some("1"), "e", "a", 0), Seen::New);
-        assert_eq!(seen.note(Some("1"), "e", "b", 0), Seen::Duplicate);
-        assert_eq!(seen.note(Some("1"), "e", "a", 1), Seen::Duplicate);
-        assert_eq!(seen.note(Some("2"), "e", "b", 1), Seen::New, "another account's copy");
-        assert_eq!(seen.note(None, "e", "b", 2), Seen::New);
-        seen.note_committed(Some("1"), "f", "c", 7);
-        assert_eq!(seen.note(Some("1"), "f", "c", 7), Seen::Committed);
-        assert_eq!(seen.note(Some("1"), "f", "d", 7), Seen::Duplicate);
+        for (who, index, expected) in [
+            (full("1", "e", 1), 0, Seen::New),
+            (full("1", "e", 1), 1, Seen::Duplicate),
+            (full("1", "e", 1), 0, Seen::Committed),
+            (full("2", "e", 1), 2, Seen::New),
+            (full("2", "e", 1), 3, Seen::Duplicate),
+            (full("1", "e", 9), 4, Seen::OtherBody),
+            (full("1", "e", 9), 5, Seen::Duplicate),
+            (full("1", "e", 9), 4, Seen::Committed),
+            (full("1", "e", 1), 6, Seen::Duplicate),
+        ] {
+            assert_eq!(seen.note(HOUR, &who, place(index)), expected, "{who:?} at {index}");
+        }
+    }
+
+    #[test]
+    fn less_detail_is_a_duplicate_and_more_detail_a_row() {
+        let seen = Deduplicator::default();
+        let summary = identity(None, "e", 1, DetailLevel::Summary);
+        assert_eq!(seen.note(HOUR, &summary, place(0)), Seen::New);
+        assert_eq!(seen.note(HOUR, &full("1", "e", 2), place(1)), Seen::MoreDetailed);
+        assert_eq!(seen.note(HOUR, &full("1", "e", 2), place(2)), Seen::Duplicate);
+        assert_eq!(seen.note(HOUR, &full("1", "f", 3), place(3)), Seen::New);
+        let again = identity(None, "f", 4, DetailLevel::Summary);
+        assert_eq!(seen.note(HOUR, &again, place(4)), Seen::Duplicate);
+    }
+
+    /// A lake that holds one row in hour 7 and tells hours 7 and 8 together; it counts how often it is asked.
+    struct OneRow(Arc<AtomicUsize>);
+
+    impl HeldRows for OneRow {
+        fn load(&self, hour: Hour, _is_again: bool) -> Result<HeldHours, ConvertError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let row = HeldRow { hour: HOUR, identity: full("1", "e", 1), place: place(0) };
+            Ok(HeldHours { hour_count: 2, rows: if hour == HOUR { vec![row] } else { Vec::new() } })
+        }
+    }
+
+    #[test]
+    fn hours_are_loaded_once_forgotten_at_rest_and_loaded_again() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = Deduplicator::over(Box::new(OneRow(Arc::clone(&asked))));
+        let note = |slot: &mut Option<HourSlot>, hour, who, index, epoch| {
+            seen.note_in(slot, hour, &who, place(index), epoch).expect("loaded")
+        };
+        let mut slot = None;
+        assert_eq!(note(&mut slot, HOUR, full("1", "e", 1), 5, 0), Seen::Duplicate);
+        assert_eq!(note(&mut slot, HOUR.plus(1), full("1", "g", 1), 6, 0), Seen::New);
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "hour 8 was read along");
+        assert_eq!(note(&mut slot, HOUR, full("1", "n", 1), 7, 1), Seen::New);
+        seen.forget(0, 0);
+        assert_eq!(seen.row_count.load(Ordering::Relaxed), 2, "hour 7 has a row of epoch 1, hour 8 went");
+        seen.forget(1, 0);
+        assert_eq!(seen.row_count.load(Ordering::Relaxed), 0);
+        // The kept slot is stale; it is noticed.
+        assert_eq!(note(&mut slot, HOUR, full("1", "e", 1), 0, 2), Seen::Committed);
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn another_writers_rows_are_learned_unless_this_run_has_them_pending() {
+        let row = |id| HeldRow { hour: HOUR, identity: full("1", id, 1), place: place(9) };
+        let seen = Deduplicator::over(Box::new(OneRow(Arc::default())));
+        seen.note_in(&mut None, HOUR, &full("1", "own", 1), place(1), 3).expect("loaded");
+        assert!(seen.learn(&[row("theirs"), row("e")], 3));
+        assert_eq!(seen.note(HOUR, &full("1", "theirs", 1), place(2)), Seen::Duplicate);
+        assert!(!seen.learn(&[row("own")], 3));
+        assert!(seen.learn(&[row("own")], 4), "epoch 3 is committed");
     }
 }

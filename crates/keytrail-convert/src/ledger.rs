@@ -1,14 +1,16 @@
 //! The ledger: rows of `log_files` and `rejects`, what of them the lake holds already, and the check that they add up.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, RecordBatch};
-use keytrail_events::LogFileKind;
-use keytrail_lake::{Lake, LakeError};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use keytrail_lake::{DataFile, Lake, LakeError};
+use rustc_hash::FxHashSet;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::accounting::FileAccount;
 use crate::error::ConvertError;
@@ -19,28 +21,175 @@ use crate::spec::{EVENTS, LOG_FILES, REJECTS, log_files_schema, rejects_schema};
 /// The most bytes of one reject that the lake keeps; the source object has the rest.
 pub(crate) const MAX_RAW_BYTES: usize = 1 << 20;
 
-/// What the lake knows of log files: the version of each, by path.
+/// A version of a log file, as a hash of its path and version.
+pub(crate) type EntryId = u128;
+
+/// The id of a version of a log file.
+pub(crate) fn entry_id(path: &str, version: &str) -> EntryId {
+    xxh3_128_with_seed(version.as_bytes(), xxh3_64(path.as_bytes()))
+}
+
+/// Something that is told of one version of a log file.
+pub(crate) trait EntryKey {
+    /// Which.
+    fn key(&self) -> EntryId;
+}
+
+impl EntryKey for (Arc<LogFile>, FileAccount) {
+    fn key(&self) -> EntryId {
+        self.0.entry_id()
+    }
+}
+
+impl EntryKey for RejectRow {
+    fn key(&self) -> EntryId {
+        entry_id(&self.file, &self.version)
+    }
+}
+
+/// Marks the rows of `log_files` or `rejects` that are of one of these versions of log files.
+pub(crate) fn is_entry_of(batch: &RecordBatch, ids: &[EntryId]) -> BooleanArray {
+    let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let (Some(paths), Some(versions)) = (texts("log_file_path"), texts("log_file_version")) else {
+        return BooleanArray::from(vec![false; batch.num_rows()]);
+    };
+    let is_of = |(path, version): (Option<&str>, Option<&str>)| Some(ids.contains(&entry_id(path?, version?)));
+    paths.iter().zip(versions.iter()).map(is_of).collect()
+}
+
+/// The paths of log files with rejects, as the ledger has them.
+pub(crate) async fn paths_with_rejects(lake: &Lake) -> Result<Vec<String>, ConvertError> {
+    let table = lake.table(LOG_FILES);
+    let mut found = Vec::new();
+    read_columns(table, table.snapshot().await?.files(), &["log_file_path", "rejected_count"], |batch| {
+        let (paths, counts) = (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+        let rejected = paths.iter().flatten().zip(counts.iter().flatten()).filter(|(_, count)| *count > 0);
+        found.extend(rejected.map(|(path, _)| path.to_owned()));
+    })
+    .await?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// What the lake knows of log files. It keeps hashes: ten million log files take 300 MB.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    versions: HashMap<String, HashSet<String>>,
+    entries: FxHashSet<EntryId>,
+    paths: FxHashSet<u64>,
 }
 
 impl Ledger {
-    /// Reads the ledger of a lake.
-    pub(crate) async fn load(lake: &Lake) -> Result<Self, ConvertError> {
+    /// Reads the ledger of a lake, and begins to follow it.
+    pub(crate) async fn load(lake: &Lake) -> Result<(Self, EntryTracker), ConvertError> {
         let mut ledger = Self::default();
-        for batch in read_columns(lake.table(LOG_FILES), &["log_file_path", "log_file_version"], |_| true).await? {
-            let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
-            for (path, version) in paths.iter().flatten().zip(versions.iter().flatten()) {
-                ledger.versions.entry(path.to_owned()).or_default().insert(version.to_owned());
-            }
-        }
-        Ok(ledger)
+        let tracker = EntryTracker::begin(lake, LOG_FILES, |path, version| {
+            ledger.entries.insert(entry_id(path, version));
+            ledger.paths.insert(xxh3_64(path.as_bytes()));
+        });
+        let tracker = tracker.await?;
+        Ok((ledger, tracker))
     }
 
     /// Whether this very object was read before.
     pub(crate) fn holds(&self, file: &LogFile) -> bool {
-        self.versions.get(&file.path).is_some_and(|versions| versions.contains(&file.version))
+        self.entries.contains(&file.entry_id())
+    }
+
+    /// Whether an object was read from this path, of this version or another.
+    pub(crate) fn holds_path(&self, file: &LogFile) -> bool {
+        self.paths.contains(&xxh3_64(file.path.as_bytes()))
+    }
+}
+
+/// The counts of a log file's ledger entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LedgerCounts {
+    pub(crate) records: u64,
+    pub(crate) rows: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) rejected: u64,
+}
+
+impl fmt::Display for LedgerCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, rows, duplicates, rejected } = self;
+        write!(f, "{records} records = {rows} rows + {duplicates} duplicates + {rejected} rejected")
+    }
+}
+
+/// The ledger's counts of these versions of log files; what it does not hold is not in the answer.
+pub(crate) async fn ledger_counts(
+    lake: &Lake,
+    wanted: &FxHashSet<EntryId>,
+) -> Result<HashMap<EntryId, LedgerCounts>, ConvertError> {
+    const COLUMNS: [&str; 6] =
+        ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
+    let table = lake.table(LOG_FILES);
+    let mut found = HashMap::new();
+    read_columns(table, table.snapshot().await?.files(), &COLUMNS, |batch| {
+        let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let count = |column: usize, row| batch.column(column).as_primitive::<Int64Type>().value(row).cast_unsigned();
+        for row in 0..batch.num_rows() {
+            let id = entry_id(paths.value(row), versions.value(row));
+            if wanted.contains(&id) {
+                let [records, rows, duplicates, rejected] = [2, 3, 4, 5].map(|column| count(column, row));
+                found.insert(id, LedgerCounts { records, rows, duplicates, rejected });
+            }
+        }
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Follows a table with entries of log files: which version was looked at, and what came since.
+#[derive(Debug)]
+pub(crate) struct EntryTracker {
+    pub(crate) table: &'static str,
+    /// The version that was looked at.
+    pub(crate) version: u64,
+    data_files: HashSet<String>,
+    /// Entries that came since the first look, of this run and of others: what a later commit must not enter again.
+    since: FxHashSet<EntryId>,
+}
+
+impl EntryTracker {
+    /// Tells all entries there are.
+    async fn begin(lake: &Lake, table: &'static str, tell: impl FnMut(&str, &str)) -> Result<Self, ConvertError> {
+        let mut tracker = Self { table, version: 0, data_files: HashSet::new(), since: FxHashSet::default() };
+        tracker.read(lake, tell).await?;
+        Ok(tracker)
+    }
+
+    /// Looks at what came since the last look.
+    pub(crate) async fn follow(&mut self, lake: &Lake) -> Result<(), ConvertError> {
+        let mut since = std::mem::take(&mut self.since);
+        self.read(lake, |path, version| {
+            since.insert(entry_id(path, version));
+        })
+        .await?;
+        self.since = since;
+        Ok(())
+    }
+
+    /// Whether an entry came since the first look.
+    pub(crate) fn has_entered(&self, id: EntryId) -> bool {
+        self.since.contains(&id)
+    }
+
+    async fn read(&mut self, lake: &Lake, mut tell: impl FnMut(&str, &str)) -> Result<(), ConvertError> {
+        let table = lake.table(self.table);
+        let snapshot = table.snapshot().await?;
+        let is_new = |file: &&Arc<DataFile>| !self.data_files.contains(&file.path);
+        let files: Vec<_> = snapshot.files().iter().filter(is_new).cloned().collect();
+        read_columns(table, &files, &["log_file_path", "log_file_version"], |batch| {
+            let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            paths.iter().flatten().zip(versions.iter().flatten()).for_each(|(path, version)| tell(path, version));
+        })
+        .await?;
+        self.data_files.extend(files.iter().map(|file| file.path.clone()));
+        self.version = snapshot.version();
+        Ok(())
     }
 }
 
@@ -77,13 +226,14 @@ pub(crate) fn log_files_batch(files: &[(Arc<LogFile>, FileAccount)], stamp: &Run
         count(&|_, account| account.outcome.record_count),
         count(&|_, account| account.row_count),
         count(&|_, account| account.duplicate_count),
+        count(&|_, account| account.conflict_count),
         count(&|_, account| account.outcome.rejected_count),
         count(&|_, account| account.ignored_count()),
         count(&|_, account| account.kms_read_count),
         count(&|_, account| account.kms_write_count),
         time(&|_, account| account.first_event_time),
         time(&|_, account| account.last_event_time),
-        text(&|row| Some(files[row].1.outcome.notes.join("; ")).filter(|notes| !notes.is_empty())),
+        text(&|row| notes_of(&files[row].0, &files[row].1)),
         text(&|_| Some(stamp.run_id.clone())),
         time(&|_, _| Some(stamp.time)),
         text(&|_| Some(env!("CARGO_PKG_VERSION").to_owned())),
@@ -91,11 +241,17 @@ pub(crate) fn log_files_batch(files: &[(Arc<LogFile>, FileAccount)], stamp: &Run
     RecordBatch::try_new(log_files_schema(), columns).expect("columns follow the schema")
 }
 
+/// The oddities of a log file, those of its delivery first; none = null.
+fn notes_of(file: &LogFile, account: &FileAccount) -> Option<String> {
+    let notes: Vec<&str> = file.note().into_iter().chain(account.outcome.notes.iter().map(String::as_str)).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
 /// `rejected` where nothing of the file was taken, `partial` where some of it was not, else `committed`.
 fn status_of(account: &FileAccount) -> &'static str {
     match account.outcome.rejected_count {
         0 => "committed",
-        _ if account.outcome.kind == LogFileKind::Unknown => "rejected",
+        rejected if rejected == account.outcome.record_count => "rejected",
         _ => "partial",
     }
 }
@@ -149,17 +305,19 @@ fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
 }
 
 /// Rejects that the lake holds already for files without a ledger entry: a run that ended in between wrote them.
-pub(crate) async fn committed_rejects(lake: &Lake, ledger: &Ledger) -> Result<HashSet<(String, String)>, ConvertError> {
+pub(crate) async fn committed_rejects(
+    lake: &Lake,
+    ledger: &Ledger,
+) -> Result<(HashSet<EntryId>, EntryTracker), ConvertError> {
     let mut found = HashSet::new();
-    for batch in read_columns(lake.table(REJECTS), &["log_file_path", "log_file_version"], |_| true).await? {
-        let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
-        for (path, version) in paths.iter().flatten().zip(versions.iter().flatten()) {
-            if !ledger.versions.get(path).is_some_and(|known| known.contains(version)) {
-                found.insert((path.to_owned(), version.to_owned()));
-            }
+    let tracker = EntryTracker::begin(lake, REJECTS, |path, version| {
+        let id = entry_id(path, version);
+        if !ledger.entries.contains(&id) {
+            found.insert(id);
         }
-    }
-    Ok(found)
+    });
+    let tracker = tracker.await?;
+    Ok((found, tracker))
 }
 
 /// Checks that the lake's tables add up: in every ledger row `records = rows + duplicates + rejected`, and in total as many rows and
@@ -168,28 +326,34 @@ pub(crate) async fn committed_rejects(lake: &Lake, ledger: &Ledger) -> Result<Ha
 /// # Errors
 /// A table cannot be read.
 pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> {
-    let columns = ["log_file_path", "record_count", "row_count", "duplicate_count", "rejected_count"];
+    let columns =
+        ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
     let mut findings = Vec::new();
-    let mut totals: BTreeMap<&str, i64> = BTreeMap::new();
-    for batch in read_columns(lake.table(LOG_FILES), &columns, |_| true).await? {
-        let paths = batch.column(0).as_string::<i32>();
+    let table = lake.table(LOG_FILES);
+    let (mut rows_counted, mut rejects_counted) = (0, 0);
+    let mut entries = FxHashSet::default();
+    read_columns(table, table.snapshot().await?.files(), &columns, |batch| {
+        let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
         let counts: Vec<_> =
-            (1..columns.len()).map(|column| batch.column(column).as_primitive::<Int64Type>()).collect();
+            (2..columns.len()).map(|column| batch.column(column).as_primitive::<Int64Type>()).collect();
         for row in 0..batch.num_rows() {
             let [records, rows, duplicates, rejected] = [0, 1, 2, 3].map(|column: usize| counts[column].value(row));
+            if !entries.insert(entry_id(paths.value(row), versions.value(row))) {
+                findings.push(format!("{}: the ledger has two entries of one version", paths.value(row)));
+            }
             if records != rows + duplicates + rejected {
                 findings.push(format!(
                     "{}: {records} records are not {rows} rows + {duplicates} duplicates + {rejected} rejected",
                     paths.value(row)
                 ));
             }
-            *totals.entry(EVENTS).or_default() += rows;
-            *totals.entry(REJECTS).or_default() += rejected;
+            rows_counted += rows;
+            rejects_counted += rejected;
         }
-    }
-    for table in [EVENTS, REJECTS] {
+    })
+    .await?;
+    for (table, counted) in [(EVENTS, rows_counted), (REJECTS, rejects_counted)] {
         let held = i64::try_from(row_count(lake, table).await?).unwrap_or(i64::MAX);
-        let counted = totals.get(table).copied().unwrap_or(0);
         if held != counted {
             findings.push(format!("table {table} holds {held} rows, the ledger counts {counted}"));
         }

@@ -11,24 +11,34 @@
 #![warn(missing_docs)]
 
 mod accounting;
+mod against;
 mod buffers;
 mod committer;
 mod config;
 mod dedupe;
 mod error;
+mod held;
 mod ledger;
 mod pipeline;
 mod progress;
+mod queue;
 pub mod raw;
 mod reading;
+mod runs;
+mod shard;
 pub mod source;
 mod spec;
+mod survey;
+mod worker;
 
 pub use accounting::{ConvertSummary, check_accounting};
+pub use against::{AgainstReport, check_against};
 pub use config::ConvertOptions;
-pub use dedupe::{Deduplicator, Seen};
+pub use dedupe::{Deduplicator, Hour, Place, RecordIdentity, Seen};
 pub use error::ConvertError;
 pub use pipeline::convert;
 pub use progress::{ConvertProgress, NoProgress, StopSignal};
+pub use shard::{InvalidShard, Shard};
 pub use source::{LogFile, Source};
-pub use spec::{EVENTS, FORMAT_VERSION, LOG_FILES, REJECTS, lake_spec};
+pub use spec::{EVENTS, FORMAT_VERSION, LOG_FILES, REJECTS, RUNS, lake_spec};
+pub use survey::{KindCount, RequestEstimate, Survey, survey};

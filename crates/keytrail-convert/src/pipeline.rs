@@ -8,43 +8,36 @@
 //! An epoch is what one commit holds. Workers leave it when they take a file of a later one; the last to leave writes what is buffered,
 //! while others go on: no worker waits at a commit.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, RecordBatch};
-use bytes::Bytes;
-use futures::StreamExt;
+use arrow_array::RecordBatch;
+use keytrail_events::EventPartition;
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, sort_columns};
-use keytrail_events::{
-    EventBatchBuilder, EventPartition, EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject,
-    event_id, kms,
-};
-use keytrail_lake::{DataFile, Lake, PartitionValues, Table};
-use tokio::runtime::Handle;
+use keytrail_lake::{Lake, Location, PartitionValues, Table};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::accounting::{ConvertSummary, FileAccount};
 use crate::buffers::{Buffer, Buffers, sorted_chunks};
-use crate::committer::{Committer, CompleteEpoch, Message};
+use crate::committer::{Attempt, Committer, CompleteEpoch, Followed, Halt, Message};
 use crate::config::ConvertOptions;
-use crate::dedupe::{Deduplicator, Seen};
+use crate::dedupe::Deduplicator;
 use crate::error::ConvertError;
-use crate::ledger::{Ledger, MAX_RAW_BYTES, RejectRow, RunStamp, committed_rejects};
+use crate::held::LakeRows;
+use crate::ledger::{EntryId, Ledger, RejectRow, RunStamp, committed_rejects, paths_with_rejects};
 use crate::progress::{ConvertProgress, StopSignal};
-use crate::reading::{live_files, read_columns};
-use crate::source::{DeliveryRange, LogFile, list};
+use crate::queue::FileQueue;
+use crate::runs::{RunStatus, append_run};
+use crate::source::{DeliveryRange, LogFile, Source, list};
 use crate::spec::EVENTS;
+use crate::worker::Worker;
 
 /// The most log files between two commits; their ledger rows wait in memory.
 const MAX_EPOCH_FILES: usize = 20_000;
-/// A worker hands its rows over when they take this much.
-const WORKER_BYTES: usize = 8 << 20;
-/// Objects that are fetched ahead of the workers.
-const FETCH_AHEAD: usize = 16;
+/// What a known row takes in the deduplicator, free places of its tables included.
+const BYTES_PER_SEEN_ROW: usize = 56;
 
 /// Converts every log file of the sources that the lake does not hold yet.
 ///
@@ -57,30 +50,122 @@ pub async fn convert(
     progress: Arc<dyn ConvertProgress>,
     stop: Arc<StopSignal>,
 ) -> Result<ConvertSummary, ConvertError> {
-    let ledger = Ledger::load(lake).await?;
-    let range = DeliveryRange { since: options.since, until: options.until };
-    let listed = list(&options.sources, &range, &options.storage).await?;
-    let (known, files): (Vec<_>, Vec<_>) = listed.into_iter().partition(|file| ledger.holds(file));
-    progress.planned(files.len() as u64, files.iter().map(|file| file.size_bytes).sum());
-    let summary = ConvertSummary { known_log_files: known.len() as u64, ..ConvertSummary::default() };
-    if files.is_empty() {
-        return Ok(summary);
-    }
+    let mut summary = ConvertSummary::default();
+    let listed = match options.is_retry {
+        true => list_rejected(lake, options, &mut summary).await?,
+        false => list_wanted(options).await?,
+    };
     let stamp = RunStamp { run_id: options.run_id.clone(), time: options.started.timestamp_micros() };
+    let is_retry = options.is_retry;
+    let mut committer = Committer { lake, stamp, progress, summary, is_retry, sequence: 0 };
+    let outcome = convert_all(options, &listed, &mut committer, &stop).await;
+    let summary = committer.summary;
+    let status = match outcome {
+        Ok(()) if stop.is_ending() => RunStatus::Stopped,
+        Ok(()) => RunStatus::Complete,
+        Err(_) => RunStatus::Failed,
+    };
+    let entered = append_run(lake, options, &summary, status).await;
+    outcome?;
+    entered?;
+    if status == RunStatus::Stopped { Err(ConvertError::Stopped(Box::new(summary))) } else { Ok(summary) }
+}
+
+/// The log files of the sources that are asked for.
+pub(crate) async fn list_wanted(options: &ConvertOptions) -> Result<Vec<LogFile>, ConvertError> {
+    let range = DeliveryRange { since: options.since, until: options.until };
+    let mut listed = list(&options.sources, &range, &options.storage).await?;
+    listed.retain(|file| options.shard.is_none_or(|shard| shard.holds(file)));
+    Ok(listed)
+}
+
+/// The log files with rejects in the ledger, as far as they are still there; those that are not are counted as unread.
+async fn list_rejected(
+    lake: &Lake,
+    options: &ConvertOptions,
+    summary: &mut ConvertSummary,
+) -> Result<Vec<LogFile>, ConvertError> {
+    let mut found = Vec::new();
+    for path in paths_with_rejects(lake).await? {
+        let place = Location::parse(&path).map_err(ConvertError::Lake);
+        let listed = match place {
+            Ok(place) => list(&[Source::Place(place)], &DeliveryRange::default(), &options.storage).await,
+            Err(error) => Err(error),
+        };
+        match listed {
+            Ok(files) if !files.is_empty() => found.extend(files),
+            Ok(_) => summary.unread_log_files.push((path, "it is not there any more".to_owned())),
+            Err(error) => summary.unread_log_files.push((path, error.to_string())),
+        }
+    }
+    Ok(found)
+}
+
+/// Attempts until none is overtaken: each that is finds the other writer's work done, so there is an end.
+async fn convert_all(
+    options: &ConvertOptions,
+    listed: &[LogFile],
+    committer: &mut Committer<'_>,
+    stop: &Arc<StopSignal>,
+) -> Result<(), ConvertError> {
+    while attempt(options, listed, committer, stop).await? == Attempted::Overtaken {}
+    Ok(())
+}
+
+/// How an attempt ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Attempted {
+    /// All files are committed, or a stop was asked for.
+    Done,
+    /// Another writer has committed some of the same rows.
+    Overtaken,
+}
+
+/// Converts what the ledger does not hold now.
+async fn attempt(
+    options: &ConvertOptions,
+    listed: &[LogFile],
+    committer: &mut Committer<'_>,
+    stop: &Arc<StopSignal>,
+) -> Result<Attempted, ConvertError> {
+    let lake = committer.lake;
+    let (ledger, log_files) = Ledger::load(lake).await?;
+    let is_wanted = |file: &&LogFile| options.is_retry || !ledger.holds(file);
+    let mut files: Vec<LogFile> = listed.iter().filter(is_wanted).cloned().collect();
+    if committer.sequence == 0 {
+        committer.summary.known_log_files = (listed.len() - files.len()) as u64;
+    }
+    committer.progress.planned(files.len() as u64, files.iter().map(|file| file.size_bytes).sum());
+    if files.is_empty() || stop.is_ending() {
+        return Ok(Attempted::Done);
+    }
+    let is_changed = |file: &&mut LogFile| ledger.holds_path(file) && !ledger.holds(file);
+    files.iter_mut().filter(is_changed).for_each(LogFile::mark_read_before);
+    let (held_rejects, rejects) = committed_rejects(lake, &ledger).await?;
+    drop(ledger);
+    let snapshot = lake.table(EVENTS).snapshot().await?;
+    let held = Arc::new(LakeRows::new(lake.table(EVENTS).clone(), snapshot.files()));
+    let followed = Followed {
+        events_version: snapshot.version(),
+        data_files: snapshot.files().iter().map(|file| file.path.clone()).collect(),
+        log_files,
+        rejects,
+    };
+    let seen = Arc::new(Deduplicator::over(Box::new(Arc::clone(&held))));
     let (sender, mut receiver) = mpsc::channel(options.workers * 2);
-    let shared = Shared::new(lake, options, files, &ledger, sender, Arc::clone(&progress), stop).await?;
-    let mut committer = Committer { lake, stamp, progress, summary };
-    run(shared, options.workers.max(1), &mut committer, &mut receiver).await
+    let shared = Shared::new(committer, options, files, sender, Arc::clone(&seen), held_rejects, Arc::clone(stop));
+    let mut attempt = Attempt { followed, seen, held, max_seen_rows: options.seen_bytes / BYTES_PER_SEEN_ROW };
+    run(shared, options.workers.max(1), committer, &mut attempt, &mut receiver).await
 }
 
 async fn run(
     shared: Shared,
     workers: usize,
     committer: &mut Committer<'_>,
+    attempt: &mut Attempt,
     receiver: &mut mpsc::Receiver<Message>,
-) -> Result<ConvertSummary, ConvertError> {
+) -> Result<Attempted, ConvertError> {
     let shared = Arc::new(shared);
-    let stop = Arc::clone(&shared.stop);
     let mut tasks = JoinSet::new();
     for _ in 0..workers {
         let shared = Arc::clone(&shared);
@@ -92,24 +177,34 @@ async fn run(
             result
         });
     }
+    // The messages end when the last worker has gone, and with it what they share.
+    let workers = Arc::downgrade(&shared);
     drop(shared);
-    let committed = committer.run(receiver).await;
+    let committed = committer.run(attempt, receiver).await;
     // Without a receiver no worker can go on; with a failed commit none should.
     receiver.close();
+    if let (Err(_), Some(shared)) = (&committed, workers.upgrade()) {
+        shared.fail();
+    }
     while let Some(worker) = tasks.join_next().await {
         let worked = worker.map_err(|error| ConvertError::Internal(error.to_string()))?;
         if committed.is_ok() {
             worked?;
         }
     }
-    committed?;
-    let summary = std::mem::take(&mut committer.summary);
-    if stop.is_stopped() { Err(ConvertError::Stopped(Box::new(summary))) } else { Ok(summary) }
+    match committed {
+        Ok(()) => Ok(Attempted::Done),
+        Err(Halt::Overtaken) => Ok(Attempted::Overtaken),
+        Err(Halt::Failed(error)) => Err(error),
+    }
 }
 
 /// What all workers share.
-struct Shared {
-    files: FileQueue,
+pub(crate) struct Shared {
+    pub(crate) files: FileQueue,
+    pub(crate) seen: Arc<Deduplicator>,
+    pub(crate) progress: Arc<dyn ConvertProgress>,
+    pub(crate) max_file_bytes: usize,
     /// The epoch of each file.
     epoch_of: Vec<u32>,
     epochs: Vec<Mutex<Epoch>>,
@@ -117,11 +212,10 @@ struct Shared {
     writes_changed: Condvar,
     buffered: AtomicUsize,
     buffer_bytes: usize,
-    seen: Deduplicator,
-    committed: CommittedRows,
+    /// Rejects of log files that an interrupted run has written, but not the log files' ledger entries.
+    held_rejects: HashSet<EntryId>,
     table: Table,
     sender: mpsc::Sender<Message>,
-    progress: Arc<dyn ConvertProgress>,
     stop: Arc<StopSignal>,
     has_failed: AtomicBool,
 }
@@ -133,7 +227,7 @@ struct Writes {
     decoding: usize,
 }
 
-struct WriteTask {
+pub(crate) struct WriteTask {
     epoch: u32,
     partition: EventPartition,
     buffer: Buffer,
@@ -166,35 +260,57 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    async fn new(
-        lake: &Lake,
+    fn new(
+        committer: &Committer<'_>,
         options: &ConvertOptions,
         files: Vec<LogFile>,
-        ledger: &Ledger,
         sender: mpsc::Sender<Message>,
-        progress: Arc<dyn ConvertProgress>,
+        seen: Arc<Deduplicator>,
+        held_rejects: HashSet<EntryId>,
         stop: Arc<StopSignal>,
-    ) -> Result<Self, ConvertError> {
+    ) -> Self {
         let workers = options.workers.max(1);
         let epoch_of = plan_epochs(&files, options.epoch_bytes);
         let epoch_count = epoch_of.last().map_or(0, |last| *last as usize + 1);
         let epochs = (0..epoch_count).map(|_| Mutex::new(Epoch { inside: workers, ..Epoch::default() })).collect();
-        Ok(Self {
+        Self {
             files: FileQueue::new(files),
+            seen,
+            progress: Arc::clone(&committer.progress),
+            max_file_bytes: options.max_file_bytes,
             epoch_of,
             epochs,
             writes: Mutex::new(Writes { decoding: workers, ..Writes::default() }),
             writes_changed: Condvar::new(),
             buffered: AtomicUsize::new(0),
             buffer_bytes: options.buffer_bytes,
-            seen: Deduplicator::default(),
-            committed: CommittedRows::new(lake, ledger).await?,
-            table: lake.table(EVENTS).clone(),
+            held_rejects,
+            table: committer.lake.table(EVENTS).clone(),
             sender,
-            progress,
             stop,
             has_failed: AtomicBool::new(false),
-        })
+        }
+    }
+
+    /// The epoch of the log file of a number.
+    pub(crate) fn epoch_of(&self, number: usize) -> u32 {
+        self.epoch_of[number]
+    }
+
+    pub(crate) fn epoch_count(&self) -> u32 {
+        u32::try_from(self.epochs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the lake has the rejects of this log file already.
+    pub(crate) fn holds_rejects(&self, id: EntryId) -> bool {
+        self.held_rejects.contains(&id)
+    }
+
+    /// Enters what became of a log file.
+    pub(crate) fn account(&self, epoch: u32, file: Arc<LogFile>, account: FileAccount, rejects: Vec<RejectRow>) {
+        let mut epoch = lock(&self.epochs[epoch as usize]);
+        epoch.accounts.push((file, account));
+        epoch.rejects.extend(rejects);
     }
 
     fn fail(&self) {
@@ -202,8 +318,8 @@ impl Shared {
         self.writes_changed.notify_all();
     }
 
-    fn is_ending(&self) -> bool {
-        self.stop.is_stopped() || self.has_failed.load(Ordering::Relaxed)
+    pub(crate) fn is_ending(&self) -> bool {
+        self.stop.is_ending() || self.has_failed.load(Ordering::Relaxed)
     }
 
     fn add_write(&self, task: WriteTask) {
@@ -211,12 +327,12 @@ impl Shared {
         self.writes_changed.notify_one();
     }
 
-    fn take_write(&self) -> Option<WriteTask> {
+    pub(crate) fn take_write(&self) -> Option<WriteTask> {
         lock(&self.writes).tasks.pop_front()
     }
 
     /// The next write task, waiting for workers that may still add one; `None` when none can come.
-    fn await_write(&self) -> Option<WriteTask> {
+    pub(crate) fn await_write(&self) -> Option<WriteTask> {
         let mut writes = lock(&self.writes);
         loop {
             if self.has_failed.load(Ordering::Relaxed) {
@@ -232,13 +348,13 @@ impl Shared {
         }
     }
 
-    fn stop_decoding(&self) {
+    pub(crate) fn stop_decoding(&self) {
         lock(&self.writes).decoding -= 1;
         self.writes_changed.notify_all();
     }
 
     /// Adds rows to an epoch; when too much is buffered, its largest partition becomes a write task.
-    fn buffer(&self, number: u32, partition: &EventPartition, batch: RecordBatch) {
+    pub(crate) fn buffer(&self, number: u32, partition: &EventPartition, batch: RecordBatch) {
         let mut epoch = lock(&self.epochs[number as usize]);
         let bytes = epoch.buffers.push(partition, batch);
         let is_full = self.buffered.fetch_add(bytes, Ordering::Relaxed) + bytes > self.buffer_bytes;
@@ -250,7 +366,7 @@ impl Shared {
     }
 
     /// A worker adds nothing more to an epoch; the last one has all that is buffered written.
-    fn leave(&self, number: u32) -> Result<(), ConvertError> {
+    pub(crate) fn leave(&self, number: u32) -> Result<(), ConvertError> {
         let mut epoch = lock(&self.epochs[number as usize]);
         epoch.inside -= 1;
         if epoch.inside > 0 {
@@ -264,7 +380,7 @@ impl Shared {
         self.send_complete(complete)
     }
 
-    fn write(&self, task: WriteTask) -> Result<(), ConvertError> {
+    pub(crate) fn write(&self, task: WriteTask) -> Result<(), ConvertError> {
         let WriteTask { epoch: number, partition, buffer } = task;
         let encoded = self.encode(&partition, &buffer.batches)?;
         let bytes = buffer.bytes;
@@ -311,6 +427,11 @@ fn partition_values(partition: &EventPartition) -> PartitionValues {
     ])
 }
 
+/// How many commits a conversion of these files makes.
+pub(crate) fn epoch_count(files: &[LogFile], epoch_bytes: u64) -> u32 {
+    plan_epochs(files, epoch_bytes).last().map_or(0, |last| last + 1)
+}
+
 /// The epoch of each file: a new one begins when the bytes or files since the last commit reach their limit.
 fn plan_epochs(files: &[LogFile], epoch_bytes: u64) -> Vec<u32> {
     let (mut epoch, mut bytes, mut count) = (0, 0, 0);
@@ -325,292 +446,4 @@ fn plan_epochs(files: &[LogFile], epoch_bytes: u64) -> Vec<u32> {
             epoch
         })
         .collect()
-}
-
-/// A log file's bytes, or why they could not be read.
-type Fetched = (usize, Arc<LogFile>, Result<Bytes, String>);
-
-/// Hands log files to workers in order.
-enum FileQueue {
-    /// Workers read the files themselves.
-    Near { files: Vec<Arc<LogFile>>, next: AtomicUsize },
-    /// A task fetches ahead.
-    Far { fetched: Mutex<mpsc::Receiver<Fetched>>, _fetching: JoinSet<()> },
-}
-
-impl FileQueue {
-    fn new(files: Vec<LogFile>) -> Self {
-        let files: Vec<_> = files.into_iter().map(Arc::new).collect();
-        if files.iter().all(|file| file.is_near()) {
-            return Self::Near { files, next: AtomicUsize::new(0) };
-        }
-        let (sender, receiver) = mpsc::channel(FETCH_AHEAD);
-        let mut fetching = JoinSet::new();
-        fetching.spawn(async move {
-            let fetches = files.into_iter().enumerate().map(|(index, file)| async move {
-                let bytes = file.fetch().await;
-                (index, file, bytes)
-            });
-            let mut fetched = futures::stream::iter(fetches).buffered(FETCH_AHEAD);
-            while let Some(file) = fetched.next().await {
-                if sender.send(file).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Self::Far { fetched: Mutex::new(receiver), _fetching: fetching }
-    }
-
-    fn next(&self) -> Option<Fetched> {
-        match self {
-            Self::Far { fetched, .. } => lock(fetched).blocking_recv(),
-            Self::Near { files, next } => {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let file = files.get(index)?;
-                Some((index, Arc::clone(file), file.read_now()))
-            }
-        }
-    }
-}
-
-/// The rows that the lake held before this run, told to the deduplicator partition by partition as records touch them.
-struct CommittedRows {
-    table: Table,
-    files: Vec<Arc<DataFile>>,
-    rejects: HashSet<(String, String)>,
-    told: Mutex<HashMap<EventPartition, Arc<Mutex<bool>>>>,
-    runtime: Handle,
-}
-
-impl CommittedRows {
-    async fn new(lake: &Lake, ledger: &Ledger) -> Result<Self, ConvertError> {
-        let table = lake.table(EVENTS).clone();
-        let files = live_files(&table).await?;
-        let rejects = committed_rejects(lake, ledger).await?;
-        Ok(Self { table, files, rejects, told: Mutex::default(), runtime: Handle::current() })
-    }
-
-    fn tell(&self, partition: &EventPartition, seen: &Deduplicator) -> Result<(), ConvertError> {
-        if self.files.is_empty() {
-            return Ok(());
-        }
-        let told = Arc::clone(lock(&self.told).entry(partition.clone()).or_default());
-        let mut is_told = lock(&told);
-        if !*is_told {
-            self.read(partition, seen)?;
-            *is_told = true;
-        }
-        Ok(())
-    }
-
-    fn read(&self, partition: &EventPartition, seen: &Deduplicator) -> Result<(), ConvertError> {
-        const COLUMNS: [&str; 4] = ["recipient_account_id", "event_id", "log_file_path", "record_index"];
-        let values = partition_values(partition);
-        let batches = self.runtime.block_on(read_columns(&self.table, &COLUMNS, |file| file.partition == values))?;
-        for batch in batches {
-            let [accounts, ids, paths] = [0, 1, 2].map(|column| batch.column(column).as_string::<i32>());
-            let indices = batch.column(3).as_primitive::<Int64Type>();
-            for row in 0..batch.num_rows() {
-                let account = accounts.is_valid(row).then(|| accounts.value(row));
-                seen.note_committed(account, ids.value(row), paths.value(row), indices.value(row).cast_unsigned());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One thread's part.
-struct Worker<'s> {
-    shared: &'s Shared,
-    decoder: FileDecoder,
-    builders: BTreeMap<EventPartition, EventBatchBuilder>,
-    /// Partitions whose committed rows the deduplicator knows.
-    told: HashSet<EventPartition>,
-    epoch: u32,
-}
-
-impl<'s> Worker<'s> {
-    fn new(shared: &'s Shared) -> Self {
-        Self { shared, decoder: FileDecoder::new(), builders: BTreeMap::new(), told: HashSet::new(), epoch: 0 }
-    }
-
-    fn run(mut self) -> Result<(), ConvertError> {
-        while !self.shared.is_ending() {
-            if let Some(task) = self.shared.take_write() {
-                self.shared.write(task)?;
-                continue;
-            }
-            let Some((index, file, bytes)) = self.shared.files.next() else { break };
-            self.enter(self.shared.epoch_of[index])?;
-            self.decode(&file, &bytes)?;
-        }
-        self.enter(u32::try_from(self.shared.epochs.len()).unwrap_or(u32::MAX))?;
-        self.shared.stop_decoding();
-        while let Some(task) = self.shared.await_write() {
-            self.shared.write(task)?;
-        }
-        Ok(())
-    }
-
-    /// Leaves every epoch before `epoch`.
-    fn enter(&mut self, epoch: u32) -> Result<(), ConvertError> {
-        if epoch > self.epoch {
-            self.hand_over();
-        }
-        while self.epoch < epoch {
-            self.shared.leave(self.epoch)?;
-            self.epoch += 1;
-        }
-        Ok(())
-    }
-
-    fn hand_over(&mut self) {
-        for (partition, builder) in &mut self.builders {
-            if builder.row_count() > 0 {
-                self.shared.buffer(self.epoch, partition, builder.finish());
-            }
-        }
-        self.builders.clear();
-    }
-
-    fn decode(&mut self, file: &Arc<LogFile>, bytes: &Result<Bytes, String>) -> Result<(), ConvertError> {
-        let mut sink = FileSink::new(self.shared, file, &mut self.builders, &mut self.told);
-        let outcome = match bytes {
-            Ok(bytes) => self.decoder.decode(bytes, &mut sink),
-            Err(reason) => sink.unreadable(reason),
-        };
-        let (account, rejects) = sink.finish(outcome)?;
-        self.shared.progress.log_file_read(file.size_bytes, account.outcome.record_count);
-        let mut epoch = lock(&self.shared.epochs[self.epoch as usize]);
-        epoch.accounts.push((Arc::clone(file), account));
-        epoch.rejects.extend(rejects);
-        drop(epoch);
-        if self.builders.values().map(EventBatchBuilder::size_bytes).sum::<usize>() > WORKER_BYTES {
-            self.hand_over();
-        }
-        Ok(())
-    }
-}
-
-/// Takes one file's records: deduplicates, builds rows, counts.
-struct FileSink<'w> {
-    shared: &'w Shared,
-    file: &'w LogFile,
-    builders: &'w mut BTreeMap<EventPartition, EventBatchBuilder>,
-    told: &'w mut HashSet<EventPartition>,
-    names: (Arc<str>, Arc<str>),
-    account: FileAccount,
-    rejects: Vec<RejectRow>,
-    are_rejects_committed: bool,
-    failure: Option<ConvertError>,
-}
-
-impl<'w> FileSink<'w> {
-    fn new(
-        shared: &'w Shared,
-        file: &'w LogFile,
-        builders: &'w mut BTreeMap<EventPartition, EventBatchBuilder>,
-        told: &'w mut HashSet<EventPartition>,
-    ) -> Self {
-        let are_rejects_committed = shared.committed.rejects.contains(&(file.path.clone(), file.version.clone()));
-        let names = (Arc::from(file.path.as_str()), Arc::from(file.version.as_str()));
-        let account = FileAccount {
-            outcome: FileOutcome::unreadable(0),
-            row_count: 0,
-            duplicate_count: 0,
-            kms_read_count: 0,
-            kms_write_count: 0,
-            first_event_time: None,
-            last_event_time: None,
-            unread_reason: None,
-        };
-        Self { shared, file, builders, told, names, account, rejects: Vec::new(), are_rejects_committed, failure: None }
-    }
-
-    /// The file's bytes could not be had at all: this run counts it as rejected, the ledger leaves it out, so that the next run
-    /// reads it again. Expired credentials must not turn into files that count as read.
-    fn unreadable(&mut self, reason: &str) -> FileOutcome {
-        self.account.unread_reason = Some(reason.to_owned());
-        FileOutcome::unreadable(1)
-    }
-
-    fn finish(mut self, outcome: FileOutcome) -> Result<(FileAccount, Vec<RejectRow>), ConvertError> {
-        if let Some(failure) = self.failure {
-            return Err(failure);
-        }
-        self.account.outcome = outcome;
-        debug_assert!(self.account.is_balanced(), "{:?}", self.account);
-        Ok((self.account, self.rejects))
-    }
-
-    fn count(&mut self, record: &EventRecord<'_>, is_kms: bool) {
-        if is_kms {
-            match is_kms_read(record) {
-                true => self.account.kms_read_count += 1,
-                false => self.account.kms_write_count += 1,
-            }
-        }
-        if let Some(time) = record.event_time() {
-            let account = &mut self.account;
-            account.first_event_time = Some(account.first_event_time.map_or(time, |first| first.min(time)));
-            account.last_event_time = Some(account.last_event_time.map_or(time, |last| last.max(time)));
-        }
-    }
-
-    fn take(&mut self, index: u64, record: &EventRecord<'_>) -> Result<(), ConvertError> {
-        let partition = EventPartition::of(record);
-        self.count(record, partition.event_group == "kms");
-        if !self.told.contains(&partition) {
-            self.shared.committed.tell(&partition, &self.shared.seen)?;
-            self.told.insert(partition.clone());
-        }
-        match self.shared.seen.note(
-            record.text_of(Field::RecipientAccountId),
-            &event_id(record),
-            &self.file.path,
-            index,
-        ) {
-            Seen::Duplicate => self.account.duplicate_count += 1,
-            Seen::Committed => self.account.row_count += 1,
-            Seen::New => {
-                let lineage = Lineage {
-                    log_file_path: &self.file.path,
-                    record_index: index,
-                    delivery_time: self.file.delivery_time,
-                };
-                self.builders.entry(partition).or_default().append(record, &lineage);
-                self.account.row_count += 1;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether a KMS event is one that a write-only trail would not hold: by its operation, as `readOnly` is not constant in real logs.
-fn is_kms_read(record: &EventRecord<'_>) -> bool {
-    let operation = kms::operation(record.text_of(Field::EventName).unwrap_or(""));
-    operation.is_none_or(|operation| operation.access == kms::Access::Read)
-}
-
-impl RecordSink for FileSink<'_> {
-    fn record(&mut self, index: u64, record: &EventRecord<'_>) {
-        if self.failure.is_none() {
-            self.failure = self.take(index, record).err();
-        }
-    }
-
-    fn reject(&mut self, reject: Reject<'_>) {
-        if self.are_rejects_committed {
-            return;
-        }
-        self.rejects.push(RejectRow {
-            file: Arc::clone(&self.names.0),
-            version: Arc::clone(&self.names.1),
-            record_index: reject.record_index,
-            byte_offset: reject.byte_offset,
-            reason: reject.reason,
-            raw: reject.raw[..reject.raw.len().min(MAX_RAW_BYTES)].to_vec(),
-            raw_length: reject.raw.len() as u64,
-        });
-    }
 }

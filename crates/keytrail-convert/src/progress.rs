@@ -22,18 +22,31 @@ impl ConvertProgress for NoProgress {
     fn committed(&self, _rows: u64) {}
 }
 
-/// Asks a conversion to end at its last commit.
+/// Asks a conversion to end before it is done.
 #[derive(Debug, Default)]
-pub struct StopSignal(AtomicBool);
+pub struct StopSignal {
+    is_stopped: AtomicBool,
+    is_finishing: AtomicBool,
+}
 
 impl StopSignal {
-    /// Asks to stop; asking twice changes nothing.
+    /// Asks to end at the last commit, within seconds; asking twice changes nothing.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody asked.
+    /// Asks to read no further log file, and to commit what was read.
+    pub fn finish(&self) {
+        self.is_finishing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked to stop.
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Whether no further log file is to be read.
+    pub fn is_ending(&self) -> bool {
+        self.is_stopped() || self.is_finishing.load(Ordering::Relaxed)
     }
 }

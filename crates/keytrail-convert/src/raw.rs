@@ -6,11 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use keytrail_events::schema::table_schema;
-use keytrail_events::{
-    EventBatchBuilder, EventPartition, EventRecord, Field, FileDecoder, Lineage, RecordSink, Reject, event_id,
-};
+use keytrail_events::{EventBatchBuilder, EventPartition, EventRecord, FileDecoder, Lineage, RecordSink, Reject};
 
-use crate::dedupe::{Deduplicator, Seen};
+use crate::dedupe::{Deduplicator, Hour, Place, RecordIdentity, Seen};
 use crate::source::LogFile;
 
 /// What reading raw files met; shared by all decoders of a query.
@@ -78,10 +76,15 @@ struct RawSink<'w> {
 
 impl RecordSink for RawSink<'_> {
     fn record(&mut self, index: u64, record: &EventRecord<'_>) {
-        let seen = self.seen.note(record.text_of(Field::RecipientAccountId), &event_id(record), &self.file.path, index);
-        if seen == Seen::New {
-            let lineage =
-                Lineage { log_file_path: &self.file.path, record_index: index, delivery_time: self.file.delivery_time };
+        let (hour, identity) = (Hour::of(record.event_time()), RecordIdentity::of(record));
+        let seen = self.seen.note(hour, &identity, Place::new(&self.file.path, index));
+        if matches!(seen, Seen::New | Seen::MoreDetailed | Seen::OtherBody) {
+            let lineage = Lineage {
+                log_file_path: &self.file.path,
+                record_index: index,
+                delivery_time: self.file.delivery_time,
+                is_known_id: seen != Seen::New,
+            };
             self.builders.entry(EventPartition::of(record)).or_default().append(record, &lineage);
         }
     }

@@ -1,5 +1,7 @@
 //! A few columns of a lake's table, read without an engine: for the ledger and for deduplication.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use keytrail_lake::{DataFile, LakeError, Table};
@@ -9,30 +11,24 @@ use crate::error::ConvertError;
 /// Data files that are read at once.
 const CONCURRENT_FILES: usize = 4;
 
-/// Reads `columns`, in the order asked for, of every live data file that `wanted` accepts.
+/// Reads `columns`, in the order asked for, of data files of a table, and gives each batch to `take`.
 ///
 /// # Errors
-/// The table's log or a data file cannot be read.
+/// A data file cannot be read.
 pub(crate) async fn read_columns(
     table: &Table,
+    files: &[Arc<DataFile>],
     columns: &[&str],
-    wanted: impl Fn(&DataFile) -> bool,
-) -> Result<Vec<RecordBatch>, ConvertError> {
-    let snapshot = table.snapshot().await?;
-    let files: Vec<_> = snapshot.files().iter().filter(|file| wanted(file)).cloned().collect();
-    let batches: Vec<Vec<RecordBatch>> =
-        futures::stream::iter(files.iter().map(|file| read_file(table, file, columns)))
-            .buffered(CONCURRENT_FILES)
-            .try_collect()
-            .await?;
-    Ok(batches.into_iter().flatten().collect())
+    mut take: impl FnMut(&RecordBatch),
+) -> Result<(), ConvertError> {
+    let reads: Vec<_> = files.iter().map(|file| read_file(table, file, columns)).collect();
+    let mut read = futures::stream::iter(reads).buffered(CONCURRENT_FILES);
+    while let Some(batches) = read.try_next().await? {
+        batches.iter().for_each(&mut take);
+    }
+    Ok(())
 }
 
 async fn read_file(table: &Table, file: &DataFile, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
     table.read_columns(file, columns).await?.try_collect().await
-}
-
-/// The live data files of a table, for planning.
-pub(crate) async fn live_files(table: &Table) -> Result<Vec<std::sync::Arc<DataFile>>, LakeError> {
-    Ok(table.snapshot().await?.files().to_vec())
 }

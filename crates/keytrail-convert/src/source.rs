@@ -15,9 +15,10 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use keytrail_events::LogFilePath;
 use keytrail_events::hash::sha256_hex;
 use keytrail_lake::{LakeError, Location, StorageOptions};
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::ConvertError;
+use crate::ledger::{EntryId, entry_id};
 
 /// A place that holds trail logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,19 @@ pub struct LogFile {
     pub delivery_date: Option<NaiveDate>,
     /// Moment of delivery by the file's name, microseconds since the epoch, UTC.
     pub delivery_time: Option<i64>,
+    history: History,
     content: Content,
+}
+
+/// What is known about the object's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum History {
+    /// Nothing.
+    Fresh,
+    /// The ledger has another version of it.
+    ReadBefore,
+    /// It changed between listing and reading.
+    Replaced,
 }
 
 #[derive(Debug, Clone)]
@@ -105,7 +118,13 @@ impl LogFile {
     fn new(path: String, version: String, size_bytes: u64, last_modified: Option<i64>, content: Content) -> Self {
         let told = LogFilePath::parse(&path);
         let (delivery_date, delivery_time) = (told.delivery_date, told.delivery_time);
-        Self { path, version, size_bytes, last_modified, delivery_date, delivery_time, content }
+        let history = History::Fresh;
+        Self { path, version, size_bytes, last_modified, delivery_date, delivery_time, history, content }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(path: &str) -> Self {
+        Self::new(path.to_owned(), "v".to_owned(), 1, None, Content::Given(Bytes::new()))
     }
 
     /// What the path tells beside the delivery.
@@ -139,7 +158,88 @@ impl LogFile {
         let result = store.get(path).await.map_err(|error| error.to_string())?;
         result.bytes().await.map_err(|error| error.to_string())
     }
+
+    /// Its key in the ledger.
+    pub(crate) fn entry_id(&self) -> EntryId {
+        entry_id(&self.path, &self.version)
+    }
+
+    /// Marks it as read before, as another version.
+    pub(crate) fn mark_read_before(&mut self) {
+        self.history = History::ReadBefore;
+    }
+
+    /// Whether it was read before as another version of the same object.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.history != History::Fresh
+    }
+
+    /// Whether the ledger has an entry of another version, which counts the rows that the lake has from its path.
+    pub(crate) fn was_read_before(&self) -> bool {
+        self.history == History::ReadBefore
+    }
+
+    /// What its ledger entry says about that.
+    pub(crate) fn note(&self) -> Option<&'static str> {
+        match self.history {
+            History::Fresh => None,
+            History::ReadBefore => Some("the object has changed since it was read before: its rows from then are kept"),
+            History::Replaced => Some("the object changed between its listing and its reading: this is what was read"),
+        }
+    }
+
+    /// Reads a local file or given bytes, and says which version that was.
+    pub(crate) fn read_version(self: &Arc<Self>) -> (Arc<Self>, Result<Bytes, String>) {
+        let Content::Local(path) = &self.content else { return (Arc::clone(self), self.read_now()) };
+        let mut file = Arc::clone(self);
+        for _ in 0..MAX_READS {
+            let bytes = file.read_now();
+            match local::version_of(path) {
+                Some((version, size_bytes, last_modified)) if bytes.is_ok() && version != file.version => {
+                    file = Arc::new(file.replaced_by(version, size_bytes, last_modified));
+                }
+                _ => return (file, bytes),
+            }
+        }
+        (file, Err("it keeps changing while it is read".to_owned()))
+    }
+
+    /// Reads it wherever it is, and says which version that was.
+    pub(crate) async fn fetch_version(self: Arc<Self>) -> (Arc<Self>, Result<Bytes, String>) {
+        let Content::Object(store, path) = &self.content else { return self.read_version() };
+        let (store, path) = (Arc::clone(store), path.clone());
+        let mut file = self;
+        for _ in 0..MAX_READS {
+            let options = GetOptions { if_match: file.e_tag().map(str::to_owned), ..GetOptions::default() };
+            let read = async { store.get_opts(&path, options).await?.bytes().await };
+            match read.await {
+                Err(object_store::Error::Precondition { .. }) => match store.head(&path).await {
+                    Ok(object) => file = Arc::new(file.replaced_by_object(&object)),
+                    Err(error) => return (file, Err(error.to_string())),
+                },
+                read => return (file, read.map_err(|error| error.to_string())),
+            }
+        }
+        (file, Err("it keeps changing while it is read".to_owned()))
+    }
+
+    /// The ETag that the listing gave; `None` where it gave none, and the version is of size and time.
+    fn e_tag(&self) -> Option<&str> {
+        self.version.starts_with(['"', 'W']).then_some(self.version.as_str())
+    }
+
+    fn replaced_by_object(&self, object: &ObjectMeta) -> Self {
+        self.replaced_by(s3::version_of(object), object.size, Some(object.last_modified.timestamp_micros()))
+    }
+
+    fn replaced_by(&self, version: String, size_bytes: u64, last_modified: Option<i64>) -> Self {
+        let history = if self.was_read_before() { History::ReadBefore } else { History::Replaced };
+        Self { version, size_bytes, last_modified, history, ..self.clone() }
+    }
 }
+
+/// How often a file that changes while it is read is read again.
+const MAX_READS: usize = 4;
 
 /// Lists every log file of `sources` that `range` contains, by delivery day and path; a file named twice is listed once.
 ///
@@ -186,7 +286,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str) -> LogFile {
-        LogFile::new(path.to_owned(), "v".to_owned(), 1, None, Content::Given(Bytes::new()))
+        LogFile::for_test(path)
     }
 
     fn moment(text: &str) -> Option<DateTime<Utc>> {

@@ -12,12 +12,14 @@ pub const EVENTS: &str = "events";
 pub const LOG_FILES: &str = "log_files";
 /// One row per record or file that could not be taken.
 pub const REJECTS: &str = "rejects";
+/// One row per conversion that changed the lake.
+pub const RUNS: &str = "runs";
 /// The version of the lake's layout that this code writes and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The tables of a lake.
 pub fn lake_spec() -> LakeSpec {
-    LakeSpec { tables: vec![events(), log_files(), rejects()], format_version: FORMAT_VERSION }
+    LakeSpec { tables: vec![events(), log_files(), rejects(), runs()], format_version: FORMAT_VERSION }
 }
 
 fn events() -> TableSpec {
@@ -71,6 +73,18 @@ fn rejects() -> TableSpec {
     }
 }
 
+fn runs() -> TableSpec {
+    TableSpec {
+        name: RUNS,
+        schema: runs_schema(),
+        partition_columns: &[],
+        sort_columns: |_| &["started_time"],
+        bloom_filter_columns: &[],
+        statistics_columns: &[],
+        plain_columns: &[],
+    }
+}
+
 fn text(name: &str, is_nullable: bool) -> Field {
     Field::new(name, DataType::Utf8, is_nullable)
 }
@@ -83,7 +97,8 @@ fn count(name: &str) -> Field {
     Field::new(name, DataType::Int64, true)
 }
 
-/// `log_files`: the ledger. `records = rows + duplicates + rejected` holds in every row; times are UTC.
+/// `log_files`: the ledger. `records = rows + duplicates + rejected` holds in every row; `conflict_count` counts rows whose id was known
+/// with another body. Times are UTC.
 pub(crate) fn log_files_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("log_file_path", false),
@@ -100,6 +115,7 @@ pub(crate) fn log_files_schema() -> SchemaRef {
         count("record_count"),
         count("row_count"),
         count("duplicate_count"),
+        count("conflict_count"),
         count("rejected_count"),
         count("ignored_count"),
         count("kms_read_count"),
@@ -125,5 +141,36 @@ pub(crate) fn rejects_schema() -> SchemaRef {
         count("raw_length"),
         text("run_id", true),
         time("rejected_time"),
+    ]))
+}
+
+/// `runs`: what each conversion was asked for and what it came to. `record_count = row_count + duplicate_count + rejected_count`; times
+/// are UTC, `since_time` and `until_time` bound the delivery, null = unbounded; `shard` null = all.
+pub(crate) fn runs_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        text("run_id", false),
+        time("started_time"),
+        time("ended_time"),
+        text("status", true),
+        text("sources", true),
+        time("since_time"),
+        time("until_time"),
+        text("shard", true),
+        count("worker_count"),
+        count("log_file_count"),
+        count("known_log_file_count"),
+        count("changed_log_file_count"),
+        count("unread_log_file_count"),
+        count("record_count"),
+        count("row_count"),
+        count("duplicate_count"),
+        count("conflict_count"),
+        count("rejected_count"),
+        count("ignored_count"),
+        count("size_bytes"),
+        count("uncompressed_bytes"),
+        count("data_file_count"),
+        count("data_file_bytes"),
+        text("keytrail_version", true),
     ]))
 }

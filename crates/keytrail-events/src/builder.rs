@@ -7,20 +7,22 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
+use crate::flattened;
 use crate::identity::Identity;
+use crate::json;
 use crate::kms::{ContextPairs, KmsFacts, KmsInput, is_kms_event};
-use crate::record::{EventRecord, Field, FieldValue, write_record};
+use crate::record::{DetailLevel, EventRecord, Field, FieldValue, write_record};
 use crate::schema::{COLUMNS, ColumnType, file_schema};
 use crate::time::month_of;
 
 /// Where a record was read: the lineage columns.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Lineage<'a> {
     /// The log file, as the ledger names it.
     pub log_file_path: &'a str,
@@ -28,6 +30,8 @@ pub struct Lineage<'a> {
     pub record_index: u64,
     /// Delivery time in microseconds since the epoch, UTC; `None` where the file's name tells none.
     pub delivery_time: Option<i64>,
+    /// The lake, or this conversion, holds another record under the same event id.
+    pub is_known_id: bool,
 }
 
 /// The partition of `events` that a record belongs to.
@@ -58,12 +62,34 @@ pub fn event_id<'r>(record: &'r EventRecord<'_>) -> Cow<'r, str> {
     }
 }
 
+/// The hash of a record's body as the column `body_hash` has it.
+pub fn body_hash(record: &EventRecord<'_>) -> u32 {
+    let hash = record.body_hash();
+    // Both halves are as good; a truncation is what is wanted.
+    u32::try_from((hash ^ hash >> 32) & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+/// The id of the event that `record` amends; only UPDATED_DATA amends one, the other reasons of an addendum explain a delay.
+fn amended_event_id<'r>(record: &'r EventRecord<'_>, is_known_id: bool) -> Option<Cow<'r, str>> {
+    let original = record.text_of(Field::Addendum).and_then(original_event_id);
+    original.or_else(|| is_known_id.then(|| event_id(record)))
+}
+
+fn original_event_id(addendum: &str) -> Option<Cow<'_, str>> {
+    let text = |wanted: &str| {
+        let (_, raw) = json::members(addendum).find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+        json::string_value(raw).filter(|text| !text.is_empty())
+    };
+    text("originalEventID").filter(|_| text("reason").as_deref() == Some("UPDATED_DATA"))
+}
+
 #[derive(Debug)]
 enum ColumnBuilder {
     Text(StringBuilder),
     Boolean(BooleanBuilder),
     Time(TimestampMicrosecondBuilder),
     Integer(Int64Builder),
+    Hash(Int32Builder),
     TextMap(Box<MapBuilder<StringBuilder, StringBuilder>>),
 }
 
@@ -74,6 +100,7 @@ impl ColumnBuilder {
             ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
             ColumnType::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             ColumnType::Integer => Self::Integer(Int64Builder::new()),
+            ColumnType::Hash => Self::Hash(Int32Builder::new()),
             ColumnType::TextMap => {
                 let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
                 Self::TextMap(Box::new(MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())))
@@ -87,6 +114,7 @@ impl ColumnBuilder {
             Self::Boolean(builder) => Arc::new(builder.finish()),
             Self::Time(builder) => Arc::new(builder.finish()),
             Self::Integer(builder) => Arc::new(builder.finish()),
+            Self::Hash(builder) => Arc::new(builder.finish()),
             Self::TextMap(builder) => Arc::new(builder.finish()),
         }
     }
@@ -131,12 +159,15 @@ impl EventBatchBuilder {
             record.text_of(Field::EventId) != Some("") && record.is_rebuilt_from_columns(&mut self.rebuilt);
         let mut row = RowWriter { columns: self.columns.iter_mut() };
         append_envelope(&mut row, record);
-        append_identity(&mut row, &Identity::of(record.text_of(Field::UserIdentity).unwrap_or("")));
+        append_identity(&mut row, &Identity::of(member(record, Field::UserIdentity).as_deref().unwrap_or("")));
         append_json(&mut row, record);
         append_kms(&mut row, record);
         row.text(Some(lineage.log_file_path));
         row.integer(i64::try_from(lineage.record_index).ok());
         row.time(lineage.delivery_time);
+        row.text(Some(record.detail_level().as_str()));
+        row.text(amended_event_id(record, lineage.is_known_id).as_deref());
+        row.hash(body_hash(record));
         row.text(is_rebuilt.then_some(record.layout()));
         row.text((!is_rebuilt).then_some(record.text()));
         debug_assert!(row.columns.next().is_none(), "every column has a value");
@@ -180,6 +211,13 @@ impl RowWriter<'_> {
         }
     }
 
+    fn hash(&mut self, value: u32) {
+        match self.columns.next() {
+            Some(ColumnBuilder::Hash(builder)) => builder.append_value(value.cast_signed()),
+            other => unreachable!("no hash column but {other:?}"),
+        }
+    }
+
     fn integer(&mut self, value: Option<i64>) {
         match self.columns.next() {
             Some(ColumnBuilder::Integer(builder)) => builder.append_option(value),
@@ -213,6 +251,7 @@ impl RowWriter<'_> {
             Some(ColumnBuilder::Boolean(builder)) => builder.append_null(),
             Some(ColumnBuilder::Time(builder)) => builder.append_null(),
             Some(ColumnBuilder::Integer(builder)) => builder.append_null(),
+            Some(ColumnBuilder::Hash(builder)) => builder.append_null(),
             Some(ColumnBuilder::TextMap(builder)) => builder.append(false).expect("as many keys as values"),
             None => unreachable!("a column"),
         }
@@ -296,6 +335,18 @@ fn append_identity(row: &mut RowWriter<'_>, identity: &Identity<'_>) {
     row.text(identity.invoked_by_delegate_account_id.as_deref());
 }
 
+/// A JSON member for facts to be drawn from: as it stands, or of a flattened record what can be told of it. Request parameters are
+/// unfolded by one level only: the pairs of an encryption context cannot be told apart safely.
+fn member<'r>(record: &'r EventRecord<'_>, field: Field) -> Option<Cow<'r, str>> {
+    let text = record.text_of(field)?;
+    let unfolded = || {
+        let levels = if field == Field::RequestParameters { 1 } else { 8 };
+        flattened::to_json(&json::string_value(text)?, levels)
+    };
+    let is_flattened = record.detail_level() == DetailLevel::Flattened;
+    Some(if is_flattened { unfolded() } else { None }.map_or(Cow::Borrowed(text), Cow::Owned))
+}
+
 const KMS_COLUMN_COUNT: usize = 16;
 
 fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
@@ -303,7 +354,16 @@ fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
         (0..KMS_COLUMN_COUNT).for_each(|_| row.null());
         return;
     }
-    let identity = Identity::of(record.text_of(Field::UserIdentity).unwrap_or(""));
+    let [user_identity, request, response, additional, details, resources] = [
+        Field::UserIdentity,
+        Field::RequestParameters,
+        Field::ResponseElements,
+        Field::AdditionalEventData,
+        Field::ServiceEventDetails,
+        Field::Resources,
+    ]
+    .map(|field| member(record, field));
+    let identity = Identity::of(user_identity.as_deref().unwrap_or(""));
     let facts = KmsFacts::of(&KmsInput {
         event_name: record.text_of(Field::EventName).unwrap_or(""),
         event_type: record.text_of(Field::EventType),
@@ -313,11 +373,12 @@ fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
         recipient_account_id: record.text_of(Field::RecipientAccountId),
         principal_account_id: identity.principal_account_id.as_deref(),
         invoked_by: identity.invoked_by.as_deref(),
-        request_parameters: record.text_of(Field::RequestParameters),
-        response_elements: record.text_of(Field::ResponseElements),
-        additional_event_data: record.text_of(Field::AdditionalEventData),
-        service_event_details: record.text_of(Field::ServiceEventDetails),
-        resources: record.text_of(Field::Resources),
+        request_parameters: request.as_deref(),
+        response_elements: response.as_deref(),
+        additional_event_data: additional.as_deref(),
+        service_event_details: details.as_deref(),
+        resources: resources.as_deref(),
+        lacks_context: !record.detail_level().carries_context(),
     });
     row.text(Some(facts.operation_class.as_str()));
     row.text(Some(facts.outcome.as_str()));
@@ -413,7 +474,7 @@ mod tests {
         let mut builder = EventBatchBuilder::new();
         for (record_index, text) in (0..).zip(texts) {
             let record = EventRecord::parse(text).expect(text);
-            builder.append(&record, &Lineage { log_file_path: "f", record_index, delivery_time: None });
+            builder.append(&record, &Lineage { log_file_path: "f", record_index, ..Lineage::default() });
         }
         builder.finish()
     }
@@ -456,6 +517,50 @@ mod tests {
         assert_eq!(event_id(&record), format!("sha256:{}", crate::hash::sha256_hex(b"{}")));
         let record = EventRecord::parse(r#"{"eventID":"e"}"#).expect("record");
         assert_eq!(event_id(&record), "e");
+    }
+
+    #[test]
+    fn amendments_name_the_event_they_amend() {
+        let updated = r#"{"eventID":"new","addendum":{"reason":"UPDATED_DATA","updatedFields":"x","originalRequestID":"r","originalEventID":"old"}}"#;
+        let delayed = r#"{"eventID":"new","addendum":{"reason":"DELIVERY_DELAY","originalEventID":"old"}}"#;
+        for (text, is_known_id, expected) in [
+            (updated, false, Some("old")),
+            (updated, true, Some("old")),
+            (delayed, false, None),
+            (delayed, true, Some("new")),
+            (r#"{"eventID":"new","addendum":{"reason":"SERVICE_OUTAGE"}}"#, false, None),
+            (r#"{"eventID":"new","addendum":{"reason":"UPDATED_DATA"}}"#, false, None),
+            (r#"{"eventID":"new","addendum":null}"#, false, None),
+            (r#"{"eventID":"new"}"#, true, Some("new")),
+            (r#"{"eventID":"new"}"#, false, None),
+        ] {
+            let mut builder = EventBatchBuilder::new();
+            let record = EventRecord::parse(text).expect(text);
+            builder.append(&record, &Lineage { is_known_id, ..Lineage::default() });
+            let batch = builder.finish();
+            assert_eq!(text_at(batch.column_by_name("amends_event_id").expect("column"), 0), expected, "{text}");
+            assert_eq!(text_at(batch.column_by_name("detail_level").expect("column"), 0), Some("full"));
+        }
+    }
+
+    #[test]
+    fn a_context_that_the_detail_cannot_carry_is_unknown() {
+        let text = r#"{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","requestParameters":{"keyId":"k"}}"#;
+        for (detail_level, expected) in [
+            (DetailLevel::Full, "absent"),
+            (DetailLevel::Reencoded, "absent"),
+            (DetailLevel::Flattened, "unknown"),
+            (DetailLevel::Summary, "unknown"),
+        ] {
+            let mut builder = EventBatchBuilder::new();
+            let mut record = EventRecord::parse(text).expect(text);
+            record.lower_detail_level(detail_level);
+            builder.append(&record, &Lineage::default());
+            let batch = builder.finish();
+            let of = |name: &str| text_at(batch.column_by_name(name).expect("column"), 0).map(str::to_owned);
+            assert_eq!(of("context_state").as_deref(), Some(expected), "{detail_level:?}");
+            assert_eq!(of("detail_level").as_deref(), Some(detail_level.as_str()));
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl<'a> Identity<'a> {
     }
 
     fn take(&mut self, name: &str, raw: &'a str) {
-        let slot = match name {
+        let slot = match usual_case(name) {
             "type" => &mut self.principal_type,
             "principalId" => &mut self.principal_id,
             "arn" => &mut self.principal_arn,
@@ -71,7 +71,7 @@ impl<'a> Identity<'a> {
 
     fn take_session_context(&mut self, context: &'a str) {
         for (name, raw) in members(context) {
-            match name {
+            match usual_case(name) {
                 "sessionIssuer" => self.take_session_issuer(raw),
                 "attributes" => members(raw).for_each(|(name, raw)| self.take_session_attribute(name, raw)),
                 "webIdFederationData" => self.federated_provider = member(raw, "federatedProvider"),
@@ -82,7 +82,7 @@ impl<'a> Identity<'a> {
 
     fn take_session_issuer(&mut self, issuer: &'a str) {
         for (name, raw) in members(issuer) {
-            match name {
+            match usual_case(name) {
                 "type" => self.session_issuer_type = scalar(raw),
                 "arn" => self.role_arn = scalar(raw),
                 "accountId" => self.session_issuer_account_id = scalar(raw),
@@ -94,7 +94,7 @@ impl<'a> Identity<'a> {
 
     /// `sourceIdentity` and `ec2RoleDelivery` were seen both beside and inside `attributes`.
     fn take_session_attribute(&mut self, name: &str, raw: &'a str) {
-        match name {
+        match usual_case(name) {
             "creationDate" => self.session_creation_time = scalar(raw).and_then(|text| parse_time(&text)),
             "mfaAuthenticated" => self.mfa_authenticated = scalar(raw).and_then(|text| text.parse().ok()),
             "sourceIdentity" => self.source_identity = scalar(raw),
@@ -118,9 +118,43 @@ impl<'a> Identity<'a> {
     }
 }
 
+/// The names that AWS writes with upper-case letters; tables and shippers write them in lower case, some services in other ones.
+const MIXED_CASE_NAMES: [&str; 23] = [
+    "principalId",
+    "accountId",
+    "accessKeyId",
+    "userName",
+    "identityProvider",
+    "credentialId",
+    "invokedBy",
+    "sessionContext",
+    "onBehalfOf",
+    "inScopeOf",
+    "invokedByDelegate",
+    "sessionIssuer",
+    "webIdFederationData",
+    "creationDate",
+    "mfaAuthenticated",
+    "sourceIdentity",
+    "ec2RoleDelivery",
+    "federatedProvider",
+    "userId",
+    "sourceArn",
+    "arn",
+    "type",
+    "attributes",
+];
+
+/// A member's name as AWS mostly writes it.
+fn usual_case(name: &str) -> &str {
+    let is_usual = |known: &&&str| **known == name;
+    let is_same = |known: &&&str| known.eq_ignore_ascii_case(name);
+    MIXED_CASE_NAMES.iter().find(is_usual).or_else(|| MIXED_CASE_NAMES.iter().find(is_same)).copied().unwrap_or(name)
+}
+
 /// A member of the object `raw`, where it is a string, number or boolean.
 fn member<'a>(raw: &'a str, name: &str) -> Text<'a> {
-    members(raw).find(|(found, _)| *found == name).and_then(|(_, raw)| scalar(raw))
+    members(raw).find(|(found, _)| usual_case(found) == name).and_then(|(_, raw)| scalar(raw))
 }
 
 /// The text of a string, number or boolean; `None` for null, arrays and objects.
@@ -168,6 +202,12 @@ mod tests {
         ] {
             assert_eq!(Identity::of(text).principal_type.as_deref(), principal_type, "{text}");
         }
+        let renamed = Identity::of(
+            r#"{"type":"AssumedRole","principalid":"AROA1:s","ARN":"arn:aws:sts::1:assumed-role/r/s","sessioncontext":{"sessionissuer":{"arn":"arn:aws:iam::1:role/r"},"attributes":{"mfaauthenticated":"false"}}}"#,
+        );
+        assert_eq!(renamed.principal_id.as_deref(), Some("AROA1:s"));
+        assert_eq!(renamed.role_arn.as_deref(), Some("arn:aws:iam::1:role/r"));
+        assert_eq!((renamed.role_session_name.as_deref(), renamed.mfa_authenticated), (Some("s"), Some(false)));
         let basic = Identity::of(
             r#"{"sessionContext":{"attributes":{"creationDate":"20131102T010628Z","sourceIdentity":"bob"}}}"#,
         );

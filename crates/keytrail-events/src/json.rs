@@ -35,17 +35,36 @@ pub struct StringSpan {
 pub struct Scanner<'a> {
     bytes: &'a [u8],
     position: usize,
+    is_canonical: bool,
+    has_escapes: bool,
 }
 
 impl<'a> Scanner<'a> {
     /// Begins at the first byte of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0 }
+        Self::at(bytes, 0)
     }
 
     /// Begins at `position`.
     pub fn at(bytes: &'a [u8], position: usize) -> Self {
-        Self { bytes, position }
+        Self { bytes, position, is_canonical: true, has_escapes: false }
+    }
+
+    /// Whether what was scanned since [`Scanner::begin_form`] is the only spelling of its value, as far as it costs nothing to tell:
+    /// no white space between tokens, no escape that has a shorter form. [`push_canonical`] makes it so.
+    pub fn is_canonical(&self) -> bool {
+        self.is_canonical
+    }
+
+    /// Whether a string scanned since then holds an escape.
+    pub fn has_escapes(&self) -> bool {
+        self.has_escapes
+    }
+
+    /// Begins to watch the spelling of what is scanned next.
+    pub fn begin_form(&mut self) {
+        self.is_canonical = true;
+        self.has_escapes = false;
     }
 
     /// The offset of the next byte.
@@ -60,6 +79,7 @@ impl<'a> Scanner<'a> {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return Some(byte);
             }
+            self.is_canonical = false;
             self.position += 1;
         }
         None
@@ -87,6 +107,11 @@ impl<'a> Scanner<'a> {
         Err(SyntaxError { offset: self.position, reason })
     }
 
+    /// The text is good as far as it goes.
+    fn fail_at_end<T>(&self, reason: &'static str) -> Result<T> {
+        Err(SyntaxError { offset: self.bytes.len(), reason })
+    }
+
     /// Takes the key of an object's next member and its colon, or the closing brace (`None`).
     /// `is_first` is true until the first call returns.
     ///
@@ -108,6 +133,18 @@ impl<'a> Scanner<'a> {
         let key = self.string()?;
         self.expect(b':', "expected `:`")?;
         Ok(Some(key))
+    }
+
+    /// Takes `,"name":` where exactly that stands here; for members after the first.
+    #[inline]
+    pub fn take_compact_key(&mut self, name: &[u8]) -> bool {
+        let Some([b',', b'"', rest @ ..]) = self.bytes.get(self.position..) else { return false };
+        let is_name = rest.first() == name.first() && rest.starts_with(name);
+        let is_here = is_name && rest[name.len()..].starts_with(b"\":");
+        if is_here {
+            self.position += name.len() + 4;
+        }
+        is_here
     }
 
     /// Moves to an array's next element (true) or takes the closing bracket (false).
@@ -166,13 +203,24 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Result<()> {
+        self.has_escapes = true;
         match self.bytes.get(self.position + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+            Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.position += 2;
                 Ok(())
             }
+            Some(b'/') => {
+                self.is_canonical = false;
+                self.position += 2;
+                Ok(())
+            }
+            None => self.fail_at_end("string without an end"),
             Some(b'u') => match self.bytes.get(self.position + 2..self.position + 6) {
+                None if self.bytes[self.position + 2..].iter().all(u8::is_ascii_hexdigit) => {
+                    self.fail_at_end("string without an end")
+                }
                 Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {
+                    self.is_canonical = false;
                     self.position += 6;
                     Ok(())
                 }
@@ -258,11 +306,12 @@ impl<'a> Scanner<'a> {
     }
 
     fn literal(&mut self, word: &'static [u8]) -> Result<()> {
-        if self.bytes[self.position..].starts_with(word) {
+        let rest = &self.bytes[self.position..];
+        if rest.starts_with(word) {
             self.position += word.len();
             return Ok(());
         }
-        self.fail("expected a value")
+        if word.starts_with(rest) { self.fail_at_end("unexpected end") } else { self.fail("expected a value") }
     }
 
     fn number(&mut self) -> Result<()> {
@@ -445,6 +494,58 @@ fn push_escape(out: &mut String, byte: u8) {
     }
 }
 
+/// Appends a valid value in one spelling: no white space between its tokens, each string in [`push_quoted`]'s form.
+/// Numbers and the order of members stay as they are; a lone surrogate stays an escape, in lower case.
+pub fn push_canonical(out: &mut String, value: &str) {
+    let mut rest = value;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b' ' | b'\n' | b'\r' | b'\t')) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        rest = match rest.strip_prefix('"') {
+            Some(string) => push_canonical_string(out, string),
+            None => rest.trim_ascii_start(),
+        };
+    }
+    out.push_str(rest);
+}
+
+/// Appends the string whose opening quote was taken and returns what follows its closing quote.
+fn push_canonical_string<'a>(out: &mut String, text: &'a str) -> &'a str {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix('"') {
+            out.push('"');
+            return after;
+        }
+        rest = push_canonical_escape(out, rest);
+    }
+    out.push_str(rest);
+    ""
+}
+
+/// Appends the escape that `text` begins with and returns what follows it.
+fn push_canonical_escape<'a>(out: &mut String, text: &'a str) -> &'a str {
+    let mut decoded = String::new();
+    let rest = unescape_one(text, &mut decoded);
+    let is_lone_surrogate = decoded.starts_with(char::REPLACEMENT_CHARACTER)
+        && hex_unit(text).is_some_and(|unit| (0xD800..0xE000).contains(&unit));
+    if is_lone_surrogate {
+        let escape = &text[..text.len() - rest.len()];
+        out.push_str(&escape.to_ascii_lowercase());
+        return rest;
+    }
+    for character in decoded.chars() {
+        match u8::try_from(character) {
+            Ok(byte) if byte < 0x20 || byte == b'"' || byte == b'\\' => push_escape(out, byte),
+            _ => out.push(character),
+        }
+    }
+    rest
+}
+
 /// A member's key and value, both as they stand in the text: the key between its quotes, the value whole.
 pub type RawMember<'a> = (&'a str, &'a str);
 
@@ -481,10 +582,27 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// The elements of the array that `text` is, each as it stands in the text; none where it is no array, ends where it stops being JSON.
+pub fn elements(text: &str) -> impl Iterator<Item = &str> {
+    let mut scanner = Scanner::new(text.as_bytes());
+    let is_array = scanner.peek() == Some(b'[');
+    scanner.advance();
+    let mut is_first = true;
+    std::iter::from_fn(move || {
+        let has_next = is_array && scanner.next_element(&mut is_first).ok()?;
+        has_next.then(|| scanner.value().ok()).flatten().map(|range| &text[range])
+    })
+    .fuse()
+}
+
 /// The text of a raw value that is a string; `None` for every other kind.
 pub fn string_value(raw: &str) -> Option<Cow<'_, str>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    Some(unescape(inner))
+    plain_string_value(raw).map(unescape)
+}
+
+/// The same for a value that is known to hold no escape.
+pub fn plain_string_value(raw: &str) -> Option<&str> {
+    raw.strip_prefix('"')?.strip_suffix('"')
 }
 
 #[cfg(test)]
@@ -534,7 +652,11 @@ mod tests {
             ("01", 1),
             ("1.", 2),
             ("+1", 0),
-            ("nul", 0),
+            ("nul", 3),
+            ("nil", 0),
+            ("\"\\", 2),
+            ("\"\\u12", 5),
+            ("\"\\u1x", 1),
             ("NaN", 0),
             ("[1 2]", 3),
             ("\"a", 2),
@@ -549,6 +671,24 @@ mod tests {
             ("1 2", 2),
         ] {
             assert_eq!(scan(text).expect_err(text).offset, offset, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_compact_key_is_taken_whole_or_not_at_all() {
+        for (text, is_taken) in [
+            (r#","a":1}"#, true),
+            (r#", "a":1}"#, false),
+            (r#","a" :1}"#, false),
+            (r#","ab":1}"#, false),
+            (r#","b":1}"#, false),
+            (r#","a"#, false),
+            (r#"{"a":1}"#, false),
+            ("", false),
+        ] {
+            let mut scanner = Scanner::new(text.as_bytes());
+            assert_eq!(scanner.take_compact_key(b"a"), is_taken, "{text}");
+            assert_eq!(scanner.position(), if is_taken { 5 } else { 0 }, "{text}");
         }
     }
 
@@ -587,15 +727,51 @@ mod tests {
     }
 
     #[test]
+    fn one_value_has_one_canonical_spelling() {
+        for (text, canonical) in [
+            (r#"{"a":[1,"b c"]}"#, r#"{"a":[1,"b c"]}"#),
+            ("{ \"a\" :\n[ 1 ,\t\"b c\" ] }", r#"{"a":[1,"b c"]}"#),
+            (r#""\u003d\/\u0022\u000A\u00e9\uD83D\ude00""#, "\"=/\\\"\\né😀\""),
+            (r#""\uD800x""#, r#""\ud800x""#),
+            (r#""\uDC00\ud801\u0041""#, r#""\udc00\ud801A""#),
+            (r#""\ufffd""#, "\"\u{fffd}\""),
+            ("1.50", "1.50"),
+        ] {
+            let mut out = String::new();
+            push_canonical(&mut out, text);
+            assert_eq!(out, canonical, "{text}");
+            let mut scanner = Scanner::new(text.as_bytes());
+            scanner.value().expect(text);
+            assert!(!scanner.is_canonical() || text == canonical, "{text} is said to be canonical");
+        }
+    }
+
+    #[test]
     fn lists_members_of_an_object_only() {
         let list = |text| members(text).collect::<Vec<_>>();
         assert_eq!(list(r#" {"a": 1 , "b":{"c":[]}} "#), [("a", "1"), ("b", r#"{"c":[]}"#)]);
         assert_eq!(list("[1]"), []);
         assert_eq!(list(r#""text""#), []);
         assert_eq!(list(r#"{"a":1,"#), [("a", "1")]);
+        let list = |text| elements(text).collect::<Vec<_>>();
+        assert_eq!(list(r#" [ 1 , {"a":[]} ] "#), ["1", r#"{"a":[]}"#]);
+        assert_eq!((list("[]"), list("{}"), list("[1,")), (vec![], vec![], vec!["1"]));
     }
 
     proptest::proptest! {
+        #[test]
+        fn canonical_spelling_keeps_the_value(text in r#"[\[\]{}:,"\\a0-9.eE+\- \n\ttrufalsnd8]{0,24}"#) {
+            if scan(&text).is_ok() {
+                let mut out = String::new();
+                push_canonical(&mut out, text.trim());
+                let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+                proptest::prop_assert_eq!(read(&text), read(&out), "{}", text);
+                let mut again = String::new();
+                push_canonical(&mut again, &out);
+                proptest::prop_assert_eq!(&again, &out);
+            }
+        }
+
         #[test]
         fn agrees_with_serde_json(text in r#"[\[\]{}:,"\\a0-9.eE+\- \n\ttrufalsn]{0,24}"#) {
             let theirs = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();

@@ -11,6 +11,7 @@
 pub mod builder;
 pub mod compression;
 pub mod container;
+mod flattened;
 pub mod hash;
 pub mod identity;
 pub mod json;
@@ -20,7 +21,7 @@ pub mod record;
 pub mod schema;
 pub mod time;
 
-pub use builder::{EventBatchBuilder, EventPartition, Lineage, RecordTexts, event_id, record_text_columns};
+pub use builder::{EventBatchBuilder, EventPartition, Lineage, RecordTexts, body_hash, event_id, record_text_columns};
 pub use container::{FileDecoder, FileOutcome, LogFileKind, RecordSink, Reject};
 pub use path::LogFilePath;
-pub use record::{EventRecord, Field, RecordError, RecordKind};
+pub use record::{DetailLevel, EventRecord, Field, RecordError, RecordKind};

@@ -9,12 +9,14 @@
 
 use std::borrow::Cow;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::json::{self, Scanner, SyntaxError};
 use crate::time::{parse_time, push_time};
 
 /// How a member's value is kept in its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FieldKind {
+pub(crate) enum FieldKind {
     /// A string, unescaped.
     Text,
     /// `true` or `false`, bare or quoted.
@@ -140,6 +142,25 @@ impl Field {
         self.spec().column
     }
 
+    /// The field's name in a record.
+    pub fn json_name(self) -> &'static str {
+        self.spec().json_name
+    }
+
+    pub(crate) fn kind(self) -> FieldKind {
+        self.spec().kind
+    }
+
+    /// Whether event records have a field of that name.
+    pub(crate) fn is_json_name(name: &[u8]) -> bool {
+        Self::from_json_name(name, 0).is_some()
+    }
+
+    /// The field of a name in any case of letters.
+    pub(crate) fn from_any_case(name: &str) -> Option<Self> {
+        FIELDS.iter().find(|spec| spec.json_name.eq_ignore_ascii_case(name)).map(|spec| spec.field)
+    }
+
     fn spec(self) -> &'static FieldSpec {
         &FIELDS[self as usize]
     }
@@ -197,6 +218,42 @@ pub enum RecordKind {
     S3Notification,
 }
 
+/// How much of an event its record still carries; the words of the column `detail_level`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DetailLevel {
+    /// The record's own text as AWS wrote it.
+    #[default]
+    Full,
+    /// All of the record, serialised again by somebody: EventBridge, Athena, Elastic.
+    Reencoded,
+    /// CloudTrail Lake rows: nested values arrive as flattened strings.
+    Flattened,
+    /// The event history's CSV: no request parameters.
+    Summary,
+}
+
+impl DetailLevel {
+    /// The word in the column `detail_level`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Reencoded => "reencoded",
+            Self::Flattened => "flattened",
+            Self::Summary => "summary",
+        }
+    }
+
+    /// The level of a word in the column `detail_level`; `None` for a word of a later version.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Full, Self::Reencoded, Self::Flattened, Self::Summary].into_iter().find(|level| level.as_str() == name)
+    }
+
+    /// Whether an encryption context would be there if there was one.
+    pub const fn carries_context(self) -> bool {
+        matches!(self, Self::Full | Self::Reencoded)
+    }
+}
+
 /// Why an object is no event record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -217,6 +274,38 @@ pub enum RecordError {
     Encoding(usize),
 }
 
+/// The name of a member, with its field where it is known.
+enum MemberName<'a> {
+    Known(&'static FieldSpec),
+    Unknown(&'a str),
+}
+
+impl<'a> MemberName<'a> {
+    /// How many fields are tried before the name is read: optional ones are mostly absent.
+    const TRIED_FIELDS: usize = 4;
+
+    /// Takes the next member's name and colon; `None` at the object's end. In compact text the field at `hint`, or one soon after it,
+    /// mostly stands here: comparing is cheaper than reading.
+    #[inline]
+    fn next(
+        text: &'a str,
+        scanner: &mut Scanner<'_>,
+        is_first: &mut bool,
+        hint: usize,
+    ) -> Result<Option<Self>, SyntaxError> {
+        let expected = FIELDS[hint..].iter().take(Self::TRIED_FIELDS).filter(|_| !*is_first);
+        for spec in expected {
+            if scanner.take_compact_key(spec.json_name.as_bytes()) {
+                return Ok(Some(Self::Known(spec)));
+            }
+        }
+        let Some(key) = scanner.next_key(is_first)? else { return Ok(None) };
+        let name = &text[key.range];
+        let field = Field::from_json_name(name.as_bytes(), hint);
+        Ok(Some(field.map_or(Self::Unknown(name), Self::Known)))
+    }
+}
+
 /// One event record, borrowed from the text it was read from.
 #[derive(Debug, Clone)]
 pub struct EventRecord<'a> {
@@ -224,6 +313,8 @@ pub struct EventRecord<'a> {
     values: [Option<FieldValue<'a>>; Field::COUNT],
     layout: String,
     unknown_fields: String,
+    detail_level: DetailLevel,
+    body_hash: u64,
 }
 
 impl<'a> EventRecord<'a> {
@@ -249,41 +340,104 @@ impl<'a> EventRecord<'a> {
     /// It is not strict JSON; offsets count from the beginning of `text`.
     pub fn scan_from(text: &'a str, scanner: &mut Scanner<'_>) -> Result<Self, SyntaxError> {
         let start = scanner.position();
-        let mut record = Self {
+        let mut record = Self::empty();
+        scanner.advance();
+        let mut is_first = true;
+        let mut hint = 0;
+        while let Some(name) = MemberName::next(text, scanner, &mut is_first, hint)? {
+            scanner.peek();
+            scanner.begin_form();
+            let raw = &text[scanner.value()?];
+            let value_hash = value_hash(raw, scanner.is_canonical());
+            match name {
+                MemberName::Known(spec) => {
+                    hint = (spec.field as usize + 1) % Field::COUNT;
+                    record.add_to_hash(u64::from(spec.code), value_hash);
+                    record.take(spec, raw, scanner.has_escapes());
+                }
+                MemberName::Unknown(name) => {
+                    record.add_to_hash(xxh3_64(name.as_bytes()), value_hash);
+                    record.take_unknown(name, raw);
+                }
+            }
+        }
+        record.close(&text[start..scanner.position()]);
+        Ok(record)
+    }
+
+    /// Parses a record that somebody wrote again: member names in any case of letters, JSON members as text that holds their JSON.
+    ///
+    /// # Errors
+    /// [`RecordError::NotAnObject`]; the text is JSON, or it is read as far as it is.
+    pub(crate) fn parse_any_case(text: &'a str) -> Result<Self, RecordError> {
+        if !text.starts_with('{') {
+            return Err(RecordError::NotAnObject);
+        }
+        let mut record = Self::empty();
+        for (name, raw) in json::members(text) {
+            match Field::from_any_case(name) {
+                Some(field) => record.take_again(field.spec(), raw),
+                None => {
+                    record.add_to_hash(xxh3_64(name.as_bytes()), value_hash(raw, false));
+                    record.take_unknown(name, raw);
+                }
+            }
+        }
+        let has_parameters = record.value(Field::RequestParameters).is_some();
+        record.detail_level = if has_parameters { DetailLevel::Reencoded } else { DetailLevel::Summary };
+        record.close(text);
+        Ok(record)
+    }
+
+    #[inline(always)]
+    fn empty() -> Self {
+        Self {
             text: "",
             values: [const { None }; Field::COUNT],
             layout: String::with_capacity(32),
             unknown_fields: String::new(),
-        };
-        scanner.advance();
-        let mut is_first = true;
-        let mut hint = 0;
-        while let Some(key) = scanner.next_key(&mut is_first)? {
-            let value = scanner.value()?;
-            let name = &text[key.range];
-            let raw = &text[value];
-            match Field::from_json_name(name.as_bytes(), hint) {
-                Some(spec) => {
-                    hint = (spec.field as usize + 1) % Field::COUNT;
-                    record.take(spec, raw);
-                }
-                None => record.take_unknown(name, raw),
-            }
+            detail_level: DetailLevel::Full,
+            body_hash: 0,
         }
-        if !record.unknown_fields.is_empty() {
-            record.unknown_fields.push('}');
-        }
-        record.text = &text[start..scanner.position()];
-        Ok(record)
     }
 
-    fn take(&mut self, spec: &FieldSpec, raw: &'a str) {
-        let (marker, value) = column_value(spec.kind, raw);
+    fn close(&mut self, text: &'a str) {
+        if !self.unknown_fields.is_empty() {
+            self.unknown_fields.push('}');
+        }
+        self.text = text;
+    }
+
+    /// Takes a member of a record that was written again; its hash is that of the value AWS wrote.
+    fn take_again(&mut self, spec: &FieldSpec, raw: &'a str) {
+        let inner = json::string_value(raw).filter(|text| is_written_as_text(spec.kind, text));
+        let value_hash = value_hash(inner.as_deref().unwrap_or(raw), false);
+        self.add_to_hash(u64::from(spec.code), value_hash);
+        match inner {
+            Some(json) if spec.kind == FieldKind::Json => {
+                self.layout.push(char::from(spec.code));
+                self.values[spec.field as usize] = Some(FieldValue::Text(json));
+            }
+            _ => self.take(spec, raw, true),
+        }
+    }
+
+    fn take(&mut self, spec: &FieldSpec, raw: &'a str, has_escapes: bool) {
+        let (marker, value) = column_value(spec.kind, raw, has_escapes);
         if let Some(marker) = marker {
             self.layout.push(char::from(marker));
         }
         self.layout.push(char::from(spec.code));
         self.values[spec.field as usize] = value;
+    }
+
+    /// A sum, so that the order of members does not count; the product's halves mix name and value, so that swapped values do.
+    #[inline]
+    fn add_to_hash(&mut self, name: u64, value_hash: u64) {
+        const NAME: u64 = 0x9e37_79b9_7f4a_7c15;
+        const MEMBER: u64 = 0xa076_1d64_78bd_642f;
+        let (low, high) = (value_hash ^ name.wrapping_mul(NAME)).carrying_mul(MEMBER, 0);
+        self.body_hash = self.body_hash.wrapping_add(low ^ high);
     }
 
     fn take_unknown(&mut self, name: &str, raw: &str) {
@@ -295,6 +449,22 @@ impl<'a> EventRecord<'a> {
     /// The record's exact text.
     pub fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// A hash of what the record says: the same for an event delivered compact or indented, with other escapes in its strings or its
+    /// top-level members in another order; another one for any changed value.
+    pub fn body_hash(&self) -> u64 {
+        self.body_hash
+    }
+
+    /// How much of the event the record still carries.
+    pub fn detail_level(&self) -> DetailLevel {
+        self.detail_level
+    }
+
+    /// Marks the record as carrying no more than `detail_level`.
+    pub fn lower_detail_level(&mut self, detail_level: DetailLevel) {
+        self.detail_level = self.detail_level.max(detail_level);
     }
 
     /// A field's value; `None` where it is absent, or `null` in a field that is not kept as JSON.
@@ -333,8 +503,11 @@ impl<'a> EventRecord<'a> {
     /// # Errors
     /// It is no CloudTrail record, or of an unknown major version.
     pub fn kind(&self) -> Result<RecordKind, RecordError> {
-        if self.text_of(Field::EventSource) == Some("aws:s3") {
-            return Ok(RecordKind::S3Notification);
+        match self.text_of(Field::EventSource) {
+            Some("aws:s3") => return Ok(RecordKind::S3Notification),
+            // Queues and streams deliver to Lambda what looks like records too.
+            Some(source) if source.starts_with("aws:") => return Err(RecordError::NotAnEvent("eventSource")),
+            _ => {}
         }
         match (self.text_of(Field::EventCategory), self.text_of(Field::EventType)) {
             (Some("Insight"), _) | (_, Some("AwsCloudTrailInsight")) => return Ok(RecordKind::Insight),
@@ -366,15 +539,39 @@ impl<'a> EventRecord<'a> {
     }
 }
 
+/// The hash of a member's value; values that may be spelled in several ways are brought into one first.
+#[inline]
+fn value_hash(raw: &str, is_canonical: bool) -> u64 {
+    if is_canonical {
+        return xxh3_64(raw.as_bytes());
+    }
+    let mut canonical = String::with_capacity(raw.len());
+    json::push_canonical(&mut canonical, raw);
+    xxh3_64(canonical.as_bytes())
+}
+
+/// Whether a string holds what AWS writes without quotes: a boolean, or the JSON of a member that is kept as such.
+fn is_written_as_text(kind: FieldKind, text: &str) -> bool {
+    match kind {
+        FieldKind::Json => {
+            let mut scanner = Scanner::new(text.as_bytes());
+            let is_json = text == "null" || matches!(scanner.peek(), Some(b'{' | b'['));
+            is_json && scanner.value().is_ok() && scanner.peek().is_none()
+        }
+        FieldKind::Boolean => boolean(text).is_some(),
+        FieldKind::Text | FieldKind::Time => false,
+    }
+}
+
 /// What a column keeps of a raw value, and the layout's marker where the value is not in its field's usual form.
-fn column_value<'a>(kind: FieldKind, raw: &'a str) -> (Option<u8>, Option<FieldValue<'a>>) {
+fn column_value(kind: FieldKind, raw: &str, has_escapes: bool) -> (Option<u8>, Option<FieldValue<'_>>) {
     if kind == FieldKind::Json {
         return (None, Some(FieldValue::Text(Cow::Borrowed(raw))));
     }
     if raw == "null" {
         return (Some(NULL), None);
     }
-    let text = json::string_value(raw);
+    let text = if has_escapes { json::string_value(raw) } else { json::plain_string_value(raw).map(Cow::Borrowed) };
     match (kind, text) {
         (FieldKind::Text, Some(text)) => (None, Some(FieldValue::Text(text))),
         (FieldKind::Text, None) => (Some(VERBATIM), Some(FieldValue::Text(Cow::Borrowed(raw)))),
@@ -386,8 +583,8 @@ fn column_value<'a>(kind: FieldKind, raw: &'a str) -> (Option<u8>, Option<FieldV
 
 fn boolean(text: &str) -> Option<bool> {
     match text {
-        "true" => Some(true),
-        "false" => Some(false),
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
 }
@@ -513,6 +710,10 @@ mod tests {
             kind(r#"{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","eventVersion":"2.1"}"#),
             Ok(RecordKind::S3Notification)
         );
+        assert_eq!(
+            kind(r#"{"eventVersion":"1.0","eventSource":"aws:kinesis","eventName":"aws:kinesis:record"}"#),
+            Err(RecordError::NotAnEvent("eventSource"))
+        );
         assert_eq!(kind(r#"{"eventCategory":"Insight"}"#), Ok(RecordKind::Insight));
         assert_eq!(
             kind(r#"{"eventType":"AwsVpceEvent","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}"#),
@@ -525,6 +726,47 @@ mod tests {
             Err(RecordError::Version("2.0".to_owned()))
         );
         assert_eq!(kind(r#"{"eventSource":"x","eventName":"y","eventVersion":"1.12"}"#), Ok(RecordKind::ApiEvent));
+    }
+
+    fn hash_of(text: &str) -> u64 {
+        EventRecord::parse(text).expect(text).body_hash()
+    }
+
+    #[test]
+    fn one_body_has_one_hash() {
+        let body = r#"{"eventName":"Decrypt","requestParameters":{"encryptionContext":{"a b":"1"},"list":[1,"x=y"]},"new":{"k":"/"}}"#;
+        for same in [
+            r#"{"requestParameters":{"encryptionContext":{"a b":"1"},"list":[1,"x=y"]},"new":{"k":"/"},"eventName":"Decrypt"}"#,
+            "{\n  \"eventName\" : \"Decrypt\",\n  \"requestParameters\": { \"encryptionContext\": {\"a b\": \"1\"},\r\n\t\"list\": [ 1, \"x=y\" ] },\n  \"new\": {\"k\":\"/\"}\n}",
+            r#"{"eventName":"Decrypt","requestParameters":{"encryptionContext":{"a b":"1"},"list":[1,"x\u003dy"]},"new":{"k":"\/"}}"#,
+        ] {
+            assert_eq!(hash_of(same), hash_of(body), "{same}");
+        }
+    }
+
+    #[test]
+    fn any_other_body_has_another_hash() {
+        let bodies = [
+            r#"{"eventName":"a","eventSource":"b","new":1,"newer":2}"#,
+            r#"{"eventName":"b","eventSource":"a","new":1,"newer":2}"#,
+            r#"{"eventName":"a","eventSource":"b","new":2,"newer":1}"#,
+            r#"{"eventName":"a","eventSource":"b","new":"1","newer":2}"#,
+            r#"{"eventName":"a","eventSource":"b","new":1}"#,
+            r#"{"eventName":"a","eventSource":"b"}"#,
+            r#"{"eventName":"a b","eventSource":"b"}"#,
+            r#"{"eventName":"a  b","eventSource":"b"}"#,
+            r#"{"eventName":"\ud800","eventSource":"b"}"#,
+            r#"{"eventName":"\ud801","eventSource":"b"}"#,
+            r#"{"eventName":"\ufffd","eventSource":"b"}"#,
+            r#"{"eventName":null,"eventSource":"b"}"#,
+            r#"{"eventSource":"b"}"#,
+            r#"{"requestParameters":{"a":1,"b":2}}"#,
+            r#"{"requestParameters":{"b":2,"a":1}}"#,
+            r#"{"responseElements":{"a":1,"b":2}}"#,
+            "{}",
+        ];
+        let hashes: std::collections::BTreeSet<u64> = bodies.iter().map(|body| hash_of(body)).collect();
+        assert_eq!(hashes.len(), bodies.len());
     }
 
     #[test]

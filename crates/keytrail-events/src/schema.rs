@@ -18,6 +18,8 @@ pub enum ColumnType {
     Time,
     /// A signed 64-bit integer.
     Integer,
+    /// 32 bits.
+    Hash,
     /// A map of text to text, keys sorted.
     TextMap,
 }
@@ -30,6 +32,7 @@ impl ColumnType {
             Self::Boolean => DataType::Boolean,
             Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Integer => DataType::Int64,
+            Self::Hash => DataType::Int32,
             Self::TextMap => DataType::Map(
                 Arc::new(Field::new(
                     "key_value",
@@ -84,7 +87,7 @@ const fn typed(group: ColumnGroup, column_type: ColumnType, name: &'static str, 
 }
 
 use ColumnGroup::{Envelope, Identity, Json, Kms, Lineage, Losslessness};
-use ColumnType::{Boolean, Integer, TextMap, Time};
+use ColumnType::{Boolean, Hash, Integer, TextMap, Time};
 
 /// The columns of `events`, in order, without the partition columns.
 pub const COLUMNS: &[Column] = &[
@@ -221,7 +224,7 @@ pub const COLUMNS: &[Column] = &[
     text(
         Kms,
         "context_state",
-        "present, empty, absent or unknown (parameters withheld); null = the operation takes none",
+        "present, empty, absent or unknown (parameters withheld, or not carried by this detail_level); null = the operation takes none",
     ),
     text(Kms, "source_context_state", "the same for ReEncrypt's source side"),
     text(Kms, "grant_id", "grant created, retired, revoked or named"),
@@ -236,6 +239,22 @@ pub const COLUMNS: &[Column] = &[
         Time,
         "delivery_time",
         "delivery time by the log file's name, UTC, minute resolution; null where the name tells none",
+    ),
+    text(
+        Lineage,
+        "detail_level",
+        "how much of the event the record carries: full (its own text as AWS wrote it), reencoded (whole, serialised again by EventBridge, Athena, Elastic), flattened (CloudTrail Lake rows: nested values as strings), summary (event history CSV: no request parameters); never null",
+    ),
+    text(
+        Lineage,
+        "amends_event_id",
+        "event id that this record amends: addendum.originalEventID of an UPDATED_DATA addendum, or its own id when the lake already held another record under that id; null = none",
+    ),
+    typed(
+        Losslessness,
+        Hash,
+        "body_hash",
+        "32-bit hash of the record's body, equal for compact and indented text: tells a repeated delivery from another record under the same id; never null",
     ),
     text(Losslessness, "record_layout", "order of the record's members; with the columns it gives the exact text back"),
     text(Losslessness, "raw_record", "the record's exact text where the columns cannot give it back; null = they can"),
@@ -256,11 +275,12 @@ static TABLE_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
+/// The columns that every row has a value in.
+const REQUIRED_COLUMNS: [&str; 3] = ["event_id", "detail_level", "body_hash"];
+
 fn column_fields() -> Vec<Field> {
-    COLUMNS
-        .iter()
-        .map(|column| Field::new(column.name, column.column_type.arrow(), column.name != "event_id"))
-        .collect()
+    let is_nullable = |column: &Column| !REQUIRED_COLUMNS.contains(&column.name);
+    COLUMNS.iter().map(|column| Field::new(column.name, column.column_type.arrow(), is_nullable(column))).collect()
 }
 
 /// The schema of a record batch and of a data file: [`COLUMNS`] without the partition columns.

@@ -38,6 +38,33 @@ fn parse_tolerant(text: &str) -> Option<i64> {
     NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ").ok().map(|moment| moment.and_utc().timestamp_micros())
 }
 
+/// The same for what query results and the console write: also `2023-07-10 12:00:00.000`, with or without `UTC`, and
+/// `July 10, 2023, 14:00:00 (UTC+02:00)`.
+pub(crate) fn parse_exported_time(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let plain = text.strip_suffix("UTC").unwrap_or(text).trim_end();
+    let query = || {
+        NaiveDateTime::parse_from_str(plain, "%Y-%m-%d %H:%M:%S%.f")
+            .ok()
+            .map(|moment| moment.and_utc().timestamp_micros())
+    };
+    let console = || {
+        let moment = DateTime::parse_from_str(text, "%B %d, %Y, %H:%M:%S (UTC%:z)").ok()?;
+        Some(moment.timestamp_micros())
+    };
+    parse_time(text).or_else(query).or_else(console)
+}
+
+/// Appends the moment in CloudTrail's form, with parts of a second where there are any.
+pub(crate) fn push_exact_time(out: &mut String, micros: i64) {
+    push_time(out, micros);
+    let fraction = micros.rem_euclid(1_000_000);
+    if fraction != 0 && out.pop() == Some('Z') {
+        out.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+        out.push('Z');
+    }
+}
+
 /// Appends the moment in CloudTrail's form, `YYYY-MM-DDTHH:MM:SSZ`; parts of a second are left out.
 pub fn push_time(out: &mut String, micros: i64) {
     let Some(moment) = DateTime::from_timestamp_micros(micros) else { return };
@@ -86,6 +113,27 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse_time(text), micros, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_what_tables_hold() {
+        for (text, expected) in [
+            ("2023-07-10 12:00:00.000", Some("2023-07-10T12:00:00Z")),
+            ("2023-07-10 12:00:00", Some("2023-07-10T12:00:00Z")),
+            ("2023-07-10 12:00:00.250 UTC", Some("2023-07-10T12:00:00.25Z")),
+            ("2023-07-10T14:00:00+02:00", Some("2023-07-10T12:00:00Z")),
+            ("July 10, 2023, 14:00:00 (UTC+02:00)", Some("2023-07-10T12:00:00Z")),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            let written = parse_exported_time(text).map(|micros| {
+                let mut out = String::new();
+                push_exact_time(&mut out, micros);
+                assert_eq!(parse_time(&out), Some(micros));
+                out
+            });
+            assert_eq!(written.as_deref(), expected, "{text}");
         }
     }
 

@@ -1,107 +1,66 @@
 //! The check of a table's files against its log; it reads and never repairs.
 //!
+//! ```text
+//! log ─▶ live files ─▶ size, place ─▶ footer ─▶ (data) checksum of every byte ─▶ every row: order, statistics
+//!   └──▶ listing ────▶ files that are not live
+//! ```
+//! Bytes that are not those that were written are not decoded: a decoder trusts lengths that a flipped bit may have made huge.
 //! It knows nothing of what the rows mean; the accounting over them is the caller's work.
 
+mod data;
+mod finding;
+
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
+use tokio::task::JoinSet;
 
 use crate::error::LakeError;
-use crate::reader::{read_footer, read_rows};
+use crate::partition::is_in_its_folder;
+use crate::reader::read_footer;
 use crate::snapshot::DataFile;
 use crate::table::Table;
-use crate::writer::{OrderCheck, column_difference};
+use crate::writer::column_difference;
 
-/// Files that are looked at together.
-const FILES_IN_FLIGHT: usize = 8;
+pub use finding::{FileFinding, FindingKind};
 
 /// How closely files are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CheckDepth {
-    /// Size and footer of every file.
+    /// Size, place and footer of every file.
     #[default]
     Footers,
-    /// Every row of every file too.
+    /// Every byte and every row of every file too.
     Data,
 }
 
-/// Something that the check has seen, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileFinding {
-    /// The file's path below the table's root.
-    pub path: String,
-    /// What was seen.
-    pub kind: FindingKind,
-}
-
-/// What a check can see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FindingKind {
-    /// The log has the file, the storage does not.
-    Missing,
-    /// The file has another size than the log says.
-    WrongSize {
-        /// Bytes by the log.
-        expected: u64,
-        /// Bytes of the file.
-        found: u64,
-    },
-    /// The file has another count of rows than the log says.
-    WrongRowCount {
-        /// Rows by the log.
-        expected: u64,
-        /// Rows of the file.
-        found: u64,
-    },
-    /// The file's columns are not the table's.
-    WrongColumns {
-        /// The first difference.
-        difference: String,
-    },
-    /// The footer or the data cannot be read.
-    Unreadable {
-        /// Why.
-        reason: String,
-    },
-    /// A row belongs before the one ahead of it.
-    OutOfOrder,
-    /// A note: a compaction has put the rows elsewhere; the file stays for readers of older versions.
-    Replaced,
-    /// A note: no commit of the remembered past knows the file; a killed or still running writer left it.
-    Unreferenced,
-}
-
-impl FindingKind {
-    /// Whether this is worth knowing, but nothing is wrong.
-    pub fn is_note(&self) -> bool {
-        matches!(self, Self::Replaced | Self::Unreferenced)
-    }
-}
-
-impl fmt::Display for FindingKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl CheckDepth {
+    /// Files that are looked at together; a file whose rows are read takes a row group of memory.
+    fn files_in_flight(self) -> usize {
         match self {
-            Self::Missing => f.write_str("missing"),
-            Self::WrongSize { expected, found } => write!(f, "{found} bytes, the log says {expected}"),
-            Self::WrongRowCount { expected, found } => write!(f, "{found} rows, the log says {expected}"),
-            Self::WrongColumns { difference } => write!(f, "wrong columns: {difference}"),
-            Self::Unreadable { reason } => write!(f, "unreadable: {reason}"),
-            Self::OutOfOrder => f.write_str("rows are not in order"),
-            Self::Replaced => f.write_str("replaced by a compaction, kept for older readers"),
-            Self::Unreferenced => f.write_str("not in the log"),
+            Self::Footers => 8,
+            Self::Data => 4,
         }
     }
+}
+
+/// A live file that was looked at, and what was seen: nothing for a sound one.
+#[derive(Debug, Clone)]
+pub struct CheckedFile {
+    /// The file.
+    pub file: Arc<DataFile>,
+    /// What was seen.
+    pub findings: Vec<FindingKind>,
 }
 
 /// Checks every live file's size and footer against the log, and lists files that are not live.
 ///
 /// # Errors
 ///
-/// [`LakeError::Storage`] when the storage cannot be read for other reasons than a missing file, and every error of
+/// [`LakeError::Storage`] when the storage cannot be read for other reasons than a file's own, and every error of
 /// [`Table::snapshot`]. What is wrong with a file is a finding, not an error.
 pub async fn check_files(table: &Table) -> Result<Vec<FileFinding>, LakeError> {
     check_files_with(table, CheckDepth::Footers).await
@@ -113,26 +72,47 @@ pub async fn check_files(table: &Table) -> Result<Vec<FileFinding>, LakeError> {
 ///
 /// As [`check_files`].
 pub async fn check_files_with(table: &Table, depth: CheckDepth) -> Result<Vec<FileFinding>, LakeError> {
-    let snapshot = table.snapshot().await?;
-    let live = snapshot.files().iter().map(|file| check_file(table, file, depth));
-    let found: Vec<Option<FileFinding>> = stream::iter(live).buffered(FILES_IN_FLIGHT).try_collect().await?;
-    let mut findings: Vec<FileFinding> = found.into_iter().flatten().collect();
-    findings.extend(list_other_files(table, snapshot.files()).await?);
-    Ok(findings)
+    let live = table.snapshot().await?.files().to_vec();
+    let checked: Vec<CheckedFile> = check_live_files(table, live.clone(), depth).try_collect().await?;
+    let found = checked.into_iter().flat_map(|CheckedFile { file, findings }| {
+        findings.into_iter().map(move |kind| FileFinding { path: file.path.clone(), kind })
+    });
+    Ok(found.chain(list_other_files(table, &live).await?).collect())
 }
 
-async fn check_file(table: &Table, file: &Arc<DataFile>, depth: CheckDepth) -> Result<Option<FileFinding>, LakeError> {
-    let found = match find_fault(table, file, depth).await {
-        Ok(found) => found,
-        // What cannot be decoded is the file's fault; a failing storage is not.
-        Err(error @ LakeError::Corrupt { .. }) => Some(FindingKind::Unreadable { reason: reason_of(&error) }),
-        Err(error) => return Err(error),
+/// Checks live files, several at a time; they come out in the order in which they went in.
+///
+/// The stream's errors are those of [`check_files`].
+pub fn check_live_files(
+    table: &Table,
+    files: Vec<Arc<DataFile>>,
+    depth: CheckDepth,
+) -> impl Stream<Item = Result<CheckedFile, LakeError>> + use<> {
+    let table = table.clone();
+    stream::iter(files)
+        .map(move |file| {
+            let table = table.clone();
+            async move {
+                let findings = check_file(&table, &file, depth).await?;
+                Ok(CheckedFile { file, findings })
+            }
+        })
+        .buffered(depth.files_in_flight())
+}
+
+/// Looks at one file in a task of its own: a decoder that panics over damaged bytes is a finding, not the end.
+async fn check_file(table: &Table, file: &Arc<DataFile>, depth: CheckDepth) -> Result<Vec<FindingKind>, LakeError> {
+    let mut task = JoinSet::new();
+    let (own_table, own_file) = (table.clone(), Arc::clone(file));
+    task.spawn(async move { find_fault(&own_table, &own_file, depth).await });
+    let fault = match task.join_next().await {
+        Some(Ok(Ok(fault))) => fault,
+        Some(Ok(Err(error))) => Some(FindingKind::of_file(table, error)?),
+        Some(Err(error)) => Some(FindingKind::Unreadable { reason: error.to_string() }),
+        None => None,
     };
-    Ok(found.map(|kind| FileFinding { path: file.path.clone(), kind }))
-}
-
-fn reason_of(error: &LakeError) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+    let is_unproven = depth == CheckDepth::Data && file.sha256.is_none();
+    Ok(fault.into_iter().chain(is_unproven.then_some(FindingKind::NoChecksum)).collect())
 }
 
 async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result<Option<FindingKind>, LakeError> {
@@ -144,6 +124,15 @@ async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result
     if found != file.size_bytes {
         return Ok(Some(FindingKind::WrongSize { expected: file.size_bytes, found }));
     }
+    // Other programs write their folders in ways of their own.
+    if file.sha256.is_some() && !is_in_its_folder(table.spec().partition_columns, &file.partition, &file.path) {
+        return Ok(Some(FindingKind::WrongPartition { partition: file.partition.clone() }));
+    }
+    if depth == CheckDepth::Data
+        && let Some(wrong) = data::find_wrong_checksum(table, file).await?
+    {
+        return Ok(Some(wrong));
+    }
     let footer = read_footer(table, file).await?;
     if let Some(difference) = column_difference(table.file_schema(), &footer.schema) {
         return Ok(Some(FindingKind::WrongColumns { difference }));
@@ -153,27 +142,16 @@ async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result
     }
     match depth {
         CheckDepth::Footers => Ok(None),
-        CheckDepth::Data => find_fault_in_rows(table, file).await,
+        CheckDepth::Data => data::find_fault_in_rows(table, file).await,
     }
 }
 
-async fn find_fault_in_rows(table: &Table, file: &DataFile) -> Result<Option<FindingKind>, LakeError> {
-    let mut order = OrderCheck::new((table.spec().sort_columns)(&file.partition));
-    let mut batches = read_rows(table, file).await?;
-    let mut found = 0;
-    while let Some(batch) = batches.try_next().await? {
-        let unsorted = order.first_unsorted(&batch);
-        if unsorted.map_err(|error| LakeError::corrupt(&table.storage().name_of(&file.path), error))?.is_some() {
-            return Ok(Some(FindingKind::OutOfOrder));
-        }
-        found += batch.num_rows() as u64;
-    }
-    let is_whole = found == file.row_count;
-    Ok((!is_whole).then_some(FindingKind::WrongRowCount { expected: file.row_count, found }))
-}
-
-/// The data files below the table's root that are not live.
-async fn list_other_files(table: &Table, live: &[Arc<DataFile>]) -> Result<Vec<FileFinding>, LakeError> {
+/// The data files below the table's root that are not live: notes, each of them.
+///
+/// # Errors
+///
+/// [`LakeError::Storage`] when the table cannot be listed.
+pub async fn list_other_files(table: &Table, live: &[Arc<DataFile>]) -> Result<Vec<FileFinding>, LakeError> {
     let live: HashSet<&str> = live.iter().map(|file| file.path.as_str()).collect();
     let removed: HashSet<String> = table.log().removed_paths().await?.into_iter().collect();
     let storage = table.storage();

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::error::LakeError;
 use crate::log::LockedLog;
-use crate::snapshot::{DataFile, Snapshot};
+use crate::snapshot::{DataFile, SHA256_TAG, Snapshot};
 use crate::table::{Table, TableSpec};
 
 /// Whoever compacts commits under this id, so that other Delta writers see two compactions conflict too.
@@ -51,6 +51,8 @@ pub enum CommitOperation {
     Append,
     /// The same rows are put into other files.
     Compact,
+    /// Rows take the place of others; it needs a [`Commit::base_version`].
+    Replace,
 }
 
 /// Files that become visible, and files that stop to be, in one step.
@@ -64,6 +66,8 @@ pub struct Commit {
     pub transaction: TransactionId,
     /// What kind of change it is.
     pub operation: CommitOperation,
+    /// The version that the caller has looked at: a commit that nobody may come in between. None = wherever it falls.
+    pub base_version: Option<u64>,
     /// Notes that are kept with the commit in the log.
     pub info: BTreeMap<String, String>,
 }
@@ -88,12 +92,16 @@ impl Table {
     ///
     /// # Errors
     ///
+    /// [`LakeError::Overtaken`] when the table has a newer version than [`Commit::base_version`];
     /// [`LakeError::Conflict`] when a removed file is not live any more, or the table changed its format;
-    /// [`LakeError::InvalidRows`] for an append that removes; [`LakeError::Storage`] when it is not in the log. After
+    /// [`LakeError::InvalidRows`] for an append that removes, or a replacement without a base version; [`LakeError::Storage`] when it is not in the log. After
     /// an error the same transaction can be committed again.
     pub async fn commit(&self, commit: Commit) -> Result<CommitOutcome, LakeError> {
         if commit.operation == CommitOperation::Append && !commit.removes.is_empty() {
             return Err(LakeError::invalid_rows(self.storage(), &"an append removes nothing"));
+        }
+        if commit.operation == CommitOperation::Replace && commit.base_version.is_none() {
+            return Err(LakeError::invalid_rows(self.storage(), &"rows are replaced in a version that was looked at"));
         }
         self.storage().require_conditional_put().await?;
         let mut log = self.log().lock().await;
@@ -104,6 +112,9 @@ impl Table {
                 Check::Go(transaction) => transaction,
                 Check::Done(outcome) => return settled(&log, attempt, outcome).await,
             };
+            if commit.base_version.is_some_and(|base| base < snapshot.version()) {
+                return Err(LakeError::Overtaken { place: self.storage().to_string(), version: snapshot.version() });
+            }
             let info = commit.info.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
             let actions = actions(&commit);
             match log.attempt(actions, operation(self.spec(), commit.operation), transaction, info).await {
@@ -142,7 +153,7 @@ async fn check(snapshot: &Snapshot, commit: &Commit, earlier_attempts: u32) -> R
         return Ok(Check::Done(CommitOutcome::Committed { version }));
     }
     match commit.operation {
-        CommitOperation::Append => {
+        CommitOperation::Append | CommitOperation::Replace => {
             let TransactionId { app_id, version: own } = &commit.transaction;
             let known = snapshot.transaction_version(app_id).await?;
             Ok(match known {
@@ -214,11 +225,12 @@ fn operation(spec: &TableSpec, operation: CommitOperation) -> DeltaOperation {
             predicate: None,
         },
         CommitOperation::Compact => DeltaOperation::Optimize { predicate: None, target_size: 0 },
+        CommitOperation::Replace => DeltaOperation::Update { predicate: None },
     }
 }
 
 fn actions(commit: &Commit) -> Vec<Action> {
-    let data_change = commit.operation == CommitOperation::Append;
+    let data_change = commit.operation != CommitOperation::Compact;
     let removes = commit.removes.iter().map(|file| Action::Remove(remove_action(file, data_change)));
     let adds = commit.adds.iter().map(|file| Action::Add(add_action(file, data_change)));
     removes.chain(adds).collect()
@@ -232,6 +244,7 @@ fn add_action(file: &DataFile, data_change: bool) -> Add {
         modification_time: file.modified_ms,
         data_change,
         stats: Some(file.statistics.to_json(file.row_count)),
+        tags: file.sha256.clone().map(|sha256| HashMap::from([(SHA256_TAG.to_owned(), Some(sha256))])),
         ..Add::default()
     }
 }

@@ -18,7 +18,7 @@ use crate::partition::PartitionValues;
 use crate::reader::read_rows;
 use crate::snapshot::{DataFile, Snapshot};
 use crate::table::Table;
-use crate::upload::Upload;
+use crate::upload::SummedUpload;
 use crate::writer::{NewFile, writer_options};
 
 /// A merge reads at most this many files at once; more are merged in several rounds.
@@ -145,6 +145,7 @@ pub(crate) async fn merge_group(
         // Chosen anew at each attempt of the commit.
         transaction: TransactionId { app_id: String::new(), version: 0 },
         operation: CommitOperation::Compact,
+        base_version: None,
         info: BTreeMap::new(),
     };
     table.commit(commit).await?;
@@ -196,7 +197,7 @@ async fn start_merge(
 /// A new data file while its rows stream into the store.
 struct MergedFile {
     file: NewFile,
-    writer: AsyncArrowWriter<Upload>,
+    writer: AsyncArrowWriter<SummedUpload>,
     name: String,
 }
 
@@ -206,7 +207,7 @@ impl MergedFile {
         let name = table.storage().name_of(file.path());
         let path = table.storage().path_of(file.path())?;
         let schema = SchemaRef::clone(table.file_schema());
-        let upload = Upload::new(table.storage().store(), path);
+        let upload = SummedUpload::new(table.storage().store(), path);
         let failed = |error| LakeError::parquet(&name, error);
         let options = writer_options(table.spec(), &schema, partition).map_err(failed)?;
         let writer = AsyncArrowWriter::try_new_with_options(upload, schema, options).map_err(failed)?;
@@ -231,6 +232,7 @@ impl MergedFile {
 
     async fn finish(mut self) -> Result<DataFile, LakeError> {
         self.writer.finish().await.map_err(|error| LakeError::parquet(&self.name, error))?;
-        self.file.finish(self.writer.bytes_written() as u64)
+        let size_bytes = self.writer.bytes_written() as u64;
+        self.file.finish(size_bytes, self.writer.into_inner().finish_checksum())
     }
 }

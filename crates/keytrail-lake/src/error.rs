@@ -53,6 +53,14 @@ pub enum LakeError {
         /// What the other writer changed.
         reason: String,
     },
+    /// The table went on since the version that a commit was made for; nothing was committed.
+    #[error("the table has a newer version ({version}) than the commit was made for: `{place}`")]
+    Overtaken {
+        /// The table's location.
+        place: String,
+        /// The newest version.
+        version: u64,
+    },
     /// The file system or the object store failed.
     #[error("storage failed: `{path}`")]
     Storage {

@@ -20,6 +20,7 @@
 
 mod append;
 mod check;
+mod checksum;
 mod commit;
 mod compact;
 mod error;
@@ -38,7 +39,10 @@ mod tests;
 mod upload;
 mod writer;
 
-pub use check::{CheckDepth, FileFinding, FindingKind, check_files, check_files_with};
+pub use check::{
+    CheckDepth, CheckedFile, FileFinding, FindingKind, check_files, check_files_with, check_live_files,
+    list_other_files,
+};
 pub use commit::{Commit, CommitOperation, CommitOutcome, TransactionId};
 pub use compact::{CompactOptions, CompactSummary, compact};
 pub use error::LakeError;

@@ -14,6 +14,16 @@ pub type PartitionValues = BTreeMap<String, String>;
 ///
 /// Values are escaped, so that whatever they hold the path stays inside the table.
 pub(crate) fn data_file_path(columns: &[&str], values: &PartitionValues, file_id: Uuid) -> String {
+    format!("{}part-{file_id}.parquet", partition_folder(columns, values))
+}
+
+/// Whether a file of this path lies where [`data_file_path`] puts the files of a partition.
+pub(crate) fn is_in_its_folder(columns: &[&str], values: &PartitionValues, path: &str) -> bool {
+    path.strip_prefix(&partition_folder(columns, values)).is_some_and(|name| !name.contains('/'))
+}
+
+/// The folder of a partition, with a slash at its end; empty without partition columns.
+fn partition_folder(columns: &[&str], values: &PartitionValues) -> String {
     let mut path = String::new();
     for column in columns {
         let value = values.get(*column).map_or("", String::as_str);
@@ -22,9 +32,6 @@ pub(crate) fn data_file_path(columns: &[&str], values: &PartitionValues, file_id
         path.push_str(&escape(value));
         path.push('/');
     }
-    path.push_str("part-");
-    path.push_str(&file_id.to_string());
-    path.push_str(".parquet");
     path
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use deltalake_core::kernel::LogicalFileView;
+use deltalake_core::kernel::{Add, LogicalFileView};
 use deltalake_core::logstore::LogStoreRef;
 use deltalake_core::table::state::DeltaTableState;
 
@@ -15,6 +15,9 @@ use crate::error::LakeError;
 use crate::partition::PartitionValues;
 use crate::statistics::FileStatistics;
 use crate::storage::Storage;
+
+/// Under this name the log keeps a data file's checksum.
+pub(crate) const SHA256_TAG: &str = "keytrail.sha256";
 
 /// A data file as the log has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +34,8 @@ pub struct DataFile {
     pub statistics: FileStatistics,
     /// When it was written, in milliseconds since the epoch.
     pub modified_ms: i64,
+    /// The SHA-256 of its bytes in hex; none = written by a version or a program that keeps none.
+    pub sha256: Option<String>,
 }
 
 /// A table at one version of its log.
@@ -123,9 +128,10 @@ impl fmt::Debug for Snapshot {
 }
 
 fn parse_file(view: &LogicalFileView, schema: &SchemaRef, storage: &Storage) -> Result<DataFile, LakeError> {
-    let path = view.path().into_owned();
+    #[expect(deprecated, reason = "nothing else tells the tags, and the Arrow arrays it recommends are private")]
+    let Add { path, size, partition_values, modification_time, stats, tags, deletion_vector, .. } = view.add_action();
     let name = || storage.name_of(&path);
-    if view.deletion_vector_descriptor().is_some() {
+    if deletion_vector.is_some() {
         let reason = "another engine deleted rows by a deletion vector".to_owned();
         return Err(LakeError::Unsupported { place: name(), reason });
     }
@@ -133,13 +139,13 @@ fn parse_file(view: &LogicalFileView, schema: &SchemaRef, storage: &Storage) -> 
         let reason = "the log names a file outside the table".to_owned();
         return Err(LakeError::Unsupported { place: name(), reason });
     }
-    let (row_count, statistics) = match view.stats() {
+    let (row_count, statistics) = match stats {
         Some(json) => FileStatistics::from_json(&json, schema).map_err(|error| LakeError::corrupt(&name(), error))?,
         None => (None, FileStatistics::default()),
     };
     let row_count = row_count.ok_or_else(|| LakeError::corrupt(&name(), "the log tells no row count"))?;
-    let size_bytes = u64::try_from(view.size()).map_err(|error| LakeError::corrupt(&name(), error))?;
-    let partition = view.partition_values_map();
-    let partition = partition.into_iter().map(|(column, value)| (column, value.unwrap_or_default())).collect();
-    Ok(DataFile { size_bytes, row_count, partition, statistics, modified_ms: view.modification_time(), path })
+    let size_bytes = u64::try_from(size).map_err(|error| LakeError::corrupt(&name(), error))?;
+    let partition = partition_values.into_iter().map(|(column, value)| (column, value.unwrap_or_default())).collect();
+    let sha256 = tags.and_then(|mut tags| tags.remove(SHA256_TAG).flatten());
+    Ok(DataFile { size_bytes, row_count, partition, statistics, modified_ms: modification_time, sha256, path })
 }

@@ -52,6 +52,39 @@ pub struct ColumnStatistics {
     pub null_count: Option<u64>,
 }
 
+/// How close what is said must come to the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// The very bounds that [`StatisticsCollector`] finds.
+    Same,
+    /// No narrower than the rows; times are told to the millisecond.
+    Covering,
+}
+
+impl ColumnStatistics {
+    fn first_wrong_part(&self, found: &Self, precision: Precision) -> Option<&'static str> {
+        if self.null_count.is_some_and(|count| found.null_count != Some(count)) {
+            return Some("null count");
+        }
+        let is_wrong = |said: &Option<Bound>, found: &Option<Bound>, wrong: fn(&ScalarStat, &ScalarStat) -> bool| {
+            let Some(said) = said else { return false };
+            let found = found.as_ref().map(|bound| &bound.value);
+            match precision {
+                Precision::Same => found != Some(&said.value),
+                Precision::Covering => found.is_some_and(|found| wrong(&said.value, found)),
+            }
+        };
+        if is_wrong(&self.min, &found.min, |said, found| said > found) {
+            return Some("minimum");
+        }
+        let is_below = |said: &ScalarStat, found: &ScalarStat| match (said, found) {
+            (ScalarStat::Time(said), ScalarStat::Time(found)) => said.saturating_add(999) < *found,
+            _ => said < found,
+        };
+        is_wrong(&self.max, &found.max, is_below).then_some("maximum")
+    }
+}
+
 /// What is known about the columns of a file, by column name; a column that is not there has no statistics.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileStatistics {
@@ -67,6 +100,14 @@ impl FileStatistics {
     /// All columns that have statistics, by name.
     pub fn columns(&self) -> impl Iterator<Item = (&str, &ColumnStatistics)> {
         self.columns.iter().map(|(name, statistics)| (name.as_str(), statistics))
+    }
+
+    /// The first thing said here that is not true of rows with the statistics `of_rows`; what is not said is not wrong.
+    pub(crate) fn first_difference(&self, of_rows: &Self, precision: Precision) -> Option<String> {
+        self.columns().find_map(|(name, said)| {
+            let part = said.first_wrong_part(of_rows.column(name)?, precision)?;
+            Some(format!("{part} of column {name}"))
+        })
     }
 
     /// The statistics JSON of the Delta protocol.

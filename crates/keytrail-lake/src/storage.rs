@@ -116,6 +116,11 @@ impl Storage {
         Ok(self.prefix.parts().chain(relative.parts()).collect())
     }
 
+    /// Whether this is a folder on disk.
+    pub(crate) fn is_local(&self) -> bool {
+        self.folder.is_some()
+    }
+
     /// The full name of something below this place, as messages show it.
     pub(crate) fn name_of(&self, relative: &str) -> String {
         format!("{}/{relative}", self.name.trim_end_matches('/'))

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use crate::error::LakeError;
@@ -153,6 +154,13 @@ impl Table {
         let name = self.storage().name_of(&data_file.path);
         put_object(&self.storage().store(), &path, bytes).await.map_err(|error| LakeError::storage(&name, error))?;
         Ok(data_file)
+    }
+
+    /// Deletes a file that was put and will not be committed. A file that stays is in nobody's way: the check tells of it.
+    pub async fn discard(&self, file: &DataFile) {
+        if let Ok(path) = self.file_path(file) {
+            let _deleted = self.storage().store().delete(&path).await;
+        }
     }
 }
 

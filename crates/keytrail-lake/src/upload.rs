@@ -13,6 +13,8 @@ use parquet::arrow::async_writer::AsyncFileWriter;
 use parquet::errors::ParquetError;
 use tokio::task::JoinSet;
 
+use crate::checksum::Checksum;
+
 /// Objects up to this size go in one request, larger ones in parts of it; some stores want parts of equal size.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 /// With these parts a writer's memory and a slow line's patience are bounded.
@@ -117,13 +119,36 @@ impl Upload {
     }
 }
 
-impl AsyncFileWriter for Upload {
+/// An upload that knows the checksum of what went through it.
+pub(crate) struct SummedUpload {
+    upload: Upload,
+    checksum: Checksum,
+}
+
+impl SummedUpload {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+        Self { upload: Upload::new(store, path), checksum: Checksum::default() }
+    }
+
+    /// The checksum of all bytes so far.
+    pub(crate) fn finish_checksum(self) -> String {
+        self.checksum.finish()
+    }
+
+    /// As [`Upload::abort`].
+    pub(crate) async fn abort(&mut self) {
+        self.upload.abort().await;
+    }
+}
+
+impl AsyncFileWriter for SummedUpload {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
-        self.push(bytes).map(|pushed| pushed.map_err(parquet_error)).boxed()
+        self.checksum.update(&bytes);
+        self.upload.push(bytes).map(|pushed| pushed.map_err(parquet_error)).boxed()
     }
 
     fn complete(&mut self) -> BoxFuture<'_, parquet::errors::Result<()>> {
-        self.finish().map(|finished| finished.map_err(parquet_error)).boxed()
+        self.upload.finish().map(|finished| finished.map_err(parquet_error)).boxed()
     }
 }
 

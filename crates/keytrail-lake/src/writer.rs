@@ -18,6 +18,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use uuid::Uuid;
 
+use crate::checksum::Checksum;
 use crate::error::LakeError;
 use crate::partition::{PartitionValues, data_file_path};
 use crate::snapshot::DataFile;
@@ -97,7 +98,7 @@ impl Table {
             writer.write(&batch).map_err(failed)?;
         }
         let bytes = Bytes::from(writer.into_inner().map_err(failed)?);
-        Ok(EncodedFile { file: file.finish(bytes.len() as u64)?, bytes })
+        Ok(EncodedFile { file: file.finish(bytes.len() as u64, Checksum::of(&bytes))?, bytes })
     }
 }
 
@@ -154,7 +155,7 @@ impl NewFile {
         Ok(())
     }
 
-    pub(crate) fn finish(self, size_bytes: u64) -> Result<DataFile, LakeError> {
+    pub(crate) fn finish(self, size_bytes: u64, sha256: String) -> Result<DataFile, LakeError> {
         if self.row_count == 0 {
             return Err(LakeError::invalid_rows(&self.storage, &"no rows"));
         }
@@ -165,6 +166,7 @@ impl NewFile {
             partition: self.partition,
             statistics: self.statistics.finish(),
             modified_ms: Utc::now().timestamp_millis(),
+            sha256: Some(sha256),
         })
     }
 }

@@ -2,6 +2,7 @@
 -- summary: What each key protects: every pair of an encryption context that cryptographic calls named
 -- grain:   key_arn, context_key, context_value
 -- reads:   kms_events
+-- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   successful and failed calls alike: a denied call still tells which data needs the key
 -- notes:   key_arn is null for calls whose key cannot be resolved
 -- column:  context_key: name of the pair, such as `aws:s3:arn`
@@ -15,6 +16,7 @@ with contexts as (
         recipient_account_id,
         event_id,
         event_time,
+        amends_event_id,
         key_arn is not distinct from other_key_arn as is_same_key,
         unnest(map_entries(encryption_context)) as entry
     from kms_events
@@ -28,6 +30,7 @@ pairs as (
         recipient_account_id,
         event_id,
         event_time,
+        amends_event_id,
         is_same_key,
         entry['key'] as context_key,
         entry['value'] as context_value
@@ -38,8 +41,10 @@ select
     key_arn,
     context_key,
     context_value,
-    count(*) filter (where not is_same_key)
-        + count(distinct coalesce(recipient_account_id, '') || ' ' || event_id) filter (where is_same_key) as event_count,
+    count(*) filter (where not is_same_key and amends_event_id is null)
+        + count(distinct coalesce(recipient_account_id, '') || ' ' || event_id) filter (
+            where is_same_key and amends_event_id is null
+        ) as event_count,
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time
 from pairs

@@ -2,6 +2,7 @@
 -- summary: Cryptographic calls that failed, per key, error and what the failure proves
 -- grain:   key_arn, error_code, outcome
 -- reads:   kms_events
+-- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   key_arn is null for failures whose key cannot be resolved; they are part of every honest answer
 -- column:  outcome: blocked (key disabled or pending deletion: demand exists), not_found, denied, probe, verify_failed, failed, transient
 -- column:  event_count: failed calls
@@ -11,7 +12,7 @@ select
     key_arn,
     error_code,
     outcome,
-    count(*) as event_count,
+    count(*) filter (where amends_event_id is null) as event_count,
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time
 from kms_events

@@ -2,6 +2,7 @@
 -- summary: Who used each key, or tried to: one row per key and principal, sessions of a role taken together
 -- grain:   key_arn, principal
 -- reads:   kms_events
+-- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   principal is the role behind a session, else the principal's ARN, else the AWS service, else the bare principal id
 -- column:  principal: null where the record names nobody
 -- column:  principal_type: userIdentity.type of the principal's calls
@@ -15,7 +16,8 @@ with touches as (
         coalesce(role_arn, principal_arn, invoked_by, principal_id) as principal,
         principal_type,
         event_time,
-        error_code
+        error_code,
+        amends_event_id
     from kms_events
     where key_arn is not null
         and key_role <> 'target'
@@ -26,8 +28,8 @@ select
     key_arn,
     principal,
     max(principal_type) as principal_type,
-    count(*) filter (where error_code is null) as use_event_count,
-    count(*) filter (where error_code is not null) as failed_count,
+    count(*) filter (where error_code is null and amends_event_id is null) as use_event_count,
+    count(*) filter (where error_code is not null and amends_event_id is null) as failed_count,
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time
 from touches

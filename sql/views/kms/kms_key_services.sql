@@ -2,6 +2,7 @@
 -- summary: AWS services through which each key was used, or tried
 -- grain:   key_arn, service
 -- reads:   kms_events
+-- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   calls that no service stands between have no row here
 -- notes:   `AWS Internal` is a service that does not name itself; the encryption context often does
 -- column:  service: userIdentity.invokedBy, such as `s3.amazonaws.com`
@@ -12,8 +13,8 @@
 select
     key_arn,
     invoked_by as service,
-    count(*) filter (where error_code is null) as use_event_count,
-    count(*) filter (where error_code is not null) as failed_count,
+    count(*) filter (where error_code is null and amends_event_id is null) as use_event_count,
+    count(*) filter (where error_code is not null and amends_event_id is null) as failed_count,
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time
 from kms_events

@@ -4,6 +4,7 @@
 -- reads:   kms_events
 -- notes:   a use is a cryptographic call that succeeded; describing, listing or managing a key is none
 -- notes:   a key that was seen but never used has a row with nulls and zeros; a key that no event names has none
+-- notes:   a record that amends another (amends_event_id) is counted nowhere, but first and last use take it into account
 -- notes:   a ReEncrypt from a key to itself is one use, counted both as decryption and as created ciphertext
 -- column:  first_used_time: time of the earliest use, UTC; null = no use seen
 -- column:  last_used_time: time of the latest use, UTC; null = no use seen
@@ -33,7 +34,8 @@ with touches as (
             when shared_event_id is not null then concat(shared_event_id, ' ', event_name, ' ', cast(event_time as bigint))
         end as shared_call,
         key_role <> 'target' and error_code is null as is_use,
-        key_role <> 'target' and error_code is not null as is_failure,
+        key_role <> 'target' and error_code is null and amends_event_id is null as is_counted_use,
+        key_role <> 'target' and error_code is not null and amends_event_id is null as is_counted_failure,
         not (key_role = 'source' and key_arn is not distinct from other_key_arn) as is_first_side
     from kms_events
     where key_arn is not null
@@ -48,18 +50,18 @@ usage as (
         ) filter (where is_use) as last_use,
         min(event_time) filter (where is_use) as first_used_time,
         max(event_time) filter (where is_use) as last_used_time,
-        count(*) filter (where is_use and is_first_side) as use_event_count,
-        count(*) filter (where is_use and is_first_side and shared_call is null) as own_use_count,
-        count(distinct shared_call) filter (where is_use) as shared_use_count,
-        count(*) filter (where is_use and (operation_class = 'decrypt' or key_role = 'source')) as decrypt_count,
+        count(*) filter (where is_counted_use and is_first_side) as use_event_count,
+        count(*) filter (where is_counted_use and is_first_side and shared_call is null) as own_use_count,
+        count(distinct shared_call) filter (where is_counted_use) as shared_use_count,
+        count(*) filter (where is_counted_use and (operation_class = 'decrypt' or key_role = 'source')) as decrypt_count,
         count(*) filter (
-            where is_use
+            where is_counted_use
                 and (operation_class in ('encrypt', 'generate_data_key', 'encapsulate') or key_role = 'destination')
         ) as ciphertext_created_count,
-        count(*) filter (where is_use and operation_class in ('sign', 'verify', 'mac')) as sign_mac_count,
-        count(*) filter (where is_failure and is_first_side) as failed_count,
-        count(distinct principal_arn) filter (where is_use) as principal_count,
-        count(distinct invoked_by) filter (where is_use) as service_count
+        count(*) filter (where is_counted_use and operation_class in ('sign', 'verify', 'mac')) as sign_mac_count,
+        count(*) filter (where is_counted_failure and is_first_side) as failed_count,
+        count(distinct principal_arn) filter (where is_counted_use) as principal_count,
+        count(distinct invoked_by) filter (where is_counted_use) as service_count
     from touches
     group by
         key_arn

@@ -1,13 +1,24 @@
 //! `keytrail check`: every data file against its table's log, and the accounting of every log file.
+//!
+//! It reads the lake and never writes to it; `--resume FILE` writes that file, which must not lie in the lake.
 
-use keytrail_convert::check_accounting;
-use keytrail_lake::{CheckDepth, Lake, check_files_with};
+mod against;
+mod resume;
+
+use futures::TryStreamExt;
+use indicatif::ProgressBar;
+use keytrail_convert::{LOG_FILES, check_accounting};
+use keytrail_lake::{CheckDepth, DataFile, FindingKind, Lake, Table, check_live_files, list_other_files};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use crate::args::CheckArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
-use crate::progress::{count_text, waiting};
+use crate::progress::{count_text, over_bytes, waiting};
 use crate::session;
+
+use resume::{Checked, Resume};
 
 /// What a check has seen.
 #[derive(Debug, Default)]
@@ -23,28 +34,103 @@ struct Report {
 /// Checks, writes what was found to stdout, and fails when anything is wrong.
 pub(crate) async fn run(arguments: &CheckArguments) -> Result<Exit, CliError> {
     let lake = session::open_lake(&arguments.lake).await?;
-    let depth = if arguments.rows { CheckDepth::Data } else { CheckDepth::Footers };
-    let bar = waiting("checking data files");
-    let report = check(&lake, depth).await;
-    bar.finish_and_clear();
-    let report = report?;
+    let depth = if arguments.read_data { CheckDepth::Data } else { CheckDepth::Footers };
+    let mut resume = Resume::open(arguments.resume.as_deref(), &lake, depth)?;
+    let mut report = check(&lake, depth, &mut resume).await?;
+    if !arguments.against.is_empty() {
+        against::check(&lake, arguments, &mut report).await?;
+    }
     write(&report, arguments.json)?;
+    resume.finish()?;
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Integrity })
 }
 
-async fn check(lake: &Lake, depth: CheckDepth) -> Result<Report, CliError> {
+async fn check(lake: &Lake, depth: CheckDepth, resume: &mut Resume) -> Result<Report, CliError> {
     let mut report = Report::default();
     for table in lake.tables() {
-        let snapshot = table.snapshot().await?;
-        report.file_count += snapshot.files().len() as u64;
-        report.row_count += snapshot.row_count();
-        for finding in check_files_with(table, depth).await? {
-            let text = format!("{}/{}: {}", table.spec().name, finding.path, finding.kind);
-            if finding.kind.is_note() { report.notes.push(text) } else { report.findings.push(text) }
-        }
+        check_table(table, depth, resume, &mut report).await?;
     }
-    report.findings.extend(check_accounting(lake).await?);
+    let bar = waiting("checking the accounting");
+    check_ledger(lake, &mut report).await?;
+    bar.finish_and_clear();
     Ok(report)
+}
+
+async fn check_table(
+    table: &Table,
+    depth: CheckDepth,
+    resume: &mut Resume,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let live = table.snapshot().await?.files().to_vec();
+    let bar = over_bytes(live.iter().map(|file| file.size_bytes).sum());
+    let (done, open): (Vec<_>, Vec<_>) = live.iter().cloned().partition(|file| resume.holds(table, file));
+    for file in &done {
+        report.take(file, resume.checked(table, file));
+        told(&bar, report, file);
+    }
+    let mut checked = std::pin::pin!(check_live_files(table, open, depth));
+    while let Some(next) = checked.try_next().await? {
+        let kinds = next.findings.iter().map(|kind| (kind.is_note(), words(table, &next.file, kind)));
+        let (notes, findings): (Vec<_>, Vec<_>) = kinds.partition(|(is_note, _)| *is_note);
+        let texts = |told: Vec<(bool, String)>| told.into_iter().map(|(_, text)| text).collect();
+        let seen = Checked { findings: texts(findings), notes: texts(notes) };
+        resume.note(table, &next.file, &seen)?;
+        report.take(&next.file, &seen);
+        told(&bar, report, &next.file);
+    }
+    bar.finish_and_clear();
+    for other in list_other_files(table, &live).await? {
+        report.notes.push(format!("{}/{}: {}", table.spec().name, other.path, other.kind));
+    }
+    Ok(())
+}
+
+fn told(bar: &ProgressBar, report: &Report, file: &DataFile) {
+    bar.inc(file.size_bytes);
+    let count = |count: usize| count_text(count as u64);
+    bar.set_message(format!("{} files, {} findings", count_text(report.file_count), count(report.findings.len())));
+}
+
+/// The file, what is wrong, and how much is behind it.
+fn words(table: &Table, file: &DataFile, kind: &FindingKind) -> String {
+    let rows = if kind.is_note() { String::new() } else { format!(" (holds {} rows)", count_text(file.row_count)) };
+    format!("{}/{}: {kind}{rows}", table.spec().name, file.path)
+}
+
+impl Report {
+    fn take(&mut self, file: &DataFile, seen: &Checked) {
+        self.file_count += 1;
+        self.row_count += file.row_count;
+        self.findings.extend_from_slice(&seen.findings);
+        self.notes.extend_from_slice(&seen.notes);
+    }
+}
+
+/// The accounting, in a task of its own: a decoder that panics over a damaged ledger is a finding.
+async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> {
+    let ledger = format!("{LOG_FILES}/");
+    if report.findings.iter().any(|finding| finding.starts_with(&ledger)) {
+        report.findings.push("the accounting was not checked: the ledger is damaged".to_owned());
+        return Ok(());
+    }
+    let mut task = JoinSet::new();
+    let (own, runtime) = (lake.clone(), Handle::current());
+    // A thread of its own, as the library's future cannot be sent to one.
+    task.spawn_blocking(move || runtime.block_on(check_accounting(&own)));
+    match task.join_next().await {
+        Some(Ok(Ok(findings))) => report.findings.extend(findings),
+        Some(Ok(Err(error))) => {
+            let error = CliError::from(error);
+            if error.exit() != Exit::Integrity {
+                return Err(error);
+            }
+            report.findings.push(format!("the accounting cannot be checked: {}", error.text().replace('\n', ", ")));
+        }
+        Some(Err(error)) => report.findings.push(format!("the accounting cannot be checked: {error}")),
+        None => {}
+    }
+    Ok(())
 }
 
 fn write(report: &Report, is_json: bool) -> Result<(), CliError> {
@@ -68,5 +154,10 @@ fn write(report: &Report, is_json: bool) -> Result<(), CliError> {
         count_text(report.row_count),
         count_text(report.findings.len() as u64)
     ));
+    if !report.findings.is_empty() {
+        output::note(
+            "hint: restore what is damaged from a copy of the lake and check again, or convert the log files into a new lake",
+        );
+    }
     Ok(())
 }

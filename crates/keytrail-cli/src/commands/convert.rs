@@ -4,43 +4,68 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use keytrail_convert::{ConvertError, ConvertOptions, ConvertSummary, StopSignal, convert};
+use keytrail_convert::{ConvertError, ConvertOptions, ConvertProgress, StopSignal, convert};
 use keytrail_lake::Lake;
 
 use crate::args::ConvertArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
-use crate::progress::{ConvertBar, bytes_text, count_text, per_second};
+use crate::progress::{ConvertBar, JsonProgress, bytes_text, count_text, per_second};
 use crate::signals::{Interruption, Signal};
 use crate::{session, statements};
+
+mod survey;
 
 /// What a conversion came to.
 pub(crate) struct Conversion {
     /// The accounting of everything that is in the lake now.
-    pub(crate) summary: ConvertSummary,
+    pub(crate) summary: keytrail_convert::ConvertSummary,
     /// Time from start to last commit.
     pub(crate) elapsed: Duration,
-    /// The signal that ended it early, if one did.
-    pub(crate) stopped: Option<Signal>,
+    /// Why it ended.
+    pub(crate) ending: Ending,
+}
+
+/// Why a conversion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Everything was read.
+    Complete,
+    /// A signal came.
+    Interrupted(Signal),
+    /// `--max-runtime` was over.
+    TimeUp,
 }
 
 /// Converts, tells the accounting, and says by the exit code whether it is complete.
 pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruption) -> Result<Exit, CliError> {
-    let sources = session::sources(&arguments.sources)?;
-    let lake = session::create_or_open_lake(&arguments.lake).await?;
-    let mut options = options(sources);
-    options.since = arguments.period.since;
-    options.until = arguments.period.until;
-    options.storage = session::storage_options(&arguments.lake.storage);
-    if let Some(workers) = arguments.workers {
-        options.workers = workers.get();
+    let options = options_of(arguments)?;
+    if arguments.dry_run {
+        return survey::run(arguments, &options).await;
     }
-    let conversion = convert_with_bar(&lake, options, interruption).await?;
+    let lake = session::create_or_open_lake(&arguments.lake).await?;
+    let told = if arguments.json { Told::Json } else { Told::Bar };
+    let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, told).await?;
     note_summary(&conversion, &lake);
     if arguments.json {
         write_json(&conversion)?;
     }
     Ok(exit_of(&conversion))
+}
+
+fn options_of(arguments: &ConvertArguments) -> Result<ConvertOptions, CliError> {
+    let mut options = options(session::sources(&arguments.sources)?);
+    options.since = arguments.period.since;
+    options.until = arguments.period.until;
+    options.storage = session::storage_options(&arguments.lake.storage);
+    options.is_retry = arguments.retry_rejected;
+    options.shard = arguments.shard;
+    options.set_memory_limit(arguments.memory_limit);
+    options.max_file_bytes = arguments.max_file_size;
+    if let Some(workers) = arguments.workers {
+        options.workers = workers.get();
+    }
+    Ok(options)
 }
 
 /// Defaults for `sources`; the clock and the process give the run its name.
@@ -50,17 +75,40 @@ pub(crate) fn options(sources: Vec<keytrail_convert::Source>) -> ConvertOptions 
     ConvertOptions::new(sources, run_id, started)
 }
 
+/// How progress is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// By a bar on a terminal.
+    Bar,
+    /// By JSON lines on stderr.
+    Json,
+}
+
 /// Converts with a progress bar; a signal asks it to end at its last commit.
 pub(crate) async fn convert_with_bar(
     lake: &Lake,
     options: ConvertOptions,
     interruption: &Interruption,
 ) -> Result<Conversion, CliError> {
+    convert_until(lake, options, interruption, None, Told::Bar).await
+}
+
+async fn convert_until(
+    lake: &Lake,
+    options: ConvertOptions,
+    interruption: &Interruption,
+    max_runtime: Option<Duration>,
+    told: Told,
+) -> Result<Conversion, CliError> {
     interruption.ask_first();
     let start = Instant::now();
     let bar = Arc::new(ConvertBar::start());
+    let progress: Arc<dyn ConvertProgress> = match told {
+        Told::Bar => bar.clone(),
+        Told::Json => Arc::new(JsonProgress::default()),
+    };
     let stop = Arc::new(StopSignal::default());
-    let converting = convert(lake, &options, bar.clone(), stop.clone());
+    let converting = convert(lake, &options, progress, stop.clone());
     tokio::pin!(converting);
     let outcome = tokio::select! {
         outcome = &mut converting => outcome,
@@ -69,25 +117,45 @@ pub(crate) async fn convert_with_bar(
             output::note("stopping at the last commit; once more stops at once");
             converting.await
         }
+        () = after(max_runtime) => {
+            stop.finish();
+            output::note("the time is up: committing what was read");
+            converting.await
+        }
     };
     bar.finish();
-    match outcome {
-        Ok(summary) => Ok(Conversion { summary, elapsed: start.elapsed(), stopped: None }),
-        Err(ConvertError::Stopped(summary)) => {
-            let stopped = Some(interruption.received().unwrap_or(Signal::Interrupt));
-            Ok(Conversion { summary: *summary, elapsed: start.elapsed(), stopped })
-        }
-        Err(error) => Err(error.into()),
+    let (summary, is_stopped) = match outcome {
+        Ok(summary) => (summary, false),
+        Err(ConvertError::Stopped(summary)) => (*summary, true),
+        Err(error) => return Err(error.into()),
+    };
+    let signal = interruption.received();
+    let ending = match (is_stopped, signal) {
+        (false, _) => Ending::Complete,
+        (true, Some(signal)) => Ending::Interrupted(signal),
+        (true, None) => Ending::TimeUp,
+    };
+    Ok(Conversion { summary, elapsed: start.elapsed(), ending })
+}
+
+/// Ends after the time; never without one.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 
-/// 3 when input was rejected, 4 when the accounting does not add up, the signal's code when stopped.
+/// 3 when input was rejected or the time was up, 4 when the accounting does not add up, the signal's code when stopped.
 pub(crate) fn exit_of(conversion: &Conversion) -> Exit {
-    match conversion.stopped {
-        Some(signal) => signal.into(),
-        None if !conversion.summary.is_balanced() => Exit::Integrity,
-        None if conversion.summary.rejected > 0 => Exit::Incomplete,
-        None => Exit::Done,
+    let summary = &conversion.summary;
+    let is_partial = summary.rejected > 0 || !summary.unread_log_files.is_empty();
+    match conversion.ending {
+        Ending::Interrupted(signal) => signal.into(),
+        _ if !summary.is_balanced() => Exit::Integrity,
+        Ending::TimeUp => Exit::Incomplete,
+        Ending::Complete if is_partial => Exit::Incomplete,
+        Ending::Complete => Exit::Done,
     }
 }
 
@@ -111,6 +179,18 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
     if summary.ignored_records > 0 {
         output::note(format!("other records (no API events): {}", count(summary.ignored_records)));
     }
+    if summary.conflicts > 0 {
+        output::note(format!(
+            "finding: {} records have the id of another record with another body; both are kept, `amends_event_id` marks the later",
+            count(summary.conflicts)
+        ));
+    }
+    if summary.changed_log_files > 0 {
+        output::note(format!(
+            "finding: {} log files changed after their listing or since they were read before: see `notes` in log_files",
+            count(summary.changed_log_files)
+        ));
+    }
     output::note(format!("written: {} files, {}", count(summary.data_files), bytes_text(summary.data_file_bytes)));
     let rate = per_second(summary.records, conversion.elapsed.as_secs_f64());
     output::note(format!("time: {} ({} records/s)", statements::duration_text(conversion.elapsed), count(rate)));
@@ -122,7 +202,7 @@ const MAX_UNREAD_SHOWN: usize = 5;
 
 fn note_findings(conversion: &Conversion, lake: &Lake) {
     let lake = lake.location();
-    if conversion.stopped.is_some() {
+    if conversion.ending != Ending::Complete {
         output::note("stopped early: everything above is in the lake; the same command goes on from here");
     }
     let unread = &conversion.summary.unread_log_files;
@@ -137,7 +217,8 @@ fn note_findings(conversion: &Conversion, lake: &Lake) {
     }
     if conversion.summary.rejected > unread.len() as u64 {
         output::note(format!(
-            "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select * from rejects'"
+            "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select * from rejects'; \
+             after a fix: keytrail convert --retry-rejected --lake {lake}"
         ));
     }
 }
@@ -151,10 +232,11 @@ fn write_json(conversion: &Conversion) -> Result<(), CliError> {
         "records": summary.records,
         "rows": summary.rows,
         "duplicates": summary.duplicates,
+        "conflicts": summary.conflicts,
         "rejected": summary.rejected,
         "bytes": summary.bytes,
         "elapsed_ms": elapsed_ms,
-        "is_complete": conversion.stopped.is_none(),
+        "is_complete": conversion.ending == Ending::Complete,
     });
     let mut out = DataWriter::stdout();
     output::data_line(&mut out, &line.to_string())?;

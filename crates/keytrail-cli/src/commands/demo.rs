@@ -12,7 +12,7 @@ use keytrail_testkit::trail::{TrailConfig, TrailSummary, generate};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
-use super::convert::{self, Conversion};
+use super::convert::{self, Conversion, Ending};
 use crate::args::DemoArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: &DemoArguments, interruption: &Interruption) 
     let lake = open_lake(&folder.lake()).await?;
     let source = Source::Place(Location::local(&folder.trail())?);
     let conversion = convert::convert_with_bar(&lake, convert::options(vec![source]), interruption).await?;
-    if let Some(signal) = conversion.stopped {
+    if let Ending::Interrupted(signal) = conversion.ending {
         return Ok(signal.into());
     }
     interruption.stop_at_once();

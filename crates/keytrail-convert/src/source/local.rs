@@ -67,11 +67,29 @@ fn log_file(path: PathBuf, metadata: Option<&std::fs::Metadata>) -> Option<LogFi
     if metadata.is_some_and(|metadata| !metadata.is_file()) {
         return None;
     }
-    let size_bytes = metadata.map_or(0, std::fs::Metadata::len);
-    let modified = metadata.and_then(|metadata| metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok());
-    let version = format!("{size_bytes}-{}", modified.map_or(0, |age| age.as_nanos()));
-    let last_modified = modified.and_then(|age| i64::try_from(age.as_micros()).ok());
-    Some(LogFile::new(path.display().to_string(), version, size_bytes, last_modified, Content::Local(path)))
+    let (version, size_bytes, last_modified) = metadata.map_or_else(|| ("0-0".to_owned(), 0, None), version_in);
+    Some(LogFile::new(text_of(&path), version, size_bytes, last_modified, Content::Local(path)))
+}
+
+/// A path as the ledger has it; bytes that are no UTF-8 as `\xFF`, so that different names stay different.
+fn text_of(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02X}")));
+    }
+    text
+}
+
+/// Version, size and modification time (microseconds since the epoch, UTC) of a file as it is now.
+pub(super) fn version_of(path: &Path) -> Option<(String, u64, Option<i64>)> {
+    fs_err::metadata(path).ok().as_ref().map(version_in)
+}
+
+fn version_in(metadata: &std::fs::Metadata) -> (String, u64, Option<i64>) {
+    let modified = metadata.modified().ok().and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+    let version = format!("{}-{}", metadata.len(), modified.map_or(0, |age| age.as_nanos()));
+    (version, metadata.len(), modified.and_then(|age| i64::try_from(age.as_micros()).ok()))
 }
 
 #[cfg(test)]

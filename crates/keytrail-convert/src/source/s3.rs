@@ -39,8 +39,13 @@ pub(super) async fn list(
 fn log_file(bucket: &str, store: &Arc<dyn ObjectStore>, object: ObjectMeta) -> LogFile {
     let path = format!("s3://{bucket}/{}", object.location);
     let modified = object.last_modified.timestamp_micros();
-    let version = object.e_tag.unwrap_or_else(|| format!("{}-{modified}", object.size));
+    let version = version_of(&object);
     LogFile::new(path, version, object.size, Some(modified), Content::Object(Arc::clone(store), object.location))
+}
+
+/// The ETag, or size and time from a store that gives none.
+pub(super) fn version_of(object: &ObjectMeta) -> String {
+    object.e_tag.clone().unwrap_or_else(|| format!("{}-{}", object.size, object.last_modified.timestamp_micros()))
 }
 
 struct Listing {

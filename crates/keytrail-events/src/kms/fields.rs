@@ -181,8 +181,21 @@ fn is_true(value: &str) -> bool {
 }
 
 /// The texts that name something in `resources`, in order: each entry's ARN, or the entry itself where it is plain text.
+/// Where all of it is one text, as in the event history's CSV, the words of that text.
 pub(super) fn resource_arns(resources: Option<&str>) -> impl Iterator<Item = Cow<'_, str>> {
     let text = resources.unwrap_or_default();
+    let words = json::string_value(text).unwrap_or_default();
+    let is_between =
+        |character: char| character.is_whitespace() || matches!(character, ',' | ';' | '"' | '[' | ']' | '(' | ')');
+    let words: Vec<_> = words
+        .split(is_between)
+        .filter(|word| word.starts_with("arn:"))
+        .map(|word| Cow::Owned(word.to_owned()))
+        .collect();
+    words.into_iter().chain(listed_arns(text))
+}
+
+fn listed_arns(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let mut scanner = Scanner::new(text.as_bytes());
     let is_array = scanner.peek() == Some(b'[');
     scanner.advance();
@@ -209,6 +222,8 @@ fn resource_arn<'a>(text: &'a str, scanner: &mut Scanner<'a>) -> Result<Option<C
         let key = &text[key.range];
         if key == "ARN" || (key.eq_ignore_ascii_case("arn") && found.is_none()) {
             found = known_text(value);
+        } else if key.eq_ignore_ascii_case("resourceName") && found.is_none() {
+            found = known_text(value).filter(|name| name.starts_with("arn:"));
         } else if key.eq_ignore_ascii_case("arnPrefix") && found.is_none() {
             // A prefix may well be a whole ARN; one that is cut is nobody's key.
             found = known_text(value).filter(|prefix| arn::is_whole_key_arn(prefix));
@@ -278,6 +293,9 @@ mod tests {
             r#"[null,{},{"ARN":null},[1],{"ARNPrefix":"KEY"}]"#,
             r#"[{"arn":"x","ARN":"KEY"}]"#,
             r#"[{"ARN":"KEY","arn":"x"}]"#,
+            r#"[{"resourceType":"AWS::KMS::Key","resourceName":"KEY"}]"#,
+            r#""AWS::KMS::Key KEY""#,
+            r#""key, KEY; 1234""#,
         ];
         for form in forms.iter().flat_map(|form| entry(form)) {
             assert_eq!(resource_arns(Some(&form)).collect::<Vec<_>>(), [key], "{form}");

@@ -58,6 +58,8 @@ pub struct KmsInput<'a> {
     pub service_event_details: Option<&'a str>,
     /// resources as JSON text.
     pub resources: Option<&'a str>,
+    /// The record is of a kind that leaves encryption contexts out: that there is none says nothing.
+    pub lacks_context: bool,
 }
 
 /// The KMS columns of one row; each field is the column of the same name in [`crate::schema::COLUMNS`].
@@ -115,9 +117,10 @@ impl<'a> KmsFacts<'a> {
         let ResolvedKeys { key_arn, source_key_arn, resolution } =
             resolution::resolve(class, input, &request, &response);
         let takes_context = operation.map_or(request.context.is_some(), |operation| operation.takes_context);
-        let (encryption_context, context_state) = context_columns(takes_context, request.context, request.is_complete);
+        let is_complete = request.is_complete && !input.lacks_context;
+        let (encryption_context, context_state) = context_columns(takes_context, request.context, is_complete);
         let (source_encryption_context, source_context_state) =
-            context_columns(is_pair, request.source_context, request.is_complete);
+            context_columns(is_pair, request.source_context, is_complete);
         Self {
             operation_class: class,
             outcome,
@@ -412,6 +415,7 @@ mod tests {
                 additional_event_data: additional.as_deref(),
                 service_event_details: details.as_deref(),
                 resources: resources.as_deref(),
+                lacks_context: false,
             });
             assert_consistent(&found);
         }

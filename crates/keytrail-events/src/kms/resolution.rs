@@ -276,6 +276,7 @@ mod tests {
         additional_event_data: None,
         service_event_details: None,
         resources: None,
+        lacks_context: false,
     };
 
     /// Writes the key ARNs in the place of their names.

@@ -42,6 +42,25 @@ async fn the_same_transaction_twice_adds_nothing() {
     assert_eq!((snapshot.row_count(), snapshot.files().len()), (20, 2));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_for_a_version_lands_on_that_version_only() {
+    let (_folder, lake) = disk_lake().await;
+    let table = lake.table("events");
+    let based = async |version, base_version| {
+        let file = put_rows(table, &partition(KMS, "2024-01"), &rows(version, 10)).await;
+        table.commit(Commit { base_version, ..append("a", version, vec![file]) }).await
+    };
+    based(1, Some(0)).await.expect("the version looked at is the newest");
+    let other = Lake::open_in(lake.storage().clone(), spec()).await.expect("a lake");
+    append_rows(other.table("events"), &partition(KMS, "2024-01"), &rows(9, 10)).await;
+    let overtaken = based(2, Some(1)).await.expect_err("somebody came in between");
+    assert!(matches!(overtaken, LakeError::Overtaken { version: 2, .. }), "{overtaken}");
+    assert_eq!(table.snapshot().await.expect("a snapshot").row_count(), 20);
+    based(2, Some(2)).await.expect("after a look at what came");
+    // A repeated commit is known, however old the version it was made for.
+    assert_eq!(based(2, Some(0)).await.expect("known"), CommitOutcome::AlreadyCommitted { version: 3 });
+}
+
 /// Writers with handles of their own, as processes have them.
 async fn append_from_many(storage: &Storage) {
     let appends = (0..8).map(async |seed| {
@@ -195,7 +214,13 @@ async fn rows_of_a_small_table_are_appended_in_one_call() {
     .expect("a batch");
     for expected in [CommitOutcome::Committed { version: 1 }, CommitOutcome::AlreadyCommitted { version: 1 }] {
         let outcome = table
-            .append_rows(&PartitionValues::new(), std::slice::from_ref(&batch), transaction.clone(), Default::default())
+            .append_rows(
+                &PartitionValues::new(),
+                std::slice::from_ref(&batch),
+                transaction.clone(),
+                None,
+                Default::default(),
+            )
             .await
             .expect("a commit");
         assert_eq!(outcome, expected);
@@ -203,6 +228,7 @@ async fn rows_of_a_small_table_are_appended_in_one_call() {
     let snapshot = table.snapshot().await.expect("a snapshot");
     assert_eq!((snapshot.files().len(), snapshot.row_count()), (1, 2));
     let next = TransactionId { version: 2, ..transaction };
-    let outcome = table.append_rows(&PartitionValues::new(), &[], next, Default::default()).await.expect("a commit");
+    let outcome =
+        table.append_rows(&PartitionValues::new(), &[], next, None, Default::default()).await.expect("a commit");
     assert_eq!(outcome, CommitOutcome::Committed { version: 2 });
 }

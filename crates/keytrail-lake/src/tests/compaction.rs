@@ -179,6 +179,7 @@ async fn an_append_that_removes_is_refused() {
         removes,
         transaction: TransactionId { app_id: "a".to_owned(), version: 1 },
         operation: CommitOperation::Append,
+        base_version: None,
         info: BTreeMap::new(),
     };
     let error = table.commit(commit).await.expect_err("a removal");

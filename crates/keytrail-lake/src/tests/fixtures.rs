@@ -172,6 +172,7 @@ pub(super) fn append(app_id: &str, version: i64, adds: Vec<DataFile>) -> Commit 
         removes: Vec::new(),
         transaction: TransactionId { app_id: app_id.to_owned(), version },
         operation: CommitOperation::Append,
+        base_version: None,
         info: BTreeMap::from([("writer".to_owned(), "test".to_owned())]),
     }
 }

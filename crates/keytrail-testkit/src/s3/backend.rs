@@ -4,13 +4,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
-use super::fault::{Fault, Operation, S3Call, error_with};
+use super::fault::{Fault, Operation, S3Call, error_with, expired_token};
+use super::line::break_off;
 use super::objects::{Entry, ListQuery, Objects, Refusal, Start, StoredObject};
 
 /// S3's own limit of a listing's page.
@@ -127,7 +129,14 @@ impl Backend {
             Fault::Refuse(status) => return Err(error_with(status)),
             Fault::Conflict => return Err(error_with(409)),
             Fault::Delay(time) => tokio::time::sleep(time).await,
-            Fault::None | Fault::LoseReply(_) | Fault::IgnoreConditions | Fault::CutBody(_) => {}
+            Fault::ExpireToken => return Err(expired_token()),
+            Fault::Reset => match break_off().await {},
+            Fault::None
+            | Fault::LoseReply(_)
+            | Fault::IgnoreConditions
+            | Fault::CutBody(_)
+            | Fault::Drip(..)
+            | Fault::ResetAfter => {}
         }
         if asked.bucket != self.shared.bucket {
             return Err(s3_error!(NoSuchBucket));
@@ -136,6 +145,7 @@ impl Backend {
         let applied = apply(&mut self.shared.objects(), conditions);
         match fault {
             Fault::LoseReply(status) => Err(error_with(status)),
+            Fault::ResetAfter => match break_off().await {},
             _ => applied.map(S3Response::new),
         }
     }
@@ -229,6 +239,20 @@ async fn cut(body: Option<StreamingBlob>, length: usize) -> S3Result<StreamingBl
     Ok(StreamingBlob::wrap(futures::stream::iter([Ok(bytes), Err(broken)])))
 }
 
+/// The body in small pieces, each after a pause.
+async fn drip(body: Option<StreamingBlob>, piece: usize, pause: Duration) -> S3Result<StreamingBlob> {
+    let bytes = bytes_of(body).await?;
+    let pieces = futures::stream::unfold(bytes, move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        let next = rest.split_to(piece.clamp(1, rest.len()));
+        Some((Ok::<_, std::io::Error>(next), rest))
+    });
+    Ok(StreamingBlob::wrap(pieces))
+}
+
 fn listed(key: String, object: StoredObject) -> Object {
     Object {
         key: Some(key),
@@ -276,8 +300,11 @@ impl S3 for Backend {
         let asked = Asked::new(Operation::Get, &input.bucket, &input.key);
         let fault = self.fault_of(&asked);
         let mut response = self.answer_with(fault, asked, apply).await?;
-        if let Fault::CutBody(length) = fault {
-            response.output.body = Some(cut(response.output.body.take(), length).await?);
+        let body = &mut response.output.body;
+        match fault {
+            Fault::CutBody(length) => *body = Some(cut(body.take(), length).await?),
+            Fault::Drip(piece, pause) => *body = Some(drip(body.take(), piece, pause).await?),
+            _ => {}
         }
         Ok(response)
     }

@@ -61,6 +61,19 @@ pub enum Fault {
     Delay(Duration),
     /// A read announces its full length, and the connection breaks after so many bytes.
     CutBody(usize),
+    /// The connection is reset and there is no answer; the request has no effect.
+    Reset,
+    /// The connection is reset and there is no answer, but the request has its effect.
+    ResetAfter,
+    /// A read's body comes in pieces of so many bytes, each after this time.
+    Drip(usize, Duration),
+    /// The credentials count as expired: 400, and no effect.
+    ExpireToken,
+}
+
+/// The error of credentials that were good once.
+pub(super) fn expired_token() -> S3Error {
+    S3Error::with_message(S3ErrorCode::ExpiredToken, "an injected fault: the provided token has expired")
 }
 
 /// The error that S3 gives with a status.

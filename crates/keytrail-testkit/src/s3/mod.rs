@@ -9,17 +9,16 @@
 
 mod backend;
 mod fault;
+mod line;
 mod objects;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
@@ -109,6 +108,11 @@ impl S3Server {
         self.shared.calls().clone()
     }
 
+    /// A way to change objects from within a fault hook; it does not keep the server alive.
+    pub fn bucket_door(&self) -> BucketDoor {
+        BucketDoor(Arc::downgrade(&self.shared))
+    }
+
     /// Sets the counters back.
     pub fn forget_calls(&self) {
         self.shared.calls().clear();
@@ -127,6 +131,31 @@ impl S3Server {
     /// Ends the faults.
     pub fn heal(&self) {
         self.shared.set_hook(None);
+    }
+}
+
+/// A way into the bucket that asks for no request: see [`S3Server::bucket_door`].
+#[derive(Clone)]
+pub struct BucketDoor(Weak<Shared>);
+
+impl BucketDoor {
+    /// An object's bytes; `None` = there is none.
+    pub fn get(&self, key: &str) -> Option<Bytes> {
+        self.0.upgrade()?.objects().get(key).map(|object| object.bytes.clone())
+    }
+
+    /// Puts an object.
+    pub fn put(&self, key: &str, bytes: impl Into<Bytes>) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.objects().put(key, bytes.into());
+        }
+    }
+
+    /// Deletes an object.
+    pub fn delete(&self, key: &str) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.objects().delete(key);
+        }
     }
 }
 
@@ -159,9 +188,7 @@ async fn serve(listener: TcpListener, service: S3Service) {
         let Ok((stream, _peer)) = listener.accept().await else { continue };
         let service = service.clone();
         connections.spawn(async move {
-            let builder = auto::Builder::new(TokioExecutor::new());
-            // Clients close connections as they like.
-            drop(builder.serve_connection(TokioIo::new(stream), service).await);
+            line::serve(stream, service).await;
         });
         while connections.try_join_next().is_some() {}
     }

@@ -1,6 +1,7 @@
 //! The server as `object_store`'s S3 client sees it, which is the client that keytrail uses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -227,6 +228,52 @@ async fn a_cut_body_is_never_taken_for_the_whole() {
     let bytes = client(&server).get(&"object".into()).await.expect("a reply").bytes().await.expect("the rest");
     assert_eq!(bytes, "0123456789");
     assert_eq!(server.count(Operation::Get), 2, "the client asks for the rest");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_connection_gives_no_answer() {
+    for (fault, is_applied) in [(Fault::Reset, false), (Fault::ResetAfter, true)] {
+        let server = S3Server::start("bucket");
+        server.inject(move |call| if call.earlier == 0 { fault } else { Fault::None });
+        let store = client(&server);
+        let put = store.put_opts(&Path::from("object"), "x".into(), PutMode::Create.into()).await;
+        let text = format!("{put:?}");
+        let is_told = matches!(put, Ok(_) | Err(Error::AlreadyExists { .. } | Error::Generic { .. }));
+        assert!(is_told, "{text}");
+        assert!(!is_applied || server.get("object").is_some(), "{fault:?}: {text}");
+        server.forget_calls();
+        server.put("object", "0123456789");
+        let bytes = store.get(&"object".into()).await.expect("the client tries again").bytes().await;
+        assert_eq!(bytes.expect("the object"), "0123456789");
+        assert_eq!(server.count(Operation::Get), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dripping_body_arrives_whole_and_an_expired_token_is_told() {
+    let server = S3Server::start("bucket");
+    server.put("object", "0123456789");
+    let store = client(&server);
+    server.inject(|_| Fault::Drip(3, Duration::from_millis(1)));
+    let bytes = store.get(&"object".into()).await.expect("a reply").bytes().await.expect("the rest");
+    assert_eq!((bytes.as_ref(), server.count(Operation::Get)), (&b"0123456789"[..], 1));
+    server.inject(|_| Fault::ExpireToken);
+    let error = store.get(&"object".into()).await.expect_err("expired credentials");
+    assert!(format!("{error:?}").contains("ExpiredToken"), "{error:?}");
+    assert_eq!(server.count(Operation::Get), 2, "asking again does not help");
+}
+
+#[tokio::test]
+async fn a_hook_can_change_the_bucket() {
+    let server = S3Server::start("bucket");
+    server.put("object", "first");
+    let door = server.bucket_door();
+    server.inject(move |call| {
+        door.put(&call.key, "second");
+        Fault::None
+    });
+    let bytes = client(&server).get(&"object".into()).await.expect("a reply").bytes().await.expect("the object");
+    assert_eq!(bytes, "second");
 }
 
 #[test]

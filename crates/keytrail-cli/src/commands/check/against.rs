@@ -1,0 +1,42 @@
+//! `keytrail check --against SOURCE`: the lake against the log files it was made of.
+
+use std::sync::Arc;
+
+use keytrail_convert::check_against;
+use keytrail_lake::Lake;
+
+use super::Report;
+use crate::args::CheckArguments;
+use crate::commands::convert;
+use crate::errors::CliError;
+use crate::output;
+use crate::progress::{ConvertBar, count_text};
+use crate::session;
+
+/// Compares, and adds what differs to the report.
+pub(super) async fn check(lake: &Lake, arguments: &CheckArguments, report: &mut Report) -> Result<(), CliError> {
+    let mut options = convert::options(session::sources(&arguments.against)?);
+    (options.since, options.until) = (arguments.period.since, arguments.period.until);
+    options.storage = session::storage_options(&arguments.lake.storage);
+    let bar = Arc::new(ConvertBar::start());
+    let compared = check_against(lake, &options, bar.clone()).await;
+    bar.finish();
+    let compared = compared?;
+    output::note(format!(
+        "compared: {} log files, {} records byte for byte, {} of them duplicates that the lake holds",
+        count_text(compared.log_files),
+        count_text(compared.records),
+        count_text(compared.duplicates),
+    ));
+    report.findings.extend(compared.findings);
+    if compared.further_findings > 0 {
+        report.findings.push(format!("and {} more", count_text(compared.further_findings)));
+    }
+    if compared.unconverted_log_files > 0 {
+        report.notes.push(format!(
+            "{} log files of the source are not in the lake, or were another version: `keytrail convert` reads them",
+            count_text(compared.unconverted_log_files)
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! The lake against the log files it was made of: every record's bytes, and the accounting of every file, computed anew.
+//!
+//! ```text
+//! rows of the lake ─▶ text rebuilt ─▶ hash by place ┐
+//! log files ─▶ records ─▶ text ─▶ hash by place ────┴▶ equal, differing, missing on either side
+//!                            └▶ no row there: a duplicate ─▶ its id and body must be somewhere in the lake
+//! ```
+//! It reads and never writes. Log files are compared in several rounds when the lake has more rows than [`ROWS_PER_ROUND`], so that memory
+//! does not grow with it; each log file is read once, the lake once per round.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use futures::TryStreamExt;
+use keytrail_events::{EventRecord, FileDecoder, RecordSink, RecordTexts, Reject, record_text_columns};
+use keytrail_lake::{DataFile, Lake, Table};
+use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::task::JoinSet;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::config::ConvertOptions;
+use crate::dedupe::{Place, RecordIdentity};
+use crate::error::ConvertError;
+use crate::held::LakeRows;
+use crate::ledger::{EntryId, LedgerCounts, ledger_counts};
+use crate::pipeline::list_wanted;
+use crate::progress::ConvertProgress;
+use crate::queue::FileQueue;
+use crate::source::LogFile;
+use crate::spec::EVENTS;
+
+/// Rows of the lake that are held at once; each takes some 40 bytes.
+const ROWS_PER_ROUND: u64 = 5_000_000;
+/// Findings beyond this many are counted, not told.
+const MAX_FINDINGS: usize = 1000;
+
+/// What a comparison saw.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct AgainstReport {
+    /// Log files compared.
+    pub log_files: u64,
+    /// Log files of the source that the lake does not hold in this version.
+    pub unconverted_log_files: u64,
+    /// Records compared, byte for byte.
+    pub records: u64,
+    /// Records that the lake counts as duplicates; each was found in it.
+    pub duplicates: u64,
+    /// What differs, with the file and the record.
+    pub findings: Vec<String>,
+    /// Findings beyond those that are told.
+    pub further_findings: u64,
+}
+
+impl AgainstReport {
+    fn find(&mut self, finding: String) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        } else {
+            self.further_findings += 1;
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.log_files += other.log_files;
+        self.records += other.records;
+        self.duplicates += other.duplicates;
+        self.further_findings += other.further_findings;
+        other.findings.into_iter().for_each(|finding| self.find(finding));
+    }
+}
+
+/// Compares the lake with its sources; of `options` it takes what says which log files to read.
+///
+/// # Errors
+/// A source cannot be listed, or the lake cannot be read.
+pub async fn check_against(
+    lake: &Lake,
+    options: &ConvertOptions,
+    progress: Arc<dyn ConvertProgress>,
+) -> Result<AgainstReport, ConvertError> {
+    let listed = list_wanted(options).await?;
+    let wanted: FxHashSet<EntryId> = listed.iter().map(LogFile::entry_id).collect();
+    let counts = Arc::new(ledger_counts(lake, &wanted).await?);
+    let (files, unconverted): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|file| counts.contains_key(&file.entry_id()));
+    progress.planned(files.len() as u64, files.iter().map(|file| file.size_bytes).sum());
+    let mut report = AgainstReport { unconverted_log_files: unconverted.len() as u64, ..AgainstReport::default() };
+    let table = lake.table(EVENTS);
+    let snapshot = table.snapshot().await?;
+    let rounds = snapshot.row_count().div_ceil(ROWS_PER_ROUND).max(1);
+    let mut duplicates = Duplicates::default();
+    for round in 0..rounds {
+        let part: Vec<_> =
+            files.iter().filter(|file| xxh3_64(file.path.as_bytes()) % rounds == round).cloned().collect();
+        let rows = read_texts(table, snapshot.files(), &part).await?;
+        let compared = compare(part, rows, options, &counts, &progress).await?;
+        report.merge(compared.0);
+        duplicates.extend(compared.1);
+    }
+    report.duplicates = duplicates.values().map(|places| places.len() as u64).sum();
+    find_lost_duplicates(table, snapshot.files(), duplicates, &mut report).await?;
+    Ok(report)
+}
+
+/// The hash of a row's text, and whether a record of the log files was found equal to it.
+struct RowText {
+    hash: u64,
+    is_found: bool,
+}
+
+type RowTexts = FxHashMap<Place, RowText>;
+
+/// Records without a row at their place: their identity, and where they are.
+type Duplicates = HashMap<(u128, u32), Vec<String>>;
+
+/// The texts of all rows that were read from these log files.
+async fn read_texts(table: &Table, data_files: &[Arc<DataFile>], files: &[LogFile]) -> Result<RowTexts, ConvertError> {
+    let paths: FxHashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let mut columns = record_text_columns();
+    columns.extend(["log_file_path", "record_index"]);
+    let mut texts = RowTexts::default();
+    let mut text = String::new();
+    for file in data_files {
+        let mut batches = table.read_columns(file, &columns).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let (names, indices) = (batch.column(columns.len() - 2), batch.column(columns.len() - 1));
+            let (names, indices) = (names.as_string::<i32>(), indices.as_primitive::<Int64Type>());
+            let records = RecordTexts::new(&batch)
+                .ok_or_else(|| ConvertError::Internal("a column of the record's text is missing".to_owned()))?;
+            for row in (0..batch.num_rows()).filter(|row| paths.contains(names.value(*row))) {
+                text.clear();
+                let hash = if records.push(&mut text, row) { xxh3_64(text.as_bytes()) } else { 0 };
+                let place = Place::new(names.value(row), indices.value(row).cast_unsigned());
+                texts.insert(place, RowText { hash, is_found: false });
+            }
+        }
+    }
+    Ok(texts)
+}
+
+/// Reads log files and compares their records with the rows at their places.
+async fn compare(
+    files: Vec<LogFile>,
+    rows: RowTexts,
+    options: &ConvertOptions,
+    counts: &Arc<HashMap<EntryId, LedgerCounts>>,
+    progress: &Arc<dyn ConvertProgress>,
+) -> Result<(AgainstReport, Duplicates), ConvertError> {
+    let (queue, rows) = (Arc::new(FileQueue::new(files)), Arc::new(Mutex::new(rows)));
+    let mut tasks = JoinSet::new();
+    for _ in 0..options.workers.max(1) {
+        let (queue, rows, counts) = (Arc::clone(&queue), Arc::clone(&rows), Arc::clone(counts));
+        let (progress, max_bytes) = (Arc::clone(progress), options.max_file_bytes);
+        tasks.spawn_blocking(move || {
+            let mut comparison = Comparison { rows, report: AgainstReport::default(), duplicates: HashMap::new() };
+            let mut decoder = FileDecoder::with_max_file_bytes(max_bytes);
+            while let Some((_, file, bytes)) = queue.next() {
+                match bytes {
+                    Ok(bytes) => comparison.file(&mut decoder, &file, &bytes, counts.get(&file.entry_id())),
+                    Err(reason) => comparison.report.find(format!("{}: cannot be read: {reason}", file.path)),
+                }
+                progress.log_file_read(file.size_bytes, 0);
+            }
+            (comparison.report, comparison.duplicates)
+        });
+    }
+    let (mut report, mut duplicates) = (AgainstReport::default(), Duplicates::new());
+    while let Some(done) = tasks.join_next().await {
+        let (found, more) = done.map_err(|error| ConvertError::Internal(error.to_string()))?;
+        report.merge(found);
+        more.into_iter().for_each(|(identity, places)| duplicates.entry(identity).or_default().extend(places));
+    }
+    let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+    let lost = rows.values().filter(|row| !row.is_found).count();
+    if lost > 0 {
+        report.find(format!("{lost} rows of the lake have no equal record at their place in the log files"));
+    }
+    Ok((report, duplicates))
+}
+
+/// One worker's comparison.
+struct Comparison {
+    rows: Arc<Mutex<RowTexts>>,
+    report: AgainstReport,
+    duplicates: Duplicates,
+}
+
+impl Comparison {
+    fn file(&mut self, decoder: &mut FileDecoder, file: &LogFile, bytes: &[u8], expected: Option<&LedgerCounts>) {
+        let mut sink = ComparingSink { comparison: self, file, found: LedgerCounts::default() };
+        let outcome = decoder.decode(bytes, &mut sink);
+        let mut found = sink.found;
+        (found.records, found.rejected) = (outcome.record_count, outcome.rejected_count);
+        self.report.log_files += 1;
+        self.report.records += found.records;
+        match expected {
+            Some(expected) if *expected != found => {
+                self.report.find(format!("{}: the ledger has {expected}, the file has {found}", file.path));
+            }
+            // It changed since it was listed; the next comparison knows that version or does not.
+            None => self.report.find(format!("{}: changed while the lake was compared with it", file.path)),
+            Some(_) => {}
+        }
+    }
+}
+
+struct ComparingSink<'c> {
+    comparison: &'c mut Comparison,
+    file: &'c LogFile,
+    found: LedgerCounts,
+}
+
+impl RecordSink for ComparingSink<'_> {
+    fn record(&mut self, index: u64, record: &EventRecord<'_>) {
+        let place = Place::new(&self.file.path, index);
+        let hash = xxh3_64(record.text().as_bytes());
+        let mut rows = self.comparison.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        match rows.get_mut(&place) {
+            Some(row) => {
+                row.is_found = row.hash == hash;
+                self.found.rows += 1;
+                if row.hash != hash {
+                    let finding = format!("{}: record {index} differs from its row in the lake", self.file.path);
+                    self.comparison.report.find(finding);
+                }
+            }
+            None => {
+                self.found.duplicates += 1;
+                let at = format!("{}: record {index}", self.file.path);
+                let key = RecordIdentity::of(record).key();
+                self.comparison.duplicates.entry(key).or_default().push(at);
+            }
+        }
+    }
+
+    fn reject(&mut self, _reject: Reject<'_>) {}
+}
+
+/// Tells duplicates whose record is nowhere in the lake.
+async fn find_lost_duplicates(
+    table: &Table,
+    data_files: &[Arc<DataFile>],
+    mut duplicates: Duplicates,
+    report: &mut AgainstReport,
+) -> Result<(), ConvertError> {
+    let rows = LakeRows::new(table.clone(), &[]);
+    for file in data_files {
+        if duplicates.is_empty() {
+            break;
+        }
+        for row in rows.rows_of(file).await? {
+            duplicates.remove(&row.identity.key());
+            // What carries less than the whole event is a duplicate of any body under its id.
+            duplicates.remove(&row.identity.key_of_less());
+        }
+    }
+    for place in duplicates.into_values().flatten() {
+        report.find(format!("{place}: counted as a duplicate, but the lake has no such record"));
+    }
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! One thread's part: takes log files in order, decodes and deduplicates them into its builders, and writes when there is something to
+//! write.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use keytrail_events::{
+    EventBatchBuilder, EventPartition, EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject, kms,
+};
+
+use crate::accounting::FileAccount;
+use crate::dedupe::{Hour, HourSlot, Place, RecordIdentity, Seen};
+use crate::error::ConvertError;
+use crate::ledger::{EntryKey, MAX_RAW_BYTES, RejectRow};
+use crate::pipeline::Shared;
+use crate::source::LogFile;
+
+/// A worker hands its rows over when they take this much.
+const WORKER_BYTES: usize = 8 << 20;
+
+/// One thread's part.
+pub(crate) struct Worker<'s> {
+    shared: &'s Shared,
+    decoder: FileDecoder,
+    desk: Desk,
+    epoch: u32,
+}
+
+/// What a worker keeps from file to file.
+#[derive(Default)]
+struct Desk {
+    /// One builder per partition; a few, as neighbours in time are decoded together.
+    builders: Vec<(EventPartition, EventBatchBuilder)>,
+    slot: Option<HourSlot>,
+}
+
+impl Desk {
+    fn builder(&mut self, partition: EventPartition) -> &mut EventBatchBuilder {
+        let position = self.builders.iter().position(|(known, _)| *known == partition);
+        let position = position.unwrap_or_else(|| {
+            self.builders.push((partition, EventBatchBuilder::new()));
+            self.builders.len() - 1
+        });
+        &mut self.builders[position].1
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.builders.iter().map(|(_, builder)| builder.size_bytes()).sum()
+    }
+}
+
+impl<'s> Worker<'s> {
+    pub(crate) fn new(shared: &'s Shared) -> Self {
+        let decoder = FileDecoder::with_max_file_bytes(shared.max_file_bytes);
+        Self { shared, decoder, desk: Desk::default(), epoch: 0 }
+    }
+
+    pub(crate) fn run(mut self) -> Result<(), ConvertError> {
+        while !self.shared.is_ending() {
+            if let Some(task) = self.shared.take_write() {
+                self.shared.write(task)?;
+                continue;
+            }
+            let Some((number, file, bytes)) = self.shared.files.next() else { break };
+            self.enter(self.shared.epoch_of(number))?;
+            self.decode(&file, &bytes)?;
+        }
+        self.enter(self.shared.epoch_count())?;
+        self.shared.stop_decoding();
+        while let Some(task) = self.shared.await_write() {
+            self.shared.write(task)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves every epoch before `epoch`.
+    fn enter(&mut self, epoch: u32) -> Result<(), ConvertError> {
+        if epoch > self.epoch {
+            self.hand_over();
+        }
+        while self.epoch < epoch {
+            self.shared.leave(self.epoch)?;
+            self.epoch += 1;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) {
+        for (partition, builder) in &mut self.desk.builders {
+            if builder.row_count() > 0 {
+                self.shared.buffer(self.epoch, partition, builder.finish());
+            }
+        }
+        self.desk.builders.clear();
+    }
+
+    fn decode(&mut self, file: &Arc<LogFile>, bytes: &Result<Bytes, String>) -> Result<(), ConvertError> {
+        let mut sink = FileSink::new(self.shared, file, &mut self.desk, self.epoch);
+        let outcome = match bytes {
+            Ok(bytes) => self.decoder.decode(bytes, &mut sink),
+            Err(reason) => sink.unreadable(reason),
+        };
+        let (account, rejects) = sink.finish(outcome)?;
+        self.shared.progress.log_file_read(file.size_bytes, account.outcome.record_count);
+        self.shared.account(self.epoch, Arc::clone(file), account, rejects);
+        if self.desk.size_bytes() > WORKER_BYTES {
+            self.hand_over();
+        }
+        Ok(())
+    }
+}
+
+/// Takes one file's records: deduplicates, builds rows, counts.
+struct FileSink<'w> {
+    shared: &'w Shared,
+    file: &'w LogFile,
+    desk: &'w mut Desk,
+    epoch: u32,
+    names: (Arc<str>, Arc<str>),
+    account: FileAccount,
+    rejects: Vec<RejectRow>,
+    failure: Option<ConvertError>,
+}
+
+impl<'w> FileSink<'w> {
+    fn new(shared: &'w Shared, file: &'w LogFile, desk: &'w mut Desk, epoch: u32) -> Self {
+        let names = (Arc::from(file.path.as_str()), Arc::from(file.version.as_str()));
+        Self { shared, file, desk, epoch, names, account: FileAccount::default(), rejects: Vec::new(), failure: None }
+    }
+
+    /// The file's bytes could not be had at all: this run counts it as rejected, the ledger leaves it out, so that the next run
+    /// reads it again. Expired credentials must not turn into files that count as read.
+    fn unreadable(&mut self, reason: &str) -> FileOutcome {
+        self.account.unread_reason = Some(reason.to_owned());
+        FileOutcome::unreadable(1)
+    }
+
+    fn finish(mut self, outcome: FileOutcome) -> Result<(FileAccount, Vec<RejectRow>), ConvertError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        self.account.outcome = outcome;
+        debug_assert!(self.account.is_balanced(), "{:?}", self.account);
+        if self.rejects.first().is_some_and(|reject| self.shared.holds_rejects(reject.key())) {
+            self.rejects.clear();
+        }
+        Ok((self.account, self.rejects))
+    }
+
+    fn count(&mut self, record: &EventRecord<'_>, is_kms: bool) {
+        if is_kms {
+            match is_kms_read(record) {
+                true => self.account.kms_read_count += 1,
+                false => self.account.kms_write_count += 1,
+            }
+        }
+        if let Some(time) = record.event_time() {
+            let account = &mut self.account;
+            account.first_event_time = Some(account.first_event_time.map_or(time, |first| first.min(time)));
+            account.last_event_time = Some(account.last_event_time.map_or(time, |last| last.max(time)));
+        }
+    }
+
+    fn take(&mut self, index: u64, record: &EventRecord<'_>) -> Result<(), ConvertError> {
+        let partition = EventPartition::of(record);
+        self.count(record, partition.event_group == "kms");
+        let (hour, identity) = (Hour::of(record.event_time()), RecordIdentity::of(record));
+        let place = Place::new(&self.file.path, index);
+        let seen = self.shared.seen.note_in(&mut self.desk.slot, hour, &identity, place, self.epoch)?;
+        match seen {
+            Seen::Duplicate => self.account.duplicate_count += 1,
+            // The entry of the version that was read before counts the row.
+            Seen::Committed if self.file.was_read_before() => self.account.duplicate_count += 1,
+            Seen::Committed => self.account.row_count += 1,
+            Seen::New | Seen::MoreDetailed | Seen::OtherBody => {
+                let lineage = Lineage {
+                    log_file_path: &self.file.path,
+                    record_index: index,
+                    delivery_time: self.file.delivery_time,
+                    is_known_id: seen != Seen::New,
+                };
+                self.desk.builder(partition).append(record, &lineage);
+                self.account.row_count += 1;
+                self.account.conflict_count += u64::from(seen == Seen::OtherBody);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a KMS event is one that a write-only trail would not hold: by its operation, as `readOnly` is not constant in real logs.
+fn is_kms_read(record: &EventRecord<'_>) -> bool {
+    let operation = kms::operation(record.text_of(Field::EventName).unwrap_or(""));
+    operation.is_none_or(|operation| operation.access == kms::Access::Read)
+}
+
+impl RecordSink for FileSink<'_> {
+    fn record(&mut self, index: u64, record: &EventRecord<'_>) {
+        if self.failure.is_none() {
+            self.failure = self.take(index, record).err();
+        }
+    }
+
+    fn reject(&mut self, reject: Reject<'_>) {
+        self.rejects.push(RejectRow {
+            file: Arc::clone(&self.names.0),
+            version: Arc::clone(&self.names.1),
+            record_index: reject.record_index,
+            byte_offset: reject.byte_offset,
+            reason: reject.reason,
+            raw: reject.raw[..reject.raw.len().min(MAX_RAW_BYTES)].to_vec(),
+            raw_length: reject.raw.len() as u64,
+        });
+    }
+}

@@ -1,0 +1,270 @@
+//! JSON text: one value as a rule, several in JSON lines, log lines and back-to-back objects.
+//!
+//! It finds records and rejects what is no JSON; an object that is no record itself goes to [`super::wrappers`].
+
+use super::MAX_WRAPPERS;
+use super::damage::{Recovery, end_of_line};
+use super::reading::Reading;
+use super::text::{LogLine, beginning_of};
+use super::wrappers::{List, find_list};
+use crate::json::{self, Scanner, SyntaxError};
+use crate::record::{DetailLevel, EventRecord, RecordError, RecordKind};
+
+/// One piece of JSON text: the file, or a string in it that holds JSON again.
+pub(super) struct Document<'d> {
+    pub(super) bytes: &'d [u8],
+    /// The bytes as text, when all of them are UTF-8.
+    text: Option<&'d str>,
+    /// How many packings and wrappers stand around it.
+    pub(super) depth: u32,
+    /// What records lose at most on their way into this text.
+    pub(super) detail_level: DetailLevel,
+    recovery: Recovery<'d>,
+    /// It is what a packing gave, which may have been cut; a string within another text is whole.
+    may_be_cut: bool,
+    /// Something in it could be read: what is damaged then is a record, not the file.
+    is_known: bool,
+}
+
+impl<'d> Document<'d> {
+    pub(super) fn new(bytes: &'d [u8], depth: u32) -> Self {
+        let text = simdutf8::basic::from_utf8(bytes).ok();
+        let recovery = Recovery::new(bytes);
+        Self { bytes, text, depth, detail_level: DetailLevel::Full, recovery, may_be_cut: true, is_known: false }
+    }
+
+    /// A text inside another one.
+    pub(super) fn inner(text: &'d str, depth: u32, detail_level: DetailLevel) -> Self {
+        let bytes = text.as_bytes();
+        Self {
+            bytes,
+            text: Some(text),
+            depth,
+            detail_level,
+            recovery: Recovery::new(bytes),
+            may_be_cut: false,
+            is_known: true,
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// Reads values until the text ends.
+    pub(super) fn document(&mut self, mut document: Document<'_>) {
+        let document = &mut document;
+        let mut scanner = Scanner::new(document.bytes);
+        while let Some(byte) = scanner.peek() {
+            if self.is_over() {
+                return;
+            }
+            let start = scanner.position();
+            let result = match byte {
+                b'{' | b'[' | b'"' => self.value(document, &mut scanner, 0),
+                _ => self.line(document, &mut scanner),
+            };
+            match result {
+                Ok(()) => document.is_known = true,
+                Err(error) => {
+                    let end = document.recovery.end_of_value(start, error.offset);
+                    self.reject_syntax(document, start, end, error);
+                    scanner = Scanner::at(document.bytes, end);
+                }
+            }
+        }
+    }
+
+    /// What begins with something else than a container or a string: a log's line, or nothing of ours.
+    fn line<'d>(&mut self, document: &mut Document<'d>, scanner: &mut Scanner<'d>) -> Result<(), SyntaxError> {
+        let start = scanner.position();
+        match LogLine::at(document.bytes, start) {
+            Some(LogLine::Timed(json)) => *scanner = Scanner::at(document.bytes, json),
+            Some(LogLine::Cli(json)) => {
+                *scanner = Scanner::at(document.bytes, json);
+                document.is_known = true;
+                self.value(document, scanner, 0)?;
+                *scanner = Scanner::at(document.bytes, end_of_line(document.bytes, scanner.position()));
+            }
+            Some(LogLine::Message) => {
+                let end = end_of_line(document.bytes, start);
+                self.reject(start, "a log line without an event".to_owned(), &document.bytes[start..end]);
+                *scanner = Scanner::at(document.bytes, end);
+            }
+            Some(LogLine::Other) => *scanner = Scanner::at(document.bytes, end_of_line(document.bytes, start)),
+            None => {
+                let value = scanner.value();
+                let range = value.or(Err(SyntaxError { offset: start, reason: "expected a JSON object or array" }))?;
+                self.reject(start, RecordError::NotAnObject.to_string(), &document.bytes[range]);
+            }
+        }
+        Ok(())
+    }
+
+    fn value<'d>(
+        &mut self,
+        document: &mut Document<'d>,
+        scanner: &mut Scanner<'d>,
+        nesting: u32,
+    ) -> Result<(), SyntaxError> {
+        match scanner.peek() {
+            Some(b'[') if nesting < MAX_WRAPPERS => {
+                scanner.advance();
+                self.array(document, scanner, nesting + 1)
+            }
+            Some(b'{') => self.object(document, scanner, nesting + 1),
+            _ => self.string_or_scalar(document, scanner),
+        }
+    }
+
+    fn array<'d>(
+        &mut self,
+        document: &mut Document<'d>,
+        scanner: &mut Scanner<'d>,
+        nesting: u32,
+    ) -> Result<(), SyntaxError> {
+        self.elements(document, scanner, |reading, document, scanner| reading.value(document, scanner, nesting))
+    }
+
+    /// An array's elements behind its opening bracket; one that is no JSON, or what stands between two, is rejected and the next one read.
+    pub(super) fn elements<'d>(
+        &mut self,
+        document: &mut Document<'d>,
+        scanner: &mut Scanner<'d>,
+        read: impl Fn(&mut Self, &mut Document<'d>, &mut Scanner<'d>) -> Result<(), SyntaxError>,
+    ) -> Result<(), SyntaxError> {
+        document.is_known = true;
+        let mut is_first = true;
+        while !self.is_over() {
+            let mut start = scanner.position();
+            let result = match scanner.next_element(&mut is_first) {
+                Ok(false) => return Ok(()),
+                Ok(true) => {
+                    scanner.peek();
+                    start = scanner.position();
+                    read(self, document, scanner)
+                }
+                Err(error) => {
+                    start = start.max(scanner.position());
+                    Err(error)
+                }
+            };
+            if let Err(error) = result {
+                let end = document.recovery.end_of_element(start).ok_or(error)?;
+                self.reject_syntax(document, start, end, error);
+                *scanner = Scanner::at(document.bytes, end);
+            }
+        }
+        Ok(())
+    }
+
+    fn object<'d>(
+        &mut self,
+        document: &mut Document<'d>,
+        scanner: &mut Scanner<'d>,
+        nesting: u32,
+    ) -> Result<(), SyntaxError> {
+        let found = if nesting <= MAX_WRAPPERS { find_list(document.bytes, scanner) } else { None };
+        if let Some((list, mut inside)) = found {
+            let result = self.list(list, document, &mut inside, nesting);
+            *scanner = inside;
+            return result;
+        }
+        let start = scanner.position();
+        let Some(text) = document.text else {
+            let range = scanner.value()?;
+            self.untrusted_object(document, start, &document.bytes[range]);
+            return Ok(());
+        };
+        let mut record = EventRecord::scan_from(text, scanner)?;
+        self.parsed(document, start, &mut record);
+        Ok(())
+    }
+
+    /// The elements of a container's list, then the container's other members, which hold nothing of interest.
+    fn list<'d>(
+        &mut self,
+        list: List,
+        document: &mut Document<'d>,
+        scanner: &mut Scanner<'d>,
+        nesting: u32,
+    ) -> Result<(), SyntaxError> {
+        self.elements(document, scanner, |reading, document, scanner| match (list, scanner.peek()) {
+            (List::Rows, Some(b'[')) => reading.table_row(document, scanner),
+            (_, Some(b'[')) => reading.string_or_scalar(document, scanner),
+            _ => reading.value(document, scanner, nesting),
+        })?;
+        let mut is_first = false;
+        while !self.is_over() && scanner.next_key(&mut is_first)?.is_some() {
+            scanner.value()?;
+        }
+        Ok(())
+    }
+
+    /// An object in a file that is not UTF-8 throughout: good records are taken, bad ones rejected.
+    fn untrusted_object(&mut self, document: &Document<'_>, start: usize, bytes: &[u8]) {
+        match std::str::from_utf8(bytes)
+            .map_err(|error| RecordError::Encoding(error.valid_up_to()))
+            .and_then(EventRecord::parse)
+        {
+            Ok(mut record) => self.parsed(document, start, &mut record),
+            Err(error) => self.reject(start, error.to_string(), bytes),
+        }
+    }
+
+    /// Gives an object to where it belongs: the sink, the counts, or whoever looks for records inside it.
+    pub(super) fn parsed(&mut self, document: &Document<'_>, start: usize, record: &mut EventRecord<'_>) {
+        match record.kind() {
+            Ok(RecordKind::ApiEvent) => {
+                record.lower_detail_level(if is_shipped(record) { DetailLevel::Reencoded } else { DetailLevel::Full });
+                record.lower_detail_level(document.detail_level);
+                self.take(record);
+            }
+            Ok(kind) => self.ignore(kind),
+            Err(RecordError::NotAnEvent(_)) if self.unwrapped(document, start, record) => {}
+            Err(error) => self.reject(start, error.to_string(), record.text().as_bytes()),
+        }
+    }
+
+    fn string_or_scalar<'d>(
+        &mut self,
+        document: &mut Document<'d>,
+        scanner: &mut Scanner<'d>,
+    ) -> Result<(), SyntaxError> {
+        let start = scanner.position();
+        let bytes = &document.bytes[scanner.value()?];
+        let text = std::str::from_utf8(bytes).ok().and_then(json::string_value);
+        match text.filter(|text| text.trim_start().starts_with('{')) {
+            Some(text) => self.inner_text(&text, document.depth + 1, DetailLevel::Full),
+            None => self.reject(start, RecordError::NotAnObject.to_string(), bytes),
+        }
+        Ok(())
+    }
+
+    /// Reads a string that holds JSON.
+    pub(super) fn inner_text(&mut self, text: &str, depth: u32, detail_level: DetailLevel) {
+        if depth > MAX_WRAPPERS {
+            return self.reject(0, format!("wrapped more than {MAX_WRAPPERS} times"), text.as_bytes());
+        }
+        if let Err(failure) = self.unpacker.spend(text.len()) {
+            self.give_up();
+            return self.reject_whole(failure.to_string(), &[]);
+        }
+        self.document(Document::inner(text, depth, detail_level));
+    }
+
+    fn reject_syntax(&mut self, document: &Document<'_>, start: usize, end: usize, error: SyntaxError) {
+        let is_cut = document.may_be_cut && error.offset >= document.bytes.len();
+        let reason = match self.failure.take_if(|_| is_cut) {
+            Some(failure) => failure,
+            None if !document.is_known => {
+                format!("not a CloudTrail log file: {error}: {}", beginning_of(document.bytes))
+            }
+            None => format!("not valid JSON: {error}"),
+        };
+        self.reject(start, reason, &document.bytes[start..end]);
+    }
+}
+
+/// Whether a log shipper has read and written the record: Logstash and its kin add a member of their own.
+fn is_shipped(record: &EventRecord<'_>) -> bool {
+    record.unknown_fields().is_some_and(|fields| fields.contains("\"@timestamp\":"))
+}

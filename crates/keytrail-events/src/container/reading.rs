@@ -1,0 +1,151 @@
+//! The state of reading one file: what is counted, what is told to the sink, and when it is enough.
+//!
+//! Every reader of a shape is an `impl Reading` in a module of its own; this one has only what they share.
+
+use std::collections::BTreeMap;
+
+use super::unpack::{Packing, Unpacker};
+use super::{FileOutcome, LogFileKind, MAX_REJECTS, MAX_WRAPPERS, RecordSink, Reject};
+use crate::record::{EventRecord, RecordKind};
+
+/// The most notes that one file leaves.
+const MAX_NOTES: usize = 20;
+
+pub(super) struct Reading<'s> {
+    pub(super) sink: &'s mut dyn RecordSink,
+    pub(super) unpacker: &'s mut Unpacker,
+    pub(super) outcome: FileOutcome,
+    /// What was found beside records, by kind.
+    others: BTreeMap<LogFileKind, u64>,
+    /// The names of the archive entries that are being read, outermost first, each with its `/`.
+    place: String,
+    /// Some text was more than white space.
+    has_text: bool,
+    /// Why the file ended early, until a reject has told it.
+    pub(super) failure: Option<String>,
+    is_over: bool,
+}
+
+impl<'s> Reading<'s> {
+    pub(super) fn new(sink: &'s mut dyn RecordSink, unpacker: &'s mut Unpacker) -> Self {
+        Self {
+            sink,
+            unpacker,
+            outcome: FileOutcome::unreadable(0),
+            others: BTreeMap::new(),
+            place: String::new(),
+            has_text: false,
+            failure: None,
+            is_over: false,
+        }
+    }
+
+    /// Reads bytes of any kind, packed or not.
+    pub(super) fn content(&mut self, bytes: &[u8], depth: u32) {
+        let packing = Packing::of(bytes);
+        match packing {
+            None => self.text(bytes, depth),
+            Some(_) if depth >= MAX_WRAPPERS => {
+                self.reject_whole(format!("packed more than {MAX_WRAPPERS} times"), bytes)
+            }
+            Some(Packing::Zip) => self.zip(bytes, depth),
+            Some(Packing::Tar) => self.tar(bytes, depth),
+            Some(packing) => self.compressed(packing, bytes, depth),
+        }
+    }
+
+    /// Reads an archive's entry under its name.
+    pub(super) fn within(&mut self, name: &str, read: impl FnOnce(&mut Self)) {
+        let length = self.place.len();
+        self.place.push_str(name);
+        self.place.push('/');
+        read(self);
+        self.place.truncate(length);
+    }
+
+    /// Gives an API event to the sink.
+    pub(super) fn take(&mut self, record: &EventRecord<'_>) {
+        self.sink.record(self.outcome.record_count, record);
+        self.outcome.record_count += 1;
+    }
+
+    /// Counts a record of another kind.
+    pub(super) fn ignore(&mut self, kind: RecordKind) {
+        *self.outcome.ignored.entry(kind).or_default() += 1;
+    }
+
+    /// Counts something that is no record, and says so once where the user has a step to take.
+    pub(super) fn count_other(&mut self, kind: LogFileKind) {
+        let count = self.others.entry(kind).or_default();
+        *count += 1;
+        if *count == 1 && kind == LogFileKind::Notification {
+            self.note("notifications hold no events: convert the log files that they name".to_owned());
+        }
+    }
+
+    pub(super) fn note(&mut self, note: String) {
+        if self.outcome.notes.len() < MAX_NOTES {
+            let note = self.placed(note);
+            self.outcome.notes.push(note);
+        }
+    }
+
+    pub(super) fn mark_text(&mut self) {
+        self.has_text = true;
+    }
+
+    pub(super) fn reject(&mut self, start: usize, reason: String, raw: &[u8]) {
+        let record_index = Some(self.outcome.record_count);
+        self.tell(record_index, start, reason, raw);
+        if self.outcome.rejected_count >= MAX_REJECTS && !self.is_over {
+            self.give_up();
+            self.reject_whole(format!("more than {MAX_REJECTS} rejects: the rest of the file is not read"), &[]);
+        }
+    }
+
+    /// Rejects the file, or the archive's entry that is being read.
+    pub(super) fn reject_whole(&mut self, reason: String, raw: &[u8]) {
+        self.tell(None, 0, reason, raw);
+    }
+
+    fn tell(&mut self, record_index: Option<u64>, start: usize, reason: String, raw: &[u8]) {
+        let reason = self.placed(reason);
+        self.sink.reject(Reject { record_index, byte_offset: start as u64, reason, raw });
+        self.outcome.record_count += 1;
+        self.outcome.rejected_count += 1;
+    }
+
+    fn placed(&self, text: String) -> String {
+        match self.place.strip_suffix('/') {
+            Some(place) => format!("entry `{place}`: {text}"),
+            None => text,
+        }
+    }
+
+    /// Nothing more of the file is to be read.
+    pub(super) fn give_up(&mut self) {
+        self.is_over = true;
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    pub(super) fn finish(mut self) -> FileOutcome {
+        self.outcome.kind = self.kind();
+        self.outcome
+    }
+
+    fn kind(&self) -> LogFileKind {
+        let ignored = self.outcome.ignored.iter().map(|(kind, count)| (LogFileKind::of_records(*kind), *count));
+        let others = self.others.iter().map(|(kind, count)| (*kind, *count));
+        let most = ignored.chain(others).max_by_key(|(_, count)| *count);
+        match most {
+            _ if self.outcome.record_count > self.outcome.rejected_count => LogFileKind::Events,
+            Some((kind, _)) => kind,
+            None if self.outcome.record_count > 0 => LogFileKind::Unknown,
+            None if self.has_text => LogFileKind::Events,
+            None => LogFileKind::Empty,
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Every shape of §1.2, in every packing, gives the record back.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::*;
+
+/// Shapes that keep the record's own text, each with one record in it.
+pub(super) fn full_shapes() -> Vec<String> {
+    let text = quoted(EVENT);
+    let subscription = format!(
+        r#"{{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"s","subscriptionFilters":["f"],"logEvents":[{{"id":"1","timestamp":1,"message":{text}}}]}}"#
+    );
+    let data = STANDARD.encode(gzip(subscription.as_bytes()));
+    vec![
+        format!(r#"{{"Records":[{EVENT}]}}"#),
+        format!("\u{feff}{{ \"Records\" : [ {EVENT} ] , \"more\": 1 }}\r\n"),
+        EVENT.to_owned(),
+        format!("[{EVENT}]"),
+        format!(
+            r#"{{"Events":[{{"EventId":"e","EventName":"Decrypt","EventSource":"kms.amazonaws.com","ReadOnly":"true","EventTime":1688990400.0,"CloudTrailEvent":{text},"Resources":[]}}],"NextToken":"t"}}"#
+        ),
+        format!(r#"{{"NextToken":"t","Events":[{{"CloudTrailEvent":{text}}}]}}"#),
+        format!("[{text}]"),
+        format!("[[{text}]]"),
+        text.clone(),
+        format!(
+            "EVENTS\tAKIA1\t{EVENT}\te-1\tDecrypt\tkms.amazonaws.com\t2023-07-10T12:00:00+00:00\ttrue\talice\nRESOURCES\tarn:x\tAWS::KMS::Key\nNEXTTOKEN\tabc\n"
+        ),
+        format!(
+            r#"{{"events":[{{"logStreamName":"s","timestamp":1,"message":{text},"ingestionTime":2,"eventId":"3"}}],"searchedLogStreams":[]}}"#
+        ),
+        format!("2023-07-10T12:00:03.000Z {EVENT}\n"),
+        format!("2023-07-10T12:00:03.000000+00:00 my-stream {EVENT}\n"),
+        format!(r#"{{"awslogs":{{"data":"{data}"}}}}"#),
+        format!(
+            r#"{{"Records":[{{"kinesis":{{"data":"{data}"}},"eventID":"s","eventVersion":"1.0","eventName":"aws:kinesis:record","eventSource":"aws:kinesis"}}]}}"#
+        ),
+        format!(r#"{{"records":[{{"recordId":"1","data":"{data}"}}]}}"#),
+        subscription,
+        format!(
+            r#"{{"status":"Complete","results":[[{{"field":"@timestamp","value":"x"}},{{"field":"@message","value":{text}}},{{"field":"@ptr","value":"p"}}]],"statistics":{{}}}}"#
+        ),
+        format!("@timestamp,@message\r\n2023-07-10 12:00:00.000,{}\r\n", csv_quoted(EVENT)),
+        format!("eventID,eventJson\ne-1,{}\n", csv_quoted(EVENT)),
+        format!(
+            r#"{{"QueryStatus":"FINISHED","QueryStatistics":{{}},"QueryResultRows":[[{{"eventID":"e-1"}},{{"eventJson":{text}}}]]}}"#
+        ),
+        format!(r#"{{"preview":false,"result":{{"_raw":{text},"_time":"x"}}}}"#),
+        format!(r#"{{"results":[{{"_raw":{text}}}]}}"#),
+        format!(r#"[{{"_raw":{text}}}]"#),
+        format!("_time,_raw\nx,{}\n", csv_quoted(EVENT)),
+    ]
+}
+
+/// Shapes whose record somebody has read and written again.
+pub(super) fn reencoded_shapes() -> Vec<String> {
+    vec![
+        format!(
+            r#"{{"version":"0","id":"i","detail-type":"AWS API Call via CloudTrail","source":"aws.kms","account":"1","time":"t","region":"r","resources":[],"detail":{EVENT}}}"#
+        ),
+        format!(
+            r#"{{"events":[{{"message":{}}}]}}"#,
+            quoted(&format!(r#"{{"detail-type":"AWS Service Event via CloudTrail","detail":{EVENT}}}"#))
+        ),
+        format!(
+            r#"{{"took":1,"hits":{{"total":{{"value":1}},"hits":[{{"_index":"i","_id":"1","_source":{EVENT}}}]}}}}"#
+        ),
+        format!(r#"{{"_index":"i","_id":"1","_source":{EVENT}}}"#),
+        format!(r#"[{{"_raw":{{"Records":[{EVENT}]}}}}]"#),
+    ]
+}
+
+#[test]
+fn every_shape_gives_the_record_back_in_every_packing() {
+    let full = full_shapes().into_iter().map(|shape| (shape, DetailLevel::Full));
+    let shapes = full.chain(reencoded_shapes().into_iter().map(|shape| (shape, DetailLevel::Reencoded)));
+    let mut count = 0;
+    for (shape, level) in shapes {
+        let plain = shape.as_bytes();
+        let packings = [
+            plain.to_vec(),
+            gzip(plain),
+            gzip(&gzip(plain)),
+            zstd(plain),
+            zip(&[("a/b.json", plain)]),
+            tar(&[("a/b.json", plain)]),
+            gzip(&tar(&[("b.json.gz", &gzip(plain))])),
+            zip(&[("b.tar.zst", &zstd(&tar(&[("c", plain)])))]),
+        ];
+        for bytes in packings {
+            let (outcome, collected) = decode(&bytes);
+            assert_eq!(collected.records, [(0, EVENT.to_owned())], "{shape}: {:?}", collected.reasons());
+            assert_eq!((outcome.kind, collected.levels[0]), (LogFileKind::Events, level), "{shape}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 8 * 30);
+}
+
+#[test]
+fn several_values_follow_each_other() {
+    for separator in ["\n", "", "\t", "\r\n\r\n"] {
+        let (_, collected) = decode([EVENT, EVENT, ""].join(separator).as_bytes());
+        assert_eq!(collected.records.len(), 2, "{separator:?}");
+    }
+    let (_, collected) = decode(&[gzip(EVENT.as_bytes()), gzip(EVENT.as_bytes())].concat());
+    assert_eq!(collected.records.len(), 2);
+}
+
+#[test]
+fn what_is_no_log_file_is_named() {
+    for (text, kind, reason) in [
+        (r#"{"Records":[]}"#, LogFileKind::Events, None),
+        ("[]", LogFileKind::Events, None),
+        ("", LogFileKind::Empty, None),
+        (" \n", LogFileKind::Empty, None),
+        ("\u{feff}", LogFileKind::Empty, None),
+        (
+            r#"{"awsAccountId":"1","digestStartTime":"","digestEndTime":"","digestS3Object":"x","logFiles":[]}"#,
+            LogFileKind::Digest,
+            None,
+        ),
+        (r#"{"Records":[{"eventCategory":"Insight","eventType":"AwsCloudTrailInsight"}]}"#, LogFileKind::Insight, None),
+        (
+            r#"{"Records":[{"eventCategory":"NetworkActivity","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}]}"#,
+            LogFileKind::NetworkActivity,
+            None,
+        ),
+        (r#"[{"eventCategory":"Aggregated","eventType":"AwsAggregatedEvent"}]"#, LogFileKind::Aggregated, None),
+        (
+            r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}"#,
+            LogFileKind::Notification,
+            None,
+        ),
+        (r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#, LogFileKind::Notification, None),
+        (
+            r#"{"Type":"Notification","Message":"{\"s3Bucket\":\"b\",\"s3ObjectKey\":[\"k\"]}"}"#,
+            LogFileKind::Notification,
+            None,
+        ),
+        (r#"{"Type":"Notification","Message":"CloudTrail validation message."}"#, LogFileKind::Notification, None),
+        (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#, LogFileKind::Notification, None),
+        (
+            r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE: Checking health of destination Firehose."}]}"#,
+            LogFileKind::ControlMessage,
+            None,
+        ),
+        ("Permission Check Successful", LogFileKind::ControlMessage, None),
+        (
+            r#"{"version":"1.0","files":[{"fileHashValue":"x","fileName":"result_1.csv.gz"}],"hashSignature":"x","queryCompleteTime":"t"}"#,
+            LogFileKind::QuerySignature,
+            None,
+        ),
+        (
+            r#"{"class_uid":6003,"metadata":{"product":{"name":"CloudTrail"}},"time":1}"#,
+            LogFileKind::SecurityLake,
+            Some("an OCSF record of Amazon Security Lake: convert the trail's log files instead"),
+        ),
+        (
+            "PAR1\u{15}class_uid\u{0}PAR1",
+            LogFileKind::SecurityLake,
+            Some("Amazon Security Lake (OCSF): keytrail reads CloudTrail's own records, convert the trail's log files"),
+        ),
+        (
+            "PAR1\u{15}event_id\u{0}PAR1",
+            LogFileKind::Unknown,
+            Some("a Parquet file: keytrail reads CloudTrail's own records, convert the trail's log files"),
+        ),
+        (
+            "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>",
+            LogFileKind::Unknown,
+            Some("an HTML or XML page, perhaps an error in place of a download: fetch the log file again"),
+        ),
+        (
+            "Event name,Event ID\nDecrypt,e\n",
+            LogFileKind::Unknown,
+            Some("a table without the columns of CloudTrail events: `Event name` and `Event source`, or `eventJson`"),
+        ),
+        (
+            r#"{"detail-type":"GuardDuty Finding","detail":{"severity":1}}"#,
+            LogFileKind::Unknown,
+            Some("an EventBridge event that CloudTrail did not make: GuardDuty Finding"),
+        ),
+        (
+            "Dear reader",
+            LogFileKind::Unknown,
+            Some("not a CloudTrail log file: expected a JSON object or array at byte 0: begins with `Dear reader`"),
+        ),
+        (
+            r#"{"Records":[{"dynamodb":{},"eventSource":"aws:dynamodb","eventVersion":"1.1","eventName":"INSERT"}]}"#,
+            LogFileKind::Unknown,
+            Some("not a CloudTrail event record: no `eventSource`"),
+        ),
+        ("42", LogFileKind::Unknown, Some("not a JSON object")),
+        (r#"{"Keys":[{"KeyId":"k"}]}"#, LogFileKind::Unknown, Some("not a CloudTrail event record: no `eventSource`")),
+    ] {
+        let (outcome, collected) = decode(text.as_bytes());
+        assert_eq!(collected.reasons(), reason.into_iter().collect::<Vec<_>>(), "{text}");
+        assert_eq!((outcome.kind, collected.records.len()), (kind, 0), "{text}");
+    }
+}
+
+#[test]
+fn an_archive_is_read_entry_by_entry() {
+    let three = [EVENT, EVENT, EVENT].map(str::as_bytes);
+    let entries = [
+        ("AWSLogs/one.json.gz", gzip(three[0])),
+        ("__MACOSX/._one.json.gz", b"\0\x05\x16\x07".to_vec()),
+        ("README", b"Dear reader".to_vec()),
+        ("../../etc/passwd", three[1].to_vec()),
+        ("empty", Vec::new()),
+        ("broken.gz", gzip(three[0])[..40].to_vec()),
+        ("with a \u{1b}[31m name", b"{".to_vec()),
+        ("last.json", three[2].to_vec()),
+    ];
+    let entries: Vec<_> = entries.iter().map(|(name, content)| (*name, content.as_slice())).collect();
+    for archive in [zip(&entries), tar(&entries)] {
+        let (outcome, collected) = decode(&archive);
+        let indexes: Vec<u64> = collected.records.iter().map(|(index, _)| *index).collect();
+        assert_eq!((outcome.kind, indexes), (LogFileKind::Events, vec![0, 2, 5]), "{:?}", collected.reasons());
+        let reasons = collected.reasons();
+        assert_eq!(
+            reasons[0],
+            "entry `README`: not a CloudTrail log file: expected a JSON object or array at byte 0: begins with `Dear reader`"
+        );
+        assert!(reasons[1].starts_with("entry `broken.gz`: the packed data is cut short"), "{reasons:?}");
+        assert!(reasons[2].starts_with(r"entry `with a \u{1b}[31m name`: "), "{reasons:?}");
+        assert_eq!(reasons.len(), 3);
+    }
+}
+
+#[test]
+fn a_damaged_archive_costs_what_is_damaged() {
+    let content = [event(1), event(2), event(3)];
+    let entries: Vec<_> = ["a", "b", "c"].into_iter().zip(content.iter().map(String::as_bytes)).collect();
+    let whole = zip(&entries);
+    let (outcome, collected) = decode(&whole[..whole.len() - 30]);
+    assert_eq!((outcome.kind, collected.records.len()), (LogFileKind::Unknown, 0));
+    assert!(collected.reasons()[0].starts_with("the zip archive is damaged or cut short"), "{:?}", collected.reasons());
+    let mut flipped = whole.clone();
+    flipped[60] ^= 4;
+    let (_, collected) = decode(&flipped);
+    assert_eq!((collected.records.len(), collected.rejects.len()), (2, 1), "{:?}", collected.reasons());
+    assert!(collected.reasons()[0].starts_with("entry `a`: the zip entry is damaged"), "{:?}", collected.reasons());
+
+    let whole = tar(&entries);
+    let (_, collected) = decode(&whole[..512 + 1024 + 512 + 300]);
+    assert_eq!(collected.texts(), [content[0].as_str()]);
+    assert_eq!(collected.reasons(), ["entry `b`: the tar archive is cut short"]);
+    let (_, collected) = decode(&gzip(&whole)[..gzip(&whole).len() - 20]);
+    assert!(!collected.rejects.is_empty());
+}
+
+#[test]
+fn entries_that_a_directory_hides_are_told() {
+    let mut archive = zip(&[("same", EVENT.as_bytes()), ("sama", EVENT.as_bytes())]);
+    let places: Vec<usize> = memchr::memmem::find_iter(&archive, b"sama").collect();
+    for place in places {
+        archive[place + 3] = b'e';
+    }
+    let (_, collected) = decode(&archive);
+    assert_eq!(collected.records.len() + collected.rejects.len(), 2);
+    assert_eq!(collected.reasons(), ["1 entries of the zip archive have another one's name"]);
+}
+
+#[test]
+fn an_entry_that_cannot_be_opened_is_told_by_its_name() {
+    let mut archive = zip(&[("a", EVENT.as_bytes()), ("b", EVENT.as_bytes())]);
+    let entry = memchr::memmem::rfind(&archive, b"PK\x01\x02").expect("the directory's last entry");
+    archive[entry + 8] |= 1;
+    let (_, collected) = decode(&archive);
+    assert_eq!((collected.records.len(), collected.rejects.len()), (1, 1));
+    assert!(collected.reasons()[0].starts_with("entry `b`: the zip entry cannot be read"), "{:?}", collected.reasons());
+}
+
+#[test]
+fn an_office_document_is_no_archive_of_logs() {
+    let (outcome, collected) = decode(&zip(&[("[Content_Types].xml", b"<x/>"), ("xl/workbook.xml", b"<x/>")]));
+    assert_eq!(outcome.kind, LogFileKind::Unknown);
+    assert_eq!(collected.reasons(), ["an Office document: save its table as CSV and convert that"]);
+}
+
+#[test]
+fn records_of_a_table_are_written_in_the_order_of_its_columns() {
+    let lake = "eventVersion,userIdentity,eventTime,eventSource,eventName,requestParameters,resources,eventID,readOnly,new\n\
+        1.08,\"{type=AssumedRole, arn=arn:aws:sts::1:assumed-role/r/s, sessionContext={sessionIssuer={arn=arn:aws:iam::1:role/r}}}\",2023-07-10 12:00:00.000,kms.amazonaws.com,Decrypt,\"{keyId=alias/a, encryptionContext={a=b, c=d}}\",\"[{accountId=011122223333, type=AWS::KMS::Key, arn=KEY, arnPrefix=null}]\",e-1,true,x\n"
+        .replace("KEY", KEY);
+    let (_, mut collected) = decode(lake.as_bytes());
+    let expected = r#"{"eventVersion":"1.08","userIdentity":"{type=AssumedRole, arn=arn:aws:sts::1:assumed-role/r/s, sessionContext={sessionIssuer={arn=arn:aws:iam::1:role/r}}}","eventTime":"2023-07-10T12:00:00Z","eventSource":"kms.amazonaws.com","eventName":"Decrypt","requestParameters":"{keyId=alias/a, encryptionContext={a=b, c=d}}","resources":"[{accountId=011122223333, type=AWS::KMS::Key, arn=KEY, arnPrefix=null}]","eventID":"e-1","readOnly":true,"new":"x"}"#.replace("KEY", KEY);
+    assert_eq!(collected.texts(), [expected.as_str()], "{:?}", collected.reasons());
+    for (column, value) in [
+        ("detail_level", Some("flattened")),
+        ("key_arn", Some(KEY)),
+        ("key_resolution", Some("resources")),
+        ("requested_key_ref", Some("alias/a")),
+        ("context_state", Some("unknown")),
+        ("role_arn", Some("arn:aws:iam::1:role/r")),
+        ("role_session_name", Some("s")),
+        ("unknown_fields", Some(r#"{"new":"x"}"#)),
+        ("raw_record", None),
+    ] {
+        assert_eq!(collected.value(column).as_deref(), value, "{column}");
+    }
+}
+
+#[test]
+fn a_bad_row_costs_itself() {
+    let rows = "eventSource,eventName,userAgent\nkms.amazonaws.com,Decrypt,x\nkms.amazonaws.com,Decrypt\nkms.amazonaws.com,,x\nkms.amazonaws.com,Encrypt,y\nkms.amazonaws.com,Encrypt,\"y";
+    let (outcome, collected) = decode(rows.as_bytes());
+    assert_eq!((collected.records.len(), outcome.kind), (2, LogFileKind::Events));
+    assert_eq!(
+        collected.reasons(),
+        [
+            "2 cells where the header names 3",
+            "not a CloudTrail event record: no `eventName`",
+            "the text ends inside a quoted cell"
+        ]
+    );
+    assert_eq!(
+        (collected.rejects[0].2.as_slice(), collected.offsets[0]),
+        (b"kms.amazonaws.com,Decrypt\n".as_slice(), 60)
+    );
+    let (_, collected) =
+        decode(b"eventSource,eventName,userAgent\nkms.amazonaws.com,Decrypt,\xff\nkms.amazonaws.com,Decrypt,x\n");
+    assert_eq!((collected.records.len(), collected.reasons()), (1, vec!["a cell that is not UTF-8"]));
+    let packed = gzip(rows.as_bytes());
+    let (_, collected) = decode(&packed[..packed.len() - 20]);
+    assert!(collected.reasons().iter().any(|reason| reason.contains("cut short")), "{:?}", collected.reasons());
+}

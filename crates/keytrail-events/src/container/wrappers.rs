@@ -1,0 +1,200 @@
+//! Objects that are no records themselves but hold some, or tell what the file is.
+//!
+//! Two tables: lists that are read element by element wherever they stand among an object's members ([`find_list`]), and members whose value
+//! is a record, or JSON, or packed bytes with records in them ([`INNER`]).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::LogFileKind;
+use super::document::Document;
+use super::reading::Reading;
+use crate::json::{self, Scanner};
+use crate::record::{DetailLevel, EventRecord, Field, RecordKind};
+
+/// A list within an object that is read element by element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    /// Records, or objects with a record in them.
+    Records,
+    /// Rows of a query's result: arrays of cells.
+    Rows,
+}
+
+impl List {
+    fn of(name: &[u8]) -> Option<Self> {
+        match name {
+            // Trail log files and Lambda events; lookup-events; filter-log-events; subscriptions; Elastic; Firehose transformations.
+            b"Records" | b"Events" | b"events" | b"logEvents" | b"hits" | b"records" => Some(Self::Records),
+            // Logs Insights; CloudTrail Lake.
+            b"results" | b"QueryResultRows" => Some(Self::Rows),
+            _ => None,
+        }
+    }
+}
+
+/// Where the object at `scanner` holds one of the lists, which one, and a scanner behind its opening bracket.
+/// An object with a field of event records is one and is not searched.
+pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(List, Scanner<'d>)> {
+    let mut inside = Scanner::at(bytes, scanner.position());
+    inside.advance();
+    let mut is_first = true;
+    while let Some(key) = inside.next_key(&mut is_first).ok()? {
+        let name = &bytes[key.range];
+        if Field::is_json_name(name) {
+            return None;
+        }
+        let is_array = inside.peek() == Some(b'[');
+        if let Some(list) = List::of(name).filter(|_| is_array) {
+            inside.advance();
+            return Some((list, inside));
+        }
+        inside.value().ok()?;
+    }
+    None
+}
+
+/// What a wrapping member's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inner {
+    /// JSON that somebody read and wrote again, or a string with the record's own text.
+    Json,
+    /// An object with base64 in `data`.
+    Data,
+    /// Base64 of bytes, mostly packed ones.
+    Base64,
+}
+
+/// Members that hold records, the first that is there counts.
+const INNER: [(&str, Inner); 14] = [
+    ("CloudTrailEvent", Inner::Json),
+    ("eventJson", Inner::Json),
+    ("detail", Inner::Json),
+    ("message", Inner::Json),
+    ("@message", Inner::Json),
+    ("_raw", Inner::Json),
+    ("_source", Inner::Json),
+    ("result", Inner::Json),
+    ("hits", Inner::Json),
+    ("Records", Inner::Json),
+    ("Events", Inner::Json),
+    ("awslogs", Inner::Data),
+    ("kinesis", Inner::Data),
+    ("data", Inner::Base64),
+];
+
+/// An object's members, as far as they are no fields of event records.
+struct Members<'m>(Vec<json::RawMember<'m>>);
+
+impl<'m> Members<'m> {
+    fn of(record: &'m EventRecord<'_>) -> Self {
+        Self(json::members(record.unknown_fields().unwrap_or("")).collect())
+    }
+
+    fn value(&self, name: &str) -> Option<&'m str> {
+        self.0.iter().find(|(found, _)| *found == name).map(|(_, raw)| *raw)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// What the object is, where it is something known that holds no records.
+    fn other_kind(&self) -> Option<LogFileKind> {
+        let is_ocsf = self.has("class_uid") && self.value("metadata").is_some_and(|raw| raw.contains("\"product\""));
+        match () {
+            () if self.has("digestStartTime") && self.has("logFiles") => Some(LogFileKind::Digest),
+            () if self.has("hashSignature") && self.has("files") => Some(LogFileKind::QuerySignature),
+            () if is_ocsf => Some(LogFileKind::SecurityLake),
+            () if self.is_notification() => Some(LogFileKind::Notification),
+            () if self.is_control_message() => Some(LogFileKind::ControlMessage),
+            () => None,
+        }
+    }
+
+    /// SNS envelopes, CloudTrail's own message in them, what S3 sends as a test, and queue messages with any of it.
+    fn is_notification(&self) -> bool {
+        let is_envelope = self.has("Message") && self.value("Type") == Some("\"Notification\"");
+        let is_test = self.value("Event") == Some("\"s3:TestEvent\"");
+        is_envelope || is_test || self.has("s3ObjectKey") || self.has("Sns") || self.has("receiptHandle")
+    }
+
+    fn is_control_message(&self) -> bool {
+        let is_control = self.value("messageType") == Some("\"CONTROL_MESSAGE\"");
+        is_control || self.value("message").is_some_and(|raw| raw.starts_with("\"CWL CONTROL MESSAGE"))
+    }
+
+    fn inner(&self) -> Option<(&'m str, Inner)> {
+        let is_possible = |raw: &str, inner| inner != Inner::Base64 || raw.starts_with('"');
+        INNER.iter().find_map(|(name, inner)| Some((self.value(name).filter(|raw| is_possible(raw, *inner))?, *inner)))
+    }
+}
+
+impl Reading<'_> {
+    /// Looks for records inside an object that is none itself; false where there is nothing known in it.
+    pub(super) fn unwrapped(&mut self, document: &Document<'_>, start: usize, record: &EventRecord<'_>) -> bool {
+        let members = Members::of(record);
+        if let Some(kind) = members.other_kind() {
+            self.other(kind, start, record);
+            return true;
+        }
+        if let Some(reason) = foreign_event(&members) {
+            self.reject(start, reason, record.text().as_bytes());
+            return true;
+        }
+        if let Some((raw, inner)) = members.inner() {
+            self.inner_value(document, start, raw, inner);
+            return true;
+        }
+        self.renamed_record(document, record)
+    }
+
+    fn other(&mut self, kind: LogFileKind, start: usize, record: &EventRecord<'_>) {
+        self.count_other(kind);
+        if kind == LogFileKind::SecurityLake {
+            let reason = "an OCSF record of Amazon Security Lake: convert the trail's log files instead";
+            self.reject(start, reason.to_owned(), record.text().as_bytes());
+        }
+    }
+
+    fn inner_value(&mut self, document: &Document<'_>, start: usize, raw: &str, inner: Inner) {
+        let depth = document.depth + 1;
+        match (inner, json::string_value(raw)) {
+            (Inner::Json, Some(text)) => self.inner_text(&text, depth, DetailLevel::Full),
+            (Inner::Json, None) => self.inner_text(raw, depth, DetailLevel::Reencoded),
+            (Inner::Data, _) => {
+                let data = json::members(raw).find(|(name, _)| *name == "data").map_or("", |(_, raw)| raw);
+                self.base64(start, json::string_value(data).as_deref().unwrap_or(""), depth);
+            }
+            (Inner::Base64, text) => self.base64(start, text.as_deref().unwrap_or(""), depth),
+        }
+    }
+
+    fn base64(&mut self, start: usize, text: &str, depth: u32) {
+        match STANDARD.decode(text) {
+            Ok(bytes) if !bytes.is_empty() => self.content(&bytes, depth),
+            _ => self.reject(start, "a log message whose `data` is not base64".to_owned(), text.as_bytes()),
+        }
+    }
+
+    /// A record whose members have other letter cases, as Athena, Glue and Hive write them.
+    fn renamed_record(&mut self, document: &Document<'_>, record: &EventRecord<'_>) -> bool {
+        let Ok(mut renamed) = EventRecord::parse_any_case(record.text()) else { return false };
+        match renamed.kind() {
+            Ok(RecordKind::ApiEvent) => {
+                renamed.lower_detail_level(document.detail_level);
+                self.take(&renamed);
+            }
+            Ok(kind) => self.ignore(kind),
+            Err(_) => return false,
+        }
+        true
+    }
+}
+
+/// Why an EventBridge event that CloudTrail did not make is not taken.
+fn foreign_event(members: &Members<'_>) -> Option<String> {
+    let detail_type = json::string_value(members.value("detail-type")?)?;
+    (!detail_type.ends_with("via CloudTrail"))
+        .then(|| format!("an EventBridge event that CloudTrail did not make: {detail_type}"))
+}

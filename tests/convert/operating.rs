@@ -1,0 +1,181 @@
+//! Ending early, the log of runs, dry runs and retries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::DateTime;
+use keytrail_convert::{
+    ConvertError, ConvertOptions, ConvertProgress, LOG_FILES, NoProgress, REJECTS, RUNS, Source, StopSignal,
+    check_against, convert, survey,
+};
+use keytrail_lake::Location;
+
+use crate::support::{TestLake, event, write_records};
+
+const TIME: &str = "2024-01-31T10:00:00Z";
+
+fn options(source: &std::path::Path, run: &str) -> ConvertOptions {
+    let source = Source::Place(Location::local(source).expect("location"));
+    let mut options = ConvertOptions::new(vec![source], run.to_owned(), DateTime::UNIX_EPOCH);
+    options.clock = || DateTime::UNIX_EPOCH;
+    options.workers = 1;
+    options
+}
+
+/// Asks to finish, or to stop, when so many log files were read.
+struct EndAfter {
+    left: AtomicU64,
+    end: Box<dyn Fn() + Send + Sync>,
+}
+
+impl ConvertProgress for EndAfter {
+    fn planned(&self, _log_files: u64, _bytes: u64) {}
+
+    fn log_file_read(&self, _bytes: u64, _records: u64) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            (self.end)();
+        }
+    }
+
+    fn committed(&self, _rows: u64) {}
+}
+
+#[tokio::test]
+async fn time_over_commits_what_was_read_and_a_stop_does_not() {
+    for (is_finish, expected) in [(true, 2), (false, 0)] {
+        let source = tempfile::tempdir().expect("folder");
+        for number in 0..5 {
+            write_records(&source.path().join(format!("{number}.json.gz")), &[event(&number.to_string(), TIME)]);
+        }
+        let lake = TestLake::new();
+        let stop = Arc::new(StopSignal::default());
+        let asked = Arc::clone(&stop);
+        let end = Box::new(move || if is_finish { asked.finish() } else { asked.stop() });
+        let progress = Arc::new(EndAfter { left: AtomicU64::new(2), end });
+        let outcome = convert(&lake.open().await, &options(source.path(), "r"), progress, stop).await;
+        let Err(ConvertError::Stopped(summary)) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((summary.log_files, summary.rows), (expected, expected), "finish: {is_finish}");
+        assert_eq!(lake.findings().await, Vec::<String>::new());
+        let rest = lake.convert(source.path()).await;
+        assert_eq!(rest.rows, 5 - expected);
+        assert_eq!(lake.texts().await.len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn runs_that_change_the_lake_are_logged() {
+    let source = tempfile::tempdir().expect("folder");
+    write_records(&source.path().join("1.json.gz"), &[event("a", TIME), "7".to_owned()]);
+    let lake = TestLake::new();
+    lake.convert(source.path()).await;
+    lake.convert(source.path()).await;
+    assert_eq!(lake.column(RUNS, "run_id").await, ["run-1"], "the second found nothing");
+    for (column, expected) in [
+        ("status", "complete"),
+        ("log_file_count", "1"),
+        ("record_count", "2"),
+        ("row_count", "1"),
+        ("rejected_count", "1"),
+        ("keytrail_version", env!("CARGO_PKG_VERSION")),
+    ] {
+        assert_eq!(lake.column(RUNS, column).await, [expected], "{column}");
+    }
+    assert_eq!(lake.column(RUNS, "sources").await, [source.path().display().to_string()]);
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_kinds_and_writes_nothing() {
+    let source = tempfile::tempdir().expect("folder");
+    write_records(&source.path().join("1.json.gz"), &[event("a", TIME), event("b", TIME)]);
+    fs_err::write(source.path().join("2.txt"), "nothing of ours").expect("file");
+    fs_err::write(source.path().join("3.json"), r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#).expect("file");
+    let lake = TestLake::new();
+    let found = survey(&options(source.path(), "r"), None, Arc::new(NoProgress)).await.expect("surveyed");
+    let count = |kind: &str| found.kinds.get(kind).map(|count| (count.log_files, count.records, count.rejected));
+    assert_eq!(count("events"), Some((1, Some(2), Some(0))));
+    assert_eq!(count("unknown"), Some((1, Some(1), Some(1))));
+    assert_eq!(count("notification"), Some((1, Some(0), Some(0))));
+    assert_eq!((found.total().log_files, found.known_log_files, found.requests), (3, 0, None));
+    assert!(!lake.path().exists());
+    lake.convert(source.path()).await;
+    write_records(&source.path().join("4.json.gz"), &[event("c", TIME)]);
+    let open = lake.open().await;
+    let found = survey(&options(source.path(), "r"), Some(&open), Arc::new(NoProgress)).await.expect("surveyed");
+    assert_eq!((found.total().log_files, found.known_log_files), (1, 3));
+}
+
+#[tokio::test]
+async fn rejected_files_are_read_again_after_a_fix() {
+    let source = tempfile::tempdir().expect("folder");
+    let file = source.path().join("1.json");
+    fs_err::write(&file, format!(r#"{{"Records":[{},7]}}"#, event("a", TIME))).expect("file");
+    write_records(&source.path().join("2.json.gz"), &[event("z", TIME)]);
+    let lake = TestLake::new();
+    let first = lake.convert(source.path()).await;
+    assert_eq!((first.rows, first.rejected), (2, 1));
+    let retry = |run: &'static str| {
+        let mut options = options(source.path(), run);
+        options.is_retry = true;
+        let lake = &lake;
+        async move {
+            let (progress, stop) = (Arc::new(NoProgress), Arc::new(StopSignal::default()));
+            convert(&lake.open().await, &options, progress, stop).await.expect("converted")
+        }
+    };
+    // Nothing was fixed: the same entries, not more of them.
+    let again = retry("retry-1").await;
+    assert_eq!((again.log_files, again.records, again.rows, again.rejected), (1, 2, 1, 1));
+    assert_eq!(lake.column(REJECTS, "run_id").await, ["retry-1"]);
+    assert_eq!(lake.column(LOG_FILES, "rejected_count").await.len(), 2);
+    assert_eq!(lake.findings().await, Vec::<String>::new());
+    assert_eq!(lake.texts().await.len(), 2);
+    fs_err::remove_file(&file).expect("removed");
+    let gone = retry("retry-2").await;
+    assert_eq!((gone.log_files, gone.unread_log_files.len()), (0, 1));
+    assert_eq!(lake.column(REJECTS, "run_id").await, ["retry-1"], "what cannot be read again is kept");
+}
+
+#[tokio::test]
+async fn what_can_be_read_now_becomes_rows() {
+    let source = tempfile::tempdir().expect("folder");
+    write_records(&source.path().join("1.json.gz"), &[event("a", TIME), event("b", TIME)]);
+    let lake = TestLake::new();
+    let first = lake.convert_with(source.path(), |options| options.max_file_bytes = 100).await;
+    assert_eq!((first.rows, first.rejected), (0, 1));
+    assert_eq!(lake.column(REJECTS, "reason").await, ["the file unpacks to more than 100 bytes"]);
+    let fixed = lake.convert_with(source.path(), |options| options.is_retry = true).await;
+    assert_eq!((fixed.records, fixed.rows, fixed.rejected), (2, 2, 0));
+    assert_eq!(lake.column(REJECTS, "reason").await, Vec::<String>::new());
+    assert_eq!(lake.column(LOG_FILES, "status").await, ["committed"]);
+    assert_eq!(lake.findings().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_lake_is_compared_with_its_sources() {
+    let source = tempfile::tempdir().expect("folder");
+    let file = source.path().join("1.json.gz");
+    write_records(&file, &[event("a", TIME), event("b", TIME), "7".to_owned()]);
+    write_records(&source.path().join("2.json.gz"), &[event("b", TIME), event("c", "2024-03-01T00:00:00Z")]);
+    let lake = TestLake::new();
+    lake.convert(source.path()).await;
+    let compare = || async {
+        let options = options(source.path(), "check");
+        check_against(&lake.open().await, &options, Arc::new(NoProgress)).await.expect("compared")
+    };
+    let sound = compare().await;
+    assert_eq!((sound.log_files, sound.records, sound.duplicates), (2, 5, 1));
+    assert_eq!(sound.findings, Vec::<String>::new());
+    // Another content under the same version, as only a forger or a broken disk makes it.
+    let modified = fs_err::metadata(&file).expect("metadata").modified().expect("a time");
+    let size = fs_err::metadata(&file).expect("metadata").len();
+    let forged = event("a", TIME).replace("Decrypt", "Encrypt");
+    write_records(&file, &[forged, event("b", TIME), "7".to_owned()]);
+    let mut bytes = fs_err::read(&file).expect("file");
+    bytes.resize(usize::try_from(size).expect("small").max(bytes.len()), 0);
+    fs_err::write(&file, &bytes).expect("file");
+    let handle = fs_err::OpenOptions::new().write(true).open(&file).expect("file");
+    handle.file().set_modified(modified).expect("the old time");
+    let found = compare().await;
+    let is_other_version = found.unconverted_log_files == 1;
+    assert!(is_other_version || found.findings.iter().any(|finding| finding.contains("record 0 differs")), "{found:?}");
+}
