@@ -1,0 +1,9 @@
+select
+    eventID,
+    eventTime,
+    eventName
+from events
+where requestParameters like $pattern
+order by
+    eventTime,
+    eventID

@@ -1,0 +1,3 @@
+select *
+from kms_key_usage
+where key_arn = $key
