@@ -1,7 +1,7 @@
 //! Gzip and zstd, strictly: every byte produced is checked, every byte of input is accounted for, and output is capped.
 //!
 //! The common file (one gzip member, nothing after it) goes through libdeflate in one call; everything else is read as a stream.
-//! A file that produces more than [`EAGER_BYTES`] is counted to its end before memory is taken for it, so that a bomb is refused
+//! A file that produces more than `EAGER_BYTES` is counted to its end before memory is taken for it, so that a bomb is refused
 //! with flat memory. It knows nothing of what the bytes mean.
 
 use std::io::{self, Read};
