@@ -44,8 +44,9 @@ const OF_LOG_FILES: &[Mishap] =
 /// What reading the lake can meet.
 const OF_READS: &[Mishap] = &[Error500, SlowDown503, TooMany429, Reset, CutBody, Drip, ExpiredToken];
 /// What writing the lake can meet.
-const OF_WRITES: &[Mishap] =
-    &[Error500, SlowDown503, TooMany429, Reset, ExpiredToken, LostReply, ResetAfterEffect, ConflictWithoutObject];
+const OF_WRITES: &[Mishap] = &[Error500, SlowDown503, TooMany429, Reset, ExpiredToken, LostReply, ResetAfterEffect];
+/// What creating an object only where there is none can meet: few requests do, and those are the ones that commits stand on.
+const OF_CREATIONS: &[Mishap] = &[Error500, LostReply, ResetAfterEffect, ConflictWithoutObject];
 /// What a listing can meet.
 const OF_LISTS: &[Mishap] = &[Error500, SlowDown503, TooMany429, Reset];
 
@@ -80,10 +81,6 @@ impl Weather {
         let kinds = kinds_of(call);
         let index = usize::try_from(random / ONE_IN % kinds.len().max(1) as u64).expect("small");
         let Some(mishap) = kinds.get(index) else { return Fault::None };
-        // Conditions are of creations only.
-        if *mishap == ConflictWithoutObject && !call.is_create {
-            return Fault::None;
-        }
         *self.met.lock().expect("no panic").entry(*mishap).or_default() += 1;
         self.bring_about(*mishap, call)
     }
@@ -132,6 +129,7 @@ fn kinds_of(call: &S3Call) -> &'static [Mishap] {
         Operation::Get if call.key.contains("/trail/") => OF_LOG_FILES,
         Operation::Get => OF_READS,
         Operation::Head | Operation::List => OF_LISTS,
+        Operation::Put if call.is_create => OF_CREATIONS,
         Operation::Put => OF_WRITES,
         _ => &[],
     }
@@ -161,9 +159,12 @@ async fn assert_converges_in_bad_weather(seed: u64) -> BTreeMap<Mishap, usize> {
     let source = bucket.location("trail");
     bucket.server().forget_calls();
     let weather = Weather::over(&bucket, seed);
-    for _run in 0..3 {
+    let mut runs = 0;
+    // Weather may be so bad that no run gets as far as the log files: a scheduler runs again.
+    while runs < 3 || (runs < 10 && log_file_reads(&bucket.server().calls()).is_empty()) {
         // It may fail; what it must not do is lose or double.
         drop(convert(&bucket, &source).await);
+        runs += 1;
     }
     bucket.server().heal();
     let calls = bucket.server().calls();
@@ -174,32 +175,51 @@ async fn assert_converges_in_bad_weather(seed: u64) -> BTreeMap<Mishap, usize> {
     assert_eq!(texts.len(), expected.texts.len(), "seed {seed}: lost or doubled; met {:?}", weather.met());
     assert!(texts == expected.texts, "seed {seed}: other rows");
     assert_eq!(bucket.findings().await, Vec::<String>::new(), "seed {seed}");
-    assert_retries_are_bounded(&calls);
+    assert_retries_are_bounded(&calls, runs);
     let again = convert(&bucket, &source).await.expect("converted again");
     assert_eq!((again.log_files, again.rows), (0, 0), "seed {seed}: {again:?}");
     weather.met()
 }
 
-/// In three runs no log file is asked for more often than three times the client's limit of tries.
-fn assert_retries_are_bounded(calls: &[S3Call]) {
-    let mut tries: BTreeMap<&str, usize> = BTreeMap::new();
+/// How often each log file was asked for.
+fn log_file_reads(calls: &[S3Call]) -> BTreeMap<&str, usize> {
+    let mut reads: BTreeMap<&str, usize> = BTreeMap::new();
     let of_log_files = calls.iter().filter(|call| call.operation == Operation::Get && call.key.contains("/trail/"));
-    of_log_files.for_each(|call| *tries.entry(&call.key).or_default() += 1);
-    let most = tries.iter().max_by_key(|(_, count)| **count).expect("requests");
-    assert!(*most.1 <= 3 * 11, "{most:?}");
-    let mean = tries.values().sum::<usize>() / tries.len();
-    assert!(mean <= 3 * 3, "{mean} requests for a log file");
+    of_log_files.for_each(|call| *reads.entry(&call.key).or_default() += 1);
+    reads
+}
+
+/// No log file is asked for more often than the client's limit of tries in each run, and three times on average.
+fn assert_retries_are_bounded(calls: &[S3Call], runs: usize) {
+    let reads = log_file_reads(calls);
+    let most = reads.iter().max_by_key(|(_, count)| **count).expect("requests");
+    assert!(*most.1 <= runs * 11, "{most:?} in {runs} runs");
+    let mean = reads.values().sum::<usize>() / reads.len();
+    assert!(mean <= runs * 3, "{mean} requests for a log file in {runs} runs");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_failing_request_in_five_loses_and_doubles_nothing() {
-    let met = join_all([1, 2, 3].map(assert_converges_in_bad_weather)).await;
     let mut all: BTreeMap<Mishap, usize> = BTreeMap::new();
-    met.into_iter().flatten().for_each(|(mishap, count)| *all.entry(mishap).or_default() += count);
-    let kinds = OF_LOG_FILES.iter().chain(OF_WRITES);
-    let unmet: Vec<_> = kinds.filter(|mishap| !all.contains_key(mishap)).collect();
-    // Which request meets what depends on their order too; the rare ones have tests of their own.
-    assert!(unmet.len() <= 2 && all.values().sum::<usize>() > 100, "not met: {unmet:?} of {all:?}");
+    let unmet = |all: &BTreeMap<Mishap, usize>| -> Vec<Mishap> {
+        OF_LOG_FILES
+            .iter()
+            .chain(OF_WRITES)
+            .chain(OF_CREATIONS)
+            .filter(|mishap| !all.contains_key(mishap))
+            .copied()
+            .collect()
+    };
+    // Which request meets what depends on their order too, so that a rare kind may need more seeds; in the end all were met.
+    for seeds in [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12]] {
+        for met in join_all(seeds.map(assert_converges_in_bad_weather)).await {
+            met.into_iter().for_each(|(mishap, count)| *all.entry(mishap).or_default() += count);
+        }
+        if unmet(&all).is_empty() {
+            break;
+        }
+    }
+    assert!(unmet(&all).is_empty() && all.values().sum::<usize>() > 100, "not met: {:?} of {all:?}", unmet(&all));
 }
 
 /// What befalls every third creation of a log entry.
