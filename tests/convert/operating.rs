@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::DateTime;
 use keytrail_convert::{
-    ConvertError, ConvertOptions, ConvertProgress, LOG_FILES, NoProgress, REJECTS, RUNS, Source, StopSignal,
-    check_against, convert, survey,
+    AgainstReport, ConvertError, ConvertOptions, ConvertProgress, LOG_FILES, NoProgress, REJECTS, RUNS, Source,
+    StopSignal, check_against, convert, survey,
 };
 use keytrail_lake::Location;
 
@@ -150,32 +150,75 @@ async fn what_can_be_read_now_becomes_rows() {
     assert_eq!(lake.findings().await, Vec::<String>::new());
 }
 
+/// Two log files with a duplicate, a reject and two months, in a lake.
+async fn converted(source: &std::path::Path, lake: &TestLake) {
+    write_plain(&source.join("1.json"), &[event("a", TIME), event("b", TIME), "7".to_owned()]);
+    write_plain(&source.join("2.json"), &[event("b", TIME), event("c", "2024-03-01T00:00:00Z")]);
+    // One worker, so that `b` is a row of the first file.
+    lake.convert_with(source, |options| options.workers = 1).await;
+}
+
+fn write_plain(path: &std::path::Path, records: &[String]) {
+    fs_err::write(path, format!(r#"{{"Records":[{}]}}"#, records.join(","))).expect("file");
+}
+
+async fn compared(source: &std::path::Path, lake: &TestLake, seen_bytes: usize) -> AgainstReport {
+    let options = ConvertOptions { seen_bytes, ..options(source, "check") };
+    check_against(&lake.open().await, &options, Arc::new(NoProgress)).await.expect("compared")
+}
+
 #[tokio::test]
-async fn the_lake_is_compared_with_its_sources() {
+async fn a_sound_lake_equals_its_sources_in_any_number_of_rounds() {
     let source = tempfile::tempdir().expect("folder");
-    let file = source.path().join("1.json.gz");
-    write_records(&file, &[event("a", TIME), event("b", TIME), "7".to_owned()]);
-    write_records(&source.path().join("2.json.gz"), &[event("b", TIME), event("c", "2024-03-01T00:00:00Z")]);
     let lake = TestLake::new();
+    converted(source.path(), &lake).await;
+    // What came in another dress, with less detail and as another version is in the lake too.
+    let envelope = format!(r#"{{"detail-type":"AWS API Call via CloudTrail","detail":{}}}"#, event("c", TIME));
+    fs_err::write(source.path().join("0.json"), envelope).expect("file");
+    write_plain(&source.path().join("1.json"), &[event("a", TIME), event("n", TIME)]);
+    write_plain(&source.path().join("3.json"), &[event("c", TIME)]);
     lake.convert(source.path()).await;
-    let compare = || async {
-        let options = options(source.path(), "check");
-        check_against(&lake.open().await, &options, Arc::new(NoProgress)).await.expect("compared")
-    };
-    let sound = compare().await;
-    assert_eq!((sound.log_files, sound.records, sound.duplicates), (2, 5, 1));
-    assert_eq!(sound.findings, Vec::<String>::new());
-    // Another content under the same version, as only a forger or a broken disk makes it.
-    let modified = fs_err::metadata(&file).expect("metadata").modified().expect("a time");
-    let size = fs_err::metadata(&file).expect("metadata").len();
-    let forged = event("a", TIME).replace("Decrypt", "Encrypt");
-    write_records(&file, &[forged, event("b", TIME), "7".to_owned()]);
-    let mut bytes = fs_err::read(&file).expect("file");
-    bytes.resize(usize::try_from(size).expect("small").max(bytes.len()), 0);
-    fs_err::write(&file, &bytes).expect("file");
-    let handle = fs_err::OpenOptions::new().write(true).open(&file).expect("file");
-    handle.file().set_modified(modified).expect("the old time");
-    let found = compare().await;
-    let is_other_version = found.unconverted_log_files == 1;
-    assert!(is_other_version || found.findings.iter().any(|finding| finding.contains("record 0 differs")), "{found:?}");
+    for seen_bytes in [1, usize::MAX] {
+        let report = compared(source.path(), &lake, seen_bytes).await;
+        assert_eq!(report.findings, Vec::<String>::new(), "{seen_bytes}");
+        assert_eq!((report.log_files, report.records, report.unconverted_log_files), (4, 6, 0), "{seen_bytes}");
+    }
+}
+
+/// Another content under the same size and time, as only a forger or a broken disk makes it.
+fn forge(path: &std::path::Path, from: &str, to: &str) {
+    assert_eq!(from.len(), to.len());
+    let modified = fs_err::metadata(path).expect("metadata").modified().expect("a time");
+    let text = fs_err::read_to_string(path).expect("file");
+    fs_err::write(path, text.replacen(from, to, 1)).expect("file");
+    fs_err::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .expect("file")
+        .file()
+        .set_modified(modified)
+        .expect("the old time");
+}
+
+#[tokio::test]
+async fn what_differs_between_the_lake_and_its_sources_is_found() {
+    for (file, from, to, finding) in [
+        ("1.json", "Decrypt", "Encrypt", "record 0 differs from its row in the lake"),
+        (
+            "2.json",
+            r#""eventID":"b""#,
+            r#""eventID":"x""#,
+            "record 0: no row of its own, and no equal record in the lake",
+        ),
+        ("1.json", ",7]", ",{}", "the ledger has 3 records = 2 rows + 0 duplicates + 1 rejected"),
+    ] {
+        let source = tempfile::tempdir().expect("folder");
+        let lake = TestLake::new();
+        converted(source.path(), &lake).await;
+        forge(&source.path().join(file), from, to);
+        for seen_bytes in [1, usize::MAX] {
+            let report = compared(source.path(), &lake, seen_bytes).await;
+            assert!(report.findings.iter().any(|found| found.contains(finding)), "{finding}: {:?}", report.findings);
+        }
+    }
 }

@@ -274,7 +274,6 @@ impl From<ConvertError> for CliError {
         let exit = match error {
             ConvertError::Lake(error) => return error.into(),
             ConvertError::NoSuchSource(_) => Exit::NoInput,
-            ConvertError::Read { .. } => Exit::Integrity,
             ConvertError::Encode { .. } | ConvertError::Internal(_) => Exit::Software,
             ConvertError::Stopped(_) => Exit::Interrupted,
             _ => exit_of_storage(&error),

@@ -5,8 +5,9 @@
 //! log files ─▶ records ─▶ text ─▶ hash by place ────┴▶ equal, differing, missing on either side
 //!                            └▶ no row there: a duplicate ─▶ its id and body must be somewhere in the lake
 //! ```
-//! It reads and never writes. Log files are compared in several rounds when the lake has more rows than [`ROWS_PER_ROUND`], so that memory
-//! does not grow with it; each log file is read once, the lake once per round.
+//! It reads and never writes. Log files are compared in several rounds when the lake has more rows than memory is given for, so that
+//! memory does not grow with it; each log file is read once, the lake once per round. A log file of which the lake has several versions
+//! is compared by the ids and bodies of its records alone, as its places are of more than one object.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,15 +25,15 @@ use crate::config::ConvertOptions;
 use crate::dedupe::{Place, RecordIdentity};
 use crate::error::ConvertError;
 use crate::held::LakeRows;
-use crate::ledger::{EntryId, LedgerCounts, ledger_counts};
+use crate::ledger::{EntryId, LedgerCounts, LedgerEntries};
 use crate::pipeline::list_wanted;
 use crate::progress::ConvertProgress;
 use crate::queue::FileQueue;
 use crate::source::LogFile;
 use crate::spec::EVENTS;
 
-/// Rows of the lake that are held at once; each takes some 40 bytes.
-const ROWS_PER_ROUND: u64 = 5_000_000;
+/// What a row of the lake takes while it is compared, free places of the table included.
+const BYTES_PER_ROW: usize = 40;
 /// Findings beyond this many are counted, not told.
 const MAX_FINDINGS: usize = 1000;
 
@@ -45,7 +46,7 @@ pub struct AgainstReport {
     pub unconverted_log_files: u64,
     /// Records compared, byte for byte.
     pub records: u64,
-    /// Records that the lake counts as duplicates; each was found in it.
+    /// Records without a row at their place, whose equals were looked for in the whole lake.
     pub duplicates: u64,
     /// What differs, with the file and the record.
     pub findings: Vec<String>,
@@ -82,22 +83,23 @@ pub async fn check_against(
 ) -> Result<AgainstReport, ConvertError> {
     let listed = list_wanted(options).await?;
     let wanted: FxHashSet<EntryId> = listed.iter().map(LogFile::entry_id).collect();
-    let counts = Arc::new(ledger_counts(lake, &wanted).await?);
-    let (files, unconverted): (Vec<_>, Vec<_>) =
-        listed.into_iter().partition(|file| counts.contains_key(&file.entry_id()));
+    let entries = Arc::new(LedgerEntries::load(lake, &wanted).await?);
+    let (files, unconverted): (Vec<_>, Vec<_>) = listed.into_iter().partition(|file| entries.counts(file).is_some());
     progress.planned(files.len() as u64, files.iter().map(|file| file.size_bytes).sum());
     let mut report = AgainstReport { unconverted_log_files: unconverted.len() as u64, ..AgainstReport::default() };
     let table = lake.table(EVENTS);
     let snapshot = table.snapshot().await?;
-    let rounds = snapshot.row_count().div_ceil(ROWS_PER_ROUND).max(1);
+    let rows_per_round = (options.seen_bytes / BYTES_PER_ROW).max(1) as u64;
+    let rounds = snapshot.row_count().div_ceil(rows_per_round).max(1);
     let mut duplicates = Duplicates::default();
     for round in 0..rounds {
         let part: Vec<_> =
             files.iter().filter(|file| xxh3_64(file.path.as_bytes()) % rounds == round).cloned().collect();
-        let rows = read_texts(table, snapshot.files(), &part).await?;
-        let compared = compare(part, rows, options, &counts, &progress).await?;
-        report.merge(compared.0);
-        duplicates.extend(compared.1);
+        let by_place = part.iter().filter(|file| !entries.has_changed(file));
+        let rows = read_texts(table, snapshot.files(), by_place).await?;
+        let (found, more) = compare(part, rows, options, &entries, &progress).await?;
+        report.merge(found);
+        add(&mut duplicates, more);
     }
     report.duplicates = duplicates.values().map(|places| places.len() as u64).sum();
     find_lost_duplicates(table, snapshot.files(), duplicates, &mut report).await?;
@@ -115,9 +117,17 @@ type RowTexts = FxHashMap<Place, RowText>;
 /// Records without a row at their place: their identity, and where they are.
 type Duplicates = HashMap<(u128, u32), Vec<String>>;
 
+fn add(all: &mut Duplicates, more: Duplicates) {
+    more.into_iter().for_each(|(identity, places)| all.entry(identity).or_default().extend(places));
+}
+
 /// The texts of all rows that were read from these log files.
-async fn read_texts(table: &Table, data_files: &[Arc<DataFile>], files: &[LogFile]) -> Result<RowTexts, ConvertError> {
-    let paths: FxHashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+async fn read_texts<'f>(
+    table: &Table,
+    data_files: &[Arc<DataFile>],
+    files: impl Iterator<Item = &'f LogFile>,
+) -> Result<RowTexts, ConvertError> {
+    let paths: FxHashSet<&str> = files.map(|file| file.path.as_str()).collect();
     let mut columns = record_text_columns();
     columns.extend(["log_file_path", "record_index"]);
     let mut texts = RowTexts::default();
@@ -145,20 +155,20 @@ async fn compare(
     files: Vec<LogFile>,
     rows: RowTexts,
     options: &ConvertOptions,
-    counts: &Arc<HashMap<EntryId, LedgerCounts>>,
+    entries: &Arc<LedgerEntries>,
     progress: &Arc<dyn ConvertProgress>,
 ) -> Result<(AgainstReport, Duplicates), ConvertError> {
     let (queue, rows) = (Arc::new(FileQueue::new(files)), Arc::new(Mutex::new(rows)));
     let mut tasks = JoinSet::new();
     for _ in 0..options.workers.max(1) {
-        let (queue, rows, counts) = (Arc::clone(&queue), Arc::clone(&rows), Arc::clone(counts));
+        let (queue, rows, entries) = (Arc::clone(&queue), Arc::clone(&rows), Arc::clone(entries));
         let (progress, max_bytes) = (Arc::clone(progress), options.max_file_bytes);
         tasks.spawn_blocking(move || {
             let mut comparison = Comparison { rows, report: AgainstReport::default(), duplicates: HashMap::new() };
             let mut decoder = FileDecoder::with_max_file_bytes(max_bytes);
             while let Some((_, file, bytes)) = queue.next() {
                 match bytes {
-                    Ok(bytes) => comparison.file(&mut decoder, &file, &bytes, counts.get(&file.entry_id())),
+                    Ok(bytes) => comparison.file(&mut decoder, &file, &bytes, &entries),
                     Err(reason) => comparison.report.find(format!("{}: cannot be read: {reason}", file.path)),
                 }
                 progress.log_file_read(file.size_bytes, 0);
@@ -170,7 +180,7 @@ async fn compare(
     while let Some(done) = tasks.join_next().await {
         let (found, more) = done.map_err(|error| ConvertError::Internal(error.to_string()))?;
         report.merge(found);
-        more.into_iter().for_each(|(identity, places)| duplicates.entry(identity).or_default().extend(places));
+        add(&mut duplicates, more);
     }
     let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
     let lost = rows.values().filter(|row| !row.is_found).count();
@@ -188,20 +198,24 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn file(&mut self, decoder: &mut FileDecoder, file: &LogFile, bytes: &[u8], expected: Option<&LedgerCounts>) {
-        let mut sink = ComparingSink { comparison: self, file, found: LedgerCounts::default() };
+    fn file(&mut self, decoder: &mut FileDecoder, file: &LogFile, bytes: &[u8], entries: &LedgerEntries) {
+        let has_changed = entries.has_changed(file);
+        let mut sink = ComparingSink { comparison: self, file, has_changed, found: LedgerCounts::default() };
         let outcome = decoder.decode(bytes, &mut sink);
         let mut found = sink.found;
         (found.records, found.rejected) = (outcome.record_count, outcome.rejected_count);
         self.report.log_files += 1;
         self.report.records += found.records;
-        match expected {
-            Some(expected) if *expected != found => {
-                self.report.find(format!("{}: the ledger has {expected}, the file has {found}", file.path));
-            }
-            // It changed since it was listed; the next comparison knows that version or does not.
-            None => self.report.find(format!("{}: changed while the lake was compared with it", file.path)),
-            Some(_) => {}
+        let Some(expected) = entries.counts(file) else {
+            self.report.find(format!("{}: changed while the lake was compared with it", file.path));
+            return;
+        };
+        if has_changed {
+            // Which of the versions a row counts for, its place does not tell.
+            (found.rows, found.duplicates) = (expected.rows, expected.duplicates);
+        }
+        if *expected != found {
+            self.report.find(format!("{}: the ledger has {expected}, the file has {found}", file.path));
         }
     }
 }
@@ -209,19 +223,18 @@ impl Comparison {
 struct ComparingSink<'c> {
     comparison: &'c mut Comparison,
     file: &'c LogFile,
+    has_changed: bool,
     found: LedgerCounts,
 }
 
 impl RecordSink for ComparingSink<'_> {
     fn record(&mut self, index: u64, record: &EventRecord<'_>) {
-        let place = Place::new(&self.file.path, index);
-        let hash = xxh3_64(record.text().as_bytes());
         let mut rows = self.comparison.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        match rows.get_mut(&place) {
+        match rows.get_mut(&Place::new(&self.file.path, index)).filter(|_| !self.has_changed) {
             Some(row) => {
-                row.is_found = row.hash == hash;
+                row.is_found = row.hash == xxh3_64(record.text().as_bytes());
                 self.found.rows += 1;
-                if row.hash != hash {
+                if !row.is_found {
                     let finding = format!("{}: record {index} differs from its row in the lake", self.file.path);
                     self.comparison.report.find(finding);
                 }
@@ -229,7 +242,7 @@ impl RecordSink for ComparingSink<'_> {
             None => {
                 self.found.duplicates += 1;
                 let at = format!("{}: record {index}", self.file.path);
-                let key = RecordIdentity::of(record).key();
+                let key = RecordIdentity::of(record).duplicate_key();
                 self.comparison.duplicates.entry(key).or_default().push(at);
             }
         }
@@ -251,13 +264,12 @@ async fn find_lost_duplicates(
             break;
         }
         for row in rows.rows_of(file).await? {
-            duplicates.remove(&row.identity.key());
-            // What carries less than the whole event is a duplicate of any body under its id.
-            duplicates.remove(&row.identity.key_of_less());
+            duplicates.remove(&row.identity.exact_key());
+            duplicates.remove(&row.identity.id_key());
         }
     }
     for place in duplicates.into_values().flatten() {
-        report.find(format!("{place}: counted as a duplicate, but the lake has no such record"));
+        report.find(format!("{place}: no row of its own, and no equal record in the lake"));
     }
     Ok(())
 }

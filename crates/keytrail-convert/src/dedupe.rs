@@ -75,17 +75,20 @@ impl RecordIdentity {
         Self { event: xxh3_128(event_id.as_bytes()), account, body, detail }
     }
 
-    /// What must be found in the lake where a record of this identity is a duplicate.
-    pub(crate) fn key(&self) -> (u128, u32) {
-        match self.detail {
-            DetailLevel::Full => (self.event, self.body),
-            _ => self.key_of_less(),
-        }
+    /// The key of this very body under its id.
+    pub(crate) fn exact_key(&self) -> (u128, u32) {
+        (self.event, self.body)
     }
 
-    /// The key of a record under the same id that carries less than the whole event.
-    pub(crate) fn key_of_less(&self) -> (u128, u32) {
+    /// The key of any record under this id.
+    pub(crate) fn id_key(&self) -> (u128, u32) {
         (self.event, 0)
+    }
+
+    /// The key that some row of the lake must have where a record of this identity is a duplicate: one that carries less than the
+    /// whole event is a duplicate of any body under its id.
+    pub(crate) fn duplicate_key(&self) -> (u128, u32) {
+        if self.detail == DetailLevel::Full { self.exact_key() } else { self.id_key() }
     }
 
     /// Where the row of another account's copy under the same id is kept.

@@ -32,15 +32,6 @@ pub enum ConvertError {
         #[source]
         source: arrow_schema::ArrowError,
     },
-    /// A file of the lake could not be read.
-    #[error("cannot read `{path}`")]
-    Read {
-        /// The data file.
-        path: String,
-        /// Why.
-        #[source]
-        source: parquet::errors::ParquetError,
-    },
     /// The caller asked to stop; what was committed before stays.
     #[error("stopped")]
     Stopped(Box<crate::ConvertSummary>),

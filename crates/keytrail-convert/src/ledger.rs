@@ -118,28 +118,50 @@ impl fmt::Display for LedgerCounts {
     }
 }
 
-/// The ledger's counts of these versions of log files; what it does not hold is not in the answer.
-pub(crate) async fn ledger_counts(
-    lake: &Lake,
-    wanted: &FxHashSet<EntryId>,
-) -> Result<HashMap<EntryId, LedgerCounts>, ConvertError> {
-    const COLUMNS: [&str; 6] =
-        ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
-    let table = lake.table(LOG_FILES);
-    let mut found = HashMap::new();
-    read_columns(table, table.snapshot().await?.files(), &COLUMNS, |batch| {
-        let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
-        let count = |column: usize, row| batch.column(column).as_primitive::<Int64Type>().value(row).cast_unsigned();
-        for row in 0..batch.num_rows() {
-            let id = entry_id(paths.value(row), versions.value(row));
-            if wanted.contains(&id) {
-                let [records, rows, duplicates, rejected] = [2, 3, 4, 5].map(|column| count(column, row));
-                found.insert(id, LedgerCounts { records, rows, duplicates, rejected });
+/// What the ledger says of log files that are compared with the lake.
+#[derive(Debug, Default)]
+pub(crate) struct LedgerEntries {
+    counts: HashMap<EntryId, LedgerCounts>,
+    /// Paths of which it has several versions: places there are of more than one object.
+    changed_paths: FxHashSet<u64>,
+}
+
+impl LedgerEntries {
+    /// Reads the entries of these versions of log files.
+    pub(crate) async fn load(lake: &Lake, wanted: &FxHashSet<EntryId>) -> Result<Self, ConvertError> {
+        const COLUMNS: [&str; 6] =
+            ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
+        let table = lake.table(LOG_FILES);
+        let (mut entries, mut paths_seen) = (Self::default(), FxHashSet::default());
+        read_columns(table, table.snapshot().await?.files(), &COLUMNS, |batch| {
+            let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            let count =
+                |column: usize, row| batch.column(column).as_primitive::<Int64Type>().value(row).cast_unsigned();
+            for row in 0..batch.num_rows() {
+                let (path, id) =
+                    (xxh3_64(paths.value(row).as_bytes()), entry_id(paths.value(row), versions.value(row)));
+                if !paths_seen.insert(path) {
+                    entries.changed_paths.insert(path);
+                }
+                if wanted.contains(&id) {
+                    let [records, rows, duplicates, rejected] = [2, 3, 4, 5].map(|column| count(column, row));
+                    entries.counts.insert(id, LedgerCounts { records, rows, duplicates, rejected });
+                }
             }
-        }
-    })
-    .await?;
-    Ok(found)
+        })
+        .await?;
+        Ok(entries)
+    }
+
+    /// The counts of this version of a log file; `None` = the ledger does not hold it.
+    pub(crate) fn counts(&self, file: &LogFile) -> Option<&LedgerCounts> {
+        self.counts.get(&file.entry_id())
+    }
+
+    /// Whether the lake has rows of another version of it.
+    pub(crate) fn has_changed(&self, file: &LogFile) -> bool {
+        self.changed_paths.contains(&xxh3_64(file.path.as_bytes()))
+    }
 }
 
 /// Follows a table with entries of log files: which version was looked at, and what came since.

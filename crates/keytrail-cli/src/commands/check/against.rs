@@ -23,7 +23,7 @@ pub(super) async fn check(lake: &Lake, arguments: &CheckArguments, report: &mut 
     bar.finish();
     let compared = compared?;
     output::note(format!(
-        "compared: {} log files, {} records byte for byte, {} of them duplicates that the lake holds",
+        "compared: {} log files, {} records; {} without a row of their own were looked for in the whole lake",
         count_text(compared.log_files),
         count_text(compared.records),
         count_text(compared.duplicates),
