@@ -308,3 +308,80 @@ fn a_temporary_demo_leaves_nothing_behind() {
     let left: Vec<_> = fs_err::read_dir(sandbox.path("tmp")).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn a_mistyped_source_makes_no_lake() {
+    let sandbox = with_logs();
+    assert_eq!(sandbox.run("keytrail convert lgos --lake lake").code(), Some(66));
+    assert!(!sandbox.path("lake").exists());
+}
+
+#[test]
+fn a_dry_run_tells_kinds_and_writes_nothing() {
+    let sandbox = with_logs();
+    sandbox.write("logs/notes.txt", "nothing of ours");
+    insta::assert_snapshot!(sandbox.run("keytrail convert logs --dry-run"), @"
+    exit 3
+    -- stdout
+    kind                      log files         size        records   rejected
+    events                            2      [n] KiB              4          0
+    unknown                           1     [n] bytes              1          1
+    total                             3      [n] KiB              5          1
+    ");
+    assert!(!sandbox.path("lake").exists());
+    sandbox.run("keytrail convert logs --lake lake");
+    sandbox.write("logs/d.json", log_file(&records()));
+    insta::assert_snapshot!(sandbox.run("keytrail convert logs --dry-run --lake lake"), @"
+    exit 0
+    -- stdout
+    kind                      log files         size        records   rejected
+    events                            1      [n] KiB              3          0
+    total                             1      [n] KiB              3          0
+    in the lake already               3
+    ");
+}
+
+#[test]
+fn the_lake_is_compared_with_its_logs() {
+    let sandbox = with_logs();
+    sandbox.run("keytrail convert logs --lake lake");
+    insta::assert_snapshot!(sandbox.run("keytrail check --lake lake --against logs"), @"
+    exit 0
+    -- stderr
+    compared: 2 log files, 4 records; 1 without a row of their own were looked for in the whole lake
+    checked: 4 data files, 6 rows, 0 findings
+    ");
+    sandbox.write("logs/new.json", log_file(&records()));
+    insta::assert_snapshot!(sandbox.run("keytrail check --lake lake --against logs"), @"
+    exit 0
+    -- stdout
+    note: 1 log files of the source are not in the lake, or were another version: `keytrail convert` reads them
+    -- stderr
+    compared: 2 log files, 4 records; 1 without a row of their own were looked for in the whole lake
+    checked: 4 data files, 6 rows, 0 findings
+    ");
+}
+
+#[test]
+fn what_amends_a_record_is_seen_but_not_counted() {
+    let sandbox = Sandbox::new();
+    let call = decrypt("e-1", "2026-01-31T10:00:00Z", "one");
+    let addendum = r#"{"addendum":{"reason":"UPDATED_DATA","originalEventID":"e-1"},"#;
+    let amending = decrypt("e-2", "2026-01-31T10:00:00Z", "one").replacen('{', addendum, 1);
+    let other_body = call.replacen("192.0.2.7", "192.0.2.8", 1);
+    sandbox.write("logs/a.json", log_file(&[call, amending, other_body]));
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0));
+    for (question, answer) in [
+        ("select count(*) as n from events", "n\n3\n"),
+        (
+            "select use_event_count, use_count, decrypt_count from kms_key_usage",
+            "use_event_count,use_count,decrypt_count\n1,1,1\n",
+        ),
+        ("select sum(use_event_count) as n from kms_key_usage_daily", "n\n1\n"),
+        ("select sum(use_event_count) as n from kms_key_principals", "n\n1\n"),
+        ("select sum(event_count) as n from kms_encryption_contexts", "n\n1\n"),
+        ("select last_used_event_id as id from kms_key_usage", "id\ne-2\n"),
+    ] {
+        assert_eq!(sandbox.run(&format!("keytrail sql --lake lake -c '{question}'")).data(), answer, "{question}");
+    }
+}

@@ -241,6 +241,23 @@ impl LogFile {
 /// How often a file that changes while it is read is read again.
 const MAX_READS: usize = 4;
 
+/// Says at once when a local source is not there, before anything is made for it.
+///
+/// # Errors
+/// [`ConvertError::NoSuchSource`].
+pub fn require_local(sources: &[Source]) -> Result<(), ConvertError> {
+    let local = sources.iter().filter_map(|source| match source {
+        Source::Place(location) => location.as_local_path(),
+        Source::Bytes { .. } => None,
+    });
+    for path in local {
+        if matches!(fs_err::metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+            return Err(ConvertError::NoSuchSource(path.to_owned()));
+        }
+    }
+    Ok(())
+}
+
 /// Lists every log file of `sources` that `range` contains, by delivery day and path; a file named twice is listed once.
 ///
 /// # Errors

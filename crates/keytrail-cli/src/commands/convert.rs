@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use keytrail_convert::source::require_local;
 use keytrail_convert::{ConvertError, ConvertOptions, ConvertProgress, StopSignal, convert};
 use keytrail_lake::Lake;
 
@@ -43,6 +44,7 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
     if arguments.dry_run {
         return survey::run(arguments, &options).await;
     }
+    require_local(&options.sources)?;
     let lake = session::create_or_open_lake(&arguments.lake).await?;
     let told = if arguments.json { Told::Json } else { Told::Bar };
     let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, told).await?;
@@ -217,9 +219,9 @@ fn note_findings(conversion: &Conversion, lake: &Lake) {
     }
     if conversion.summary.rejected > unread.len() as u64 {
         output::note(format!(
-            "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select * from rejects'; \
-             after a fix: keytrail convert --retry-rejected --lake {lake}"
+            "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select * from rejects'"
         ));
+        output::note(format!("after a fix it is read again: keytrail convert --retry-rejected --lake {lake}"));
     }
 }
 

@@ -71,7 +71,7 @@ pub enum FindingKind {
     },
     /// A note: the log has no checksum of the file, so that a changed byte may go unseen.
     NoChecksum,
-    /// A note: a compaction has put the rows elsewhere; the file stays for readers of older versions.
+    /// A note: a later commit has put other files in its place; it stays for readers of older versions.
     Replaced,
     /// A note: no commit of the remembered past knows the file; a killed or still running writer left it.
     Unreferenced,
@@ -126,7 +126,7 @@ impl fmt::Display for FindingKind {
                 write!(f, "rows are not in order: row {row} belongs before the one ahead of it")
             }
             Self::NoChecksum => f.write_str("no checksum in the log, only the rows were checked"),
-            Self::Replaced => f.write_str("replaced by a compaction, kept for older readers"),
+            Self::Replaced => f.write_str("replaced by a later commit, kept for older readers"),
             Self::Unreferenced => f.write_str("not in the log"),
         }
     }

@@ -37,7 +37,10 @@ async fn existing_lake(arguments: &LakeArguments) -> Result<Option<Lake>, CliErr
     }
     match session::try_open_lake(arguments).await? {
         Ok(lake) => Ok(Some(lake)),
-        Err(LakeError::NotALake { .. }) => Ok(None),
+        Err(error @ LakeError::NotALake { .. }) => {
+            output::note(format!("{error}: everything counts as new"));
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }
