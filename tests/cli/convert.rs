@@ -330,6 +330,7 @@ fn a_dry_run_tells_kinds_and_writes_nothing() {
     ");
     assert!(!sandbox.path("lake").exists());
     sandbox.run("keytrail convert logs --lake lake");
+    assert!(sandbox.run("keytrail convert logs --dry-run --lake lake").stdout.starts_with("nothing new\n"));
     sandbox.write("logs/d.json", log_file(&records()));
     insta::assert_snapshot!(sandbox.run("keytrail convert logs --dry-run --lake lake"), @"
     exit 0

@@ -51,34 +51,34 @@ fn events() -> TableSpec {
 
 fn log_files() -> TableSpec {
     TableSpec {
-        name: LOG_FILES,
-        schema: log_files_schema(),
-        partition_columns: &[],
-        sort_columns: |_| &["log_file_path"],
-        bloom_filter_columns: &[],
         statistics_columns: &["log_file_path", "delivery_time"],
         plain_columns: &["log_file_path"],
+        ..small(LOG_FILES, log_files_schema(), |_| &["log_file_path"])
     }
 }
 
 fn rejects() -> TableSpec {
     TableSpec {
-        name: REJECTS,
-        schema: rejects_schema(),
-        partition_columns: &[],
-        sort_columns: |_| &["log_file_path", "record_index"],
-        bloom_filter_columns: &[],
         statistics_columns: &["log_file_path"],
-        plain_columns: &[],
+        ..small(REJECTS, rejects_schema(), |_| &["log_file_path", "record_index"])
     }
 }
 
 fn runs() -> TableSpec {
+    small(RUNS, runs_schema(), |_| &["started_time"])
+}
+
+/// A table without partitions, and without means to find single rows.
+fn small(
+    name: &'static str,
+    schema: SchemaRef,
+    sort_columns: fn(&PartitionValues) -> &'static [&'static str],
+) -> TableSpec {
     TableSpec {
-        name: RUNS,
-        schema: runs_schema(),
+        name,
+        schema,
         partition_columns: &[],
-        sort_columns: |_| &["started_time"],
+        sort_columns,
         bloom_filter_columns: &[],
         statistics_columns: &[],
         plain_columns: &[],

@@ -18,7 +18,7 @@ pub enum ColumnType {
     Time,
     /// A signed 64-bit integer.
     Integer,
-    /// 32 bits.
+    /// 32 bits of a hash, as a signed integer.
     Hash,
     /// A map of text to text, keys sorted.
     TextMap,

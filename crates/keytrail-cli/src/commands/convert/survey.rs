@@ -46,10 +46,14 @@ async fn existing_lake(arguments: &LakeArguments) -> Result<Option<Lake>, CliErr
 }
 
 fn lines_of(survey: &Survey) -> Vec<String> {
-    let mut lines =
-        vec![format!("{:<22} {:>12} {:>12} {:>14} {:>10}", "kind", "log files", "size", "records", "rejected")];
-    lines.extend(survey.kinds.iter().map(|(kind, count)| line_of(kind, count)));
-    lines.push(line_of("total", &survey.total()));
+    let mut lines = Vec::new();
+    if survey.kinds.is_empty() {
+        lines.push("nothing new".to_owned());
+    } else {
+        lines.push(format!("{:<22} {:>12} {:>12} {:>14} {:>10}", "kind", "log files", "size", "records", "rejected"));
+        lines.extend(survey.kinds.iter().map(|(kind, count)| line_of(kind, count)));
+        lines.push(line_of("total", &survey.total()));
+    }
     if survey.known_log_files > 0 {
         lines.push(format!("{:<22} {:>12}", "in the lake already", count_text(survey.known_log_files)));
     }
