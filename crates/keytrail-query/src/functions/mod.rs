@@ -1,16 +1,20 @@
-//! SQL functions that the engine lacks and an analyst expects: `max_by`, `min_by` (also `arg_max`, `arg_min`) and
-//! `time_bucket`, beside the JSON functions and operators.
+//! SQL functions that the engine lacks: what an analyst expects (`max_by`, `min_by`, also `arg_max`, `arg_min`, and
+//! `time_bucket`, beside the JSON functions and operators) and what AWS's texts need (`aws_time`, `policy_statements`).
 //!
-//! They are thin: each is put together from functions that the engine has.
+//! The first are thin: each is put together from functions that the engine has.
 
+mod aws_time;
 mod extreme_by;
+mod policy_statements;
 mod time_bucket;
 
 use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+use aws_time::AwsTime;
 use extreme_by::{ExtremeBy, Pick};
+use policy_statements::PolicyStatements;
 use time_bucket::TimeBucket;
 
 /// Registers all of them with a session.
@@ -19,5 +23,7 @@ pub(crate) fn register(context: &mut SessionContext) -> Result<()> {
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
     context.register_udf(ScalarUDF::new_from_impl(TimeBucket::new()));
+    context.register_udf(ScalarUDF::new_from_impl(AwsTime::new()));
+    context.register_udf(ScalarUDF::new_from_impl(PolicyStatements::new()));
     Ok(())
 }

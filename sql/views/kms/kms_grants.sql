@@ -1,0 +1,115 @@
+-- view:    kms_grants
+-- summary: Every grant from its creation to its end: for whom, for what, under which constraints, live or ended
+-- grain:   key_arn, grant_id
+-- reads:   kms_events
+-- notes:   successful events only: a CreateGrant that failed or was a dry run makes no grant
+-- notes:   a retried CreateGrant with the same name answers with the same grant: one row, created by the earliest
+-- notes:   grants that services made before the logs begin and that nobody ended within them have no row: list-grants knows them
+-- column:  key_arn: the key; null = only ends of the grant are logged, without the key
+-- column:  grant_id: id of the grant
+-- column:  grant_name: name that the creator gave; null = none, or creation not seen
+-- column:  created_time: time of CreateGrant, UTC; null = created before the logs begin
+-- column:  created_event_id: CreateGrant event; null = created before the logs begin
+-- column:  created_by_principal_arn: who made it; null = creation not seen, or AWS names none
+-- column:  created_by_service: AWS service that made it, for itself or with the principal's credentials; null = none stood between
+-- column:  grantee_principal: who may use the key by it: an ARN, a service, an instance, a unique id; null = creation not seen
+-- column:  retiring_principal: who else may retire it; null = nobody named, or creation not seen
+-- column:  operations: what it permits, sorted, separated by commas; null = creation not seen
+-- column:  constraints: constraints as JSON text: encryptionContextSubset, encryptionContextEquals, sourceArn; null = none, or creation not seen
+-- column:  ended_time: time of RetireGrant, RevokeGrant or DeleteKey, UTC; null = live as far as the logs tell
+-- column:  ended_event_id: event that ended it; null = live
+-- column:  grant_state: live, retired, revoked, key_deleted
+-- column:  is_created_before_window: no CreateGrant in the logs tells of it
+with grant_events as (
+    select
+        grant_id,
+        key_arn,
+        event_id,
+        event_time,
+        event_name,
+        principal_arn,
+        invoked_by,
+        request_parameters
+    from kms_events
+    where key_role = 'target'
+        and operation_class = 'management'
+        and event_name in ('CreateGrant', 'RetireGrant', 'RevokeGrant')
+        and grant_id is not null
+        and outcome = 'succeeded'
+        and error_code is null
+        and amends_event_id is null
+),
+
+grants as (
+    select
+        grant_id,
+        max(key_arn) as key_arn,
+        -- The copies that several accounts get of one call: who made it stands in the caller's.
+        first_value(event_id order by event_time asc, principal_arn is null asc, event_id asc) filter (
+            where event_name = 'CreateGrant'
+        ) as created_event_id,
+        first_value(principal_arn order by event_time asc, principal_arn is null asc, event_id asc) filter (
+            where event_name = 'CreateGrant'
+        ) as created_by_principal_arn,
+        first_value(invoked_by order by event_time asc, principal_arn is null asc, event_id asc) filter (
+            where event_name = 'CreateGrant'
+        ) as created_by_service,
+        first_value(request_parameters order by event_time asc, principal_arn is null asc, event_id asc) filter (
+            where event_name = 'CreateGrant'
+        ) as request,
+        min(event_time) filter (where event_name = 'CreateGrant') as created_time,
+        first_value(event_id order by event_time asc, principal_arn is null asc, event_id asc) filter (
+            where event_name <> 'CreateGrant'
+        ) as ended_event_id,
+        first_value(event_name order by event_time asc, principal_arn is null asc, event_id asc) filter (
+            where event_name <> 'CreateGrant'
+        ) as ended_by,
+        min(event_time) filter (where event_name <> 'CreateGrant') as ended_time
+    from grant_events
+    group by
+        grant_id
+),
+
+deletions as (
+    select
+        key_arn,
+        min(event_time) as deleted_time,
+        min(event_id) as deleted_event_id
+    from kms_events
+    where operation_class = 'service'
+        and event_name = 'DeleteKey'
+        and key_arn is not null
+        and error_code is null
+        and amends_event_id is null
+    group by
+        key_arn
+)
+
+select
+    grants.key_arn,
+    grants.grant_id,
+    grants.request ->> 'name' as grant_name,
+    grants.created_time,
+    grants.created_event_id,
+    grants.created_by_principal_arn,
+    grants.created_by_service,
+    coalesce(grants.request ->> 'granteePrincipal', grants.request ->> 'granteeServicePrincipal') as grantee_principal,
+    coalesce(grants.request ->> 'retiringPrincipal', grants.request ->> 'retiringServicePrincipal') as retiring_principal,
+    replace(
+        array_to_string(array_sort(array_distinct(json_get_array(grants.request, 'operations'))), ','),
+        '"',
+        ''
+    ) as operations,
+    json_get_json(grants.request, 'constraints') as constraints,
+    case when grants.ended_event_id is null then deletions.deleted_time else grants.ended_time end as ended_time,
+    coalesce(grants.ended_event_id, deletions.deleted_event_id) as ended_event_id,
+    case
+        when grants.ended_by = 'RetireGrant' then 'retired'
+        when grants.ended_by = 'RevokeGrant' then 'revoked'
+        when deletions.deleted_event_id is not null then 'key_deleted'
+        else 'live'
+    end as grant_state,
+    grants.created_event_id is null as is_created_before_window
+from grants
+left join deletions
+    on deletions.key_arn = grants.key_arn

@@ -1,0 +1,249 @@
+-- view:    kms_key_lifecycle
+-- summary: What was done to each key over its life, and by whom: creation, material, rotation, policy, state, deletion
+-- grain:   key_arn, event_id
+-- reads:   kms_events
+-- notes:   successful events only: a failed call or a dry run changes nothing; a record that amends another (amends_event_id) is no event of its own
+-- notes:   ReplicateKey is two rows: replicated for the key that was copied, created for the new replica, whose events stand in another region's logs
+-- notes:   importing material sets Enabled unless the key is known to be disabled or pending deletion; deleting material sets PendingImport unless deletion is pending
+-- notes:   CloudTrail writes whole seconds: of several events in one second the likelier order is taken, creation first and deletion last
+-- column:  sequence_number: place of the event in the key's life as logged, from 1
+-- column:  lifecycle_event: created, replicated, primary_changed, synchronized, material_imported, material_deleted, material_expired, enabled, disabled, rotation_enabled, rotation_disabled, rotation_requested, rotated, policy_changed, description_changed, tagged, untagged, deletion_scheduled, deletion_cancelled, deleted
+-- column:  key_state_after: state of the key from this event on: Enabled, Disabled, PendingDeletion, PendingReplicaDeletion, PendingImport, Deleted; null = the event does not change the state
+-- column:  principal_arn: who did it; null where AWS names none, as for what KMS does by itself
+-- column:  invoked_by: AWS service that did it, for itself or with the principal's credentials; null = none stood between
+-- column:  detail: what the event sets, as text: spec, usage and origin of a new key, deletion date and waiting period, rotation type or period, expiry of material, primary region, description, tags as JSON; null = nothing more to tell
+-- column:  deletion_time: deletion_scheduled: when the waiting period ends, by the response, else event time plus waiting period, UTC; null = another event, or a primary that waits for its replicas
+-- column:  request_parameters: requestParameters, exact JSON text
+-- column:  response_elements: responseElements, exact JSON text
+with writes as (
+    select
+        key_arn,
+        event_id,
+        event_time,
+        event_name,
+        principal_arn,
+        invoked_by,
+        request_parameters,
+        response_elements,
+        service_event_details,
+        case event_name
+            when 'CreateKey' then 'created'
+            when 'ReplicateKey' then 'replicated'
+            when 'UpdatePrimaryRegion' then 'primary_changed'
+            when 'SynchronizeMultiRegionKey' then 'synchronized'
+            when 'ImportKeyMaterial' then 'material_imported'
+            when 'DeleteImportedKeyMaterial' then 'material_deleted'
+            when 'DeleteExpiredKeyMaterial' then 'material_expired'
+            when 'EnableKey' then 'enabled'
+            when 'DisableKey' then 'disabled'
+            when 'EnableKeyRotation' then 'rotation_enabled'
+            when 'DisableKeyRotation' then 'rotation_disabled'
+            when 'RotateKeyOnDemand' then 'rotation_requested'
+            when 'RotateKey' then 'rotated'
+            when 'PutKeyPolicy' then 'policy_changed'
+            when 'UpdateKeyDescription' then 'description_changed'
+            when 'TagResource' then 'tagged'
+            when 'UntagResource' then 'untagged'
+            when 'ScheduleKeyDeletion' then 'deletion_scheduled'
+            when 'CancelKeyDeletion' then 'deletion_cancelled'
+            when 'DeleteKey' then 'deleted'
+        end as lifecycle_event,
+        case event_name
+            when 'CreateKey' then 0
+            when 'ReplicateKey' then 1
+            when 'ImportKeyMaterial' then 2
+            when 'CancelKeyDeletion' then 3
+            when 'EnableKey' then 4
+            when 'DisableKey' then 6
+            when 'DeleteImportedKeyMaterial' then 7
+            when 'ScheduleKeyDeletion' then 8
+            when 'DeleteKey' then 9
+            else 5
+        end as second_order
+    from kms_events
+    where key_role = 'target'
+        and operation_class in ('management', 'service')
+        and event_name not in ('CreateGrant', 'RetireGrant', 'RevokeGrant')
+        and outcome = 'succeeded'
+        and error_code is null
+        and amends_event_id is null
+),
+
+events as (
+    select
+        key_arn,
+        event_id,
+        event_time,
+        event_name,
+        lifecycle_event,
+        second_order,
+        principal_arn,
+        invoked_by,
+        case lifecycle_event
+            when 'created' then case
+                when coalesce(
+                    response_elements -> 'keyMetadata' ->> 'keyState',
+                    case when request_parameters ->> 'origin' = 'EXTERNAL' then 'PendingImport' end
+                ) = 'PendingImport' then 'PendingImport'
+                else 'Enabled'
+            end
+            when 'enabled' then 'Enabled'
+            when 'disabled' then 'Disabled'
+            when 'material_deleted' then 'PendingImport'
+            when 'material_expired' then 'PendingImport'
+            when 'deletion_scheduled' then coalesce(response_elements ->> 'keyState', 'PendingDeletion')
+            when 'deletion_cancelled' then 'Disabled'
+            when 'deleted' then 'Deleted'
+        end as set_state,
+        case lifecycle_event
+            when 'created' then nullif(concat_ws(
+                ', ',
+                coalesce(
+                    response_elements -> 'keyMetadata' ->> 'keySpec',
+                    response_elements -> 'keyMetadata' ->> 'customerMasterKeySpec',
+                    request_parameters ->> 'keySpec',
+                    request_parameters ->> 'customerMasterKeySpec'
+                ),
+                coalesce(response_elements -> 'keyMetadata' ->> 'keyUsage', request_parameters ->> 'keyUsage'),
+                coalesce(response_elements -> 'keyMetadata' ->> 'origin', request_parameters ->> 'origin')
+            ), '')
+            when 'replicated' then request_parameters ->> 'replicaRegion'
+            when 'primary_changed' then request_parameters ->> 'primaryRegion'
+            when 'material_imported' then nullif(concat_ws(
+                ', ',
+                request_parameters ->> 'expirationModel',
+                'valid to ' || (request_parameters ->> 'validTo')
+            ), '')
+            when 'rotation_enabled' then 'every ' || (request_parameters ->> 'rotationPeriodInDays') || ' days'
+            when 'rotated' then service_event_details ->> 'rotationType'
+            when 'description_changed' then request_parameters ->> 'description'
+            when 'tagged' then json_get_json(request_parameters, 'tags')
+            when 'untagged' then json_get_json(request_parameters, 'tagKeys')
+            when 'deletion_scheduled' then concat_ws(
+                ', ',
+                response_elements ->> 'deletionDate',
+                'after '
+                    || coalesce(
+                        request_parameters ->> 'pendingWindowInDays',
+                        response_elements ->> 'pendingWindowInDays',
+                        '30'
+                    )
+                    || ' days'
+            )
+        end as detail,
+        case
+            when lifecycle_event = 'deletion_scheduled'
+                and response_elements ->> 'keyState' is distinct from 'PendingReplicaDeletion'
+            then coalesce(
+                aws_time(response_elements ->> 'deletionDate'),
+                event_time + try_cast(
+                    concat(
+                        coalesce(
+                            request_parameters ->> 'pendingWindowInDays',
+                            response_elements ->> 'pendingWindowInDays',
+                            '30'
+                        ),
+                        ' days'
+                    ) as interval
+                )
+            )
+        end as deletion_time,
+        request_parameters,
+        response_elements
+    from writes
+    where key_arn is not null
+        and lifecycle_event is not null
+
+    union all
+
+    select
+        coalesce(
+            response_elements -> 'replicaKeyMetadata' ->> 'arn',
+            concat_ws(
+                ':',
+                split_part(key_arn, ':', 1),
+                split_part(key_arn, ':', 2),
+                split_part(key_arn, ':', 3),
+                request_parameters ->> 'replicaRegion',
+                split_part(key_arn, ':', 5),
+                split_part(key_arn, ':', 6)
+            )
+        ) as key_arn,
+        event_id,
+        event_time,
+        event_name,
+        'created' as lifecycle_event,
+        0 as second_order,
+        principal_arn,
+        invoked_by,
+        case
+            when coalesce(
+                response_elements -> 'replicaKeyMetadata' ->> 'origin',
+                response_elements -> 'replicaKeyMetadata' ->> 'keyState'
+            ) in ('EXTERNAL', 'PendingImport') then 'PendingImport'
+            else 'Enabled'
+        end as set_state,
+        'replica of ' || key_arn as detail,
+        null as deletion_time,
+        request_parameters,
+        response_elements
+    from writes
+    where event_name = 'ReplicateKey'
+        and key_arn is not null
+        and (
+            request_parameters ->> 'replicaRegion' is not null
+            or response_elements -> 'replicaKeyMetadata' ->> 'arn' is not null
+        )
+),
+
+numbered as (
+    select
+        key_arn,
+        event_time,
+        event_id,
+        event_name,
+        lifecycle_event,
+        set_state,
+        principal_arn,
+        invoked_by,
+        detail,
+        deletion_time,
+        request_parameters,
+        response_elements,
+        row_number() over life as sequence_number,
+        last_value(set_state) ignore nulls over (
+            life rows between unbounded preceding and 1 preceding
+        ) as state_before
+    from events
+    window life as (
+        partition by key_arn
+        order by
+            event_time asc nulls first,
+            second_order asc,
+            event_id asc
+    )
+)
+
+select
+    key_arn,
+    event_time,
+    event_id,
+    sequence_number,
+    event_name,
+    lifecycle_event,
+    case
+        when lifecycle_event = 'material_imported' then case
+            when state_before is null or state_before in ('PendingImport', 'Enabled') then 'Enabled'
+        end
+        when lifecycle_event in ('material_deleted', 'material_expired') then case
+            when state_before is null or state_before not in ('PendingDeletion', 'PendingReplicaDeletion', 'Deleted') then set_state
+        end
+        else set_state
+    end as key_state_after,
+    principal_arn,
+    invoked_by,
+    detail,
+    deletion_time,
+    request_parameters,
+    response_elements
+from numbered

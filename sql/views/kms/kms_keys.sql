@@ -1,0 +1,453 @@
+-- view:    kms_keys
+-- summary: Every key that any KMS event names, with what the events tell of it: kind, family, creation, state, rotation, deletion
+-- grain:   key_arn
+-- reads:   kms_events, kms_key_lifecycle
+-- notes:   a fact that no event in the lake tells is null: the creation of a key, say, that is older than the logs
+-- notes:   the state is that of the last lifecycle event, unless calls more than five minutes later prove another one: a cryptographic call that succeeded (Enabled), or a failure whose message names the state; five minutes, because a change takes effect after a while
+-- notes:   a replica is known from the ReplicateKey of its primary, even where its own region has no logs
+-- column:  key_id: last part of the ARN; the members of a multi-Region key share theirs
+-- column:  account_id: account of the ARN, the owner
+-- column:  aws_region: region of the ARN
+-- column:  multi_region_role: primary or replica by the last event that tells, member = multi-Region by its id (mrk-), role unknown; null = single-Region
+-- column:  primary_key_arn: primary key of its family, by the last event that tells; null = single-Region, or unknown
+-- column:  primary_event_id: event that tells the primary
+-- column:  key_manager: CUSTOMER (by its creation, or by management that AWS managed keys do not allow), AWS (by its creation, or an alias alias/aws/…); null = unknown
+-- column:  key_spec: such as SYMMETRIC_DEFAULT or RSA_2048; null = creation not seen
+-- column:  key_usage: such as ENCRYPT_DECRYPT or SIGN_VERIFY; null = creation not seen
+-- column:  origin: AWS_KMS, EXTERNAL, AWS_CLOUDHSM, EXTERNAL_KEY_STORE; null = creation not seen
+-- column:  custom_key_store_id: custom key store of its creation; null = none, or creation not seen
+-- column:  description: as last set; null = not seen, or withheld
+-- column:  description_event_id: event that set the description
+-- column:  creation_time: time of CreateKey or ReplicateKey, UTC; null = older than the logs
+-- column:  created_by_principal_arn: who created it; null = creation not seen, or AWS names none
+-- column:  created_event_id: the CreateKey or ReplicateKey event
+-- column:  key_state: Enabled, Disabled, PendingDeletion, PendingReplicaDeletion, PendingImport, Unavailable, Deleted; null = unknown
+-- column:  key_state_since_time: time of the event that set the state; of an observed state the earliest observation where nothing tells of another state after it, else the latest, UTC
+-- column:  key_state_event_id: event of that time
+-- column:  key_state_source: event (a lifecycle event set it), observed (calls prove it); null = unknown
+-- column:  deletion_time: end of the waiting period of a key that is pending deletion, or was until it was deleted, UTC; null = none scheduled
+-- column:  deletion_event_id: ScheduleKeyDeletion event of that time
+-- column:  deleted_time: time of DeleteKey, UTC; null = not deleted as far as the logs tell
+-- column:  rotation_enabled: automatic rotation, by the last event that tells: creation, EnableKeyRotation, DisableKeyRotation or an automatic rotation; null = unknown
+-- column:  rotation_event_id: event that tells
+-- column:  last_rotated_time: latest completed rotation, UTC; null = none seen
+-- column:  last_rotated_event_id: RotateKey event of that time
+-- column:  policy_event_id: event that set the key policy in force; null = older than the logs
+-- column:  first_seen_time: earliest event that names the key, failed ones too, UTC
+-- column:  last_seen_time: latest event that names the key, failed ones too, UTC
+with lives as (
+    select
+        key_arn,
+        min(event_time) as first_seen_time,
+        max(event_time) as last_seen_time,
+        first_value(event_id order by sequence_number asc) filter (
+            where lifecycle_event = 'created'
+        ) as creation_event_id,
+        first_value(event_name order by sequence_number asc) filter (
+            where lifecycle_event = 'created'
+        ) as creation_name,
+        first_value(event_time order by sequence_number asc) filter (
+            where lifecycle_event = 'created'
+        ) as creation_time,
+        first_value(principal_arn order by sequence_number asc) filter (
+            where lifecycle_event = 'created'
+        ) as created_by_principal_arn,
+        first_value(
+            coalesce(
+                json_get_json(response_elements, 'keyMetadata'),
+                json_get_json(response_elements, 'replicaKeyMetadata')
+            )
+            order by sequence_number asc
+        ) filter (where lifecycle_event = 'created') as metadata,
+        first_value(request_parameters order by sequence_number asc) filter (
+            where lifecycle_event = 'created'
+        ) as request,
+        last_value(
+            coalesce(
+                request_parameters ->> 'description',
+                response_elements -> 'replicaKeyMetadata' ->> 'description'
+            )
+            order by sequence_number asc
+        ) filter (where lifecycle_event in ('created', 'description_changed')) as description,
+        last_value(event_id order by sequence_number asc) filter (
+            where lifecycle_event in ('created', 'description_changed')
+        ) as description_event_id,
+        last_value(key_state_after order by sequence_number asc) filter (
+            where key_state_after is not null
+        ) as life_state,
+        last_value(event_time order by sequence_number asc) filter (
+            where key_state_after is not null
+        ) as life_state_time,
+        last_value(event_id order by sequence_number asc) filter (
+            where key_state_after is not null
+        ) as life_state_event_id,
+        last_value(deletion_time order by sequence_number asc) filter (
+            where lifecycle_event = 'deletion_scheduled'
+        ) as scheduled_deletion_time,
+        last_value(event_id order by sequence_number asc) filter (
+            where lifecycle_event = 'deletion_scheduled'
+        ) as scheduled_deletion_event_id,
+        max(event_time) filter (where lifecycle_event = 'deleted') as deleted_time,
+        last_value(lifecycle_event order by sequence_number asc) filter (
+            where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
+                or (lifecycle_event = 'rotated' and detail = 'AUTOMATIC')
+        ) as rotation_event,
+        last_value(event_id order by sequence_number asc) filter (
+            where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
+                or (lifecycle_event = 'rotated' and detail = 'AUTOMATIC')
+        ) as rotation_event_id,
+        max(event_time) filter (where lifecycle_event = 'rotated') as last_rotated_time,
+        last_value(event_id order by sequence_number asc) filter (
+            where lifecycle_event = 'rotated'
+        ) as last_rotated_event_id,
+        last_value(event_id order by sequence_number asc) filter (
+            where lifecycle_event in ('created', 'policy_changed')
+        ) as policy_event_id,
+        count(*) filter (
+            where lifecycle_event not in ('created', 'rotated', 'rotation_enabled', 'synchronized')
+        ) as customer_write_count
+    from kms_key_lifecycle
+    group by
+        key_arn
+),
+
+calls as (
+    select
+        key_arn,
+        event_time,
+        event_id,
+        alias_name like 'alias/aws/%' and key_role <> 'source' and error_code is null as is_aws_alias,
+        case
+            when amends_event_id is not null then null
+            when error_code is null and key_role <> 'target' then 'Enabled'
+            when outcome is distinct from 'blocked' then null
+            -- Of the two keys of a ReEncrypt the message names the one that stood in the way.
+            when strpos(error_message, key_arn) = 0
+                and (strpos(error_message, ':key/') > 0 or other_key_arn is not null) then null
+            when error_message like '%is disabled%' then 'Disabled'
+            when error_message like '%is pending deletion%' then 'PendingDeletion'
+            when error_message like '%is pending replica deletion%' then 'PendingReplicaDeletion'
+            when error_message like '%is pending import%' then 'PendingImport'
+            when error_message like '%is unavailable%' then 'Unavailable'
+        end as proven_state
+    from kms_events
+    where key_arn is not null
+),
+
+observations as (
+    select
+        key_arn,
+        proven_state,
+        min(event_time) as first_seen_time,
+        max(event_time) as last_seen_time,
+        first_value(event_id order by event_time asc, event_id asc) filter (
+            where proven_state is not null
+        ) as first_event_id,
+        last_value(event_id order by event_time asc, event_id asc) filter (
+            where proven_state is not null
+        ) as last_event_id,
+        bool_or(is_aws_alias) as has_aws_alias
+    from calls
+    group by
+        key_arn,
+        proven_state
+),
+
+facts as (
+    select
+        key_arn,
+        first_seen_time,
+        last_seen_time,
+        false as has_aws_alias,
+        creation_event_id,
+        creation_name,
+        creation_time,
+        created_by_principal_arn,
+        metadata,
+        request,
+        description,
+        description_event_id,
+        life_state,
+        life_state_time,
+        life_state_event_id,
+        scheduled_deletion_time,
+        scheduled_deletion_event_id,
+        deleted_time,
+        rotation_event,
+        rotation_event_id,
+        last_rotated_time,
+        last_rotated_event_id,
+        policy_event_id,
+        customer_write_count,
+        null as observed_state,
+        null as observed_first_time,
+        null as observed_last_time,
+        null as observed_first_event_id,
+        null as observed_last_event_id,
+        null as other_observed_time
+    from lives
+
+    union all
+
+    select
+        key_arn,
+        min(first_seen_time) as first_seen_time,
+        max(last_seen_time) as last_seen_time,
+        bool_or(has_aws_alias) as has_aws_alias,
+        null as creation_event_id,
+        null as creation_name,
+        null as creation_time,
+        null as created_by_principal_arn,
+        null as metadata,
+        null as request,
+        null as description,
+        null as description_event_id,
+        null as life_state,
+        null as life_state_time,
+        null as life_state_event_id,
+        null as scheduled_deletion_time,
+        null as scheduled_deletion_event_id,
+        null as deleted_time,
+        null as rotation_event,
+        null as rotation_event_id,
+        null as last_rotated_time,
+        null as last_rotated_event_id,
+        null as policy_event_id,
+        0 as customer_write_count,
+        last_value(proven_state order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_state,
+        last_value(first_seen_time order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_first_time,
+        last_value(last_seen_time order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_last_time,
+        last_value(first_event_id order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_first_event_id,
+        last_value(last_event_id order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_last_event_id,
+        nth_value(last_seen_time, 2 order by last_seen_time desc, proven_state desc) filter (
+            where proven_state is not null
+        ) as other_observed_time
+    from observations
+    group by
+        key_arn
+),
+
+keys as (
+    select
+        key_arn,
+        split_part(key_arn, ':', 2) as arn_partition,
+        split_part(key_arn, ':', 4) as aws_region,
+        split_part(key_arn, ':', 5) as account_id,
+        split_part(split_part(key_arn, ':', 6), '/', 2) as key_id,
+        min(first_seen_time) as first_seen_time,
+        max(last_seen_time) as last_seen_time,
+        bool_or(has_aws_alias) as has_aws_alias,
+        max(creation_event_id) as creation_event_id,
+        max(creation_name) as creation_name,
+        max(creation_time) as creation_time,
+        max(created_by_principal_arn) as created_by_principal_arn,
+        max(metadata) as metadata,
+        max(request) as request,
+        max(description) as description,
+        max(description_event_id) as description_event_id,
+        max(life_state) as life_state,
+        max(life_state_time) as life_state_time,
+        max(life_state_event_id) as life_state_event_id,
+        max(scheduled_deletion_time) as scheduled_deletion_time,
+        max(scheduled_deletion_event_id) as scheduled_deletion_event_id,
+        max(deleted_time) as deleted_time,
+        max(rotation_event) as rotation_event,
+        max(rotation_event_id) as rotation_event_id,
+        max(last_rotated_time) as last_rotated_time,
+        max(last_rotated_event_id) as last_rotated_event_id,
+        max(policy_event_id) as policy_event_id,
+        max(customer_write_count) as customer_write_count,
+        max(observed_state) as observed_state,
+        max(observed_first_time) as observed_first_time,
+        max(observed_last_time) as observed_last_time,
+        max(observed_first_event_id) as observed_first_event_id,
+        max(observed_last_event_id) as observed_last_event_id,
+        max(other_observed_time) as other_observed_time
+    from facts
+    group by
+        key_arn
+),
+
+-- From the events themselves: the family's other members tell too, and the numbering of their lives is not needed.
+primary_events as (
+    select
+        split_part(key_arn, ':', 2) as arn_partition,
+        split_part(key_arn, ':', 5) as account_id,
+        split_part(split_part(key_arn, ':', 6), '/', 2) as key_id,
+        event_time,
+        event_name,
+        event_id,
+        case
+            when event_name = 'UpdatePrimaryRegion' then concat_ws(
+                ':',
+                split_part(key_arn, ':', 1),
+                split_part(key_arn, ':', 2),
+                split_part(key_arn, ':', 3),
+                request_parameters ->> 'primaryRegion',
+                split_part(key_arn, ':', 5),
+                split_part(key_arn, ':', 6)
+            )
+            else key_arn
+        end as primary_key_arn
+    from kms_events
+    where key_role = 'target'
+        and operation_class in ('management', 'service')
+        and event_name in ('CreateKey', 'ReplicateKey', 'UpdatePrimaryRegion', 'SynchronizeMultiRegionKey')
+        and key_arn like '%:key/mrk-%'
+        and outcome = 'succeeded'
+        and error_code is null
+        and amends_event_id is null
+        and (event_name <> 'UpdatePrimaryRegion' or request_parameters ->> 'primaryRegion' is not null)
+),
+
+families as (
+    select
+        arn_partition,
+        account_id,
+        key_id,
+        last_value(primary_key_arn order by event_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc) as primary_key_arn,
+        last_value(event_id order by event_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc) as primary_event_id
+    from primary_events
+    group by
+        arn_partition,
+        account_id,
+        key_id
+),
+
+judged as (
+    select
+        keys.key_arn,
+        keys.key_id,
+        keys.account_id,
+        keys.aws_region,
+        keys.has_aws_alias,
+        keys.first_seen_time,
+        keys.last_seen_time,
+        families.primary_key_arn,
+        families.primary_event_id,
+        keys.creation_event_id,
+        keys.creation_time,
+        keys.created_by_principal_arn,
+        keys.metadata,
+        case when keys.creation_name = 'CreateKey' then keys.request end as request,
+        keys.description,
+        keys.description_event_id,
+        keys.life_state,
+        keys.life_state_time,
+        keys.life_state_event_id,
+        keys.scheduled_deletion_time,
+        keys.scheduled_deletion_event_id,
+        keys.deleted_time,
+        keys.rotation_event,
+        keys.rotation_event_id,
+        keys.last_rotated_time,
+        keys.last_rotated_event_id,
+        keys.policy_event_id,
+        keys.customer_write_count,
+        keys.observed_state,
+        keys.observed_first_time,
+        keys.observed_last_time,
+        keys.observed_first_event_id,
+        keys.observed_last_event_id,
+        keys.observed_state is not null
+            and (keys.observed_state is distinct from keys.life_state)
+            and (keys.life_state is distinct from 'Deleted')
+            and (
+                keys.life_state is null
+                or keys.life_state <> 'PendingReplicaDeletion'
+                or keys.observed_state <> 'PendingDeletion'
+            )
+            and (
+                keys.life_state is null
+                or keys.observed_last_time > keys.life_state_time + interval '5 minutes'
+            ) as is_observed,
+        (keys.other_observed_time is null or keys.observed_first_time > keys.other_observed_time)
+            and (
+                keys.life_state is null
+                or keys.observed_first_time > keys.life_state_time + interval '5 minutes'
+            ) as is_first_conclusive
+    from keys
+    left join families
+        on families.arn_partition = keys.arn_partition
+        and families.account_id = keys.account_id
+        and families.key_id = keys.key_id
+)
+
+select
+    key_arn,
+    key_id,
+    account_id,
+    aws_region,
+    case
+        when not starts_with(key_id, 'mrk-') then null
+        when primary_key_arn is null then 'member'
+        when primary_key_arn = key_arn then 'primary'
+        else 'replica'
+    end as multi_region_role,
+    primary_key_arn,
+    primary_event_id,
+    coalesce(
+        metadata ->> 'keyManager',
+        case
+            when customer_write_count > 0 then 'CUSTOMER'
+            when has_aws_alias then 'AWS'
+        end
+    ) as key_manager,
+    coalesce(
+        metadata ->> 'keySpec',
+        metadata ->> 'customerMasterKeySpec',
+        request ->> 'keySpec',
+        request ->> 'customerMasterKeySpec'
+    ) as key_spec,
+    coalesce(metadata ->> 'keyUsage', request ->> 'keyUsage') as key_usage,
+    coalesce(metadata ->> 'origin', request ->> 'origin') as origin,
+    coalesce(metadata ->> 'customKeyStoreId', request ->> 'customKeyStoreId') as custom_key_store_id,
+    description,
+    case when description is not null then description_event_id end as description_event_id,
+    creation_time,
+    created_by_principal_arn,
+    creation_event_id as created_event_id,
+    case when is_observed then observed_state else life_state end as key_state,
+    case
+        when is_observed and is_first_conclusive then observed_first_time
+        when is_observed then observed_last_time
+        else life_state_time
+    end as key_state_since_time,
+    case
+        when is_observed and is_first_conclusive then observed_first_event_id
+        when is_observed then observed_last_event_id
+        else life_state_event_id
+    end as key_state_event_id,
+    case
+        when is_observed then 'observed'
+        when life_state is not null then 'event'
+    end as key_state_source,
+    case
+        when deleted_time is not null
+            or case when is_observed then observed_state else life_state end in ('PendingDeletion', 'PendingReplicaDeletion')
+        then scheduled_deletion_time
+    end as deletion_time,
+    case
+        when deleted_time is not null
+            or case when is_observed then observed_state else life_state end in ('PendingDeletion', 'PendingReplicaDeletion')
+        then scheduled_deletion_event_id
+    end as deletion_event_id,
+    deleted_time,
+    rotation_event in ('rotation_enabled', 'rotated') as rotation_enabled,
+    rotation_event_id,
+    last_rotated_time,
+    last_rotated_event_id,
+    policy_event_id,
+    first_seen_time,
+    last_seen_time
+from judged
