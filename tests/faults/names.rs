@@ -107,11 +107,10 @@ fn is_of_a_lake(path: &str) -> bool {
     let is_data = |name: &str| name.starts_with("part-") && name.ends_with(".parquet") && name.len() == 49;
     let is_log = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'));
     match path.split('/').collect::<Vec<_>>()[..] {
-        ["events" | "log_files" | "rejects" | "runs"] | ["events" | "log_files" | "rejects" | "runs", "_delta_log"] => {
-            true
-        }
-        ["events" | "log_files" | "rejects" | "runs", "_delta_log", name] => is_log(name),
-        ["log_files" | "rejects" | "runs", name] => is_data(name),
+        ["events" | "inventory" | "log_files" | "rejects" | "runs"]
+        | ["events" | "inventory" | "log_files" | "rejects" | "runs", "_delta_log"] => true,
+        ["events" | "inventory" | "log_files" | "rejects" | "runs", "_delta_log", name] => is_log(name),
+        ["inventory" | "log_files" | "rejects" | "runs", name] => is_data(name),
         ["events", "event_group=kms" | "event_group=other"] => true,
         ["events", "event_group=kms" | "event_group=other", month, ref rest @ ..] => {
             month.strip_prefix("event_month=").is_some_and(is_month)

@@ -14,12 +14,14 @@ pub const LOG_FILES: &str = "log_files";
 pub const REJECTS: &str = "rejects";
 /// One row per conversion that changed the lake.
 pub const RUNS: &str = "runs";
+/// One row per item of what the AWS CLI printed about keys and who may use them.
+pub const INVENTORY: &str = "inventory";
 /// The version of the lake's layout that this code writes and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The tables of a lake.
 pub fn lake_spec() -> LakeSpec {
-    LakeSpec { tables: vec![events(), log_files(), rejects(), runs()], format_version: FORMAT_VERSION }
+    LakeSpec { tables: vec![events(), log_files(), rejects(), runs(), inventory()], format_version: FORMAT_VERSION }
 }
 
 fn events() -> TableSpec {
@@ -66,6 +68,10 @@ fn rejects() -> TableSpec {
 
 fn runs() -> TableSpec {
     small(RUNS, runs_schema(), |_| &["started_time"])
+}
+
+fn inventory() -> TableSpec {
+    small(INVENTORY, inventory_schema(), |_| &["item_kind", "key_arn", "snapshot_time"])
 }
 
 /// A table without partitions, and without means to find single rows.
@@ -171,6 +177,25 @@ pub(crate) fn runs_schema() -> SchemaRef {
         count("uncompressed_bytes"),
         count("data_file_count"),
         count("data_file_bytes"),
+        text("keytrail_version", true),
+    ]))
+}
+
+/// `inventory`: what users hold beside the logs, an item a row, as the AWS CLI printed it (`item`, JSON). `key_arn` and the place are
+/// null where neither the item nor its file's path tells them; `snapshot_time` is when the output was made, UTC.
+pub fn inventory_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        text("import_id", false),
+        time("snapshot_time"),
+        text("item_kind", false),
+        text("account_id", true),
+        text("aws_region", true),
+        text("key_arn", true),
+        text("key_id", true),
+        text("item", true),
+        text("source_path", true),
+        count("item_index"),
+        time("imported_time"),
         text("keytrail_version", true),
     ]))
 }

@@ -1,0 +1,53 @@
+//! `keytrail import FILE...`: what the AWS CLI printed about keys and who may use them, into the lake.
+
+use chrono::Utc;
+use keytrail_convert::inventory::{ImportOptions, ImportSummary, import};
+
+use crate::args::ImportArguments;
+use crate::errors::{CliError, Exit};
+use crate::output::{self, DataWriter};
+use crate::progress::count_text;
+use crate::session;
+
+/// Imports and says what was found; refused files end it with [`Exit::Incomplete`].
+pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
+    let lake = session::create_or_open_lake(&arguments.lake).await?;
+    let options = ImportOptions { paths: arguments.paths.clone(), snapshot_time: arguments.as_of, started: Utc::now() };
+    let summary = import(&lake, &options).await?;
+    report(&summary);
+    if arguments.json {
+        let mut out = DataWriter::stdout();
+        output::data_line(&mut out, &json(&summary).to_string())?;
+        out.finish()?;
+    }
+    Ok(if summary.rejected.is_empty() { Exit::Done } else { Exit::Incomplete })
+}
+
+fn report(summary: &ImportSummary) {
+    for (path, reason) in &summary.rejected {
+        output::note(format!("not imported: {}: {reason}", path.display()));
+    }
+    let items: Vec<String> =
+        summary.items.iter().map(|(kind, count)| format!("{} {kind}", count_text(*count))).collect();
+    let found = if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
+    output::note(format!("{} files: {found}", count_text(summary.files)));
+    if summary.without_key > 0 {
+        output::note(format!(
+            "{} items do not tell which key they are about: name their files ACCOUNT/REGION/…/KEY-ID.json",
+            count_text(summary.without_key)
+        ));
+    }
+    if summary.is_known {
+        output::note("imported before: nothing was added".to_owned());
+    }
+}
+
+fn json(summary: &ImportSummary) -> serde_json::Value {
+    serde_json::json!({
+        "files": summary.files,
+        "items": summary.items,
+        "without_key": summary.without_key,
+        "rejected": summary.rejected.len(),
+        "is_known": summary.is_known,
+    })
+}

@@ -1,0 +1,255 @@
+//! What users hold beside the logs: the JSON that the AWS CLI prints about keys, aliases, policies, grants, last usage, IAM and
+//! trails, as dated snapshots in the table `inventory`.
+//!
+//! The items are kept as AWS printed them; what they mean is told by the views that read them.
+
+mod shapes;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use chrono::{DateTime, Utc};
+use keytrail_events::hash::sha256_hex;
+use keytrail_lake::{Lake, LakeError, PartitionValues, TransactionId};
+use serde_json::Value;
+
+use crate::spec::{INVENTORY, inventory_schema};
+use shapes::{Item, KeyHint, items};
+
+/// What an import is asked for.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// Files, and folders whose `.json` files are taken at any depth.
+    pub paths: Vec<PathBuf>,
+    /// When the outputs were made; null = when each file was last written.
+    pub snapshot_time: Option<DateTime<Utc>>,
+    /// When the import began.
+    pub started: DateTime<Utc>,
+}
+
+/// What an import came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportSummary {
+    /// Files that were read, refused ones included.
+    pub files: u64,
+    /// Items by kind, the words of the column `item_kind`.
+    pub items: BTreeMap<&'static str, u64>,
+    /// Items about one key whose ARN could not be told.
+    pub without_key: u64,
+    /// Files that were refused, and why.
+    pub rejected: Vec<(PathBuf, String)>,
+    /// The same outputs were imported before: nothing was added.
+    pub is_known: bool,
+}
+
+/// An item and where it comes from.
+struct Found {
+    item: Item,
+    file: usize,
+    index: i64,
+}
+
+struct SourceFile {
+    path: String,
+    snapshot_time: Option<DateTime<Utc>>,
+}
+
+/// Reads the files and adds their items to the lake, in one commit. A file that is not understood is refused as a whole and reported;
+/// the others are taken.
+///
+/// # Errors
+///
+/// [`LakeError`]; a path that cannot be read is a refused file.
+pub async fn import(lake: &Lake, options: &ImportOptions) -> Result<ImportSummary, LakeError> {
+    let mut summary = ImportSummary::default();
+    let (mut files, mut found) = (Vec::new(), Vec::new());
+    for path in json_files(&options.paths, &mut summary) {
+        summary.files += 1;
+        let known = KeyHint::of_path(&path.to_string_lossy());
+        match read_items(&path, &known) {
+            Ok(items) => {
+                let items = (0..).zip(items).map(|(index, item)| Found { item, file: files.len(), index });
+                found.extend(items);
+                files.push(SourceFile {
+                    path: path.to_string_lossy().into_owned(),
+                    snapshot_time: options.snapshot_time.or_else(|| modified_time(&path)),
+                });
+            }
+            Err(reason) => summary.rejected.push((path, reason)),
+        }
+    }
+    name_keys(&mut found);
+    for found in &found {
+        *summary.items.entry(found.item.kind).or_default() += 1;
+        summary.without_key += u64::from(is_about_a_key(found.item.kind) && found.item.key.arn.is_none());
+    }
+    if found.is_empty() {
+        return Ok(summary);
+    }
+    let import_id = import_id(&files, &found);
+    let rows = batch(&import_id, &files, &found, options.started);
+    let table = lake.table(INVENTORY);
+    let app_id = format!("keytrail.import.{import_id}");
+    summary.is_known = table.snapshot().await?.transaction_version(&app_id).await?.is_some();
+    if !summary.is_known {
+        let transaction = TransactionId { app_id, version: 0 };
+        table.append_rows(&PartitionValues::new(), &[rows], transaction, None, BTreeMap::new()).await?;
+    }
+    Ok(summary)
+}
+
+/// The files, in order; folders are walked.
+fn json_files(paths: &[PathBuf], summary: &mut ImportSummary) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for path in paths {
+        if let Err(error) = add_files(path, true, &mut files) {
+            summary.files += 1;
+            summary.rejected.push((path.clone(), error.to_string()));
+        }
+    }
+    files.sort();
+    files.dedup();
+    files
+}
+
+fn add_files(path: &Path, is_named: bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if fs_err::metadata(path)?.is_dir() {
+        for entry in fs_err::read_dir(path)? {
+            add_files(&entry?.path(), false, files)?;
+        }
+    } else if is_named || path.extension().is_some_and(|extension| extension == "json") {
+        files.push(path.to_owned());
+    }
+    Ok(())
+}
+
+fn modified_time(path: &Path) -> Option<DateTime<Utc>> {
+    Some(fs_err::metadata(path).ok()?.modified().ok()?.into())
+}
+
+/// The items of a file: one document, or several one after the other.
+fn read_items(path: &Path, known: &KeyHint) -> Result<Vec<Item>, String> {
+    let text = fs_err::read_to_string(path).map_err(|error| error.to_string())?;
+    let text = text.trim_start_matches('\u{feff}');
+    let mut found = Vec::new();
+    for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        let document = document.map_err(|error| format!("not JSON: {error}; ask the AWS CLI with `--output json`"))?;
+        found.extend(items(&document, known)?);
+    }
+    if found.is_empty() && text.trim().is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    Ok(found)
+}
+
+/// Completes keys of which only the id is known: by place, or by another item of the import that tells the whole ARN.
+fn name_keys(found: &mut [Found]) {
+    let mut by_id: HashMap<String, Option<String>> = HashMap::new();
+    for found in found.iter() {
+        if let (Some(id), Some(arn)) = (&found.item.key.id, &found.item.key.arn) {
+            // The members of a multi-Region set share their id: then it names none of them.
+            let known = by_id.entry(id.clone()).or_insert_with(|| Some(arn.clone()));
+            if known.as_ref().is_some_and(|known| known != arn) {
+                *known = None;
+            }
+        }
+    }
+    for found in found {
+        let key = &mut found.item.key;
+        key.complete();
+        if let (None, Some(id)) = (&key.arn, &key.id) {
+            key.arn = by_id.get(id).cloned().flatten();
+        }
+    }
+}
+
+fn is_about_a_key(kind: &str) -> bool {
+    kind.starts_with("key") || kind == "grant"
+}
+
+/// The same items at the same moment are the same import.
+fn import_id(files: &[SourceFile], found: &[Found]) -> String {
+    let mut text = String::new();
+    for found in found {
+        let time = files[found.file].snapshot_time.map_or(0, |time| time.timestamp_micros());
+        text.push_str(&format!("{} {time} {:?} {}\n", found.item.kind, found.item.key.arn, found.item.value));
+    }
+    sha256_hex(text.as_bytes())
+}
+
+fn batch(import_id: &str, files: &[SourceFile], found: &[Found], imported: DateTime<Utc>) -> RecordBatch {
+    let texts = |text: &dyn Fn(&Found) -> Option<String>| -> ArrayRef {
+        Arc::new(found.iter().map(text).collect::<StringArray>())
+    };
+    let times = |time: &dyn Fn(&Found) -> Option<DateTime<Utc>>| -> ArrayRef {
+        let micros = found.iter().map(|found| time(found).map(|time| time.timestamp_micros()));
+        Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    };
+    let columns: Vec<ArrayRef> = vec![
+        texts(&|_| Some(import_id.to_owned())),
+        times(&|found| files[found.file].snapshot_time),
+        texts(&|found| Some(found.item.kind.to_owned())),
+        texts(&|found| found.item.key.account_id.clone()),
+        texts(&|found| found.item.key.region.clone()),
+        texts(&|found| found.item.key.arn.clone()),
+        texts(&|found| found.item.key.id.clone()),
+        texts(&|found| Some(found.item.value.to_string())),
+        texts(&|found| Some(files[found.file].path.clone())),
+        Arc::new(found.iter().map(|found| Some(found.index)).collect::<Int64Array>()),
+        times(&|_| Some(imported)),
+        texts(&|_| Some(env!("CARGO_PKG_VERSION").to_owned())),
+    ];
+    RecordBatch::try_new(inventory_schema(), columns).expect("columns follow the schema")
+}
+
+#[cfg(test)]
+mod tests {
+    use keytrail_lake::Storage;
+
+    use super::*;
+    use crate::lake_spec;
+
+    const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn write(folder: &Path, name: &str, text: &str) {
+        let path = folder.join(name);
+        fs_err::create_dir_all(path.parent().expect("a folder")).expect("created");
+        fs_err::write(path, text).expect("written");
+    }
+
+    fn options(folder: &Path) -> ImportOptions {
+        let time = DateTime::UNIX_EPOCH;
+        ImportOptions { paths: vec![folder.to_owned()], snapshot_time: Some(time), started: time }
+    }
+
+    #[tokio::test]
+    async fn a_mix_of_files_is_one_snapshot_and_only_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{ID}");
+        write(folder.path(), "list-keys.json", &format!(r#"{{"Keys":[{{"KeyId":"{ID}","KeyArn":"{arn}"}}]}}"#));
+        write(folder.path(), &format!("policies/{ID}.json"), r#"{"Policy":"{}","PolicyName":"default"}"#);
+        write(folder.path(), "two.json", "{\"Aliases\":[]}\n{\"Grants\":[]}");
+        write(folder.path(), "broken.json", "{\"Keys\":[");
+        write(folder.path(), "notes.txt", "not taken");
+        let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.expect("a lake");
+        let summary = import(&lake, &options(folder.path())).await.expect("imported");
+        assert_eq!(summary.files, 4);
+        assert_eq!(summary.items, BTreeMap::from([("key", 1), ("key_policy", 1)]));
+        assert_eq!((summary.without_key, summary.is_known), (0, false));
+        let (path, reason) = &summary.rejected[0];
+        assert!(path.ends_with("broken.json") && reason.contains("not JSON"), "{reason}");
+        let again = import(&lake, &options(folder.path())).await.expect("imported");
+        assert!(again.is_known);
+        let snapshot = lake.table(INVENTORY).snapshot().await.expect("a snapshot");
+        assert_eq!(snapshot.files().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_not_there_is_reported() {
+        let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.expect("a lake");
+        let summary = import(&lake, &options(Path::new("/nowhere/at/all"))).await.expect("imported");
+        assert_eq!((summary.files, summary.rejected.len()), (1, 1));
+    }
+}

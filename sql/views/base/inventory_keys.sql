@@ -1,0 +1,61 @@
+-- view:    inventory_keys
+-- summary: KMS keys as the AWS CLI last listed or described them, one row per key
+-- grain:   key_arn
+-- reads:   inventory
+-- notes:   empty until `keytrail import` has added the outputs of list-keys and describe-key
+-- notes:   keys that were only listed have nulls in what describe-key tells
+-- column:  snapshot_time: when the newest of the outputs was made, UTC
+-- column:  described_time: when the newest describe-key output was made, UTC; null = only listed
+-- column:  key_manager: CUSTOMER or AWS; null = only listed
+-- column:  key_state: KeyState; null = only listed
+-- column:  creation_time: CreationDate, UTC
+-- column:  deletion_time: DeletionDate, UTC; null = none scheduled
+-- column:  primary_key_arn: of a multi-Region set; null for a single-Region key
+with described as (
+    select
+        key_arn,
+        snapshot_time,
+        row_number() over (
+            partition by key_arn
+            order by snapshot_time desc nulls last, imported_time desc
+        ) as rank,
+        item
+    from inventory
+    where item_kind = 'key_metadata'
+        and key_arn is not null
+),
+
+listed as (
+    select
+        key_arn,
+        max(account_id) as account_id,
+        max(aws_region) as aws_region,
+        max(key_id) as key_id,
+        max(snapshot_time) as snapshot_time
+    from inventory
+    where item_kind in ('key', 'key_metadata')
+        and key_arn is not null
+    group by
+        key_arn
+)
+
+select
+    listed.key_arn,
+    listed.key_id,
+    listed.account_id,
+    listed.aws_region,
+    listed.snapshot_time,
+    described.snapshot_time as described_time,
+    described.item ->> 'KeyManager' as key_manager,
+    described.item ->> 'KeyState' as key_state,
+    described.item ->> 'KeySpec' as key_spec,
+    described.item ->> 'KeyUsage' as key_usage,
+    described.item ->> 'Origin' as origin,
+    described.item ->> 'Description' as description,
+    aws_time(json_as_text(described.item, 'CreationDate')) as creation_time,
+    aws_time(json_as_text(described.item, 'DeletionDate')) as deletion_time,
+    json_as_text(described.item, 'MultiRegionConfiguration', 'PrimaryKey', 'Arn') as primary_key_arn
+from listed
+left join described
+    on described.key_arn = listed.key_arn
+    and described.rank = 1

@@ -1,0 +1,50 @@
+-- view:    kms_last_usage_check
+-- summary: Whether the logs hold the event that GetKeyLastUsage names as a key's last use
+-- grain:   key_arn
+-- reads:   inventory_last_usage, kms_key_usage, kms_events, trail_coverage
+-- notes:   an event that KMS knows and the logs do not hold proves a hole in the logs
+-- column:  finding: found, later_in_logs (the logs know a later use), missing (a proven hole), not_yet_covered (later than the last event of the key's account and region), never_used (KMS has tracked no use)
+-- column:  logged_last_used_time: the last use in the logs, UTC; null = none
+with covered as (
+    select
+        recipient_account_id as account_id,
+        aws_region,
+        max(last_event_time) as covered_to_time
+    from trail_coverage
+    group by
+        recipient_account_id,
+        aws_region
+),
+
+events as (
+    select distinct
+        key_arn,
+        event_id
+    from kms_events
+    where key_role <> 'target'
+)
+
+select
+    inventory_last_usage.key_arn,
+    case
+        when inventory_last_usage.cloudtrail_event_id is null then 'never_used'
+        when kms_key_usage.last_used_time > inventory_last_usage.last_used_time then 'later_in_logs'
+        when events.event_id is not null then 'found'
+        when coalesce(inventory_last_usage.last_used_time > covered.covered_to_time, false) then 'not_yet_covered'
+        else 'missing'
+    end as finding,
+    inventory_last_usage.operation,
+    inventory_last_usage.last_used_time,
+    inventory_last_usage.cloudtrail_event_id,
+    kms_key_usage.last_used_time as logged_last_used_time,
+    inventory_last_usage.tracking_start_time,
+    inventory_last_usage.snapshot_time
+from inventory_last_usage
+left join kms_key_usage
+    on kms_key_usage.key_arn = inventory_last_usage.key_arn
+left join events
+    on events.key_arn = inventory_last_usage.key_arn
+    and events.event_id = inventory_last_usage.cloudtrail_event_id
+left join covered
+    on covered.account_id = split_part(inventory_last_usage.key_arn, ':', 5)
+    and covered.aws_region = split_part(inventory_last_usage.key_arn, ':', 4)
