@@ -4,6 +4,7 @@
 //! AREA/events.ndjson      rows of the table `events`, columns as in the lake: what a view answers from, and nothing else
 //! AREA/log_files.ndjson   rows of the ledger
 //! AREA/records.ndjson     CloudTrail event records, one a line, converted as a user's log file is
+//! AREA/inventory/         outputs of the AWS CLI, imported
 //! AREA/*.slt              what SQL answers over the lake that is made of these
 //! ```
 
@@ -20,6 +21,7 @@ use chrono::DateTime;
 use datafusion::arrow::compute::kernels::sort::{SortColumn, lexsort_to_indices};
 use datafusion::arrow::compute::{SortOptions, concat_batches, filter_record_batch, take_record_batch};
 use datafusion::arrow::json::ReaderBuilder;
+use keytrail_convert::inventory::{ImportOptions, import};
 use keytrail_convert::{ConvertOptions, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, convert, lake_spec};
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, file_schema, sort_columns};
 use keytrail_lake::{Commit, CommitOperation, Lake, Location, PartitionValues, Storage, TransactionId};
@@ -60,12 +62,16 @@ pub(crate) fn areas() -> Vec<String> {
 const EVENT_ROWS: &str = "events.ndjson";
 const LEDGER_ROWS: &str = "log_files.ndjson";
 const RECORDS: &str = "records.ndjson";
+const INVENTORY_FILES: &str = "inventory";
 
 async fn lake_of(area: &str) -> Lake {
     let folder = folder().join(area);
     let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.unwrap();
     if folder.join(RECORDS).exists() {
         convert_records(&lake, &folder.join(RECORDS)).await;
+    }
+    if folder.join(INVENTORY_FILES).exists() {
+        import_outputs(&lake, &folder.join(INVENTORY_FILES)).await;
     }
     if folder.join(EVENT_ROWS).exists() {
         // Two files for each partition with more than one row.
@@ -84,6 +90,14 @@ async fn convert_records(lake: &Lake, file: &Path) {
     let summary = convert(lake, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await.unwrap();
     let records = fs_err::read_to_string(file).unwrap().lines().filter(|line| !line.is_empty()).count() as u64;
     assert_eq!((summary.rows + summary.duplicates, summary.rejected), (records, 0), "{}", file.display());
+}
+
+/// Imports outputs of the AWS CLI; none may be refused.
+async fn import_outputs(lake: &Lake, folder: &Path) {
+    let time = DateTime::from_timestamp(1_710_000_000, 0);
+    let options = ImportOptions { paths: vec![folder.to_owned()], snapshot_time: time, started: DateTime::UNIX_EPOCH };
+    let summary = import(lake, &options).await.unwrap();
+    assert!(summary.rejected.is_empty(), "{summary:?}");
 }
 
 /// Commits rows to the ledger.

@@ -1,6 +1,6 @@
 //! The answer about one key, on the fixed lake.
 
-use keytrail_query::{KeyAnswer, QueryError, Session, key_answer};
+use keytrail_query::{KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_answer};
 
 use crate::fixture;
 
@@ -9,8 +9,12 @@ fn arn(digit: u8) -> String {
     format!("arn:aws:kms:us-east-1:111122223333:key/{}-{}-{}-{}-{}", part(8), part(4), part(4), part(4), part(12))
 }
 
+fn question(key: &str) -> KeyQuestion {
+    KeyQuestion { key: key.to_owned(), ..KeyQuestion::default() }
+}
+
 async fn answer(session: &Session, key: &str) -> KeyAnswer {
-    key_answer(session, key).await.unwrap()
+    key_answer(session, &question(key)).await.unwrap()
 }
 
 #[tokio::test]
@@ -33,7 +37,7 @@ async fn a_key_is_found_by_all_its_names() {
 async fn names_that_are_no_one_key_are_told_apart() {
     let session = fixture::session().await;
     let mrk = "mrk-1234abcd12ab34cd56ef1234567890ab";
-    match key_answer(&session, mrk).await.unwrap_err() {
+    match key_answer(&session, &question(mrk)).await.unwrap_err() {
         QueryError::AmbiguousKey { candidates, .. } => {
             let place = |region: &str| format!("arn:aws:kms:{region}:111122223333:key/{mrk}");
             assert_eq!(candidates, [place("eu-west-1"), place("us-east-1")]);
@@ -41,10 +45,13 @@ async fn names_that_are_no_one_key_are_told_apart() {
         other => panic!("{other}"),
     }
     for key in ["99999999-9999-9999-9999-999999999999", "alias/none", "arn:aws:kms:eu-west-1:111122223333:alias/app"] {
-        assert!(matches!(key_answer(&session, key).await.unwrap_err(), QueryError::KeyNotFound { .. }), "{key}");
+        assert!(
+            matches!(key_answer(&session, &question(key)).await.unwrap_err(), QueryError::KeyNotFound { .. }),
+            "{key}"
+        );
     }
     for key in ["", "what", "alias/", "arn:aws:s3:::bucket", "1234abcd' or 'a' = 'a"] {
-        assert!(matches!(key_answer(&session, key).await.unwrap_err(), QueryError::NotAKey { .. }), "{key}");
+        assert!(matches!(key_answer(&session, &question(key)).await.unwrap_err(), QueryError::NotAKey { .. }), "{key}");
     }
 }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::cells::{Cells, rows, value};
+use crate::fixture;
 
 /// A generated trail, its lake and its oracle; made once for all tests.
 struct Trail {
@@ -21,6 +22,9 @@ struct Trail {
     oracle: Oracle,
     facts: TrailFacts,
 }
+
+/// Views of what users hold beside the logs: the oracle reads logs only, `inventory/` has their cases.
+const FROM_INVENTORY: [&str; 4] = ["inventory_keys", "inventory_last_usage", "kms_last_usage_check", "kms_unused_keys"];
 
 static TRAIL: OnceCell<Trail> = OnceCell::const_new();
 
@@ -34,6 +38,13 @@ async fn make_trail() -> Trail {
     let config =
         TrailConfig { days: 75, duplicate_rate: 0.05, oddity_rate: 0.05, ..TrailConfig::with_events(4_000, 7) };
     let summary = generate(&config, &logs).unwrap();
+    // What is planted by hand, so that every kind of trouble occurs.
+    for area in fixture::areas() {
+        let records = fixture::folder().join(&area).join("records.ndjson");
+        if records.exists() {
+            fs_err::copy(records, logs.join(format!("{area}.json"))).unwrap();
+        }
+    }
     let location = Location::parse(logs.to_str().unwrap()).unwrap();
     let lake_location = Location::parse(folder.path().join("lake").to_str().unwrap()).unwrap();
     let lake = Lake::create_or_open(&lake_location, &StorageOptions::default(), lake_spec()).await.unwrap();
@@ -110,7 +121,9 @@ async fn the_trail_holds_the_hard_cases() {
 async fn every_view_of_a_lake_equals_the_oracle() {
     let session = generated().await.session;
     let views = trail().await.oracle.views();
-    assert_eq!(views.len(), keytrail_query::view_catalogue().len());
+    let compared: BTreeSet<&str> = views.iter().map(|view| view.view).collect();
+    let from_logs = keytrail_query::view_catalogue().iter().map(|view| view.name.as_str());
+    assert_eq!(compared, from_logs.filter(|name| !FROM_INVENTORY.contains(name)).collect());
     for view in views {
         assert_equal(&session, &view).await;
     }

@@ -1,6 +1,6 @@
 //! The view catalogue: every file under `sql/views/`, compiled in, and a user's own from a folder.
 //!
-//! A view's header (`-- view:`, `-- summary:`, `-- grain:`, `-- reads:`, `-- notes:`, `-- column:`) is parsed here and
+//! A view's header (`-- view:`, `-- summary:`, `-- grain:`, `-- reads:`, `-- notes:`, `-- column:`, `-- kept:`) is parsed here and
 //! nowhere else. It does not plan the SQL: the session does, when a statement first names the view.
 
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub struct ViewDefinition {
     pub notes: Vec<String>,
     /// Meanings of columns; columns that mean what they mean in the relation read are left out.
     pub columns: Vec<ColumnNote>,
+    /// Whether a session computes the rows once and keeps them: for small results that other views read many times.
+    pub is_kept: bool,
     /// The file's text: a query, the header included as comments.
     pub sql: String,
 }
@@ -59,6 +61,12 @@ pub(crate) fn report_sql(path: &str) -> &'static str {
     found.map(|(_, sql)| *sql).expect("reports are named in code only, and every name is run by a test")
 }
 
+/// The compiled-in reports of a folder such as `key/`: the name of the file without its ending, and its text.
+pub(crate) fn report_files(folder: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let name = move |file: &'static str| file.strip_prefix(folder)?.strip_suffix(".sql");
+    embedded::REPORT_FILES.iter().filter_map(move |(file, sql)| Some((name(file)?, *sql)))
+}
+
 /// The compiled-in views and those of `views_dir`, by name.
 ///
 /// # Errors
@@ -76,7 +84,7 @@ pub(crate) fn load_views(views_dir: Option<&Path>) -> Result<BTreeMap<String, Vi
 }
 
 /// Names of tables, which no view may take.
-const RESERVED: [&str; 3] = ["events", "log_files", "rejects"];
+const RESERVED: [&str; 5] = ["events", "log_files", "rejects", "runs", "inventory"];
 
 fn list_sql_files(folder: &Path) -> Result<Vec<PathBuf>, QueryError> {
     let read_error = |source| QueryError::ReadViews { path: folder.to_owned(), source };
@@ -117,6 +125,7 @@ fn parse_view(path: &Path, sql: &str) -> Result<ViewDefinition, String> {
         reads: header.list("reads"),
         notes: header.all("notes"),
         columns: header.columns()?,
+        is_kept: header.single("kept")?.is_some(),
         sql: sql.to_owned(),
     })
 }
@@ -132,7 +141,7 @@ struct Header {
 }
 
 impl Header {
-    const NAMES: [&'static str; 6] = ["view", "summary", "grain", "reads", "notes", "column"];
+    const NAMES: [&'static str; 7] = ["view", "summary", "grain", "reads", "notes", "column", "kept"];
 
     fn parse(sql: &str) -> Result<Self, String> {
         let comments = sql.lines().map_while(|line| line.strip_prefix("--"));

@@ -17,6 +17,7 @@ use datafusion::common::config::Dialect;
 use datafusion::common::{DFSchema, ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -29,10 +30,12 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
+use keytrail_convert::{INVENTORY, inventory_schema};
 use keytrail_lake::Lake;
 
 use crate::catalogue::{ViewDefinition, load_views};
 use crate::error::QueryError;
+use crate::kept::KeptView;
 use crate::lake_table::LakeTables;
 use crate::narrow::narrow;
 use crate::raw_table::{RawRejects, RawSource, RawTables};
@@ -245,6 +248,7 @@ impl Session {
             let provider = match self.views.get(name) {
                 Some(view) => self.open_view(view, outer).await?,
                 None if self.source.names().iter().any(|table| table == name) => self.source.open(name).await?,
+                None if name == INVENTORY => Arc::new(EmptyTable::new(inventory_schema())),
                 None if self.context.state().table_functions().contains_key(name) => return Ok(()),
                 None => return Err(QueryError::UnknownRelation { name: name.to_owned() }),
             };
@@ -273,7 +277,8 @@ impl Session {
         let plan = self.context.state().statement_to_plan(statement).await.map_err(view_error)?;
         read_only::check_plan(&plan)?;
         let plan = narrow(plan, &self.context.state());
-        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))))
+        let table = ViewTable::new(plan, Some(view.sql.clone()));
+        Ok(if view.is_kept { Arc::new(KeptView::new(table)) } else { Arc::new(table) })
     }
 
     /// Forgets what was opened: the next statement sees the tables as they are then.

@@ -56,7 +56,12 @@ impl ScalarUDFImpl for AwsTime {
 /// Microseconds since the epoch.
 fn micros_of(text: &str) -> Option<i64> {
     let text = text.trim();
-    parse_time(text).or_else(|| of_java_text(text)).or_else(|| of_epoch(text))
+    parse_time(text).or_else(|| of_python_text(text)).or_else(|| of_java_text(text)).or_else(|| of_epoch(text))
+}
+
+/// `2023-09-12 02:00:00.5+02:00`, as boto3's times print themselves.
+fn of_python_text(text: &str) -> Option<i64> {
+    DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%z").ok().map(|moment| moment.timestamp_micros())
 }
 
 /// `Sep 12, 2023, 12:00:00 AM`, with or without the second comma, with any kind of space before AM or PM; also the
@@ -105,6 +110,8 @@ mod tests {
         // Domain checklist 26.
         let cases = [
             ("2023-09-12T00:00:00Z", Some("2023-09-12T00:00:00Z")),
+            ("2023-09-12T02:00:00+02:00", Some("2023-09-12T00:00:00Z")),
+            ("2023-09-12 02:00:00.5+02:00", Some("2023-09-12T00:00:00Z")),
             ("Sep 12, 2023, 12:00:00 AM", Some("2023-09-12T00:00:00Z")),
             ("Sep 12, 2023 12:00:00 PM", Some("2023-09-12T12:00:00Z")),
             ("Aug 10, 2022, 10:38:27 PM", Some("2022-08-10T22:38:27Z")),

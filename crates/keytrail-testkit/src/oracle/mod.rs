@@ -7,6 +7,7 @@
 //! folder or bytes ─▶ read ─▶ Event (first of each id, by path) ─▶ kms: touched keys, outcome ─▶ views: rows
 //! ```
 
+mod coverage;
 mod kms;
 mod outcome;
 mod read;

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
+use super::coverage;
 use super::kms::{KeyRole, KmsEvent, Touch, is_write, text_at};
 use super::{Event, Oracle};
 
-type Time = DateTime<Utc>;
+pub(super) type Time = DateTime<Utc>;
 
 /// A row of a view: typed fields, and the same as texts.
 pub trait Row {
@@ -32,7 +33,7 @@ pub struct ViewTable {
     pub rows: Vec<Vec<Option<String>>>,
 }
 
-fn table<R: Row>(rows: &[R]) -> ViewTable {
+pub(super) fn table<R: Row>(rows: &[R]) -> ViewTable {
     let mut rows: Vec<_> = rows.iter().map(Row::cells).collect();
     rows.sort();
     ViewTable { view: R::VIEW, columns: R::COLUMNS, rows }
@@ -144,11 +145,11 @@ pub struct CoverageRow {
     pub last_event_time: Option<Time>,
 }
 
-fn time_cell(time: Option<Time>) -> Option<String> {
+pub(super) fn time_cell(time: Option<Time>) -> Option<String> {
     time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-fn some(value: &(impl ToString + ?Sized)) -> Option<String> {
+pub(super) fn some(value: &(impl ToString + ?Sized)) -> Option<String> {
     Some(value.to_string())
 }
 
@@ -308,14 +309,14 @@ impl Row for CoverageRow {
 }
 
 /// Earliest and latest of some times; unknown times do not count.
-#[derive(Debug, Clone, Copy, Default)]
-struct Span {
-    first: Option<Time>,
-    last: Option<Time>,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) first: Option<Time>,
+    pub(super) last: Option<Time>,
 }
 
 impl Span {
-    fn add(&mut self, time: Option<Time>) {
+    pub(super) fn add(&mut self, time: Option<Time>) {
         if let Some(time) = time {
             self.first = Some(self.first.map_or(time, |first| first.min(time)));
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
@@ -371,7 +372,7 @@ fn call_of(event: &KmsEvent) -> String {
 impl Oracle {
     /// All views as texts.
     pub fn views(&self) -> Vec<ViewTable> {
-        vec![
+        let mut views = vec![
             table(&self.kms_events()),
             table(&self.kms_key_usage()),
             table(&self.kms_key_usage_daily()),
@@ -380,7 +381,9 @@ impl Oracle {
             table(&self.kms_encryption_contexts()),
             table(&self.kms_failed_attempts()),
             table(&self.log_file_coverage()),
-        ]
+        ];
+        views.extend(coverage::views(self));
+        views
     }
 
     /// The rows of `kms_events`.

@@ -1,0 +1,129 @@
+//! A view whose rows are computed once and kept: for small results that other views read many times.
+//!
+//! The engine computes a relation anew wherever a statement names it; `kms_blind_spots` reads the coverage of the whole lake nine
+//! times. Rows stay until the view is opened anew, as the tables of a session do. A result that is not small is not kept.
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::TryStreamExt;
+use tokio::sync::OnceCell;
+
+/// Most rows that are kept; some 60 MB of `trail_coverage`.
+const MAX_ROWS: usize = 500_000;
+
+/// The view, and its rows once a statement has needed them.
+#[derive(Debug)]
+pub(crate) struct KeptView {
+    view: ViewTable,
+    max_rows: usize,
+    /// `None` inside: there are too many rows.
+    rows: OnceCell<Option<MemTable>>,
+}
+
+impl KeptView {
+    pub(crate) fn new(view: ViewTable) -> Self {
+        Self { view, max_rows: MAX_ROWS, rows: OnceCell::new() }
+    }
+
+    async fn compute(&self, state: &dyn Session) -> Result<Option<MemTable>> {
+        let plan = state.create_physical_plan(self.view.logical_plan()).await?;
+        let schema = plan.schema();
+        let mut stream = execute_stream(plan, state.task_ctx())?;
+        let (mut batches, mut row_count) = (Vec::new(), 0);
+        while let Some(batch) = stream.try_next().await? {
+            row_count += batch.num_rows();
+            if row_count > self.max_rows {
+                return Ok(None);
+            }
+            batches.push(batch);
+        }
+        MemTable::try_new(schema, vec![batches]).map(Some)
+    }
+}
+
+#[async_trait]
+impl TableProvider for KeptView {
+    fn schema(&self) -> SchemaRef {
+        self.view.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match self.rows.get_or_try_init(|| self.compute(state)).await? {
+            Some(rows) => rows.scan(state, projection, filters, limit).await,
+            None => self.view.scan(state, projection, filters, limit).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_schema::DataType;
+    use datafusion::common::TableReference;
+    use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    /// The sum over a view that counts how often it is computed, asked for twice in one statement and once more.
+    async fn computed(max_rows: usize) -> (usize, Vec<i64>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let calls = Arc::clone(&count);
+        let counting = move |args: &[ColumnarValue]| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            Ok(args[0].clone())
+        };
+        let context = SessionContext::new();
+        context.register_udf(create_udf(
+            "counted",
+            vec![DataType::Int64],
+            DataType::Int64,
+            Volatility::Volatile,
+            Arc::new(counting),
+        ));
+        let plan = context.sql("select counted(value) as n from generate_series(1, 3)").await.unwrap();
+        let view = ViewTable::new(plan.into_unoptimized_plan(), None);
+        let kept = KeptView { max_rows, ..KeptView::new(view) };
+        context.register_table(TableReference::bare("kept"), Arc::new(kept)).unwrap();
+        let mut sums = Vec::new();
+        for sql in
+            ["select sum(a.n) + sum(b.n) from kept a join kept b on a.n = b.n", "select sum(n) from kept where n > 1"]
+        {
+            let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+            let column: &ArrayRef = batches[0].column(0);
+            sums.push(column.as_any().downcast_ref::<Int64Array>().unwrap().value(0));
+        }
+        (count.load(Ordering::Relaxed), sums)
+    }
+
+    #[tokio::test]
+    async fn rows_are_computed_once() {
+        assert_eq!(computed(3).await, (1, vec![12, 5]));
+    }
+
+    #[tokio::test]
+    async fn too_many_rows_are_computed_each_time() {
+        let (count, sums) = computed(2).await;
+        assert_eq!(sums, [12, 5]);
+        assert!(count > 3, "{count}");
+    }
+}
