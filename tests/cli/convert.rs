@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::sandbox::Sandbox;
 
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -211,10 +213,45 @@ fn a_key_has_a_page() {
 fn a_key_s_answer_is_json_for_programs() {
     let sandbox = with_lake();
     let text = sandbox.run(&format!("keytrail key {KEY} --lake lake --format json")).data();
-    let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(answer["usage"]["use_count"], 3);
+    assert_eq!(answer["verdict"]["verdict"], "in_use");
     assert_eq!(answer["usage"]["last_used_event_id"], "e-3");
     assert_eq!(answer["coverage"]["first_event_time"], "2026-01-31T10:00:00Z");
+    let schema = include_str!("../../docs/key.schema.json");
+    assert_valid(&serde_json::from_str(schema).expect("a schema"), &answer, "$");
+}
+
+/// Checks a value against the parts of JSON Schema that `docs/key.schema.json` uses.
+fn assert_valid(schema: &Value, value: &Value, at: &str) {
+    if let Some(expected) = schema.get("const") {
+        assert_eq!(value, expected, "{at}");
+    }
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        assert!(words.contains(value), "{at}: {value}");
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    match schema.get("type") {
+        Some(Value::String(expected)) => assert_eq!(kind, expected, "{at}"),
+        Some(Value::Array(kinds)) => assert!(kinds.contains(&kind.into()), "{at}: {value}"),
+        _ => {}
+    }
+    if let (Some(properties), Some(members)) = (schema.get("properties").and_then(Value::as_object), value.as_object())
+    {
+        assert_eq!(members.keys().collect::<BTreeSet<_>>(), properties.keys().collect(), "{at}");
+        assert_eq!(schema["required"].as_array().map(Vec::len), Some(properties.len()), "{at}");
+        members.iter().for_each(|(name, member)| assert_valid(&properties[name], member, &format!("{at}.{name}")));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        assert_valid(&schema["items"], item, &format!("{at}[]"));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
 use keytrail_convert::Shard;
@@ -22,7 +22,8 @@ pub(crate) struct Arguments {
     pub(crate) verbose: u8,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 2 usage or SQL error, 3 incomplete (input was rejected),
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 a finding (with --exit-on-finding), 2 usage or SQL error,
+3 incomplete (input was rejected, the logs have holes),
 4 integrity failure, 10 not a lake or a newer one, 66 no such input,
 69 service not available, 74 reading or writing failed, 75 another writer was
 faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
@@ -38,12 +39,14 @@ pub(crate) enum Command {
     Convert(ConvertArguments),
     /// Run SQL over the lake, or over unconverted logs with --raw; a prompt on a terminal
     Sql(SqlArguments),
-    /// One key: first and last use, who, via what service, contexts, failures
+    /// One key: verdict, first and last use, who, via what service, contexts, failures, who may still use it
     Key(KeyArguments),
     /// Accounts, regions and days that the lake covers
     Coverage(CoverageArguments),
     /// Check every data file against the log, and the accounting
     Check(CheckArguments),
+    /// Add what the AWS CLI prints about keys, grants, policies and IAM to the lake
+    Import(ImportArguments),
     /// Merge small data files
     Compact(CompactArguments),
     /// Give event records back byte for byte
@@ -57,8 +60,6 @@ pub(crate) enum Command {
     /// Words of the contract that this version does not know yet.
     #[command(hide = true)]
     Report(LaterArguments),
-    #[command(hide = true)]
-    Import(LaterArguments),
     #[command(hide = true)]
     Verify(LaterArguments),
 }
@@ -273,12 +274,47 @@ pub(crate) struct KeyArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
 
+    /// Take an alias as it stood at this moment: a date (midnight UTC) or an RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) at: Option<DateTime<Utc>>,
+
+    /// Call the answer incomplete when the logs cover less than this, such as 400d for yearly jobs
+    #[arg(long, value_name = "DAYS", value_parser = parse_days)]
+    pub(crate) min_window: Option<TimeDelta>,
+
+    /// Show the SQL behind every part of the page
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) explain: bool,
+
+    /// End with exit code 1 when the key is used or needed
+    #[arg(long)]
+    pub(crate) exit_on_finding: bool,
+
     /// `table` is the page, `json` its data
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: PageFormat,
 
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "scripts/collect-inventory prints all of it for one account, read-only.")]
+pub(crate) struct ImportArguments {
+    /// JSON that the AWS CLI printed: files, or folders of them; what each holds is told by its content
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    /// When it was printed: a date (midnight UTC) or an RFC 3339 time [default: when each file was written]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) as_of: Option<DateTime<Utc>>,
+
+    /// One JSON line with the totals on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Formats of an answer that is a page, not rows.
@@ -416,6 +452,21 @@ fn parse_parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A whole number of days, weeks or years (of 365 days).
+fn parse_days(text: &str) -> Result<TimeDelta, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim() {
+        "d" => 1,
+        "w" => 7,
+        "y" => 365,
+        unit => return Err(format!("expected days such as 400d, weeks (w) or years (y), not the unit `{unit}`")),
+    };
+    let count: i64 = number.parse().map_err(|error| format!("expected days such as 400d: {error}"))?;
+    let days = count.checked_mul(factor).and_then(TimeDelta::try_days);
+    days.ok_or_else(|| "out of range".to_owned())
+}
+
 /// A whole number of seconds, minutes or hours.
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -477,6 +528,16 @@ mod tests {
         }
         for wrong in ["", "h", "0", "1d", "99999999999999999h"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn windows_are_days() {
+        for (text, days) in [("400d", 400), ("2w", 14), ("1y", 365)] {
+            assert_eq!(parse_days(text), Ok(TimeDelta::days(days)), "{text}");
+        }
+        for wrong in ["", "d", "400", "1h", "99999999999999999d"] {
+            assert!(parse_days(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -20,9 +20,11 @@ use crate::signals::Signal;
 pub(crate) enum Exit {
     /// Everything that was asked for was done.
     Done = 0,
+    /// What was looked for was found, and the caller wants to know by the exit code.
+    Finding = 1,
     /// A usage or SQL error.
     Usage = 2,
-    /// Done as far as it went: input was rejected.
+    /// Done as far as it went: input was rejected, or the logs have holes.
     Incomplete = 3,
     /// The lake contradicts itself.
     Integrity = 4,

@@ -16,6 +16,7 @@ mod dialect;
 mod error;
 mod footers;
 mod functions;
+mod kept;
 mod key;
 mod lake_table;
 mod narrow;
@@ -31,8 +32,9 @@ pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
 pub use describe::{ColumnDescription, RelationDescription, RelationKind};
 pub use error::QueryError;
 pub use key::{
-    AliasUse, ContextUse, CoverageWindow, FailedAttempts, KeyAnswer, KeyUsage, OperationUse, PrincipalUse, ServiceUse,
-    key_answer,
+    AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer,
+    KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, LiveGrant, OperationUse, PolicyStatement, PrincipalUse, ServiceUse,
+    Verdict, key_answer, key_statements,
 };
 pub use raw_table::RawSource;
 pub use session::{QueryResult, Session, SessionOptions};

@@ -1,17 +1,17 @@
 -- report:  key/keys_by_alias
--- summary: The keys that an alias was seen to stand for, the latest first
--- reads:   kms_events
+-- summary: The keys that an alias stood for until a moment, the latest first
+-- reads:   kms_aliases
 -- notes:   $alias: alias name, `alias/` and the rest; aliases of one name can exist in every account and region
+-- notes:   $at: the moment, RFC 3339; an alias deleted before it still names the last key it stood for
 select
     key_arn,
-    max(event_time) as last_seen_time
-from kms_events
+    max(valid_from) as last_valid_from
+from kms_aliases
 where alias_name = $alias
     and key_arn is not null
-    and key_role <> 'source'
-    and error_code is null
+    and coalesce(valid_from <= cast($at as timestamp), true)
 group by
     key_arn
 order by
-    last_seen_time desc nulls last,
+    last_valid_from desc nulls last,
     key_arn

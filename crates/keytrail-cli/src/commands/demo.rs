@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use keytrail_convert::Source;
 use keytrail_lake::{Lake, Location, StorageOptions};
-use keytrail_query::{Session, SessionOptions, key_answer};
+use keytrail_query::{KeyQuestion, Session, SessionOptions, key_answer};
 use keytrail_testkit::trail::{TrailConfig, TrailSummary, generate};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
@@ -132,7 +132,8 @@ async fn tell_keys(session: &SqlSession, trail: &TrailSummary, out: &mut DataWri
         statements::run(session, sql, &[], format, out).await?;
     }
     writeln!(out, "\nOne of the silent keys, as `keytrail key` shows it\n")?;
-    let answer = key_answer(&session.session, &trail.facts.silent_key).await?;
+    let question = KeyQuestion { key: trail.facts.silent_key.clone(), ..KeyQuestion::default() };
+    let answer = key_answer(&session.session, &question).await?;
     out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?;
     Ok(())
 }

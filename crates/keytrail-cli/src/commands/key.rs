@@ -1,8 +1,8 @@
-//! `keytrail key KEY`: what one key's owner asks first.
+//! `keytrail key KEY`: the verdict on one key, and everything that it rests on.
 
 use std::io::Write as _;
 
-use keytrail_query::key_answer;
+use keytrail_query::{KeyQuestion, Verdict, key_answer};
 
 use crate::args::{KeyArguments, PageFormat};
 use crate::errors::{CliError, Exit};
@@ -12,7 +12,8 @@ use crate::{escape, pages, session};
 /// Asks and shows the page, or its data.
 pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
-    let answer = key_answer(&session, &arguments.key).await?;
+    let question = KeyQuestion { key: arguments.key.clone(), at: arguments.at, min_window: arguments.min_window };
+    let answer = key_answer(&session, &question).await?;
     let mut out = DataWriter::stdout();
     match arguments.format {
         PageFormat::Table => out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?,
@@ -22,6 +23,13 @@ pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
             writeln!(out, "{text}")?;
         }
     }
+    if arguments.explain {
+        out.write_all(escape::lines(&pages::key::explanation(&answer)).as_bytes())?;
+    }
     out.finish()?;
-    Ok(Exit::Done)
+    Ok(match answer.verdict.verdict {
+        Verdict::Incomplete => Exit::Incomplete,
+        Verdict::InUse | Verdict::BlockedDemand if arguments.exit_on_finding => Exit::Finding,
+        _ => Exit::Done,
+    })
 }

@@ -7,6 +7,7 @@ mod convert;
 mod coverage;
 mod demo;
 mod export;
+mod import;
 mod key;
 mod sql;
 mod views;
@@ -24,13 +25,13 @@ pub(crate) async fn run(arguments: Arguments, interruption: Interruption) -> Res
         Command::Key(arguments) => key::run(&arguments).await,
         Command::Coverage(arguments) => coverage::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
+        Command::Import(arguments) => import::run(&arguments).await,
         Command::Compact(arguments) => compact::run(&arguments, &interruption).await,
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Views(arguments) => views::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, &interruption).await,
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Report(_) => Err(not_yet("report")),
-        Command::Import(_) => Err(not_yet("import")),
         Command::Verify(_) => Err(not_yet("verify")),
     }
 }

@@ -1,0 +1,180 @@
+//! One key's answer as one JSON object; `docs/key.schema.json` is its contract.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use keytrail_query::{CoverageWindow, KeyAnswer, KeyFacts, KeyUsage};
+use serde_json::{Value, json};
+
+use super::words;
+use crate::render::value::iso_8601;
+
+/// The answer as one JSON object; times in ISO 8601, null where the page says never.
+pub(crate) fn json(answer: &KeyAnswer) -> Value {
+    json!({
+        "schema_version": 1,
+        "key_arn": answer.key_arn,
+        "account_id": answer.account_id,
+        "region": answer.region,
+        "is_seen": answer.is_seen,
+        "verdict": verdict_json(answer),
+        "facts": facts_json(&answer.facts),
+        "aliases": list(&answer.aliases, |row| json!({
+            "alias_name": row.alias_name,
+            "first_seen_time": time(row.first_seen_time),
+            "last_seen_time": time(row.last_seen_time),
+        })),
+        "usage": usage_json(&answer.usage),
+        "unattributed_failure_count": answer.unattributed_failure_count,
+        "operations": list(&answer.operations, |row| json!({
+            "operation": row.operation,
+            "use_event_count": row.use_event_count,
+            "failed_count": row.failed_count,
+            "last_seen_date": row.last_seen_date.map(|day: NaiveDate| day.to_string()),
+        })),
+        "principal_total": answer.principal_total,
+        "principals": list(&answer.principals, |row| json!({
+            "principal": row.principal,
+            "principal_type": row.principal_type,
+            "use_event_count": row.use_event_count,
+            "failed_count": row.failed_count,
+            "first_seen_time": time(row.first_seen_time),
+            "last_seen_time": time(row.last_seen_time),
+        })),
+        "services": list(&answer.services, |row| json!({
+            "service": row.service,
+            "use_event_count": row.use_event_count,
+            "failed_count": row.failed_count,
+            "first_seen_time": time(row.first_seen_time),
+            "last_seen_time": time(row.last_seen_time),
+        })),
+        "context_total": answer.context_total,
+        "contexts": list(&answer.contexts, |row| json!({
+            "context_key": row.context_key,
+            "context_value": row.context_value,
+            "event_count": row.event_count,
+            "first_seen_time": time(row.first_seen_time),
+            "last_seen_time": time(row.last_seen_time),
+        })),
+        "failures": list(&answer.failures, |row| json!({
+            "error_code": row.error_code,
+            "outcome": row.outcome,
+            "event_count": row.event_count,
+            "first_seen_time": time(row.first_seen_time),
+            "last_seen_time": time(row.last_seen_time),
+        })),
+        "policy": list(&answer.policy, |row| json!({
+            "effect": row.effect,
+            "principal": row.principal,
+            "principal_kind": row.principal_kind,
+            "actions": row.actions,
+            "conditions": row.conditions,
+            "valid_from": time(row.valid_from),
+        })),
+        "grants": list(&answer.grants, |row| json!({
+            "grant_id": row.grant_id,
+            "grantee_principal": row.grantee_principal,
+            "operations": row.operations,
+            "created_time": time(row.created_time),
+        })),
+        "family": list(&answer.family, |row| json!({
+            "key_arn": row.key_arn,
+            "key_state": row.key_state,
+            "last_used_time": time(row.last_used_time),
+            "use_event_count": row.use_event_count,
+        })),
+        "dependency_total": answer.dependency_total,
+        "dependencies": list(&answer.dependencies, |row| json!({
+            "event_source": row.event_source,
+            "event_name": row.event_name,
+            "resource": row.resource,
+            "event_count": row.event_count,
+            "last_seen_time": time(row.last_seen_time),
+        })),
+        "coverage": coverage_json(&answer.coverage),
+        "blind_spot_total": answer.blind_spot_total,
+        "blind_spots": list(&answer.blind_spots, |row| json!({
+            "kind": row.kind,
+            "from_time": time(row.from_time),
+            "to_time": time(row.to_time),
+            "event_id": row.event_id,
+            "detail": row.detail,
+        })),
+        "caveats": list(&answer.caveats, |caveat| json!({
+            "caveat": caveat.as_str(),
+            "text": words::caveat(*caveat),
+        })),
+        "next_steps": words::next_steps(answer),
+    })
+}
+
+fn verdict_json(answer: &KeyAnswer) -> Value {
+    let verdict = &answer.verdict;
+    json!({
+        "verdict": verdict.verdict.as_str(),
+        "reasons": verdict.reasons,
+        "text": words::reasons(answer),
+        "probe_count": verdict.probe_count,
+        "unmet_count": verdict.unmet_count,
+        "last_unmet_time": time(verdict.last_unmet_time),
+        "last_unmet_event_id": verdict.last_unmet_event_id,
+        "denied_count": verdict.denied_count,
+        "live_grant_count": verdict.live_grant_count,
+        "family_last_used_time": time(verdict.family_last_used_time),
+        "is_whole_life_covered": verdict.is_whole_life_covered,
+    })
+}
+
+fn facts_json(facts: &KeyFacts) -> Value {
+    json!({
+        "key_manager": facts.key_manager,
+        "key_spec": facts.key_spec,
+        "key_usage": facts.key_usage,
+        "origin": facts.origin,
+        "description": facts.description,
+        "creation_time": time(facts.creation_time),
+        "created_by_principal_arn": facts.created_by_principal_arn,
+        "key_state": facts.key_state,
+        "key_state_since_time": time(facts.key_state_since_time),
+        "key_state_event_id": facts.key_state_event_id,
+        "deletion_time": time(facts.deletion_time),
+        "multi_region_role": facts.multi_region_role,
+        "public_key_read_count": facts.public_key_read_count,
+    })
+}
+
+fn usage_json(usage: &KeyUsage) -> Value {
+    json!({
+        "first_used_time": time(usage.first_used_time),
+        "last_used_time": time(usage.last_used_time),
+        "last_used_event_id": usage.last_used_event_id,
+        "last_used_operation": usage.last_used_operation,
+        "last_used_principal_arn": usage.last_used_principal_arn,
+        "use_event_count": usage.use_event_count,
+        "use_count": usage.use_count,
+        "decrypt_count": usage.decrypt_count,
+        "ciphertext_created_count": usage.ciphertext_created_count,
+        "sign_mac_count": usage.sign_mac_count,
+        "failed_count": usage.failed_count,
+        "principal_count": usage.principal_count,
+        "service_count": usage.service_count,
+    })
+}
+
+fn coverage_json(coverage: &CoverageWindow) -> Value {
+    json!({
+        "first_event_time": time(coverage.first_event_time),
+        "last_event_time": time(coverage.last_event_time),
+        "covered_day_count": coverage.covered_day_count,
+        "missing_day_count": coverage.missing_day_count,
+        "record_count": coverage.record_count,
+        "kms_read_count": coverage.kms_read_count,
+        "kms_write_count": coverage.kms_write_count,
+    })
+}
+
+fn list<T>(rows: &[T], json: impl Fn(&T) -> Value) -> Value {
+    rows.iter().map(json).collect()
+}
+
+fn time(time: Option<DateTime<Utc>>) -> Value {
+    time.map_or(Value::Null, |time| iso_8601(time, true).into())
+}

@@ -1,0 +1,296 @@
+//! One key's answer, from the verdict to what to do next. It states absence of use only over the window that the lake covers.
+
+mod json;
+mod words;
+
+use chrono::{DateTime, Utc};
+use keytrail_query::{
+    ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer, KeyFacts, KeyUsage, LiveGrant,
+    OperationUse, PolicyStatement, PrincipalUse, ServiceUse,
+};
+
+use super::layout::{Page, time_text};
+use crate::output::Destination;
+use crate::progress::count_text;
+use crate::render::value::iso_8601;
+
+/// The answer as a page for the place where it is shown.
+pub(crate) fn page(answer: &KeyAnswer, destination: Destination) -> String {
+    let mut page = Page::for_destination(destination);
+    page.heading("KMS key");
+    page.line(&answer.key_arn);
+    for alias in &answer.aliases {
+        page.line(&format!("{} (last seen {})", alias.alias_name, time_text(alias.last_seen_time)));
+    }
+    push_verdict(&mut page, answer);
+    push_facts(&mut page, &answer.facts);
+    push_use(&mut page, answer);
+    push_tables(&mut page, answer);
+    push_access(&mut page, answer);
+    push_surroundings(&mut page, answer);
+    push_coverage(&mut page, answer);
+    push_blind_spots(&mut page, answer);
+    push_advice(&mut page, answer);
+    page.into_text()
+}
+
+pub(crate) use json::json;
+
+/// The statements behind the page, each with the values of its parameters.
+pub(crate) fn explanation(answer: &KeyAnswer) -> String {
+    let id = answer.key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
+    let values = [
+        ("$key_suffix", format!(":key/{id}")),
+        ("$key", answer.key_arn.clone()),
+        ("$account_id", answer.account_id.clone()),
+        ("$region", answer.region.clone()),
+    ];
+    let mut text = "\nSQL behind it; `keytrail views NAME` shows that of a view\n".to_owned();
+    for (_, sql) in keytrail_query::key_statements().filter(|(name, _)| !name.starts_with("keys_by")) {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        // Comments keep the names of the parameters.
+        let lines = sql.lines().map(|line| match line.starts_with("--") {
+            true => line.to_owned(),
+            false => values.iter().fold(line.to_owned(), |line, (name, value)| line.replace(name, &quoted(value))),
+        });
+        text.push('\n');
+        lines.for_each(|line| {
+            text.push_str(&line);
+            text.push('\n');
+        });
+        text.push_str(";\n");
+    }
+    text
+}
+
+fn push_verdict(page: &mut Page, answer: &KeyAnswer) {
+    let verdict = &answer.verdict;
+    page.heading(&format!("Verdict: {}", words::verdict(verdict.verdict)));
+    for sentence in words::reasons(answer) {
+        page.line(&sentence);
+    }
+}
+
+fn push_facts(page: &mut Page, facts: &KeyFacts) {
+    if facts == &KeyFacts::default() {
+        return;
+    }
+    page.heading("What the logs tell of the key itself");
+    let mut fact = |label: &str, text: Option<String>| {
+        if let Some(text) = text {
+            page.fact(label, &text);
+        }
+    };
+    fact(
+        "state",
+        facts.key_state.as_ref().map(|state| match facts.key_state_since_time {
+            Some(since) => format!("{state} since {}", iso_8601(since, true)),
+            None => state.clone(),
+        }),
+    );
+    fact("deletion", facts.deletion_time.map(|time| iso_8601(time, true)));
+    let kind: Vec<&str> =
+        [&facts.key_spec, &facts.key_usage, &facts.origin].into_iter().filter_map(|part| part.as_deref()).collect();
+    fact("kind", (!kind.is_empty()).then(|| kind.join(", ")));
+    fact("managed by", facts.key_manager.clone());
+    fact("set", facts.multi_region_role.as_ref().map(|role| format!("{role} of a multi-Region set")));
+    fact("created", facts.creation_time.map(|time| iso_8601(time, true)));
+    fact("by", facts.created_by_principal_arn.clone());
+    fact("description", facts.description.clone().filter(|text| !text.is_empty()));
+}
+
+fn push_use(page: &mut Page, answer: &KeyAnswer) {
+    let usage = &answer.usage;
+    page.heading("Use");
+    if !answer.is_seen {
+        page.line("no event in the lake names this key");
+        return;
+    }
+    page.fact("last use", &last_use_text(usage));
+    if let Some(principal) = &usage.last_used_principal_arn {
+        page.fact("by", principal);
+    }
+    if let Some(event_id) = &usage.last_used_event_id {
+        page.fact("event", event_id);
+    }
+    page.fact("first use", &time_text(usage.first_used_time));
+    page.fact("uses", &uses_text(usage));
+    page.fact(
+        "of these",
+        &format!(
+            "{} decrypted, {} created ciphertext, {} signed or made a MAC",
+            count_text(usage.decrypt_count),
+            count_text(usage.ciphertext_created_count),
+            count_text(usage.sign_mac_count)
+        ),
+    );
+    page.fact("failed", &failed_text(answer));
+}
+
+fn last_use_text(usage: &KeyUsage) -> String {
+    match (&usage.last_used_time, &usage.last_used_operation) {
+        (Some(time), Some(operation)) => format!("{}  {operation}", iso_8601(*time, true)),
+        (time, _) => time_text(*time),
+    }
+}
+
+fn uses_text(usage: &KeyUsage) -> String {
+    let uses = count_text(usage.use_count);
+    if usage.use_event_count == usage.use_count {
+        return uses;
+    }
+    format!("{uses} in {} events (both copies of a cross-account call are one use)", count_text(usage.use_event_count))
+}
+
+fn failed_text(answer: &KeyAnswer) -> String {
+    let failed = count_text(answer.usage.failed_count);
+    if answer.unattributed_failure_count == 0 {
+        return failed;
+    }
+    let unattributed = count_text(answer.unattributed_failure_count);
+    format!("{failed}; {unattributed} more in its account and region name no key, any may have meant this one")
+}
+
+const USE_COLUMNS: &[&str] = &["uses", "failed", "last seen"];
+const CALL_COLUMNS: &[&str] = &["calls", "last seen"];
+
+fn push_tables(page: &mut Page, answer: &KeyAnswer) {
+    let rows = |row: &OperationUse| {
+        let day = row.last_seen_date.map(|day| day.to_string()).unwrap_or_default();
+        (row.operation.clone(), vec![count_text(row.use_event_count), count_text(row.failed_count), day])
+    };
+    page.table("Operations", USE_COLUMNS, answer.operations.iter().map(rows).collect());
+    let rows = |row: &PrincipalUse| {
+        let name = row.principal.as_deref().or(row.principal_type.as_deref()).unwrap_or("(nobody named)");
+        (name.to_owned(), use_cells(row.use_event_count, row.failed_count, row.last_seen_time))
+    };
+    let heading = shown_of("Who", answer.principals.len(), answer.principal_total);
+    page.table(&heading, USE_COLUMNS, answer.principals.iter().map(rows).collect());
+    let rows =
+        |row: &ServiceUse| (row.service.clone(), use_cells(row.use_event_count, row.failed_count, row.last_seen_time));
+    page.table("Via AWS services", USE_COLUMNS, answer.services.iter().map(rows).collect());
+    push_contexts_and_failures(page, answer);
+}
+
+fn use_cells(used: u64, failed: u64, last_seen: Option<DateTime<Utc>>) -> Vec<String> {
+    vec![count_text(used), count_text(failed), time_text(last_seen)]
+}
+
+fn push_contexts_and_failures(page: &mut Page, answer: &KeyAnswer) {
+    let rows = |row: &ContextUse| {
+        let pair = format!("{} = {}", row.context_key, row.context_value.as_deref().unwrap_or("(null)"));
+        (pair, vec![count_text(row.event_count), time_text(row.last_seen_time)])
+    };
+    let heading = shown_of("Encryption contexts", answer.contexts.len(), answer.context_total);
+    page.table(&heading, CALL_COLUMNS, answer.contexts.iter().map(rows).collect());
+    let rows = |row: &FailedAttempts| {
+        let name = match &row.outcome {
+            Some(outcome) => format!("{} ({outcome})", row.error_code),
+            None => row.error_code.clone(),
+        };
+        (name, vec![count_text(row.event_count), time_text(row.last_seen_time)])
+    };
+    page.table("Failed attempts", CALL_COLUMNS, answer.failures.iter().map(rows).collect());
+}
+
+/// A heading that says so when the list is not whole.
+fn shown_of(heading: &str, shown: usize, total: u64) -> String {
+    if shown as u64 >= total {
+        return heading.to_owned();
+    }
+    format!("{heading} (first {shown} of {})", count_text(total))
+}
+
+const GRANT_COLUMNS: &[&str] = &["created"];
+
+/// Who may still use the key: by its policy and by grants. What identity policies add is not in the logs.
+fn push_access(page: &mut Page, answer: &KeyAnswer) {
+    let rows = |row: &PolicyStatement| {
+        let effect = row.effect.as_deref().unwrap_or("(unreadable)");
+        let principal = row.principal.as_deref().unwrap_or("(nobody named)");
+        let conditions = if row.conditions.is_some() { ", under conditions" } else { "" };
+        let actions = row.actions.as_deref().unwrap_or("");
+        (format!("{effect} {principal}: {actions}{conditions}"), vec![since(row.valid_from)])
+    };
+    page.table("Key policy in force", &["since"], answer.policy.iter().map(rows).collect());
+    let rows = |row: &LiveGrant| {
+        let grantee = row.grantee_principal.as_deref().unwrap_or("(not named)");
+        let operations = row.operations.as_deref().unwrap_or("");
+        (format!("{grantee}: {operations}"), vec![since(row.created_time)])
+    };
+    let heading = shown_of("Live grants", answer.grants.len(), answer.verdict.live_grant_count);
+    page.table(&heading, GRANT_COLUMNS, answer.grants.iter().map(rows).collect());
+}
+
+fn since(time: Option<DateTime<Utc>>) -> String {
+    time.map_or_else(|| "before the window".to_owned(), |time| iso_8601(time, true))
+}
+
+fn push_surroundings(page: &mut Page, answer: &KeyAnswer) {
+    let rows = |row: &FamilyMember| {
+        let name = match &row.key_state {
+            Some(state) => format!("{} ({state})", row.key_arn),
+            None => row.key_arn.clone(),
+        };
+        (name, vec![count_text(row.use_event_count), time_text(row.last_used_time)])
+    };
+    page.table("Other keys of its multi-Region set", &["uses", "last used"], answer.family.iter().map(rows).collect());
+    let rows = |row: &Dependency| {
+        let parts = [&row.event_source, &row.event_name, &row.resource];
+        let name: Vec<&str> = parts.into_iter().filter_map(|part| part.as_deref()).collect();
+        (name.join(" "), vec![count_text(row.event_count), time_text(row.last_seen_time)])
+    };
+    let heading = shown_of("Configured in", answer.dependencies.len(), answer.dependency_total);
+    page.table(&heading, CALL_COLUMNS, answer.dependencies.iter().map(rows).collect());
+}
+
+fn push_blind_spots(page: &mut Page, answer: &KeyAnswer) {
+    if answer.blind_spots.is_empty() {
+        return;
+    }
+    page.heading(&shown_of("Where the logs cannot show a use", answer.blind_spots.len(), answer.blind_spot_total));
+    for spot in &answer.blind_spots {
+        let from = spot.from_time.map_or_else(|| "the start".to_owned(), |time| iso_8601(time, true));
+        let to = spot.to_time.map_or_else(|| "the end".to_owned(), |time| iso_8601(time, true));
+        let detail = spot.detail.as_deref().unwrap_or("");
+        page.line(&format!("{from} to {to}: {}; {detail}", words::blind_spot(&spot.kind)));
+    }
+}
+
+fn push_advice(page: &mut Page, answer: &KeyAnswer) {
+    if !answer.caveats.is_empty() {
+        page.heading("What no log can tell");
+        for caveat in &answer.caveats {
+            page.line(&format!("- {}", words::caveat(*caveat)));
+        }
+    }
+    page.heading("What to do next");
+    for step in words::next_steps(answer) {
+        page.line(&format!("- {step}"));
+    }
+}
+
+fn push_coverage(page: &mut Page, answer: &KeyAnswer) {
+    let coverage = &answer.coverage;
+    page.heading(&format!("What the lake covers of account {} in {}", answer.account_id, answer.region));
+    let (Some(first), Some(last)) = (coverage.first_event_time, coverage.last_event_time) else {
+        page.line("nothing: the lake holds no event of this account and region, so it cannot tell");
+        return;
+    };
+    page.fact("from", &iso_8601(first, true));
+    page.fact("to", &iso_8601(last, true));
+    let days = count_text(coverage.covered_day_count);
+    page.fact(
+        "days",
+        &format!("{days} with events, {} without any in between", count_text(coverage.missing_day_count)),
+    );
+    page.fact("events", &format!("{}, of these {}", count_text(coverage.record_count), kms_text(coverage)));
+    if coverage.kms_read_count == 0 && coverage.kms_write_count > 0 {
+        page.line("warning: writes of KMS but no reads: such a trail holds no use of any key");
+    }
+    page.line("Absence of use is shown for these days of this account and region only; calls logged elsewhere, before or after are not covered.");
+}
+
+fn kms_text(coverage: &CoverageWindow) -> String {
+    format!("{} KMS reads and {} KMS writes", count_text(coverage.kms_read_count), count_text(coverage.kms_write_count))
+}

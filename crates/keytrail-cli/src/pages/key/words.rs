@@ -1,0 +1,173 @@
+//! The sentences of a key's page: verdicts, reasons, caveats and advice.
+//!
+//! None says that a key is not used or that deleting it is without danger: the logs can show neither.
+
+use keytrail_query::{Caveat, KeyAnswer, Verdict};
+
+use crate::pages::layout::time_text;
+use crate::progress::count_text;
+use crate::render::value::iso_8601;
+
+/// The verdict as a heading.
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::InUse => "IN USE",
+        Verdict::BlockedDemand => "BLOCKED DEMAND",
+        Verdict::NoUseFound => "NO USE FOUND in the covered window",
+        Verdict::Incomplete => "INCOMPLETE",
+    }
+}
+
+/// What the verdict rests on.
+pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
+    let verdict = &answer.verdict;
+    match verdict.verdict {
+        Verdict::InUse => vec![use_sentence(answer)],
+        Verdict::BlockedDemand => vec![format!(
+            "{} calls that needed the key failed ({}), the last at {} (event {}); {}.",
+            count_text(verdict.unmet_count),
+            verdict.reasons.join(", "),
+            time_text(verdict.last_unmet_time),
+            verdict.last_unmet_event_id.as_deref().unwrap_or("without an id"),
+            match answer.usage.last_used_time {
+                Some(time) => format!("the last success was at {}", iso_8601(time, true)),
+                None => "none succeeded".to_owned(),
+            }
+        )],
+        Verdict::NoUseFound => {
+            vec![format!("No successful cryptographic call with this key was found {}.", window(answer))]
+        }
+        Verdict::Incomplete => {
+            let mut sentences = vec![format!("No use was found, but the logs cannot rule it out {}:", window(answer))];
+            sentences.extend(verdict.reasons.iter().map(|reason| format!("- {}", blind_spot(reason))));
+            sentences
+        }
+    }
+}
+
+fn use_sentence(answer: &KeyAnswer) -> String {
+    let usage = &answer.usage;
+    let (Some(time), Some(event)) = (usage.last_used_time, &usage.last_used_event_id) else {
+        return format!(
+            "Another key of its multi-Region set, which opens the same ciphertexts, was used last at {}.",
+            time_text(answer.verdict.family_last_used_time)
+        );
+    };
+    let operation = usage.last_used_operation.as_deref().unwrap_or("an operation without a name");
+    let probes = match answer.verdict.reasons.iter().any(|reason| reason == "only_probes") {
+        true => " All of its uses were services' checks of their permission: somebody has configured it.",
+        false => "",
+    };
+    let days = answer.coverage.last_event_time.map_or(0, |last| (last - time).num_days());
+    let ago = if days > 0 { format!(", {days} days before the logs end") } else { String::new() };
+    format!("Last used at {} by {operation} (event {event}){ago}.{probes}", iso_8601(time, true))
+}
+
+fn window(answer: &KeyAnswer) -> String {
+    match (answer.coverage.first_event_time, answer.coverage.last_event_time) {
+        (Some(first), Some(last)) => format!(
+            "between {} and {} in account {}, {}",
+            iso_8601(first, true),
+            iso_8601(last, true),
+            answer.account_id,
+            answer.region
+        ),
+        _ => format!("in account {}, {}, of which there is no log at all", answer.account_id, answer.region),
+    }
+}
+
+/// A kind of blind spot, or another reason for an incomplete answer.
+pub(super) fn blind_spot(kind: &str) -> &str {
+    match kind {
+        "no_logs" => "no event of the key's account and region",
+        "gap" => "a day or more without any event: a trail that was off, missing files, or true silence",
+        "write_only" => "only calls that change something are logged: cryptographic calls are not",
+        "kms_writes_only" => "KMS is written to but never read: cryptographic calls are not logged",
+        "no_kms_calls" => "other services' calls are logged, but none of KMS",
+        "logging_stopped" => "the trail was stopped",
+        "kms_excluded" => "the trail's event selectors leave KMS calls out",
+        "partial_detail" => "records in a form that cannot name every key and context",
+        "rejected" => "log files or records that could not be read (`select * from rejects`)",
+        "missing_event" => "KMS itself (GetKeyLastUsage) knows a use that the logs do not hold: a proven hole",
+        "short_window" => "the covered window is shorter than --min-window asks for",
+        other => other,
+    }
+}
+
+/// What may need the key in spite of the logs.
+pub(super) fn caveat(caveat: Caveat) -> &'static str {
+    match caveat {
+        Caveat::AwsManaged => "AWS manages this key: it cannot be deleted by its account.",
+        Caveat::AlreadyDeleted => "The key is deleted: what it encrypted cannot be opened any more.",
+        Caveat::OlderThanWindow => {
+            "The covered window does not reach back to the key's creation: earlier uses, and data that they left, are not seen."
+        }
+        Caveat::PublicKey => {
+            "Whoever has its public key encrypts and verifies without a KMS call; what they encrypted needs this key to be read."
+        }
+        Caveat::ImportedMaterial => {
+            "Its material was imported and may be used elsewhere; a copy of the material, imported again, does not bring a deleted key back."
+        }
+        Caveat::MultiRegion => {
+            "It belongs to a multi-Region set: every member opens the others' ciphertexts, in regions whose logs may be missing."
+        }
+        Caveat::CachedDataKeys => {
+            "Data keys are kept by those who asked for them: a call can stand for many objects, and data is read without one for as long as they are kept."
+        }
+        Caveat::BucketKeys => {
+            "S3 Bucket Keys are on: a call stands for many objects, and objects are read without one."
+        }
+        Caveat::AttachedVolumes => {
+            "EBS asks for the key when a volume is attached: one attached for years makes no call until it is attached again."
+        }
+        Caveat::LiveGrants => "Grants on the key live: their holders can use it at any time.",
+        Caveat::Configured => {
+            "Configurations of other services name the key: they need it as soon as they are started, restored or read."
+        }
+        Caveat::UnattributedFailures => "Failed calls that name no key may have meant this one.",
+    }
+}
+
+/// What an owner who wants the key gone does now.
+pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
+    if answer.facts.key_state.as_deref() == Some("Deleted") {
+        return vec!["Look for failed calls that still name the key: each is data that is lost.".to_owned()];
+    }
+    if answer.facts.key_manager.as_deref() == Some("AWS") {
+        return vec!["Nothing: AWS looks after this key.".to_owned()];
+    }
+    let until =
+        "at least as long as the rarest job that could need it: a month for monthly jobs, 400 days for yearly ones";
+    match answer.verdict.verdict {
+        Verdict::InUse => vec![
+            "Keep the key. Move its data to another key first (re-encrypt), and ask again over logs that begin after the move.".to_owned(),
+        ],
+        Verdict::BlockedDemand => vec![
+            "Do not delete the key: somebody needs it. If it is pending deletion, cancel that (kms cancel-key-deletion) and enable it.".to_owned(),
+            "Ask those who call it (under Who) before anything else.".to_owned(),
+        ],
+        Verdict::NoUseFound => vec![
+            format!("Disable the key (kms disable-key), which can be undone, and watch {until}."),
+            "Ask keytrail again: a DisabledException in the logs turns the verdict into BLOCKED DEMAND.".to_owned(),
+            "Only then schedule its deletion with the longest waiting period (30 days), and watch again.".to_owned(),
+        ],
+        Verdict::Incomplete => vec![
+            "Add the logs that are missing (see above) and ask again.".to_owned(),
+            format!("Where they are gone for good: disable the key, log all KMS calls, and watch {until}."),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Item 61: no verdict claims more than the logs show.
+    #[test]
+    fn item_61_no_sentence_is_absolute() {
+        for word in [Verdict::InUse, Verdict::BlockedDemand, Verdict::NoUseFound, Verdict::Incomplete] {
+            let text = verdict(word).to_lowercase();
+            assert!(!text.contains("unused") && !text.contains("safe"), "{text}");
+        }
+    }
+}

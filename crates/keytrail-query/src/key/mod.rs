@@ -1,0 +1,244 @@
+//! What the owner of one key asks: is it used, when, by whom, through what, for what data, what failed, who may still use it, over
+//! which window the logs can tell, and what they cannot tell.
+//!
+//! The questions are the files under `sql/reports/key/`; this turns a name into a key, runs them and gives a struct. The verdict is
+//! that of the view `kms_key_verdicts`. It renders nothing.
+
+mod name;
+mod sections;
+mod verdict;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::try_join;
+
+use crate::catalogue::{report_files, report_sql};
+use crate::error::QueryError;
+use crate::rows::Rows;
+use crate::session::Session;
+use name::{KeyArn, resolve};
+
+pub use sections::{
+    AliasUse, BlindSpot, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyFacts, KeyUsage,
+    LiveGrant, OperationUse, PolicyStatement, PrincipalUse, ServiceUse,
+};
+pub use verdict::{Caveat, KeyVerdict, Verdict};
+
+/// Which key, and what its asker demands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyQuestion {
+    /// A key ARN, a key id, an alias name or an alias ARN.
+    pub key: String,
+    /// The moment at which an alias is taken; null = the end of the logs.
+    pub at: Option<DateTime<Utc>>,
+    /// How long the covered window must be for an absence of use to count; null = any.
+    pub min_window: Option<TimeDelta>,
+}
+
+/// What the logs show about one key. All times are UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyAnswer {
+    /// The key.
+    pub key_arn: String,
+    /// The account that owns the key, by its ARN.
+    pub account_id: String,
+    /// The key's region, by its ARN.
+    pub region: String,
+    /// Whether any event names the key; when not, everything below but the coverage is empty.
+    pub is_seen: bool,
+    /// First and last use, and counts.
+    pub usage: KeyUsage,
+    /// What was done, the most uses first.
+    pub operations: Vec<OperationUse>,
+    /// Who used the key or tried to, the most uses first; at most 20.
+    pub principals: Vec<PrincipalUse>,
+    /// How many principals there are in all.
+    pub principal_total: u64,
+    /// Services through which the key was used or tried, the most uses first.
+    pub services: Vec<ServiceUse>,
+    /// Pairs of encryption contexts, the most calls first; at most 20.
+    pub contexts: Vec<ContextUse>,
+    /// How many distinct pairs there are in all.
+    pub context_total: u64,
+    /// Failed cryptographic calls, the most frequent first.
+    pub failures: Vec<FailedAttempts>,
+    /// Failed cryptographic calls in the key's account and region that name no key; any may have meant this one.
+    pub unattributed_failure_count: u64,
+    /// Alias names seen to stand for the key, the latest first.
+    pub aliases: Vec<AliasUse>,
+    /// What the logs show in one word, and what it rests on.
+    pub verdict: KeyVerdict,
+    /// The key itself.
+    pub facts: KeyFacts,
+    /// Grants that live, the latest first; at most 20 of [`KeyVerdict::live_grant_count`].
+    pub grants: Vec<LiveGrant>,
+    /// The policy in force at the end of the window; empty where the logs do not tell.
+    pub policy: Vec<PolicyStatement>,
+    /// The other members of the key's multi-Region set.
+    pub family: Vec<FamilyMember>,
+    /// Configurations of other services that name the key, the latest first; at most 20.
+    pub dependencies: Vec<Dependency>,
+    /// How many there are in all.
+    pub dependency_total: u64,
+    /// What the logs cover in the key's account and region.
+    pub coverage: CoverageWindow,
+    /// Where and when they cannot show a use there, the three longest of each kind.
+    pub blind_spots: Vec<BlindSpot>,
+    /// How many there are in all.
+    pub blind_spot_total: u64,
+    /// What no log can tell, as far as it applies to this key.
+    pub caveats: Vec<Caveat>,
+}
+
+/// Answers the questions about a key.
+///
+/// A key ARN that no event names has an answer too: that nothing was seen, over the window that is covered.
+///
+/// # Errors
+/// [`QueryError::NotAKey`], [`QueryError::KeyNotFound`] and [`QueryError::AmbiguousKey`], beside those of a query.
+pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<KeyAnswer, QueryError> {
+    let (key_arn, is_seen) = resolve(session, &question.key, question.at).await?;
+    let not_a_key = || QueryError::NotAKey { key: question.key.clone() };
+    let KeyArn { account_id, region } = KeyArn::parse(&key_arn, ":key/").ok_or_else(not_a_key)?;
+    let mut answer = KeyAnswer {
+        account_id: account_id.to_owned(),
+        region: region.to_owned(),
+        is_seen,
+        ..use_of(session, &key_arn).await?
+    };
+    add_knowledge(session, &mut answer).await?;
+    add_window(session, &mut answer).await?;
+    let covered = answer.coverage.last_event_time.zip(answer.coverage.first_event_time);
+    if let Some(minimum) = question.min_window {
+        answer.verdict.require_window(covered.map(|(last, first)| last - first), minimum);
+    }
+    answer.caveats = Caveat::of(&answer);
+    Ok(answer)
+}
+
+/// The statements that the answer comes from, by the name of their file, such as `usage`; parameters are `$key`, `$key_suffix`,
+/// `$account_id` and `$region`.
+pub fn key_statements() -> impl Iterator<Item = (&'static str, &'static str)> {
+    report_files("key/")
+}
+
+/// What was done with the key.
+async fn use_of(session: &Session, key_arn: &str) -> Result<KeyAnswer, QueryError> {
+    let of_key = [("key".to_owned(), key_arn.to_owned())];
+    let (usage, operations, principals, services, contexts, failures, aliases) = try_join!(
+        report(session, "key/usage.sql", &of_key),
+        report(session, "key/operations.sql", &of_key),
+        report(session, "key/principals.sql", &of_key),
+        report(session, "key/services.sql", &of_key),
+        report(session, "key/contexts.sql", &of_key),
+        report(session, "key/failures.sql", &of_key),
+        report(session, "key/aliases.sql", &of_key),
+    )?;
+    Ok(KeyAnswer {
+        key_arn: key_arn.to_owned(),
+        usage: usage.first().map(sections::key_usage).transpose()?.unwrap_or_default(),
+        operations: operations.map(sections::operation_use)?,
+        principals: principals.map(sections::principal_use)?,
+        principal_total: first_count(&principals, "total_count")?,
+        services: services.map(sections::service_use)?,
+        contexts: contexts.map(sections::context_use)?,
+        context_total: first_count(&contexts, "total_count")?,
+        failures: failures.map(sections::failed_attempts)?,
+        aliases: aliases.map(sections::alias_use)?,
+        ..KeyAnswer::empty()
+    })
+}
+
+/// What is known of the key, and what stands around it.
+async fn add_knowledge(session: &Session, answer: &mut KeyAnswer) -> Result<(), QueryError> {
+    let of_key = [("key".to_owned(), answer.key_arn.clone())];
+    let id = answer.key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
+    let of_family = [of_key[0].clone(), ("key_suffix".to_owned(), format!(":key/{id}"))];
+    let (facts, public_key, grants, policy, family, dependencies) = try_join!(
+        report(session, "key/facts.sql", &of_key),
+        report(session, "key/public_key.sql", &of_key),
+        report(session, "key/grants.sql", &of_key),
+        report(session, "key/policy.sql", &of_key),
+        report(session, "key/family.sql", &of_family),
+        report(session, "key/dependencies.sql", &of_key),
+    )?;
+    answer.facts = facts.first().map(sections::key_facts).transpose()?.unwrap_or_default();
+    answer.facts.public_key_read_count = first_count(&public_key, "event_count")?;
+    answer.grants = grants.map(sections::live_grant)?;
+    answer.policy = policy.map(sections::policy_statement)?;
+    answer.family = family.map(sections::family_member)?;
+    answer.dependencies = dependencies.map(sections::dependency)?;
+    answer.dependency_total = first_count(&dependencies, "total_count")?;
+    Ok(())
+}
+
+/// What the logs cover where the key lives, and the verdict that this allows.
+async fn add_window(session: &Session, answer: &mut KeyAnswer) -> Result<(), QueryError> {
+    let of_key = [("key".to_owned(), answer.key_arn.clone())];
+    let of_place = [("account_id".to_owned(), answer.account_id.clone()), ("region".to_owned(), answer.region.clone())];
+    let (unattributed, coverage, blind_spots, verdict) = try_join!(
+        report(session, "key/unattributed.sql", &of_place),
+        report(session, "key/coverage.sql", &of_place),
+        report(session, "key/blind_spots.sql", &of_place),
+        report(session, "key/verdict.sql", &of_key),
+    )?;
+    answer.unattributed_failure_count = first_count(&unattributed, "event_count")?;
+    answer.coverage = coverage.first().map(sections::coverage_window).transpose()?.unwrap_or_default();
+    answer.blind_spots = blind_spots.map(sections::blind_spot)?;
+    answer.blind_spot_total = first_count(&blind_spots, "total_count")?;
+    answer.verdict = match verdict.first() {
+        Some(row) => KeyVerdict::of_row(row)?,
+        None => KeyVerdict::unseen(answer.blind_kinds()),
+    };
+    Ok(())
+}
+
+impl KeyAnswer {
+    fn empty() -> Self {
+        Self {
+            key_arn: String::new(),
+            account_id: String::new(),
+            region: String::new(),
+            is_seen: false,
+            usage: KeyUsage::default(),
+            operations: Vec::new(),
+            principals: Vec::new(),
+            principal_total: 0,
+            services: Vec::new(),
+            contexts: Vec::new(),
+            context_total: 0,
+            failures: Vec::new(),
+            unattributed_failure_count: 0,
+            aliases: Vec::new(),
+            verdict: KeyVerdict::unseen(Vec::new()),
+            facts: KeyFacts::default(),
+            grants: Vec::new(),
+            policy: Vec::new(),
+            family: Vec::new(),
+            dependencies: Vec::new(),
+            dependency_total: 0,
+            coverage: CoverageWindow::default(),
+            blind_spots: Vec::new(),
+            blind_spot_total: 0,
+            caveats: Vec::new(),
+        }
+    }
+
+    /// The kinds of blind spots in the key's place, sorted; `no_logs` where nothing is covered.
+    fn blind_kinds(&self) -> Vec<String> {
+        if self.coverage.record_count == 0 {
+            return vec!["no_logs".to_owned()];
+        }
+        let mut kinds: Vec<_> = self.blind_spots.iter().map(|spot| spot.kind.clone()).collect();
+        kinds.sort();
+        kinds.dedup();
+        kinds
+    }
+}
+
+async fn report(session: &Session, file: &str, parameters: &[(String, String)]) -> Result<Rows, QueryError> {
+    Rows::collect(session.execute(report_sql(file), parameters).await?).await
+}
+
+fn first_count(rows: &Rows, column: &str) -> Result<u64, QueryError> {
+    rows.first().map_or(Ok(0), |row| row.count(column))
+}

@@ -1,0 +1,151 @@
+//! From what a person calls a key to the key's ARN.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::report;
+use crate::error::QueryError;
+use crate::session::Session;
+
+/// Later than every event.
+const END_OF_TIME: &str = "2200-01-01T00:00:00Z";
+
+/// The forms in which a key can be named.
+#[derive(Debug, PartialEq, Eq)]
+enum KeyName<'a> {
+    Arn(&'a str),
+    Id(&'a str),
+    Alias { name: &'a str, place: Option<KeyArn<'a>> },
+}
+
+/// Account and region of an ARN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyArn<'a> {
+    pub(super) account_id: &'a str,
+    pub(super) region: &'a str,
+}
+
+impl<'a> KeyArn<'a> {
+    /// Account and region of `arn:PARTITION:kms:REGION:ACCOUNT` followed by `resource`.
+    pub(super) fn parse(arn: &'a str, resource: &str) -> Option<Self> {
+        let place = &arn[..arn.find(resource)?];
+        let parts: Vec<_> = place.split(':').collect();
+        match parts[..] {
+            ["arn", _, "kms", region, account_id] => Some(Self { account_id, region }),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> KeyName<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        if KeyArn::parse(text, ":key/").is_some() {
+            return Some(Self::Arn(text));
+        }
+        if let Some(place) = KeyArn::parse(text, ":alias/") {
+            let name = &text[text.find("alias/")?..];
+            return Some(Self::Alias { name, place: Some(place) });
+        }
+        if text.len() > "alias/".len() && text.starts_with("alias/") {
+            return Some(Self::Alias { name: text, place: None });
+        }
+        let is_id = text.len() >= 8 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        is_id.then_some(Self::Id(text))
+    }
+}
+
+/// The ARN of the key, and whether an event names it.
+pub(super) async fn resolve(
+    session: &Session,
+    text: &str,
+    at: Option<DateTime<Utc>>,
+) -> Result<(String, bool), QueryError> {
+    let text = text.trim();
+    match KeyName::parse(text) {
+        None => Err(QueryError::NotAKey { key: text.to_owned() }),
+        Some(KeyName::Arn(arn)) => {
+            let found = key_arns(session, "key/keys_by_arn.sql", &[("key", arn)]).await?;
+            Ok((arn.to_owned(), !found.is_empty()))
+        }
+        Some(KeyName::Id(id)) => {
+            let suffix = format!(":key/{id}");
+            let found = key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)]).await?;
+            only(text, found).map(|arn| (arn, true))
+        }
+        Some(KeyName::Alias { name, place }) => {
+            let at = at.map_or_else(|| END_OF_TIME.to_owned(), |at| at.to_rfc3339());
+            let found = key_arns(session, "key/keys_by_alias.sql", &[("alias", name), ("at", &at)]).await?;
+            only(text, latest_by_place(&found, place)).map(|arn| (arn, true))
+        }
+    }
+}
+
+async fn key_arns(session: &Session, file: &str, parameters: &[(&str, &str)]) -> Result<Vec<String>, QueryError> {
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let rows = report(session, file, &parameters).await?;
+    rows.map(|row| row.required_text("key_arn"))
+}
+
+/// Of keys that an alias stood for, latest first: the latest in each account and region, or in the one asked for.
+fn latest_by_place(key_arns: &[String], place: Option<KeyArn<'_>>) -> Vec<String> {
+    let mut latest = BTreeMap::new();
+    for arn in key_arns {
+        let of_key = KeyArn::parse(arn, ":key/");
+        if place.is_none() || of_key == place {
+            latest.entry(of_key).or_insert(arn);
+        }
+    }
+    latest.into_values().cloned().collect()
+}
+
+fn only(key: &str, mut candidates: Vec<String>) -> Result<String, QueryError> {
+    match candidates.len() {
+        0 => Err(QueryError::KeyNotFound { key: key.to_owned() }),
+        1 => Ok(candidates.remove(0)),
+        _ => {
+            candidates.sort();
+            Err(QueryError::AmbiguousKey { key: key.to_owned(), candidates })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn place(region: &str) -> KeyArn<'_> {
+        KeyArn { account_id: ACCOUNT, region }
+    }
+
+    #[test]
+    fn names_of_keys_are_told_apart() {
+        let arn = "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+        let alias_arn = "arn:aws:kms:us-west-2:111122223333:alias/team/app";
+        let cases = [
+            (arn, Some(KeyName::Arn(arn))),
+            ("1234abcd-12ab-34cd-56ef-1234567890ab", Some(KeyName::Id("1234abcd-12ab-34cd-56ef-1234567890ab"))),
+            ("alias/app", Some(KeyName::Alias { name: "alias/app", place: None })),
+            (alias_arn, Some(KeyName::Alias { name: "alias/team/app", place: Some(place("us-west-2")) })),
+            ("arn:aws:s3:::bucket", None),
+            ("alias/", None),
+            ("", None),
+            ("key", None),
+            ("1234abcd%", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(KeyName::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_alias_stands_for_its_latest_key_in_each_place() {
+        let arn = |region: &str, id: &str| format!("arn:aws:kms:{region}:{ACCOUNT}:key/{id}");
+        let seen = vec![arn("us-west-2", "new"), arn("eu-west-1", "only"), arn("us-west-2", "old")];
+        assert_eq!(latest_by_place(&seen, None), [arn("eu-west-1", "only"), arn("us-west-2", "new")]);
+        assert_eq!(latest_by_place(&seen, Some(place("us-west-2"))), [arn("us-west-2", "new")]);
+        assert_eq!(latest_by_place(&seen, Some(place("us-east-1"))), Vec::<String>::new());
+    }
+}

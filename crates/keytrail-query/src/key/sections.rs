@@ -1,0 +1,404 @@
+//! The parts of the answer about a key: one struct for the rows of each report under `sql/reports/key/`.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::error::QueryError;
+use crate::rows::Row;
+
+/// First and last use of a key, and counts: the row of `kms_key_usage`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyUsage {
+    /// Time of the earliest use; null = no use seen.
+    pub first_used_time: Option<DateTime<Utc>>,
+    /// Time of the latest use; null = no use seen.
+    pub last_used_time: Option<DateTime<Utc>>,
+    /// Event of the latest use.
+    pub last_used_event_id: Option<String>,
+    /// Operation of the latest use.
+    pub last_used_operation: Option<String>,
+    /// Who made the latest use; null where AWS names none.
+    pub last_used_principal_arn: Option<String>,
+    /// Events that are a use of the key.
+    pub use_event_count: u64,
+    /// The same, copies of one call counted once.
+    pub use_count: u64,
+    /// Uses that opened ciphertext.
+    pub decrypt_count: u64,
+    /// Uses that left new ciphertext.
+    pub ciphertext_created_count: u64,
+    /// Signatures and MACs made or verified.
+    pub sign_mac_count: u64,
+    /// Cryptographic calls that failed.
+    pub failed_count: u64,
+    /// Distinct principal ARNs of uses.
+    pub principal_count: u64,
+    /// Distinct services that made uses.
+    pub service_count: u64,
+}
+
+/// What was done with a key by one operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationUse {
+    /// The operation, such as `Decrypt`.
+    pub operation: String,
+    /// Calls that succeeded.
+    pub use_event_count: u64,
+    /// Calls that failed.
+    pub failed_count: u64,
+    /// UTC day of the latest call.
+    pub last_seen_date: Option<NaiveDate>,
+}
+
+/// What one principal did with a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrincipalUse {
+    /// A role, another principal's ARN, a service or a principal id; null where the records name nobody.
+    pub principal: Option<String>,
+    /// `userIdentity.type`.
+    pub principal_type: Option<String>,
+    /// Calls that succeeded.
+    pub use_event_count: u64,
+    /// Calls that failed.
+    pub failed_count: u64,
+    /// Earliest call.
+    pub first_seen_time: Option<DateTime<Utc>>,
+    /// Latest call.
+    pub last_seen_time: Option<DateTime<Utc>>,
+}
+
+/// What was done with a key through one AWS service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceUse {
+    /// The service, such as `s3.amazonaws.com`.
+    pub service: String,
+    /// Calls that succeeded.
+    pub use_event_count: u64,
+    /// Calls that failed.
+    pub failed_count: u64,
+    /// Earliest call.
+    pub first_seen_time: Option<DateTime<Utc>>,
+    /// Latest call.
+    pub last_seen_time: Option<DateTime<Utc>>,
+}
+
+/// One pair of an encryption context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextUse {
+    /// The pair's name.
+    pub context_key: String,
+    /// The pair's value; written by callers.
+    pub context_value: Option<String>,
+    /// Calls that named it.
+    pub event_count: u64,
+    /// Earliest call.
+    pub first_seen_time: Option<DateTime<Utc>>,
+    /// Latest call.
+    pub last_seen_time: Option<DateTime<Utc>>,
+}
+
+/// Failed calls with one error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAttempts {
+    /// The error.
+    pub error_code: String,
+    /// What the failure proves: blocked, denied, transient, …
+    pub outcome: Option<String>,
+    /// Failed calls.
+    pub event_count: u64,
+    /// Earliest call.
+    pub first_seen_time: Option<DateTime<Utc>>,
+    /// Latest call.
+    pub last_seen_time: Option<DateTime<Utc>>,
+}
+
+/// An alias name that was seen to stand for the key; it may have been moved since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasUse {
+    /// The name, with `alias/`.
+    pub alias_name: String,
+    /// Earliest event.
+    pub first_seen_time: Option<DateTime<Utc>>,
+    /// Latest event.
+    pub last_seen_time: Option<DateTime<Utc>>,
+}
+
+/// What the logs cover in one account and region.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CoverageWindow {
+    /// Earliest event of any service; null = the logs hold nothing of this account and region.
+    pub first_event_time: Option<DateTime<Utc>>,
+    /// Latest event of any service.
+    pub last_event_time: Option<DateTime<Utc>>,
+    /// UTC days with at least one event.
+    pub covered_day_count: u64,
+    /// UTC days between the first and the last without a single event.
+    pub missing_day_count: u64,
+    /// Events of all services.
+    pub record_count: u64,
+    /// KMS events of a reading kind; zero beside KMS writes is the mark of a write-only trail.
+    pub kms_read_count: u64,
+    /// KMS events of a writing kind.
+    pub kms_write_count: u64,
+}
+
+pub(super) fn key_usage(row: Row<'_>) -> Result<KeyUsage, QueryError> {
+    Ok(KeyUsage {
+        first_used_time: row.time("first_used_time")?,
+        last_used_time: row.time("last_used_time")?,
+        last_used_event_id: row.text("last_used_event_id")?,
+        last_used_operation: row.text("last_used_operation")?,
+        last_used_principal_arn: row.text("last_used_principal_arn")?,
+        use_event_count: row.count("use_event_count")?,
+        use_count: row.count("use_count")?,
+        decrypt_count: row.count("decrypt_count")?,
+        ciphertext_created_count: row.count("ciphertext_created_count")?,
+        sign_mac_count: row.count("sign_mac_count")?,
+        failed_count: row.count("failed_count")?,
+        principal_count: row.count("principal_count")?,
+        service_count: row.count("service_count")?,
+    })
+}
+
+pub(super) fn operation_use(row: Row<'_>) -> Result<OperationUse, QueryError> {
+    Ok(OperationUse {
+        operation: row.required_text("operation")?,
+        use_event_count: row.count("use_event_count")?,
+        failed_count: row.count("failed_count")?,
+        last_seen_date: row.date("last_seen_date")?,
+    })
+}
+
+pub(super) fn principal_use(row: Row<'_>) -> Result<PrincipalUse, QueryError> {
+    Ok(PrincipalUse {
+        principal: row.text("principal")?,
+        principal_type: row.text("principal_type")?,
+        use_event_count: row.count("use_event_count")?,
+        failed_count: row.count("failed_count")?,
+        first_seen_time: row.time("first_seen_time")?,
+        last_seen_time: row.time("last_seen_time")?,
+    })
+}
+
+pub(super) fn service_use(row: Row<'_>) -> Result<ServiceUse, QueryError> {
+    Ok(ServiceUse {
+        service: row.required_text("service")?,
+        use_event_count: row.count("use_event_count")?,
+        failed_count: row.count("failed_count")?,
+        first_seen_time: row.time("first_seen_time")?,
+        last_seen_time: row.time("last_seen_time")?,
+    })
+}
+
+pub(super) fn context_use(row: Row<'_>) -> Result<ContextUse, QueryError> {
+    Ok(ContextUse {
+        context_key: row.required_text("context_key")?,
+        context_value: row.text("context_value")?,
+        event_count: row.count("event_count")?,
+        first_seen_time: row.time("first_seen_time")?,
+        last_seen_time: row.time("last_seen_time")?,
+    })
+}
+
+pub(super) fn failed_attempts(row: Row<'_>) -> Result<FailedAttempts, QueryError> {
+    Ok(FailedAttempts {
+        error_code: row.required_text("error_code")?,
+        outcome: row.text("outcome")?,
+        event_count: row.count("event_count")?,
+        first_seen_time: row.time("first_seen_time")?,
+        last_seen_time: row.time("last_seen_time")?,
+    })
+}
+
+pub(super) fn alias_use(row: Row<'_>) -> Result<AliasUse, QueryError> {
+    Ok(AliasUse {
+        alias_name: row.required_text("alias_name")?,
+        first_seen_time: row.time("first_seen_time")?,
+        last_seen_time: row.time("last_seen_time")?,
+    })
+}
+
+pub(super) fn coverage_window(row: Row<'_>) -> Result<CoverageWindow, QueryError> {
+    let covered_day_count = row.count("covered_day_count")?;
+    let span = row.date("first_event_date")?.zip(row.date("last_event_date")?);
+    let day_count = span.map_or(0, |(first, last)| u64::try_from((last - first).num_days()).unwrap_or(0) + 1);
+    Ok(CoverageWindow {
+        first_event_time: row.time("first_event_time")?,
+        last_event_time: row.time("last_event_time")?,
+        covered_day_count,
+        missing_day_count: day_count.saturating_sub(covered_day_count),
+        record_count: row.count("record_count")?,
+        kms_read_count: row.count("kms_read_count")?,
+        kms_write_count: row.count("kms_write_count")?,
+    })
+}
+
+/// What the logs tell about the key itself: the row of `kms_keys`. Null wherever they do not tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// `CUSTOMER` or `AWS`.
+    pub key_manager: Option<String>,
+    /// Such as `SYMMETRIC_DEFAULT` or `RSA_2048`.
+    pub key_spec: Option<String>,
+    /// Such as `ENCRYPT_DECRYPT`.
+    pub key_usage: Option<String>,
+    /// `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM` or `EXTERNAL_KEY_STORE`.
+    pub origin: Option<String>,
+    /// What its owner wrote about it.
+    pub description: Option<String>,
+    /// When it was created.
+    pub creation_time: Option<DateTime<Utc>>,
+    /// By whom.
+    pub created_by_principal_arn: Option<String>,
+    /// The state as last known, such as `Enabled`; `Deleted` when the key is gone.
+    pub key_state: Option<String>,
+    /// Since when.
+    pub key_state_since_time: Option<DateTime<Utc>>,
+    /// The event that tells of the state.
+    pub key_state_event_id: Option<String>,
+    /// When the key is, or was, to be deleted.
+    pub deletion_time: Option<DateTime<Utc>>,
+    /// `primary`, `replica` or `member` of a multi-Region set.
+    pub multi_region_role: Option<String>,
+    /// Successful `GetPublicKey` calls.
+    pub public_key_read_count: u64,
+}
+
+/// A grant that lives, as far as the logs show: a row of `kms_grants`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveGrant {
+    /// The grant.
+    pub grant_id: String,
+    /// Who may use the key by it.
+    pub grantee_principal: Option<String>,
+    /// For what, comma-separated.
+    pub operations: Option<String>,
+    /// When it was created; null = before the covered window.
+    pub created_time: Option<DateTime<Utc>>,
+}
+
+/// A statement of the key policy in force at the end of the window: a row of `kms_key_policies`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyStatement {
+    /// `Allow` or `Deny`; null where the policy cannot be read.
+    pub effect: Option<String>,
+    /// Whom it names.
+    pub principal: Option<String>,
+    /// `account`, `principal`, `service`, `anyone` or `federated`.
+    pub principal_kind: Option<String>,
+    /// Which actions, comma-separated.
+    pub actions: Option<String>,
+    /// Conditions as JSON text; null = none.
+    pub conditions: Option<String>,
+    /// Since when it is in force; null = before the covered window.
+    pub valid_from: Option<DateTime<Utc>>,
+}
+
+/// Another member of the key's multi-Region set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilyMember {
+    /// The member.
+    pub key_arn: String,
+    /// Its state as last known.
+    pub key_state: Option<String>,
+    /// Its last use.
+    pub last_used_time: Option<DateTime<Utc>>,
+    /// Its uses.
+    pub use_event_count: u64,
+}
+
+/// A configuration of another service that names the key: a row of `kms_configuration_dependencies`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The service, such as `ec2.amazonaws.com`.
+    pub event_source: Option<String>,
+    /// The call that named the key, such as `CreateVolume`.
+    pub event_name: Option<String>,
+    /// What was configured, where the call tells.
+    pub resource: Option<String>,
+    /// Such calls.
+    pub event_count: u64,
+    /// The latest.
+    pub last_seen_time: Option<DateTime<Utc>>,
+}
+
+/// A span in which the logs cannot show a use: a row of `kms_blind_spots`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlindSpot {
+    /// What kind, a word of the view's column `kind`.
+    pub kind: String,
+    /// Its start; null = the whole time.
+    pub from_time: Option<DateTime<Utc>>,
+    /// Its end; null = until now.
+    pub to_time: Option<DateTime<Utc>>,
+    /// The event that proves it; null = it follows from what is missing.
+    pub event_id: Option<String>,
+    /// The numbers behind it.
+    pub detail: Option<String>,
+}
+
+pub(super) fn key_facts(row: Row<'_>) -> Result<KeyFacts, QueryError> {
+    Ok(KeyFacts {
+        key_manager: row.text("key_manager")?,
+        key_spec: row.text("key_spec")?,
+        key_usage: row.text("key_usage")?,
+        origin: row.text("origin")?,
+        description: row.text("description")?,
+        creation_time: row.time("creation_time")?,
+        created_by_principal_arn: row.text("created_by_principal_arn")?,
+        key_state: row.text("key_state")?,
+        key_state_since_time: row.time("key_state_since_time")?,
+        key_state_event_id: row.text("key_state_event_id")?,
+        deletion_time: row.time("deletion_time")?,
+        multi_region_role: row.text("multi_region_role")?,
+        public_key_read_count: 0,
+    })
+}
+
+pub(super) fn live_grant(row: Row<'_>) -> Result<LiveGrant, QueryError> {
+    Ok(LiveGrant {
+        grant_id: row.required_text("grant_id")?,
+        grantee_principal: row.text("grantee_principal")?,
+        operations: row.text("operations")?,
+        created_time: row.time("created_time")?,
+    })
+}
+
+pub(super) fn policy_statement(row: Row<'_>) -> Result<PolicyStatement, QueryError> {
+    Ok(PolicyStatement {
+        effect: row.text("effect")?,
+        principal: row.text("principal")?,
+        principal_kind: row.text("principal_kind")?,
+        actions: row.text("actions")?,
+        conditions: row.text("conditions")?,
+        valid_from: row.time("valid_from")?,
+    })
+}
+
+pub(super) fn family_member(row: Row<'_>) -> Result<FamilyMember, QueryError> {
+    Ok(FamilyMember {
+        key_arn: row.required_text("key_arn")?,
+        key_state: row.text("key_state")?,
+        last_used_time: row.time("last_used_time")?,
+        use_event_count: row.count("use_event_count")?,
+    })
+}
+
+pub(super) fn dependency(row: Row<'_>) -> Result<Dependency, QueryError> {
+    Ok(Dependency {
+        event_source: row.text("event_source")?,
+        event_name: row.text("event_name")?,
+        resource: row.text("resource")?,
+        event_count: row.count("event_count")?,
+        last_seen_time: row.time("last_seen_time")?,
+    })
+}
+
+pub(super) fn blind_spot(row: Row<'_>) -> Result<BlindSpot, QueryError> {
+    Ok(BlindSpot {
+        kind: row.required_text("kind")?,
+        from_time: row.time("from_time")?,
+        to_time: row.time("to_time")?,
+        event_id: row.text("event_id")?,
+        detail: row.text("detail")?,
+    })
+}

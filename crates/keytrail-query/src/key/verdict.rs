@@ -1,0 +1,218 @@
+//! What the logs say about a key in one word, what that word rests on, and what no log can say.
+//!
+//! The word itself is computed by the view `kms_key_verdicts`, for one key as for all of them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::KeyAnswer;
+use crate::error::QueryError;
+use crate::rows::Row;
+
+/// What the logs show about the use of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Calls with the key, or with a member of its multi-Region set, succeeded inside the covered window.
+    InUse,
+    /// Calls failed because of the key's state, or while it could not be reached, and none succeeded since.
+    BlockedDemand,
+    /// No use was found, and nothing is known to be missing from the covered window.
+    NoUseFound,
+    /// No use was found, but the logs have holes.
+    Incomplete,
+}
+
+impl Verdict {
+    const ALL: [Self; 4] = [Self::InUse, Self::BlockedDemand, Self::NoUseFound, Self::Incomplete];
+
+    /// The word in the column `verdict`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InUse => "in_use",
+            Self::BlockedDemand => "blocked_demand",
+            Self::NoUseFound => "no_use_found",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// The row of `kms_key_verdicts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyVerdict {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it follows from: the words of the column `reasons`, and `short_window`.
+    pub reasons: Vec<String>,
+    /// Uses by which a service only checked its permission.
+    pub probe_count: u64,
+    /// Failed calls that show demand: blocked, transient, not found, or a signature that did not match.
+    pub unmet_count: u64,
+    /// Latest of them.
+    pub last_unmet_time: Option<DateTime<Utc>>,
+    /// Its event.
+    pub last_unmet_event_id: Option<String>,
+    /// Failed calls for want of permission.
+    pub denied_count: u64,
+    /// Grants that live, as far as the logs show.
+    pub live_grant_count: u64,
+    /// Last use of any member of the multi-Region set; null = no set, or no use.
+    pub family_last_used_time: Option<DateTime<Utc>>,
+    /// The key was created inside the covered window.
+    pub is_whole_life_covered: bool,
+}
+
+impl KeyVerdict {
+    /// A key that no event names, of which nothing but the place is known.
+    pub(super) fn unseen(blind_kinds: Vec<String>) -> Self {
+        let verdict = if blind_kinds.is_empty() { Verdict::NoUseFound } else { Verdict::Incomplete };
+        Self {
+            verdict,
+            reasons: blind_kinds,
+            probe_count: 0,
+            unmet_count: 0,
+            last_unmet_time: None,
+            last_unmet_event_id: None,
+            denied_count: 0,
+            live_grant_count: 0,
+            family_last_used_time: None,
+            is_whole_life_covered: false,
+        }
+    }
+
+    pub(super) fn of_row(row: Row<'_>) -> Result<Self, QueryError> {
+        let word = row.required_text("verdict")?;
+        let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word);
+        let reasons = row.text("reasons")?.unwrap_or_default();
+        Ok(Self {
+            verdict: verdict.ok_or_else(|| QueryError::UnexpectedResult { what: format!("verdict `{word}`") })?,
+            reasons: reasons.split(',').filter(|reason| !reason.is_empty()).map(str::to_owned).collect(),
+            probe_count: row.count("probe_count")?,
+            unmet_count: row.count("unmet_count")?,
+            last_unmet_time: row.time("last_unmet_time")?,
+            last_unmet_event_id: row.text("last_unmet_event_id")?,
+            denied_count: row.count("denied_count")?,
+            live_grant_count: row.count("live_grant_count")?,
+            family_last_used_time: row.time("family_last_used_time")?,
+            is_whole_life_covered: row.count("is_whole_life_covered")? > 0,
+        })
+    }
+
+    /// An observation that is shorter than the asker wants is no answer: yearly jobs are keys' last users.
+    pub(super) fn require_window(&mut self, covered: Option<TimeDelta>, minimum: TimeDelta) {
+        if self.verdict == Verdict::NoUseFound && covered.is_none_or(|covered| covered < minimum) {
+            self.verdict = Verdict::Incomplete;
+            self.reasons.push("short_window".to_owned());
+        }
+    }
+}
+
+/// Why a key may be needed although the logs show no use, or although its uses have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caveat {
+    /// AWS manages the key; its owner cannot delete it.
+    AwsManaged,
+    /// The key is deleted already.
+    AlreadyDeleted,
+    /// The covered window begins after the key was created, or nobody knows when that was.
+    OlderThanWindow,
+    /// Whoever has the public key encrypts and verifies without KMS.
+    PublicKey,
+    /// The material came from outside and may be used there.
+    ImportedMaterial,
+    /// Other members of the multi-Region set open the same ciphertexts.
+    MultiRegion,
+    /// Data keys are kept by their users: one call can stand for many objects and months.
+    CachedDataKeys,
+    /// S3 Bucket Keys: one call stands for many objects.
+    BucketKeys,
+    /// EBS asks for a volume's key when it is attached, which may be years ago.
+    AttachedVolumes,
+    /// Somebody holds a grant.
+    LiveGrants,
+    /// Configurations of other services name the key.
+    Configured,
+    /// Failed calls that name no key may have meant this one.
+    UnattributedFailures,
+}
+
+impl Caveat {
+    /// The word for it in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwsManaged => "aws_managed",
+            Self::AlreadyDeleted => "already_deleted",
+            Self::OlderThanWindow => "older_than_window",
+            Self::PublicKey => "public_key",
+            Self::ImportedMaterial => "imported_material",
+            Self::MultiRegion => "multi_region",
+            Self::CachedDataKeys => "cached_data_keys",
+            Self::BucketKeys => "bucket_keys",
+            Self::AttachedVolumes => "attached_volumes",
+            Self::LiveGrants => "live_grants",
+            Self::Configured => "configured",
+            Self::UnattributedFailures => "unattributed_failures",
+        }
+    }
+
+    /// Those that apply to a key, by what is known of it.
+    pub(super) fn of(answer: &KeyAnswer) -> Vec<Self> {
+        let facts = &answer.facts;
+        let did = |names: &[&str]| answer.operations.iter().any(|row| names.contains(&row.operation.as_str()));
+        let in_context = |name: &str, is_meant: &dyn Fn(&str) -> bool| {
+            let values = answer.contexts.iter().filter(|row| row.context_key == name);
+            values.filter_map(|row| row.context_value.as_deref()).any(is_meant)
+        };
+        // The spec of a symmetric key is SYMMETRIC_DEFAULT, or HMAC_ and a length.
+        let is_asymmetric =
+            facts.key_spec.as_ref().is_some_and(|spec| !spec.starts_with("SYMMETRIC") && !spec.starts_with("HMAC"));
+        let applies = [
+            (Self::AwsManaged, facts.key_manager.as_deref() == Some("AWS")),
+            (Self::AlreadyDeleted, facts.key_state.as_deref() == Some("Deleted")),
+            (Self::OlderThanWindow, !answer.verdict.is_whole_life_covered),
+            (
+                Self::PublicKey,
+                is_asymmetric
+                    || facts.public_key_read_count > 0
+                    || did(&["Sign", "Verify", "DeriveSharedSecret", "Encapsulate", "Decapsulate"]),
+            ),
+            (Self::ImportedMaterial, facts.origin.as_deref() == Some("EXTERNAL")),
+            (Self::MultiRegion, !answer.family.is_empty() || answer.key_arn.contains(":key/mrk-")),
+            (Self::CachedDataKeys, did(&["GenerateDataKey", "GenerateDataKeyWithoutPlaintext"])),
+            (Self::BucketKeys, in_context("aws:s3:arn", &|value| !value.contains('/'))),
+            (Self::AttachedVolumes, in_context("aws:ebs:id", &|_| true)),
+            (Self::LiveGrants, answer.verdict.live_grant_count > 0),
+            (Self::Configured, answer.dependency_total > 0),
+            (Self::UnattributedFailures, answer.unattributed_failure_count > 0),
+        ];
+        applies.into_iter().filter(|(_, applies)| *applies).map(|(caveat, _)| caveat).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Item 56: a window shorter than the asker's minimum downgrades the absence of use, and nothing else.
+    #[test]
+    fn item_56_a_short_window_is_incomplete() {
+        let days = TimeDelta::days;
+        for (covered, minimum, expected) in [
+            (Some(days(30)), days(400), Verdict::Incomplete),
+            (Some(days(400)), days(400), Verdict::NoUseFound),
+            (None, days(1), Verdict::Incomplete),
+        ] {
+            let mut verdict = KeyVerdict::unseen(Vec::new());
+            verdict.require_window(covered, minimum);
+            assert_eq!(verdict.verdict, expected, "{covered:?}");
+            assert_eq!(verdict.reasons.is_empty(), expected == Verdict::NoUseFound);
+        }
+        let mut used = KeyVerdict { verdict: Verdict::InUse, ..KeyVerdict::unseen(Vec::new()) };
+        used.require_window(Some(days(1)), days(400));
+        assert_eq!(used.verdict, Verdict::InUse);
+    }
+
+    #[test]
+    fn an_unseen_key_in_a_place_with_holes_is_incomplete() {
+        assert_eq!(KeyVerdict::unseen(Vec::new()).verdict, Verdict::NoUseFound);
+        assert_eq!(KeyVerdict::unseen(vec!["gap".to_owned()]).verdict, Verdict::Incomplete);
+    }
+}

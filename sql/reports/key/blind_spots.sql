@@ -1,0 +1,35 @@
+-- report:  key/blind_spots
+-- summary: Where the logs cannot show a use in a key's account and region; 3 of each kind at most, total_count tells of how many
+-- reads:   kms_blind_spots
+-- notes:   $account_id, $region: of the key; files that name no place may belong to any
+with spots as (
+    select
+        kind,
+        from_time,
+        to_time,
+        event_id,
+        detail,
+        count(*) over () as total_count,
+        row_number() over (
+            partition by kind
+            order by
+                to_time - from_time desc nulls first,
+                from_time
+        ) as rank
+    from kms_blind_spots
+    where coalesce(account_id, $account_id) = $account_id
+        and coalesce(aws_region, $region) = $region
+)
+
+select
+    kind,
+    from_time,
+    to_time,
+    event_id,
+    detail,
+    total_count
+from spots
+where rank <= 3
+order by
+    kind,
+    from_time nulls first

@@ -1,0 +1,19 @@
+-- report:  key/facts
+-- summary: What the logs tell about a key itself
+-- reads:   kms_keys
+-- notes:   $key: key ARN
+select
+    key_manager,
+    key_spec,
+    key_usage,
+    origin,
+    description,
+    creation_time,
+    created_by_principal_arn,
+    key_state,
+    key_state_since_time,
+    key_state_event_id,
+    deletion_time,
+    multi_region_role
+from kms_keys
+where key_arn = $key

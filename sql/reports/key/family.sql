@@ -1,0 +1,18 @@
+-- report:  key/family
+-- summary: The other members of a multi-Region key's set, which open the same ciphertexts
+-- reads:   kms_keys, kms_key_usage
+-- notes:   $key: key ARN; $key_suffix: `:key/` and the key id
+select
+    kms_keys.key_arn,
+    kms_keys.key_state,
+    kms_key_usage.last_used_time,
+    kms_key_usage.use_event_count
+from kms_keys
+left join kms_key_usage
+    on kms_key_usage.key_arn = kms_keys.key_arn
+where ends_with(kms_keys.key_arn, $key_suffix)
+    and starts_with(split_part(kms_keys.key_arn, ':key/', 2), 'mrk-')
+    and split_part(kms_keys.key_arn, ':', 5) = split_part($key, ':', 5)
+    and kms_keys.key_arn <> $key
+order by
+    kms_keys.key_arn
