@@ -1,6 +1,7 @@
 //! The answer about one key, on the fixed lake.
 
-use keytrail_query::{KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_answer};
+use chrono::TimeDelta;
+use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_answer};
 
 use crate::fixture;
 
@@ -98,4 +99,99 @@ async fn silent_keys_have_an_answer_too() {
     assert_eq!(unseen.coverage, described.coverage);
     let elsewhere = answer(&session, "arn:aws:kms:ap-south-1:999999999999:key/x").await;
     assert_eq!(elsewhere.coverage, Default::default());
+}
+
+/// A key of the area `coverage`, by its account and the last digit of its id.
+fn planted(account: &str, digit: &str) -> String {
+    format!("arn:aws:kms:us-east-1:{account}:key/00000000-0000-0000-0000-00000000000{digit}")
+}
+
+async fn verdict_of(area: &str, key: &str) -> (Verdict, String) {
+    let answer = answer(&fixture::session_over(area).await, key).await;
+    (answer.verdict.verdict, answer.verdict.reasons.join(","))
+}
+
+#[tokio::test]
+async fn item_40_a_disabled_key_in_demand_is_blocked_until_it_is_used_again() {
+    let blocked = verdict_of("coverage", &planted("111100001111", "3")).await;
+    assert_eq!(blocked, (Verdict::BlockedDemand, "blocked".to_owned()));
+    let used_again = verdict_of("coverage", &planted("111100001111", "4")).await;
+    assert_eq!(used_again, (Verdict::InUse, "use".to_owned()));
+}
+
+#[tokio::test]
+async fn item_39_a_check_of_permission_is_use_and_named_as_a_check() {
+    let probed = verdict_of("coverage", &planted("111100001111", "6")).await;
+    assert_eq!(probed, (Verdict::InUse, "only_probes".to_owned()));
+}
+
+#[tokio::test]
+async fn item_45_a_sibling_s_use_keeps_the_whole_set() {
+    let session = fixture::session_over("coverage").await;
+    let key = "arn:aws:kms:us-east-1:111100001111:key/mrk-00000000000000000000000000000007";
+    let answer = answer(&session, key).await;
+    assert_eq!(answer.verdict.verdict, Verdict::InUse);
+    assert_eq!(answer.verdict.reasons, ["multi_region_sibling_used"]);
+    assert_eq!(answer.family.len(), 1);
+    assert!(answer.family[0].key_arn.contains(":eu-west-1:") && answer.family[0].use_event_count == 8);
+    assert!(answer.caveats.contains(&Caveat::MultiRegion));
+}
+
+#[tokio::test]
+async fn item_53_stopped_and_excluding_trails_make_the_answer_incomplete() {
+    let excluded = verdict_of("coverage", &planted("333300003333", "a")).await;
+    assert_eq!(excluded, (Verdict::Incomplete, "kms_excluded,no_kms_calls".to_owned()));
+    let stopped = verdict_of("coverage", &planted("444400004444", "b")).await;
+    assert_eq!(stopped, (Verdict::Incomplete, "gap,logging_stopped".to_owned()));
+}
+
+#[tokio::test]
+async fn item_54_a_trail_of_writes_proves_nothing() {
+    let write_only = verdict_of("coverage", &planted("222200002222", "9")).await;
+    assert_eq!(write_only, (Verdict::Incomplete, "write_only".to_owned()));
+}
+
+#[tokio::test]
+async fn item_55_a_place_without_logs_is_no_data() {
+    for key in [planted("555500005555", "8"), planted("999999999999", "1")] {
+        assert_eq!(verdict_of("coverage", &key).await, (Verdict::Incomplete, "no_logs".to_owned()), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn item_56_a_window_shorter_than_asked_for_is_incomplete() {
+    let session = fixture::session_over("coverage").await;
+    let mut question = question(&planted("111100001111", "2"));
+    for (days, expected) in [(7, Verdict::NoUseFound), (400, Verdict::Incomplete)] {
+        question.min_window = Some(TimeDelta::days(days));
+        let answer = key_answer(&session, &question).await.unwrap();
+        assert_eq!(answer.verdict.verdict, expected, "{days}");
+    }
+}
+
+#[tokio::test]
+async fn item_57_a_use_that_only_kms_knows_is_a_hole() {
+    let missing = verdict_of("inventory", &planted("111100001111", "5")).await;
+    assert_eq!(missing, (Verdict::Incomplete, "missing_event".to_owned()));
+}
+
+#[tokio::test]
+async fn item_58_keys_that_aws_manages_and_keys_older_than_the_logs_are_told() {
+    let session = fixture::session_over("inventory").await;
+    let managed = answer(&session, &planted("111100001111", "4")).await;
+    assert!(managed.caveats.contains(&Caveat::AwsManaged), "{:?}", managed.caveats);
+    assert!(managed.caveats.contains(&Caveat::OlderThanWindow), "{:?}", managed.caveats);
+    let own = answer(&fixture::session_over("coverage").await, &planted("111100001111", "2")).await;
+    assert!(!own.caveats.contains(&Caveat::OlderThanWindow), "{:?}", own.caveats);
+    assert!(own.verdict.is_whole_life_covered);
+}
+
+#[tokio::test]
+async fn an_alias_is_taken_at_the_moment_asked_for() {
+    let session = fixture::session().await;
+    let mut question = question("alias/app");
+    for (at, expected) in [("2024-01-01T11:00:00Z", arn(1)), ("2030-01-01T00:00:00Z", arn(2))] {
+        question.at = Some(at.parse().unwrap());
+        assert_eq!(key_answer(&session, &question).await.unwrap().key_arn, expected, "{at}");
+    }
 }

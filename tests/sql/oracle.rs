@@ -24,7 +24,17 @@ struct Trail {
 }
 
 /// Views of what users hold beside the logs: the oracle reads logs only, `inventory/` has their cases.
-const FROM_INVENTORY: [&str; 4] = ["inventory_keys", "inventory_last_usage", "kms_last_usage_check", "kms_unused_keys"];
+const FROM_INVENTORY: [&str; 9] = [
+    "inventory_grants",
+    "inventory_iam_statements",
+    "inventory_key_policies",
+    "inventory_keys",
+    "inventory_last_usage",
+    "kms_last_usage_check",
+    "kms_potential_access",
+    "kms_potential_vs_actual",
+    "kms_unused_keys",
+];
 
 static TRAIL: OnceCell<Trail> = OnceCell::const_new();
 

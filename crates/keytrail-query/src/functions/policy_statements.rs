@@ -12,6 +12,7 @@ use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 use serde_json::Value;
+use url::form_urlencoded;
 
 /// The scalar function.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -39,6 +40,8 @@ static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
         text("conditions"),
         flag("is_principal_negated"),
         flag("is_action_negated"),
+        text("resources"),
+        flag("is_resource_negated"),
     ])
 });
 
@@ -94,6 +97,8 @@ fn columns(rows: &[StatementRow]) -> Result<StructArray> {
         text(|row| row.statement.conditions.as_deref()),
         flag(|row| row.statement.is_principal_negated),
         flag(|row| row.statement.is_action_negated),
+        text(|row| row.statement.resources.as_deref()),
+        flag(|row| row.statement.is_resource_negated),
     ];
     Ok(StructArray::try_new(FIELDS.clone(), columns, None)?)
 }
@@ -111,6 +116,9 @@ struct Statement {
     conditions: Option<String>,
     is_principal_negated: Option<bool>,
     is_action_negated: Option<bool>,
+    /// As written, separated by commas.
+    resources: Option<String>,
+    is_resource_negated: Option<bool>,
 }
 
 /// One principal of a statement.
@@ -129,6 +137,9 @@ struct StatementRow {
 }
 
 fn rows_of(text: &str) -> Vec<StatementRow> {
+    // IAM's own API encodes the text as a part of a URL; the AWS CLI decodes it.
+    let decoded = text.starts_with("%7B").then(|| form_urlencoded::parse(text.as_bytes()).next()).flatten();
+    let text = decoded.as_ref().map_or(text, |(text, _)| text.as_ref());
     let policy: Value = serde_json::from_str(text).unwrap_or_default();
     let statements = member(&policy, "Statement").map(items).unwrap_or_default();
     let rows: Vec<_> = (0..).zip(statements).flat_map(|(index, statement)| statement_rows(index, statement)).collect();
@@ -139,18 +150,26 @@ fn statement_rows(index: i64, value: &Value) -> Vec<StatementRow> {
     let text_of = |name: &str| member(value, name).and_then(Value::as_str).map(str::to_owned);
     let (principals, is_principal_negated) = either(value, "Principal", "NotPrincipal");
     let (actions, is_action_negated) = either(value, "Action", "NotAction");
+    let (resources, is_resource_negated) = either(value, "Resource", "NotResource");
     let statement = Arc::new(Statement {
         index: Some(index),
         id: text_of("Sid"),
         effect: text_of("Effect"),
-        actions: actions.map(|actions| items(actions).iter().map(|action| plain(action)).collect::<Vec<_>>().join(",")),
+        actions: actions.map(joined),
         conditions: member(value, "Condition").map(Value::to_string),
         is_principal_negated,
         is_action_negated,
+        resources: resources.map(joined),
+        is_resource_negated,
     });
     let principals = principals.map(principals_of).unwrap_or_default();
     let row = |principal| StatementRow { statement: Arc::clone(&statement), principal };
     if principals.is_empty() { vec![row(None)] } else { principals.into_iter().map(|one| row(Some(one))).collect() }
+}
+
+/// A text or a list of texts, separated by commas.
+fn joined(value: &Value) -> String {
+    items(value).iter().map(|item| plain(item)).collect::<Vec<_>>().join(",")
 }
 
 /// A member by one of two names, and whether it is the negated one.

@@ -19,7 +19,7 @@ use name::{KeyArn, resolve};
 
 pub use sections::{
     AliasUse, BlindSpot, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyFacts, KeyUsage,
-    LiveGrant, OperationUse, PolicyStatement, PrincipalUse, ServiceUse,
+    OperationUse, PotentialAccess, PrincipalUse, ServiceUse,
 };
 pub use verdict::{Caveat, KeyVerdict, Verdict};
 
@@ -69,10 +69,10 @@ pub struct KeyAnswer {
     pub verdict: KeyVerdict,
     /// The key itself.
     pub facts: KeyFacts,
-    /// Grants that live, the latest first; at most 20 of [`KeyVerdict::live_grant_count`].
-    pub grants: Vec<LiveGrant>,
-    /// The policy in force at the end of the window; empty where the logs do not tell.
-    pub policy: Vec<PolicyStatement>,
+    /// Who may be allowed to use it, as far as logs and imported outputs tell; at most 20.
+    pub access: Vec<PotentialAccess>,
+    /// How many there are in all.
+    pub access_total: u64,
     /// The other members of the key's multi-Region set.
     pub family: Vec<FamilyMember>,
     /// Configurations of other services that name the key, the latest first; at most 20.
@@ -153,18 +153,17 @@ async fn add_knowledge(session: &Session, answer: &mut KeyAnswer) -> Result<(), 
     let of_key = [("key".to_owned(), answer.key_arn.clone())];
     let id = answer.key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
     let of_family = [of_key[0].clone(), ("key_suffix".to_owned(), format!(":key/{id}"))];
-    let (facts, public_key, grants, policy, family, dependencies) = try_join!(
+    let (facts, public_key, access, family, dependencies) = try_join!(
         report(session, "key/facts.sql", &of_key),
         report(session, "key/public_key.sql", &of_key),
-        report(session, "key/grants.sql", &of_key),
-        report(session, "key/policy.sql", &of_key),
+        report(session, "key/access.sql", &of_key),
         report(session, "key/family.sql", &of_family),
         report(session, "key/dependencies.sql", &of_key),
     )?;
     answer.facts = facts.first().map(sections::key_facts).transpose()?.unwrap_or_default();
     answer.facts.public_key_read_count = first_count(&public_key, "event_count")?;
-    answer.grants = grants.map(sections::live_grant)?;
-    answer.policy = policy.map(sections::policy_statement)?;
+    answer.access = access.map(sections::potential_access)?;
+    answer.access_total = first_count(&access, "total_count")?;
     answer.family = family.map(sections::family_member)?;
     answer.dependencies = dependencies.map(sections::dependency)?;
     answer.dependency_total = first_count(&dependencies, "total_count")?;
@@ -211,8 +210,8 @@ impl KeyAnswer {
             aliases: Vec::new(),
             verdict: KeyVerdict::unseen(Vec::new()),
             facts: KeyFacts::default(),
-            grants: Vec::new(),
-            policy: Vec::new(),
+            access: Vec::new(),
+            access_total: 0,
             family: Vec::new(),
             dependencies: Vec::new(),
             dependency_total: 0,

@@ -263,34 +263,25 @@ pub struct KeyFacts {
     pub public_key_read_count: u64,
 }
 
-/// A grant that lives, as far as the logs show: a row of `kms_grants`.
+/// Who may be allowed to use the key: a row of `kms_potential_access`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiveGrant {
-    /// The grant.
-    pub grant_id: String,
-    /// Who may use the key by it.
-    pub grantee_principal: Option<String>,
-    /// For what, comma-separated.
-    pub operations: Option<String>,
-    /// When it was created; null = before the covered window.
-    pub created_time: Option<DateTime<Utc>>,
-}
-
-/// A statement of the key policy in force at the end of the window: a row of `kms_key_policies`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyStatement {
-    /// `Allow` or `Deny`; null where the policy cannot be read.
-    pub effect: Option<String>,
-    /// Whom it names.
+pub struct PotentialAccess {
+    /// `named`, `account_delegation`, `grant`, `service` or `anyone`.
+    pub tier: String,
+    /// Whom the policy or grant names.
     pub principal: Option<String>,
-    /// `account`, `principal`, `service`, `anyone` or `federated`.
-    pub principal_kind: Option<String>,
-    /// Which actions, comma-separated.
+    /// The statement, policy or grant that allows it.
+    pub via: Option<String>,
+    /// For what, comma-separated.
     pub actions: Option<String>,
-    /// Conditions as JSON text; null = none.
-    pub conditions: Option<String>,
-    /// Since when it is in force; null = before the covered window.
-    pub valid_from: Option<DateTime<Utc>>,
+    /// Conditions or constraints narrow it down.
+    pub is_conditional: bool,
+    /// The principal belongs to another account.
+    pub is_cross_account: bool,
+    /// `logs` or `inventory`.
+    pub source: String,
+    /// Since when, or when the output was made; null = unknown.
+    pub as_of_time: Option<DateTime<Utc>>,
 }
 
 /// Another member of the key's multi-Region set.
@@ -354,23 +345,16 @@ pub(super) fn key_facts(row: Row<'_>) -> Result<KeyFacts, QueryError> {
     })
 }
 
-pub(super) fn live_grant(row: Row<'_>) -> Result<LiveGrant, QueryError> {
-    Ok(LiveGrant {
-        grant_id: row.required_text("grant_id")?,
-        grantee_principal: row.text("grantee_principal")?,
-        operations: row.text("operations")?,
-        created_time: row.time("created_time")?,
-    })
-}
-
-pub(super) fn policy_statement(row: Row<'_>) -> Result<PolicyStatement, QueryError> {
-    Ok(PolicyStatement {
-        effect: row.text("effect")?,
+pub(super) fn potential_access(row: Row<'_>) -> Result<PotentialAccess, QueryError> {
+    Ok(PotentialAccess {
+        tier: row.required_text("tier")?,
         principal: row.text("principal")?,
-        principal_kind: row.text("principal_kind")?,
+        via: row.text("via")?,
         actions: row.text("actions")?,
-        conditions: row.text("conditions")?,
-        valid_from: row.time("valid_from")?,
+        is_conditional: row.count("is_conditional")? > 0,
+        is_cross_account: row.count("is_cross_account")? > 0,
+        source: row.required_text("source")?,
+        as_of_time: row.time("as_of_time")?,
     })
 }
 

@@ -61,19 +61,16 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
             "first_seen_time": time(row.first_seen_time),
             "last_seen_time": time(row.last_seen_time),
         })),
-        "policy": list(&answer.policy, |row| json!({
-            "effect": row.effect,
+        "access_total": answer.access_total,
+        "access": list(&answer.access, |row| json!({
+            "tier": row.tier,
             "principal": row.principal,
-            "principal_kind": row.principal_kind,
+            "via": row.via,
             "actions": row.actions,
-            "conditions": row.conditions,
-            "valid_from": time(row.valid_from),
-        })),
-        "grants": list(&answer.grants, |row| json!({
-            "grant_id": row.grant_id,
-            "grantee_principal": row.grantee_principal,
-            "operations": row.operations,
-            "created_time": time(row.created_time),
+            "is_conditional": row.is_conditional,
+            "is_cross_account": row.is_cross_account,
+            "source": row.source,
+            "as_of_time": time(row.as_of_time),
         })),
         "family": list(&answer.family, |row| json!({
             "key_arn": row.key_arn,

@@ -5,8 +5,8 @@ mod words;
 
 use chrono::{DateTime, Utc};
 use keytrail_query::{
-    ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer, KeyFacts, KeyUsage, LiveGrant,
-    OperationUse, PolicyStatement, PrincipalUse, ServiceUse,
+    ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer, KeyFacts, KeyUsage, OperationUse,
+    PotentialAccess, PrincipalUse, ServiceUse,
 };
 
 use super::layout::{Page, time_text};
@@ -201,29 +201,18 @@ fn shown_of(heading: &str, shown: usize, total: u64) -> String {
     format!("{heading} (first {shown} of {})", count_text(total))
 }
 
-const GRANT_COLUMNS: &[&str] = &["created"];
-
-/// Who may still use the key: by its policy and by grants. What identity policies add is not in the logs.
+/// Who may still use the key, as far as its policy, grants and imported IAM policies tell.
 fn push_access(page: &mut Page, answer: &KeyAnswer) {
-    let rows = |row: &PolicyStatement| {
-        let effect = row.effect.as_deref().unwrap_or("(unreadable)");
+    let rows = |row: &PotentialAccess| {
         let principal = row.principal.as_deref().unwrap_or("(nobody named)");
-        let conditions = if row.conditions.is_some() { ", under conditions" } else { "" };
-        let actions = row.actions.as_deref().unwrap_or("");
-        (format!("{effect} {principal}: {actions}{conditions}"), vec![since(row.valid_from)])
+        let conditions = if row.is_conditional { ", conditional" } else { "" };
+        let abroad = if row.is_cross_account { ", another account" } else { "" };
+        let name = format!("{principal} ({}{conditions}{abroad}): {}", row.tier, row.actions.as_deref().unwrap_or(""));
+        let since = row.as_of_time.map_or_else(|| "before the window".to_owned(), |time| iso_8601(time, true));
+        (name, vec![since])
     };
-    page.table("Key policy in force", &["since"], answer.policy.iter().map(rows).collect());
-    let rows = |row: &LiveGrant| {
-        let grantee = row.grantee_principal.as_deref().unwrap_or("(not named)");
-        let operations = row.operations.as_deref().unwrap_or("");
-        (format!("{grantee}: {operations}"), vec![since(row.created_time)])
-    };
-    let heading = shown_of("Live grants", answer.grants.len(), answer.verdict.live_grant_count);
-    page.table(&heading, GRANT_COLUMNS, answer.grants.iter().map(rows).collect());
-}
-
-fn since(time: Option<DateTime<Utc>>) -> String {
-    time.map_or_else(|| "before the window".to_owned(), |time| iso_8601(time, true))
+    let heading = shown_of("Who may be allowed to use it", answer.access.len(), answer.access_total);
+    page.table(&heading, &["as of"], answer.access.iter().map(rows).collect());
 }
 
 fn push_surroundings(page: &mut Page, answer: &KeyAnswer) {

@@ -1,0 +1,51 @@
+-- view:    inventory_grants
+-- summary: The grants of the newest list-grants output of each key
+-- grain:   key_arn, grant_id
+-- reads:   inventory
+-- notes:   a grant of an older output that the newest of its key does not hold is not in it
+-- column:  grantee_principal: who may use the key by it; a service stands for several real grantees
+-- column:  operations: sorted, comma-separated
+-- column:  constraints: JSON text; null = none
+-- column:  created_time: CreationDate, UTC
+-- column:  snapshot_time: when the output was made, UTC
+with newest as (
+    select
+        key_arn,
+        max(snapshot_time) as snapshot_time
+    from inventory
+    where item_kind = 'grant'
+        and key_arn is not null
+    group by
+        key_arn
+),
+
+grants as (
+    select
+        inventory.key_arn,
+        inventory.snapshot_time,
+        inventory.item,
+        inventory.item ->> 'GrantId' as grant_id,
+        row_number() over (
+            partition by inventory.key_arn, inventory.item ->> 'GrantId'
+            order by inventory.imported_time desc
+        ) as rank
+    from inventory
+    inner join newest
+        on newest.key_arn = inventory.key_arn
+        and newest.snapshot_time is not distinct from inventory.snapshot_time
+    where inventory.item_kind = 'grant'
+)
+
+select
+    key_arn,
+    grant_id,
+    item ->> 'Name' as grant_name,
+    coalesce(item ->> 'GranteePrincipal', item ->> 'GranteeServicePrincipal') as grantee_principal,
+    coalesce(item ->> 'RetiringPrincipal', item ->> 'RetiringServicePrincipal') as retiring_principal,
+    item ->> 'IssuingAccount' as issuing_account,
+    btrim(replace(replace(item ->> 'Operations', '"', ''), ' ', ''), '[]') as operations,
+    item ->> 'Constraints' as constraints,
+    aws_time(item ->> 'CreationDate') as created_time,
+    snapshot_time
+from grants
+where rank = 1

@@ -1,0 +1,162 @@
+-- view:    kms_potential_access
+-- summary: Who may be allowed to use each key, by key policies, IAM policies and grants, and how
+-- grain:   key_arn, tier, principal, via
+-- reads:   kms_key_policies, kms_grants, inventory_key_policies, inventory_grants, inventory_iam_statements
+-- notes:   may be allowed, never is allowed: denials, conditions, permissions boundaries, organisation, session and endpoint policies are not weighed
+-- notes:   policies and grants from the logs and from imported outputs; IAM policies from imported outputs only: without them the tier account_delegation has no rows
+-- notes:   IAM identities of other accounts, which a key policy may let in, are not known
+-- column:  tier: named (the key policy names the principal, or another account), account_delegation (the key policy leaves it to IAM, and an IAM policy of the account allows it), grant, service, anyone
+-- column:  principal: as the policy or grant names it; of account_delegation the user or role
+-- column:  via: what allows it: the statement of the key policy (its Sid, or its place), the IAM policy, or the grant
+-- column:  actions: actions or operations, comma-separated; null = none named
+-- column:  is_conditional: conditions or constraints narrow it down
+-- column:  is_cross_account: the principal belongs to another account than the key; null = it belongs to none
+-- column:  source: logs or inventory
+-- column:  as_of_time: since when it holds by the logs, or when the output was made, UTC; null = unknown
+with key_statements as (
+    select
+        key_arn,
+        effect,
+        principal,
+        principal_kind,
+        coalesce(statement_id, concat('statement ', statement_index)) as via,
+        actions,
+        conditions,
+        is_cross_account,
+        is_account_delegation,
+        'logs' as source,
+        valid_from as as_of_time
+    from kms_key_policies
+    where valid_to is null
+
+    union all
+
+    select
+        key_arn,
+        effect,
+        principal,
+        principal_kind,
+        coalesce(statement_id, concat('statement ', statement_index)) as via,
+        actions,
+        conditions,
+        is_cross_account,
+        is_account_delegation,
+        'inventory' as source,
+        snapshot_time as as_of_time
+    from inventory_key_policies
+),
+
+-- The newer one, where the logs and an output tell of the policy of one key.
+newest as (
+    select
+        key_arn,
+        max(as_of_time) as as_of_time
+    from key_statements
+    group by
+        key_arn
+),
+
+in_force as (
+    select key_statements.*
+    from key_statements
+    inner join newest
+        on newest.key_arn = key_statements.key_arn
+        and newest.as_of_time is not distinct from key_statements.as_of_time
+    where key_statements.effect = 'Allow'
+        and key_statements.principal is not null
+),
+
+delegations as (
+    select distinct
+        key_arn,
+        split_part(key_arn, ':', 5) as account_id
+    from in_force
+    where is_account_delegation
+),
+
+iam_statements as (
+    select
+        principal_arn,
+        policy_name,
+        actions,
+        conditions,
+        has_boundary,
+        snapshot_time,
+        unnest(string_to_array(coalesce(resources, ''), ',')) as resource
+    from inventory_iam_statements
+    where effect = 'Allow'
+        and not coalesce(is_action_negated, false)
+        and not coalesce(is_resource_negated, false)
+        and (actions like '%kms:%' or actions = '*' or actions like '*,%' or actions like '%,*' or actions like '%,*,%')
+)
+
+select
+    key_arn,
+    case
+        when principal_kind in ('anyone', 'service') then principal_kind
+        else 'named'
+    end as tier,
+    principal,
+    via,
+    actions,
+    conditions is not null as is_conditional,
+    is_cross_account,
+    source,
+    as_of_time
+from in_force
+where not is_account_delegation
+
+union all
+
+select distinct
+    delegations.key_arn,
+    'account_delegation' as tier,
+    iam_statements.principal_arn as principal,
+    iam_statements.policy_name as via,
+    iam_statements.actions,
+    iam_statements.conditions is not null or iam_statements.has_boundary as is_conditional,
+    false as is_cross_account,
+    'inventory' as source,
+    iam_statements.snapshot_time as as_of_time
+from delegations
+inner join iam_statements
+    on split_part(iam_statements.principal_arn, ':', 5) = delegations.account_id
+where delegations.key_arn like replace(replace(iam_statements.resource, '*', '%'), '?', '_')
+
+union all
+
+select
+    key_arn,
+    'grant' as tier,
+    grantee_principal as principal,
+    grant_id as via,
+    operations as actions,
+    constraints is not null as is_conditional,
+    case
+        when grantee_principal like 'arn:%' then split_part(grantee_principal, ':', 5) <> split_part(key_arn, ':', 5)
+    end as is_cross_account,
+    'logs' as source,
+    created_time as as_of_time
+from kms_grants
+where grant_state = 'live'
+
+union all
+
+select
+    inventory_grants.key_arn,
+    'grant' as tier,
+    inventory_grants.grantee_principal as principal,
+    inventory_grants.grant_id as via,
+    inventory_grants.operations as actions,
+    inventory_grants.constraints is not null as is_conditional,
+    case
+        when inventory_grants.grantee_principal like 'arn:%'
+            then split_part(inventory_grants.grantee_principal, ':', 5) <> split_part(inventory_grants.key_arn, ':', 5)
+    end as is_cross_account,
+    'inventory' as source,
+    inventory_grants.snapshot_time as as_of_time
+from inventory_grants
+left join kms_grants
+    on kms_grants.key_arn = inventory_grants.key_arn
+    and kms_grants.grant_id = inventory_grants.grant_id
+where kms_grants.grant_id is null

@@ -1,0 +1,57 @@
+-- view:    kms_potential_vs_actual
+-- summary: Who may be allowed to use a key and was never seen to, and who used it and is named by nothing that allows it
+-- grain:   key_arn, principal, finding
+-- reads:   kms_potential_access, kms_key_principals
+-- notes:   services, and identities that a whole account or everyone stands for, cannot be told apart: they are left out of never_seen
+-- notes:   a principal that is no longer named may be allowed by what keytrail has not been given, IAM policies above all
+-- column:  finding: never_seen (may be allowed, no use in the logs), no_longer_named (used the key, and no policy or grant known now names it), seen (both)
+-- column:  tiers: how it may be allowed, sorted and comma-separated; empty = not at all
+-- column:  use_event_count: successful cryptographic calls in the logs
+with potential as (
+    select
+        key_arn,
+        principal,
+        string_agg(distinct tier, ',' order by tier) as tiers
+    from kms_potential_access
+    where tier in ('named', 'account_delegation', 'grant')
+        and principal like 'arn:%'
+        and not principal like '%:root'
+    group by
+        key_arn,
+        principal
+),
+
+actual as (
+    select
+        key_arn,
+        principal,
+        use_event_count,
+        last_seen_time
+    from kms_key_principals
+    where principal like 'arn:%'
+        and use_event_count > 0
+),
+
+known_keys as (
+    select distinct key_arn
+    from kms_potential_access
+)
+
+select
+    coalesce(potential.key_arn, actual.key_arn) as key_arn,
+    coalesce(potential.principal, actual.principal) as principal,
+    case
+        when actual.principal is null then 'never_seen'
+        when potential.principal is null then 'no_longer_named'
+        else 'seen'
+    end as finding,
+    coalesce(potential.tiers, '') as tiers,
+    coalesce(actual.use_event_count, 0) as use_event_count,
+    actual.last_seen_time as last_used_time
+from potential
+full join actual
+    on actual.key_arn = potential.key_arn
+    and actual.principal = potential.principal
+left join known_keys
+    on known_keys.key_arn = coalesce(potential.key_arn, actual.key_arn)
+where known_keys.key_arn is not null
