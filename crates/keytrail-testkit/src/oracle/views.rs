@@ -144,11 +144,11 @@ pub struct CoverageRow {
     pub last_event_time: Option<Time>,
 }
 
-fn time_cell(time: Option<Time>) -> Option<String> {
+pub(super) fn time_cell(time: Option<Time>) -> Option<String> {
     time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-fn some(value: &(impl ToString + ?Sized)) -> Option<String> {
+pub(super) fn some(value: &(impl ToString + ?Sized)) -> Option<String> {
     Some(value.to_string())
 }
 
@@ -371,7 +371,7 @@ fn call_of(event: &KmsEvent) -> String {
 impl Oracle {
     /// All views as texts.
     pub fn views(&self) -> Vec<ViewTable> {
-        vec![
+        let mut views = vec![
             table(&self.kms_events()),
             table(&self.kms_key_usage()),
             table(&self.kms_key_usage_daily()),
@@ -380,7 +380,9 @@ impl Oracle {
             table(&self.kms_encryption_contexts()),
             table(&self.kms_failed_attempts()),
             table(&self.log_file_coverage()),
-        ]
+        ];
+        views.extend(self.ledgers());
+        views
     }
 
     /// The rows of `kms_events`.
