@@ -10,6 +10,7 @@ mod fixture;
 mod functions;
 mod guards;
 mod key;
+mod ledgers;
 mod oracle;
 mod plans;
 mod read_only;

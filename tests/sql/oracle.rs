@@ -45,8 +45,13 @@ async fn trail() -> &'static Trail {
 async fn make_trail() -> Trail {
     let folder = tempfile::tempdir().unwrap();
     let logs = folder.path().join("logs");
-    let config =
-        TrailConfig { days: 75, duplicate_rate: 0.05, oddity_rate: 0.05, ..TrailConfig::with_events(4_000, 7) };
+    let config = TrailConfig {
+        days: 75,
+        duplicate_rate: 0.05,
+        oddity_rate: 0.05,
+        key_lives: true,
+        ..TrailConfig::with_events(4_000, 7)
+    };
     let summary = generate(&config, &logs).unwrap();
     // What is planted by hand, so that every kind of trouble occurs.
     for area in fixture::areas() {

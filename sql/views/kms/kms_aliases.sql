@@ -99,6 +99,7 @@ dated as (
         ) as last_change_time
     from mentions
     where event_time is not null
+        and alias_name is not null
 ),
 
 compared as (

@@ -96,24 +96,30 @@ events as (
             when 'deleted' then 'Deleted'
         end as set_state,
         case lifecycle_event
-            when 'created' then nullif(concat_ws(
-                ', ',
-                coalesce(
-                    response_elements -> 'keyMetadata' ->> 'keySpec',
-                    response_elements -> 'keyMetadata' ->> 'customerMasterKeySpec',
-                    request_parameters ->> 'keySpec',
-                    request_parameters ->> 'customerMasterKeySpec'
+            when 'created' then nullif(
+                concat_ws(
+                    ', ',
+                    coalesce(
+                        response_elements -> 'keyMetadata' ->> 'keySpec',
+                        response_elements -> 'keyMetadata' ->> 'customerMasterKeySpec',
+                        request_parameters ->> 'keySpec',
+                        request_parameters ->> 'customerMasterKeySpec'
+                    ),
+                    coalesce(response_elements -> 'keyMetadata' ->> 'keyUsage', request_parameters ->> 'keyUsage'),
+                    coalesce(response_elements -> 'keyMetadata' ->> 'origin', request_parameters ->> 'origin')
                 ),
-                coalesce(response_elements -> 'keyMetadata' ->> 'keyUsage', request_parameters ->> 'keyUsage'),
-                coalesce(response_elements -> 'keyMetadata' ->> 'origin', request_parameters ->> 'origin')
-            ), '')
+                ''
+            )
             when 'replicated' then request_parameters ->> 'replicaRegion'
             when 'primary_changed' then request_parameters ->> 'primaryRegion'
-            when 'material_imported' then nullif(concat_ws(
-                ', ',
-                request_parameters ->> 'expirationModel',
-                'valid to ' || (request_parameters ->> 'validTo')
-            ), '')
+            when 'material_imported' then nullif(
+                concat_ws(
+                    ', ',
+                    request_parameters ->> 'expirationModel',
+                    'valid to ' || (request_parameters ->> 'validTo')
+                ),
+                ''
+            )
             when 'rotation_enabled' then 'every ' || (request_parameters ->> 'rotationPeriodInDays') || ' days'
             when 'rotated' then service_event_details ->> 'rotationType'
             when 'description_changed' then request_parameters ->> 'description'
@@ -213,7 +219,10 @@ numbered as (
         row_number() over life as sequence_number,
         last_value(set_state) ignore nulls over (
             life rows between unbounded preceding and 1 preceding
-        ) as state_before
+        ) as state_before,
+        last_value(case when not starts_with(lifecycle_event, 'material_') then set_state end) ignore nulls over (
+            life rows between unbounded preceding and 1 preceding
+        ) as state_but_for_material
     from events
     window life as (
         partition by key_arn
@@ -232,11 +241,11 @@ select
     event_name,
     lifecycle_event,
     case
+        when starts_with(lifecycle_event, 'material_')
+            and state_but_for_material in ('PendingDeletion', 'PendingReplicaDeletion', 'Deleted')
+        then null
         when lifecycle_event = 'material_imported' then case
-            when state_before is null or state_before in ('PendingImport', 'Enabled') then 'Enabled'
-        end
-        when lifecycle_event in ('material_deleted', 'material_expired') then case
-            when state_before is null or state_before not in ('PendingDeletion', 'PendingReplicaDeletion', 'Deleted') then set_state
+            when state_before is null or state_before <> 'Disabled' then 'Enabled'
         end
         else set_state
     end as key_state_after,

@@ -16,22 +16,33 @@
 -- column:  use_event_count: uses of all members
 -- column:  failed_count: cryptographic calls on a member that failed
 -- column:  not_deleted_key_count: members whose deletion is not in the logs
-with members as (
+with usage as (
+    select
+        key_arn,
+        first_used_time,
+        last_used_time,
+        last_used_event_id,
+        use_event_count,
+        failed_count
+    from kms_key_usage
+    where key_arn like '%:key/mrk-%'
+),
+
+members as (
     select
         kms_keys.key_arn,
         split_part(kms_keys.key_arn, ':', 2) || ':' || kms_keys.account_id || ':' || kms_keys.key_id as family_id,
         kms_keys.aws_region,
         kms_keys.primary_key_arn,
         kms_keys.deleted_time,
-        kms_key_usage.first_used_time,
-        kms_key_usage.last_used_time,
-        kms_key_usage.last_used_event_id,
-        coalesce(kms_key_usage.use_event_count, 0) as use_event_count,
-        coalesce(kms_key_usage.failed_count, 0) as failed_count
+        usage.first_used_time,
+        usage.last_used_time,
+        usage.last_used_event_id,
+        coalesce(usage.use_event_count, 0) as use_event_count,
+        coalesce(usage.failed_count, 0) as failed_count
     from kms_keys
-    left join kms_key_usage
-        on kms_key_usage.key_arn = kms_keys.key_arn
-        and kms_key_usage.key_arn like '%:key/mrk-%'
+    left join usage
+        on usage.key_arn = kms_keys.key_arn
     where kms_keys.key_arn like '%:key/mrk-%'
 )
 

@@ -9,6 +9,7 @@
 
 mod coverage;
 mod kms;
+mod ledgers;
 mod outcome;
 mod read;
 mod views;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use kms::{KeyRole, KmsEvent, Touch};
+pub use ledgers::{AliasInterval, GrantLife, LifeEvent};
 pub use read::{FileKind, RecordText, read_file};
 pub use views::{
     CoverageRow, EncryptionContextRow, FailedAttemptRow, KeyPrincipalRow, KeyServiceRow, KeyUsageDailyRow, KeyUsageRow,

@@ -383,6 +383,7 @@ impl Oracle {
             table(&self.log_file_coverage()),
         ];
         views.extend(coverage::views(self));
+        views.extend(self.ledgers());
         views
     }
 

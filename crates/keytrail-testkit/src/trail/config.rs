@@ -35,6 +35,8 @@ pub struct TrailConfig {
     pub oddity_rate: f64,
     /// Adds digest, Insight, NetworkActivity and Aggregated files and one log file without records.
     pub side_files: bool,
+    /// Tells whole lives of some keys more: moving aliases, grants, policies, material, a family (some fifty events).
+    pub key_lives: bool,
     /// Level of the gzip compression, 1 to 12.
     pub compression_level: i32,
 }
@@ -56,6 +58,7 @@ impl Default for TrailConfig {
             cross_account_rate: 0.01,
             oddity_rate: 0.004,
             side_files: true,
+            key_lives: false,
             compression_level: 6,
         }
     }
@@ -128,6 +131,8 @@ pub struct TrailFacts {
     pub cross_account_key: String,
     /// A key that is used about once a month.
     pub rarely_used_key: String,
+    /// The keys whose lives are told in full, by number; empty unless asked for.
+    pub life_keys: Vec<String>,
     /// The accounts of the trail; account 0 first.
     pub account_ids: Vec<String>,
 }

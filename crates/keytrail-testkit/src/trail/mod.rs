@@ -13,6 +13,7 @@ mod draft;
 mod identity;
 mod json;
 mod kms;
+mod lives;
 mod other;
 mod plan;
 mod random;

@@ -4,6 +4,7 @@
 
 use super::json::{java_time_text, push_escaped};
 use super::kms;
+use super::lives::{self, Life};
 use super::scene::{KeyReference, Scene};
 use super::world::{Key, Purpose, World};
 
@@ -41,6 +42,7 @@ pub(crate) enum Step {
     RevokeGrant,
     KeyStore(&'static str),
     MonthEnd,
+    Life(Life),
 }
 
 const DAY: i64 = 86_400;
@@ -55,6 +57,7 @@ pub(crate) fn script(world: &World) -> Vec<Scripted> {
     tell_multi_region(world, &mut script);
     tell_administration(world, &mut script);
     tell_month_ends(world, &mut script);
+    lives::tell(world, &mut script);
     script.retain(|scripted| (world.start..world.end).contains(&scripted.time));
     script.sort_by_key(|scripted| scripted.time);
     script
@@ -223,6 +226,7 @@ pub(crate) fn perform(scene: &mut Scene<'_, '_>, step: Step) {
         Step::RevokeGrant => revoke_grant(scene),
         Step::KeyStore(name) => key_store(scene, name),
         Step::MonthEnd => kms::month_end(scene),
+        Step::Life(life) => lives::perform(scene, life),
     }
 }
 

@@ -201,3 +201,46 @@ fn pairs_share_an_id_and_differ_in_account_and_event_id() {
         assert_eq!((one.event_time, &one.value["eventName"]), (two.event_time, &two.value["eventName"]));
     }
 }
+
+/// The lives are planted: whatever the seed, this must come out of them.
+#[test]
+fn the_lives_are_told_in_full() {
+    for seed in [7, 8, 9] {
+        let (oracle, summary) = oracle_of(&TrailConfig { key_lives: true, ..TrailConfig::with_events(6_000, seed) });
+        assert_eq!(summary.distinct_events, 6_000);
+        let keys = summary.facts.life_keys;
+        assert_eq!(keys.len(), 9);
+        let lives = oracle.key_lives();
+        let states =
+            |key: &str| lives[key].iter().filter_map(|event| event.key_state_after.as_deref()).collect::<Vec<_>>();
+        assert_eq!(states(&keys[3]), ["PendingImport", "Enabled", "PendingImport", "Enabled", "PendingImport"]);
+        assert_eq!(states(&keys[4]), ["Enabled", "PendingDeletion", "Deleted"]);
+        assert_eq!(states(&keys[7]), ["PendingDeletion", "Disabled", "Enabled"]);
+
+        // Made, moved two to four times, deleted and made again.
+        let aliases = oracle.alias_intervals();
+        let moved: Vec<_> = aliases.iter().filter(|alias| alias.alias_arn.ends_with(":alias/life-0")).collect();
+        assert!((4..=6).contains(&moved.len()), "{moved:#?}");
+        assert!(moved.iter().all(|alias| keys[..2].contains(&alias.key_arn) && alias.source == "event"));
+        assert!(moved.windows(2).all(|pair| pair[0].valid_to <= Some(pair[1].valid_from)));
+        assert_eq!(moved.last().and_then(|alias| alias.valid_to), None);
+
+        let grants = oracle.grant_lives();
+        let mut states: Vec<_> = grants
+            .iter()
+            .filter(|grant| grant.key_arn.as_ref() == Some(&keys[4]))
+            .map(|grant| (grant.grant_state, grant.created.is_some()))
+            .collect();
+        states.sort_unstable();
+        let expected =
+            [("key_deleted", true), ("retired", false), ("retired", true), ("revoked", false), ("revoked", true)];
+        assert_eq!(states, expected);
+    }
+}
+
+#[test]
+fn a_trail_without_lives_is_what_it_was() {
+    let files = |key_lives| generate_files(&TrailConfig { key_lives, ..TrailConfig::with_events(0, 7) }).count();
+    assert_eq!(files(false), files(true));
+    assert!(summarize(&config()).facts.life_keys.is_empty());
+}

@@ -3,6 +3,7 @@
 //! It decides what there is and until when a key works; it writes no event.
 
 use super::config::{TrailConfig, TrailFacts};
+use super::lives;
 use super::random::Random;
 use chrono::DateTime;
 
@@ -51,6 +52,8 @@ pub(crate) enum Purpose {
     Imported,
     /// In a custom key store.
     KeyStore,
+    /// Its life is told in full; nothing else uses it.
+    Life,
 }
 
 /// How many keys of each purpose an account has in each region, with the start of their alias.
@@ -186,9 +189,13 @@ pub(crate) struct World {
     pub(crate) disabled: i64,
     pub(crate) deletion_scheduled: i64,
     pub(crate) deleted: i64,
+    /// Keys whose lives are told in full, as indices into `keys`.
+    pub(crate) lives: Vec<usize>,
+    pub(crate) life_seed: u64,
 }
 
 const STREAM_WORLD: u64 = 1;
+const STREAM_LIVES: u64 = 9;
 
 impl World {
     pub(crate) fn new(config: &TrailConfig) -> Self {
@@ -208,10 +215,40 @@ impl World {
             disabled: part(55),
             deletion_scheduled: part(75),
             deleted: part(30),
+            lives: Vec::new(),
+            life_seed: config.seed,
         };
         world.story_place = world.place_index(1 % world.accounts.len(), 0);
         world.settle(&mut random);
+        if config.key_lives {
+            world.add_lives();
+        }
         world
+    }
+
+    /// Drawn from a stream of their own, so that the rest of the world stays as it is without them.
+    fn add_lives(&mut self) {
+        let mut random = Random::of(self.life_seed, STREAM_LIVES, 0);
+        let place = self.story_place;
+        for number in 0..8 {
+            let is_family = number == lives::number::PRIMARY;
+            let key = self.new_key(&mut random, place, Purpose::Life, &format!("alias/life-{number}"), is_family);
+            self.lives.push(self.keys.len());
+            self.keys.push(key);
+        }
+        if let Some(region) = self.regions.get(1) {
+            let mut replica = self.new_key(&mut random, place + 1, Purpose::Life, "alias/life-replica", true);
+            let primary = self.life_key(lives::number::PRIMARY);
+            replica.id.clone_from(&primary.id);
+            replica.arn = primary.arn.replacen(&self.regions[0], region, 1);
+            self.lives.push(self.keys.len());
+            self.keys.push(replica);
+        }
+    }
+
+    /// A key whose life is told in full.
+    pub(crate) fn life_key(&self, number: usize) -> &Key {
+        &self.keys[self.lives[number]]
     }
 
     /// Fills every account and region with resources and keys.
@@ -234,7 +271,9 @@ impl World {
     fn add_keys(&mut self, random: &mut Random, wanted: &[(Purpose, usize, &str)]) {
         for &(purpose, count, alias) in wanted {
             for number in 1..=count {
-                let key = self.new_key(random, purpose, &alias_name(alias, number, count));
+                let alias = alias_name(alias, number, count);
+                let is_family = purpose == Purpose::Shared || alias.ends_with("app-3");
+                let key = self.new_key(random, self.places.len() - 1, purpose, &alias, is_family);
                 if let Some(place) = self.places.last_mut() {
                     place.keys.push(self.keys.len());
                 }
@@ -243,10 +282,9 @@ impl World {
         }
     }
 
-    fn new_key(&self, random: &mut Random, purpose: Purpose, alias: &str) -> Key {
-        let place = &self.places[self.places.len() - 1];
-        let multi_region = purpose == Purpose::Shared || alias.ends_with("app-3");
-        let id = if multi_region { format!("mrk-{}", random.hex(32)) } else { random.uuid() };
+    fn new_key(&self, random: &mut Random, place: usize, purpose: Purpose, alias: &str, is_family: bool) -> Key {
+        let place = &self.places[place];
+        let id = if is_family { format!("mrk-{}", random.hex(32)) } else { random.uuid() };
         let prefix =
             format!("arn:{}:kms:{}:{}:", self.partition, self.regions[place.region], self.accounts[place.account].id);
         Key {
@@ -370,6 +408,7 @@ impl World {
             deleted_time: moment(self.deleted),
             cross_account_key: self.key(0, Purpose::Shared, 0).arn.clone(),
             rarely_used_key: arn(Purpose::Rare),
+            life_keys: (0..self.lives.len()).map(|number| self.life_key(number).arn.clone()).collect(),
             account_ids: self.accounts.iter().map(|account| account.id.clone()).collect(),
         }
     }
