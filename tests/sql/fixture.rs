@@ -1,4 +1,11 @@
-//! A small fixed lake in memory: the rows of `events.ndjson`, KMS events of a month in two files.
+//! Small fixed lakes in memory, one for each folder beside this file that holds rows or records.
+//!
+//! ```text
+//! AREA/events.ndjson      rows of the table `events`, columns as in the lake: what a view answers from, and nothing else
+//! AREA/log_files.ndjson   rows of the ledger
+//! AREA/records.ndjson     CloudTrail event records, one a line, converted as a user's log file is
+//! AREA/*.slt              what SQL answers over the lake that is made of these
+//! ```
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -13,9 +20,9 @@ use chrono::DateTime;
 use datafusion::arrow::compute::kernels::sort::{SortColumn, lexsort_to_indices};
 use datafusion::arrow::compute::{SortOptions, concat_batches, filter_record_batch, take_record_batch};
 use datafusion::arrow::json::ReaderBuilder;
-use keytrail_convert::{EVENTS, LOG_FILES, lake_spec};
+use keytrail_convert::{ConvertOptions, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, convert, lake_spec};
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, file_schema, sort_columns};
-use keytrail_lake::{Commit, CommitOperation, Lake, PartitionValues, Storage, TransactionId};
+use keytrail_lake::{Commit, CommitOperation, Lake, Location, PartitionValues, Storage, TransactionId};
 use keytrail_query::{Session, SessionOptions};
 
 /// The folder of this test's files.
@@ -23,35 +30,72 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/sql")
 }
 
-/// A session over the fixed lake.
+/// A session over the lake of the area `views`.
 pub(crate) async fn session() -> Session {
-    Session::over_lake(&lake().await, &SessionOptions::default()).await.unwrap()
+    session_over("views").await
 }
 
-/// The fixed lake.
+/// A session over the lake of an area.
+pub(crate) async fn session_over(area: &str) -> Session {
+    Session::over_lake(&lake_of(area).await, &SessionOptions::default()).await.unwrap()
+}
+
+/// The lake of the area `views`.
 pub(crate) async fn lake() -> Lake {
+    lake_of("views").await
+}
+
+/// The areas: folders with a lake of their own, sorted.
+pub(crate) fn areas() -> Vec<String> {
+    let has_lake = |path: &Path| [EVENT_ROWS, RECORDS].iter().any(|file| path.join(file).exists());
+    let paths = fs_err::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let mut areas: Vec<_> = paths
+        .filter(|path| has_lake(path))
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    areas.sort();
+    areas
+}
+
+const EVENT_ROWS: &str = "events.ndjson";
+const LEDGER_ROWS: &str = "log_files.ndjson";
+const RECORDS: &str = "records.ndjson";
+
+async fn lake_of(area: &str) -> Lake {
+    let folder = folder().join(area);
     let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.unwrap();
-    // Two files for each partition with more than one row.
-    write_events(&lake, &events(), 2).await;
-    write_log_files(&lake).await;
+    if folder.join(RECORDS).exists() {
+        convert_records(&lake, &folder.join(RECORDS)).await;
+    }
+    if folder.join(EVENT_ROWS).exists() {
+        // Two files for each partition with more than one row.
+        write_events(&lake, &read_rows(&folder.join(EVENT_ROWS), &file_schema()), 2).await;
+    }
+    if folder.join(LEDGER_ROWS).exists() {
+        write_log_files(&lake, &folder.join(LEDGER_ROWS)).await;
+    }
     lake
 }
 
-/// Commits the rows of `log_files.ndjson` to the ledger.
-async fn write_log_files(lake: &Lake) {
+/// Converts a file of records; none may be rejected.
+async fn convert_records(lake: &Lake, file: &Path) {
+    let source = Source::Place(Location::parse(file.to_str().unwrap()).unwrap());
+    let options = ConvertOptions::new(vec![source], "test".to_owned(), DateTime::UNIX_EPOCH);
+    let summary = convert(lake, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await.unwrap();
+    let records = fs_err::read_to_string(file).unwrap().lines().filter(|line| !line.is_empty()).count() as u64;
+    assert_eq!((summary.rows + summary.duplicates, summary.rejected), (records, 0), "{}", file.display());
+}
+
+/// Commits rows to the ledger.
+async fn write_log_files(lake: &Lake, file: &Path) {
     let table = lake.table(LOG_FILES);
-    let rows = read_rows("log_files.ndjson", table.file_schema());
+    let rows = read_rows(file, table.file_schema());
     let transaction = TransactionId { app_id: "fixture".to_owned(), version: 1 };
     table.append_rows(&PartitionValues::new(), &[rows], transaction, None, BTreeMap::new()).await.unwrap();
 }
 
-/// The rows of `events.ndjson`.
-pub(crate) fn events() -> RecordBatch {
-    read_rows("events.ndjson", &file_schema())
-}
-
-fn read_rows(file: &str, schema: &SchemaRef) -> RecordBatch {
-    let text = fs_err::read_to_string(folder().join(file)).unwrap();
+fn read_rows(file: &Path, schema: &SchemaRef) -> RecordBatch {
+    let text = fs_err::read_to_string(file).unwrap();
     // What every row of `events` has and no view answers from.
     let text = text.replace("{\"event_id\"", "{\"detail_level\":\"full\",\"body_hash\":0,\"event_id\"");
     let batches = ReaderBuilder::new(Arc::clone(schema)).with_strict_mode(true).build(Cursor::new(text)).unwrap();

@@ -1,7 +1,7 @@
 //! What SQL over a lake answers: views by hand-made rows and by an oracle, statements that are refused, plans.
 //!
-//! One binary, since each that links the engine costs a long link. Fixed expectations are `.slt` files under `views/`,
-//! run on the rows of `events.ndjson`; nothing here touches the network or the user's folders.
+//! One binary, since each that links the engine costs a long link. Fixed expectations are `.slt` files,
+//! each run on the lake of its folder (see `fixture`); nothing here touches the network or the user's folders.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod cancel;

@@ -1,5 +1,6 @@
-//! Runs every `.slt` file under `views/` on the fixed lake.
+//! Runs every `.slt` file of every area on the area's lake.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,22 +55,30 @@ fn text(cell: Option<String>) -> String {
     }
 }
 
-/// All `.slt` files, sorted.
-pub(crate) fn slt_files() -> Vec<PathBuf> {
-    let entries = fs_err::read_dir(fixture::folder().join("views")).unwrap();
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+/// The `.slt` files of an area, sorted.
+pub(crate) fn slt_files(area: &str) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(fixture::folder().join(area)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "slt")).collect();
     files.sort();
     files
 }
 
-#[tokio::test]
+/// The names of an area's `.slt` files: of the views that they are about.
+pub(crate) fn tested_views(area: &str) -> BTreeSet<String> {
+    slt_files(area).iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn views_answer_as_written_down() {
-    let session = Arc::new(fixture::session().await);
     let mut failures = Vec::new();
-    for file in slt_files() {
-        let mut runner = Runner::new(|| async { Ok(Connection(Arc::clone(&session))) });
-        if let Err(error) = runner.run_file_async(&file).await {
-            failures.push(format!("{}: {}", file.display(), error.display(false)));
+    for area in fixture::areas() {
+        let session = Arc::new(fixture::session_over(&area).await);
+        for file in slt_files(&area) {
+            let mut runner = Runner::new(|| async { Ok(Connection(Arc::clone(&session))) });
+            if let Err(error) = runner.run_file_async(&file).await {
+                failures.push(format!("{}: {}", file.display(), error.display(false)));
+            }
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
