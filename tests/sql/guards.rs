@@ -44,7 +44,8 @@ async fn kms_events_has_the_columns_of_events() {
     let session = fixture::session().await;
     let of_events = schema::table_schema();
     let mut expected: Vec<_> = of_events.fields().iter().map(|field| field.name().clone()).collect();
-    expected.extend(["key_role".to_owned(), "other_key_arn".to_owned()]);
+    let own = ["key_role", "other_key_arn", "use_mark", "is_attested", "is_cross_account", "account_side"];
+    expected.extend(own.map(str::to_owned));
     let description = session.describe("kms_events").await.unwrap();
     assert_eq!(description.columns.into_iter().map(|column| column.name).collect::<Vec<_>>(), expected);
 }

@@ -31,8 +31,13 @@ async fn trail() -> &'static Trail {
 async fn make_trail() -> Trail {
     let folder = tempfile::tempdir().unwrap();
     let logs = folder.path().join("logs");
-    let config =
-        TrailConfig { days: 75, duplicate_rate: 0.05, oddity_rate: 0.05, ..TrailConfig::with_events(4_000, 7) };
+    let config = TrailConfig {
+        days: 75,
+        duplicate_rate: 0.05,
+        oddity_rate: 0.05,
+        rare_rate: 0.08,
+        ..TrailConfig::with_events(4_000, 7)
+    };
     let summary = generate(&config, &logs).unwrap();
     let location = Location::parse(logs.to_str().unwrap()).unwrap();
     let lake_location = Location::parse(folder.path().join("lake").to_str().unwrap()).unwrap();
@@ -106,11 +111,53 @@ async fn the_trail_holds_the_hard_cases() {
     assert!(oracle.summary.duplicates > 0, "no repeated record");
 }
 
+/// The same for what views tell of contexts, marks and sides: every word occurs.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_holds_every_word_of_the_context_views() {
+    let views = trail().await.oracle.views();
+    let words = |view: &str, column: &str| -> BTreeSet<String> {
+        let tables = views.iter().filter(|table| table.view == view);
+        tables
+            .filter_map(|table| Some((table, table.columns.iter().position(|name| *name == column)?)))
+            .flat_map(|(table, index)| {
+                table.rows.iter().map(move |row| row[index].clone().unwrap_or("null".to_owned()))
+            })
+            .collect()
+    };
+    let marks = "console_browsing dry_run key_access_probe null trail_config_check trail_log_encryption";
+    let kinds = "branch_key bucket certificate client_encrypted_message database directory_bucket file_system function log_group object \
+                 parameter queue repository secret shelf snapshot table trail volume";
+    for (view, column, expected) in [
+        ("kms_events", "use_mark", marks),
+        ("kms_events", "is_attested", "false true"),
+        ("kms_events", "is_cross_account", "false null true"),
+        ("kms_events", "account_side", "both caller null owner"),
+        ("kms_ciphertexts", "is_call_per_object", "false null true"),
+        ("kms_protected_resources", "resource_kind", kinds),
+        ("kms_protected_resources", "is_written_never_read", "false true"),
+        ("kms_cross_account", "is_seen_by_caller", "false true"),
+        ("kms_blocked_attempts", "reason", "deleted disabled pending_deletion pending_import unavailable"),
+        ("kms_denied_attempts", "reason", "explicit_deny not_allowed unstated"),
+        (
+            "kms_configuration_dependencies",
+            "event_source",
+            "ec2.amazonaws.com iam.amazonaws.com lambda.amazonaws.com s3.amazonaws.com secretsmanager.amazonaws.com",
+        ),
+    ] {
+        let found = words(view, column);
+        let missing: Vec<_> = expected.split_whitespace().filter(|word| !found.contains(*word)).collect();
+        assert!(missing.is_empty(), "{view}.{column} lacks {missing:?}, has {found:?}");
+    }
+    assert!(words("kms_ciphertexts", "context_signature").contains(""), "no call without a context");
+    assert!(words("kms_context_signatures", "context_signature").contains("null"), "no withheld context");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_view_of_a_lake_equals_the_oracle() {
     let session = generated().await.session;
     let views = trail().await.oracle.views();
-    assert_eq!(views.len(), keytrail_query::view_catalogue().len());
+    let compared: BTreeSet<_> = views.iter().map(|view| view.view).collect();
+    assert_eq!(compared, keytrail_query::view_catalogue().iter().map(|view| view.name.as_str()).collect());
     for view in views {
         assert_equal(&session, &view).await;
     }

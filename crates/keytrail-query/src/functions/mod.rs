@@ -1,23 +1,56 @@
 //! SQL functions that the engine lacks and an analyst expects: `max_by`, `min_by` (also `arg_max`, `arg_min`) and
-//! `time_bucket`, beside the JSON functions and operators.
+//! `time_bucket`, beside the JSON functions and operators; and what only this tool needs: parts of ARNs and key ARNs, and
+//! encryption contexts with what they protect.
 //!
-//! They are thin: each is put together from functions that the engine has.
+//! The first kind is thin: each is put together from functions that the engine has.
 
+mod arn_part;
+mod context_get;
+mod context_pattern;
+mod context_resource;
+mod context_signature;
+mod contexts;
 mod extreme_by;
+mod key_id;
+mod key_mentions;
+mod principal_role;
+mod same_key_family;
+mod text;
 mod time_bucket;
+
+use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+use crate::rules::ContextRules;
+use context_get::ContextGet;
+use context_resource::ContextResource;
+use context_signature::ContextSignature;
 use extreme_by::{ExtremeBy, Pick};
+use key_mentions::KeyMentions;
 use time_bucket::TimeBucket;
 
 /// Registers all of them with a session.
-pub(crate) fn register(context: &mut SessionContext) -> Result<()> {
+pub(crate) fn register(context: &mut SessionContext, rules: ContextRules) -> Result<()> {
     datafusion_functions_json::register_all(context)?;
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
     context.register_udf(ScalarUDF::new_from_impl(TimeBucket::new()));
+    context.register_udf(ScalarUDF::new_from_impl(ContextGet::new()));
+    context.register_udf(ScalarUDF::new_from_impl(ContextSignature::new()));
+    context.register_udf(ScalarUDF::new_from_impl(ContextResource::new(Arc::new(rules))));
+    context.register_udf(ScalarUDF::new_from_impl(KeyMentions::new()));
+    for function in [
+        arn_part::arn_part(),
+        context_pattern::context_pattern(),
+        key_id::key_id(),
+        key_mentions::call_resource(),
+        principal_role::principal_role(),
+        same_key_family::same_key_family(),
+    ] {
+        context.register_udf(ScalarUDF::new_from_impl(function));
+    }
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! folder or bytes ─▶ read ─▶ Event (first of each id, by path) ─▶ kms: touched keys, outcome ─▶ views: rows
 //! ```
 
+mod contexts;
 mod kms;
 mod outcome;
 mod read;
@@ -23,8 +24,7 @@ use sha2::{Digest as _, Sha256};
 pub use kms::{KeyRole, KmsEvent, Touch};
 pub use read::{FileKind, RecordText, read_file};
 pub use views::{
-    CoverageRow, EncryptionContextRow, FailedAttemptRow, KeyPrincipalRow, KeyServiceRow, KeyUsageDailyRow, KeyUsageRow,
-    KmsEventRow, Row, ViewTable,
+    CoverageRow, EncryptionContextRow, FailedAttemptRow, KeyUsageDailyRow, KeyUsageRow, KmsEventRow, Row, ViewTable,
 };
 
 /// One distinct API event.
