@@ -136,7 +136,7 @@ async fn the_trail_holds_every_word_of_the_context_views() {
         ("kms_protected_resources", "resource_kind", kinds),
         ("kms_protected_resources", "is_written_never_read", "false true"),
         ("kms_cross_account", "is_seen_by_caller", "false true"),
-        ("kms_blocked_attempts", "reason", "deleted disabled pending_deletion pending_import unavailable"),
+        ("kms_blocked_attempts", "reason", "deleted disabled pending_deletion"),
         ("kms_denied_attempts", "reason", "explicit_deny not_allowed unstated"),
         (
             "kms_configuration_dependencies",

@@ -27,6 +27,9 @@ const USER_FILE: &str = "context_rules.csv";
 const HEADER: [&str; 7] =
     ["context_key", "value", "service", "resource_kind", "resource", "is_call_per_object", "is_latent"];
 
+/// Name and value of a context's pair.
+type Pair<'a> = (&'a str, Option<&'a str>);
+
 /// All rules of a session, in the order in which they are tried.
 #[derive(Debug)]
 pub(crate) struct ContextRules {
@@ -92,24 +95,21 @@ impl ContextRules {
     }
 
     /// What a context protects; none = nothing that a rule or an ARN tells.
-    pub(crate) fn resource<'a>(
-        &'a self,
-        pairs: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone,
-    ) -> Option<ContextResource<'a>> {
-        let fits = |position: usize, value: &str| self.rules[position].fits(value, pairs.clone());
-        let first_of = |(name, value): (&str, Option<&'a str>)| {
+    pub(crate) fn resource<'a>(&'a self, pairs: impl Iterator<Item = Pair<'a>> + Clone) -> Option<ContextResource<'a>> {
+        let fits = |position: usize, value: &str| self.rules[position].fits(value, &pairs);
+        let first_of = |(name, value): Pair<'a>| {
             let (positions, value) = (self.by_name.get(name)?, value?);
             positions.iter().find(|position| fits(**position, value)).map(|position| (*position, value))
         };
         match pairs.clone().filter_map(first_of).min() {
-            Some((position, value)) => Some(self.rules[position].resource_of(value, pairs)),
+            Some((position, value)) => Some(self.rules[position].resource_of(value, &pairs)),
             None => pairs.filter(|(name, _)| name.starts_with("aws:")).find_map(|(_, value)| by_arn(value?)),
         }
     }
 }
 
 impl ContextRule {
-    fn fits<'a>(&self, value: &str, pairs: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone) -> bool {
+    fn fits<'a>(&self, value: &str, pairs: &(impl Iterator<Item = Pair<'a>> + Clone)) -> bool {
         let has_other = |piece: &Piece| match piece {
             Piece::Other(other) => value_of(pairs.clone(), other).is_some(),
             _ => true,
@@ -120,7 +120,7 @@ impl ContextRule {
     fn resource_of<'a>(
         &'a self,
         value: &'a str,
-        pairs: impl Iterator<Item = (&'a str, Option<&'a str>)> + Clone,
+        pairs: &(impl Iterator<Item = Pair<'a>> + Clone),
     ) -> ContextResource<'a> {
         let text_of = |piece: &'a Piece| match piece {
             Piece::Literal(text) => text.as_str(),
@@ -142,7 +142,7 @@ impl ContextRule {
     }
 }
 
-fn value_of<'a>(mut pairs: impl Iterator<Item = (&'a str, Option<&'a str>)>, name: &str) -> Option<&'a str> {
+fn value_of<'a>(mut pairs: impl Iterator<Item = Pair<'a>>, name: &str) -> Option<&'a str> {
     pairs.find(|(other, _)| *other == name)?.1
 }
 
@@ -266,7 +266,8 @@ mod tests {
     fn item_48_contexts_name_their_resource() {
         let rules = ContextRules::load(None).expect("the compiled-in rules");
         let express = "arn:aws:s3express:us-east-1:111122223333:bucket/arn:aws:s3express:us-east-1:111122223333:bucket/b--use1-az4--x-s3";
-        let cases: &[(&[(&str, &str)], Option<&str>)] = &[
+        type Case<'c> = (&'c [(&'c str, &'c str)], Option<&'c str>);
+        let cases: &[Case<'_>] = &[
             (&[("aws:s3:arn", "arn:aws:s3:::bucket/key/x")], Some("s3 object arn:aws:s3:::bucket/key/x yes")),
             (&[("aws:s3:arn", "arn:aws:s3:::bucket"), ("team", "a")], Some("s3 bucket arn:aws:s3:::bucket no")),
             (

@@ -3,6 +3,7 @@
 -- grain:   key_arn, context_signature, event_month
 -- reads:   kms_events
 -- notes:   successful calls only; a record that amends another (amends_event_id) is seen, but not counted
+-- notes:   of a call across accounts both copies count, where the logs hold both
 -- notes:   what a service or CloudTrail encrypts to try its permission is thrown away and not counted (outcome probe)
 -- notes:   AWS keeps no count of ciphertexts: one that was made before the logs begin may still need the key
 -- column:  context_signature: names of the encryption context, sorted and joined by commas; empty = no context; null = the record does not tell

@@ -3,6 +3,7 @@
 -- grain:   key_arn, context_key, value_pattern
 -- reads:   kms_events
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
+-- notes:   of a call across accounts both copies count, where the logs hold both
 -- notes:   a pattern that only failed calls named has a row too: a denied call still tells which data needs the key
 -- notes:   key_arn is null for calls whose key cannot be resolved
 -- notes:   words stay as callers wrote them; where they are sensitive, show sha256(context_value) of kms_encryption_contexts instead

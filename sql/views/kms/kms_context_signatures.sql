@@ -3,7 +3,9 @@
 -- grain:   key_arn, context_signature
 -- reads:   kms_events
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
+-- notes:   of a call across accounts both copies count, where the logs hold both
 -- notes:   a shape that only failed calls named has a row too: a denied call still tells which data needs the key
+-- notes:   a service's check of its permission is a call like any other here; kms_ciphertexts leaves it out
 -- notes:   key_arn is null for calls whose key cannot be resolved
 -- column:  context_signature: names, sorted and joined by commas; empty = no context; null = the record does not tell
 -- column:  encrypt_count: calls that succeeded and made a ciphertext or a data key; ReEncrypt for its destination key

@@ -6,6 +6,7 @@
 -- notes:   counts are of calls, not of objects, unless is_call_per_object; a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   what a service or CloudTrail encrypts to try its permission protects nothing and has no row (outcome probe)
 -- notes:   a ReEncrypt from a key to itself is counted on both sides
+-- notes:   of a call across accounts both copies count, where the logs hold both
 -- column:  service: AWS service whose resource it is, as in userIdentity.invokedBy; null = the caller encrypts by himself
 -- column:  resource_kind: object, bucket, volume, database, secret, parameter, table, …
 -- column:  resource: ARN, id or name, as the context has it; null = the context does not tell which
@@ -32,6 +33,7 @@ with calls as (
         and key_role <> 'target'
         and encryption_context is not null
         and outcome <> 'probe'
+        and context_get(encryption_context, 'SecretVersionId') is distinct from 'RequestToValidateKeyAccess'
 ),
 
 named as (

@@ -59,6 +59,11 @@ fn pattern(value: &str) -> String {
     let Some([arn, partition, service, region, account, resource]) = parts(value) else {
         return path_pattern(value);
     };
+    // Directory buckets of S3 are named by an ARN within an ARN.
+    if let Some((outer, inner)) = resource.split_once("/arn:") {
+        let (outer, inner) = (path_pattern(outer), pattern(&["arn:", inner].concat()));
+        return format!("{arn}:{partition}:{service}:{region}:{account}:{outer}/{inner}");
+    }
     let resource = match service {
         "s3" => object_pattern(resource),
         "secretsmanager" => secret_pattern(resource),
@@ -247,6 +252,10 @@ mod tests {
             (
                 "arn:aws:s3tables:us-east-1:111122223333:bucket/lake/table/7f2b5c1e-0d3a-4f68-9b17-2c5de8a41f90",
                 "arn:aws:s3tables:us-east-1:111122223333:bucket/lake/table/*",
+            ),
+            (
+                "arn:aws:s3express:us-east-1:111122223333:bucket/arn:aws:s3express:us-east-1:111122223333:bucket/b--use1-az4--x-s3",
+                "arn:aws:s3express:us-east-1:111122223333:bucket/arn:aws:s3express:us-east-1:111122223333:bucket/b--use1-az4--x-s3",
             ),
             ("vol-0a1b2c3d4e5f60718", "vol-*"),
             ("db-ABCDEFGHIJKLMNOPQRSTUVWXY2", "db-*"),

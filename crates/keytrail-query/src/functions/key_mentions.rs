@@ -74,8 +74,8 @@ const KEY_WORDS: [&str; 3] = ["kms", "masterkey", "encryptionkey"];
 /// A cheap look before the text is walked: any of the words in it, in any case.
 fn may_name(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let starts = bytes.iter().enumerate().filter(|(_, byte)| matches!(byte | 0x20, b'k' | b'm' | b'e'));
-    starts.into_iter().any(|(start, _)| {
+    let mut starts = bytes.iter().enumerate().filter(|(_, byte)| matches!(**byte | 0x20, b'k' | b'm' | b'e'));
+    starts.any(|(start, _)| {
         let rest = &bytes[start..];
         KEY_WORDS
             .iter()
@@ -134,7 +134,7 @@ fn partition(region: &str) -> &'static str {
 }
 
 /// Shows every string of a JSON text with the name of the member that it stands under.
-fn walk<'a>(json: &'a str, name: &str, see: &mut impl FnMut(&str, &str)) {
+fn walk(json: &str, name: &str, see: &mut impl FnMut(&str, &str)) {
     match json.as_bytes().first() {
         Some(b'{') => json::members(json).for_each(|(name, value)| walk(value, &json::unescape(name), see)),
         Some(b'[') => json::elements(json).for_each(|element| walk(element, name, see)),

@@ -8,8 +8,11 @@ use super::arn_part::parts;
 use super::text::{Compute, TextFunction};
 
 pub(super) fn principal_role() -> TextFunction {
-    let role = |arn| role_of(arn).map_or(Cow::Borrowed(arn), Cow::Owned);
     TextFunction::new("principal_role", &[1], Compute::Text(|texts| Ok(texts[0].map(role))))
+}
+
+fn role(arn: &str) -> Cow<'_, str> {
+    role_of(arn).map_or(Cow::Borrowed(arn), Cow::Owned)
 }
 
 fn role_of(arn: &str) -> Option<String> {

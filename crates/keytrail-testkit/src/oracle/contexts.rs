@@ -47,6 +47,7 @@ fn time_cell(time: Option<Time>) -> Cell {
     time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it maps options of texts and numbers")]
 fn some(value: impl ToString) -> Cell {
     Some(value.to_string())
 }
@@ -282,14 +283,6 @@ fn pattern_of(name: &str, value: &str) -> String {
             _ => format!("{}:key/*", before(":key/")),
         },
         "type" => "branch:version:*".to_owned(),
-        "aws:s3express:arn" => {
-            // The account stands in the middle of the outer ARN's resource.
-            let account = value.split(':').nth(4).unwrap_or_default();
-            let (outer, inner) = value.split_once("/arn:").unwrap_or_default();
-            let inner = inner.replace(&format!(":{account}:"), ":*:");
-            let kept: Vec<_> = inner.split(':').take(3).collect();
-            format!("{outer}/arn:{}:*", kept.join(":"))
-        }
         _ => value.to_owned(),
     }
 }
@@ -303,7 +296,10 @@ struct Sides {
     closed_span: Span,
     opened_span: Span,
     span: Span,
+    /// Of the closed ones, data keys.
+    data_keys: u64,
     values: BTreeSet<String>,
+    is_call_per_object: BTreeSet<Option<bool>>,
 }
 
 impl Sides {
@@ -457,22 +453,22 @@ impl<'o> Records<'o> {
             "first_opened_time",
             "last_opened_time",
         ];
-        let mut groups: BTreeMap<(Cell, Cell, String), (Sides, u64, BTreeSet<Option<bool>>)> = BTreeMap::new();
+        let mut groups: BTreeMap<(Cell, Cell, String), Sides> = BTreeMap::new();
         for found in self.uses().filter(|found| found.event.outcome == "used" && found.touch.key_arn.is_some()) {
             let name = found.event.event_name.as_str();
             if !(found.takes_context() || ["Encapsulate", "Decapsulate"].contains(&name)) {
                 continue;
             }
             let month = found.event.event_time.map_or("unknown".to_owned(), |time| time.format("%Y-%m").to_string());
-            let (sides, data_keys, per_object) = groups.entry((found.key(), found.signature(), month)).or_default();
-            *data_keys += u64::from(name.starts_with("GenerateDataKey"));
-            per_object.insert(found.protected().and_then(|protected| protected.is_call_per_object));
+            let sides = groups.entry((found.key(), found.signature(), month)).or_default();
+            sides.data_keys += u64::from(name.starts_with("GenerateDataKey"));
+            sides.is_call_per_object.insert(found.protected().and_then(|protected| protected.is_call_per_object));
             sides.add(found);
         }
-        let row = |((key, signature, month), (sides, data_keys, per_object)): (_, (Sides, u64, BTreeSet<_>))| {
-            let is_call_per_object = match per_object {
-                _ if per_object.contains(&Some(false)) => Some(false),
-                _ if per_object.contains(&None) => None,
+        let row = |((key, signature, month), sides): (_, Sides)| {
+            let is_call_per_object = match &sides.is_call_per_object {
+                found if found.contains(&Some(false)) => Some(false),
+                found if found.contains(&None) => None,
                 _ => Some(true),
             };
             let [first_created, last_created] = sides.closed_span.cells();
@@ -481,8 +477,8 @@ impl<'o> Records<'o> {
                 key,
                 signature,
                 Some(month),
-                some(sides.closed - data_keys),
-                some(data_keys),
+                some(sides.closed - sides.data_keys),
+                some(sides.data_keys),
                 some(sides.opened),
                 is_call_per_object.and_then(some),
                 first_created,
@@ -557,6 +553,7 @@ impl<'o> Records<'o> {
         for found in self.uses() {
             let is_counted =
                 found.is_cryptographic() && found.touch.key_arn.is_some() && found.event.outcome != "probe";
+            let is_counted = is_counted && found.mark() != Some("key_access_probe");
             if let (true, Some(protected)) = (is_counted, found.protected()) {
                 groups.entry((found.key(), protected)).or_default().add(found);
             }
