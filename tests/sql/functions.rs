@@ -37,6 +37,65 @@ async fn functions_give_what_analysts_expect() {
 }
 
 #[tokio::test]
+async fn functions_take_arns_and_contexts_apart() {
+    let session = fixture::session().await;
+    let key = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+    let elsewhere = "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+    let foreign = "arn:aws:kms:eu-west-1:444455556666:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+    let single = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let session_arn = "arn:aws:sts::111122223333:assumed-role/app/i-1";
+    let cases = [
+        (format!("arn_part('{key}', 'account')"), Some("111122223333")),
+        (format!("arn_part('{key}', 'resource')"), Some("key/mrk-1234abcd12ab34cd56ef1234567890ab")),
+        (format!("arn_part('{key}', 'service') || arn_part('{key}', 'partition')"), Some("kmsaws")),
+        ("arn_part('arn:aws:s3:::bucket', 'region')".to_owned(), None),
+        ("arn_part('bucket', 'service')".to_owned(), None),
+        ("arn_part(null, 'service')".to_owned(), None),
+        (format!("key_id('{key}')"), Some("mrk-1234abcd12ab34cd56ef1234567890ab")),
+        ("key_id('arn:aws:kms:us-east-1:111122223333:alias/app')".to_owned(), None),
+        ("key_id('arn:aws:s3:::key/x')".to_owned(), None),
+        (format!("principal_role('{session_arn}')"), Some("arn:aws:iam::111122223333:role/app")),
+        ("principal_role('arn:aws:iam::111122223333:user/ana')".to_owned(), Some("arn:aws:iam::111122223333:user/ana")),
+        ("principal_role('AROA1')".to_owned(), Some("AROA1")),
+        ("principal_role(null)".to_owned(), None),
+        (format!("same_key_family('{key}', '{elsewhere}')"), Some("true")),
+        (format!("same_key_family('{key}', '{foreign}')"), Some("false")),
+        (format!("same_key_family('{single}', '{single}')"), Some("true")),
+        (format!("same_key_family('{single}', '{key}')"), Some("false")),
+        (format!("same_key_family('{single}', null)"), None),
+        ("context_pattern('arn:aws:s3:::bucket/logs/2024/01/x.gz')".to_owned(), Some("arn:aws:s3:::bucket/logs/*")),
+        ("context_pattern('aws-crypto-public-key', 'A1')".to_owned(), Some("*")),
+        ("context_pattern(null)".to_owned(), None),
+    ];
+    for (expression, expected) in cases {
+        assert_eq!(value(&session, &format!("select {expression}")).await.as_deref(), expected, "{expression}");
+    }
+    let of_event = [
+        ("context_get(encryption_context, 'app')", Some("billing")),
+        ("context_get(encryption_context, 'App')", None),
+        ("context_get(map(['a'], ['b']), 'a')", Some("b")),
+        ("context_signature(encryption_context)", Some("app,stage")),
+        ("context_resource(encryption_context)['service']", None),
+        ("key_id(key_arn)", Some("11111111-1111-1111-1111-111111111111")),
+        ("same_key_family(key_arn, key_arn)", Some("true")),
+        ("principal_role(principal_arn)", Some("arn:aws:iam::111122223333:role/app")),
+    ];
+    for (expression, expected) in of_event {
+        let sql = format!("select {expression} from events where event_id = 'e01'");
+        assert_eq!(value(&session, &sql).await.as_deref(), expected, "{expression}");
+    }
+    for bad in ["arn_part(key_arn, 'zone')", "key_id()", "context_get(key_arn, 'a')", "context_pattern('a', 'b', 'c')"]
+    {
+        let result = session.execute(&format!("select {bad} from events"), &[]).await;
+        let failed = match result {
+            Ok(result) => result.collect().await.is_err(),
+            Err(_) => true,
+        };
+        assert!(failed, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn buckets_keep_the_time_zone_and_extremes_go_by_group() {
     let session = fixture::session().await;
     let sql = "select time_bucket(interval '1 week', event_time) as week, max_by(event_id, event_time) as latest \

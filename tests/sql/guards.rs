@@ -44,7 +44,8 @@ async fn kms_events_has_the_columns_of_events() {
     let session = fixture::session().await;
     let of_events = schema::table_schema();
     let mut expected: Vec<_> = of_events.fields().iter().map(|field| field.name().clone()).collect();
-    expected.extend(["key_role".to_owned(), "other_key_arn".to_owned()]);
+    let own = ["key_role", "other_key_arn", "use_mark", "is_attested", "is_cross_account", "account_side"];
+    expected.extend(own.map(str::to_owned));
     let description = session.describe("kms_events").await.unwrap();
     assert_eq!(description.columns.into_iter().map(|column| column.name).collect::<Vec<_>>(), expected);
 }
@@ -56,7 +57,8 @@ async fn headers_tell_what_views_read() {
         let plan = rows(&session, &format!("explain format indent select * from {}", view.name)).await;
         assert!(!plan.is_empty());
         for name in &view.reads {
-            assert!(view.sql.contains(&format!("from {name}")), "{} does not read {name}", view.name);
+            let is_read = ["from", "join"].iter().any(|word| view.sql.contains(&format!("{word} {name}")));
+            assert!(is_read, "{} does not read {name}", view.name);
         }
     }
 }
@@ -64,7 +66,7 @@ async fn headers_tell_what_views_read() {
 #[tokio::test]
 async fn the_grain_of_every_view_is_unique() {
     let generated = oracle::generated().await.session;
-    for view in view_catalogue() {
+    for view in view_catalogue().iter().filter(|view| !oracle::FROM_INVENTORY.contains(&view.name.as_str())) {
         assert_grain(&generated, view).await;
     }
     for area in fixture::areas() {

@@ -24,7 +24,7 @@ struct Trail {
 }
 
 /// Views of what users hold beside the logs: the oracle reads logs only, `inventory/` has their cases.
-const FROM_INVENTORY: [&str; 9] = [
+pub(crate) const FROM_INVENTORY: [&str; 9] = [
     "inventory_grants",
     "inventory_iam_statements",
     "inventory_key_policies",
@@ -50,6 +50,7 @@ async fn make_trail() -> Trail {
         duplicate_rate: 0.05,
         oddity_rate: 0.05,
         key_lives: true,
+        rare_rate: 0.08,
         ..TrailConfig::with_events(4_000, 7)
     };
     let summary = generate(&config, &logs).unwrap();
@@ -130,6 +131,47 @@ async fn the_trail_holds_the_hard_cases() {
     assert!(usage.iter().any(|row| row.failed_count > 0) && usage.iter().any(|row| row.sign_mac_count > 0));
     assert!(oracle.kms_encryption_contexts().iter().any(|row| row.event_count > 1));
     assert!(oracle.summary.duplicates > 0, "no repeated record");
+}
+
+/// The same for what views tell of contexts, marks and sides: every word occurs.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_holds_every_word_of_the_context_views() {
+    let views = trail().await.oracle.views();
+    let words = |view: &str, column: &str| -> BTreeSet<String> {
+        let tables = views.iter().filter(|table| table.view == view);
+        tables
+            .filter_map(|table| Some((table, table.columns.iter().position(|name| *name == column)?)))
+            .flat_map(|(table, index)| {
+                table.rows.iter().map(move |row| row[index].clone().unwrap_or("null".to_owned()))
+            })
+            .collect()
+    };
+    let marks = "console_browsing dry_run key_access_probe null trail_config_check trail_log_encryption";
+    let kinds = "branch_key bucket certificate client_encrypted_message database directory_bucket file_system function log_group object \
+                 parameter queue repository secret shelf snapshot table trail volume";
+    for (view, column, expected) in [
+        ("kms_events", "use_mark", marks),
+        ("kms_events", "is_attested", "false true"),
+        ("kms_events", "is_cross_account", "false null true"),
+        ("kms_events", "account_side", "both caller null owner"),
+        ("kms_ciphertexts", "is_call_per_object", "false null true"),
+        ("kms_protected_resources", "resource_kind", kinds),
+        ("kms_protected_resources", "is_written_never_read", "false true"),
+        ("kms_cross_account", "is_seen_by_caller", "false true"),
+        ("kms_blocked_attempts", "reason", "deleted disabled pending_deletion"),
+        ("kms_denied_attempts", "reason", "explicit_deny not_allowed unstated"),
+        (
+            "kms_configuration_dependencies",
+            "event_source",
+            "ec2.amazonaws.com iam.amazonaws.com lambda.amazonaws.com s3.amazonaws.com secretsmanager.amazonaws.com",
+        ),
+    ] {
+        let found = words(view, column);
+        let missing: Vec<_> = expected.split_whitespace().filter(|word| !found.contains(*word)).collect();
+        assert!(missing.is_empty(), "{view}.{column} lacks {missing:?}, has {found:?}");
+    }
+    assert!(words("kms_ciphertexts", "context_signature").contains(""), "no call without a context");
+    assert!(words("kms_context_signatures", "context_signature").contains("null"), "no withheld context");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! What reaches the files: filters on a key through every view, only the needed columns, files left out by the log.
 
-use keytrail_query::Session;
+use keytrail_query::{Session, ViewDefinition};
 
 use crate::cells::rows;
 use crate::fixture;
@@ -19,7 +19,9 @@ fn scans(plan: &str) -> Vec<&str> {
 #[tokio::test]
 async fn a_key_filter_reaches_every_scan_of_every_kms_view() {
     let session = fixture::session().await;
-    for view in keytrail_query::view_catalogue().iter().filter(|view| view.area == "kms" || view.name == "kms_events") {
+    let reads_keys =
+        |view: &&ViewDefinition| view.name == "kms_events" || view.reads.iter().any(|name| name == "kms_events");
+    for view in keytrail_query::view_catalogue().iter().filter(reads_keys) {
         let key = "arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222";
         let plan = plan(&session, &format!("select * from {} where key_arn = '{key}'", view.name)).await;
         let scans = scans(&plan);
@@ -42,6 +44,15 @@ async fn key_usage_reads_only_the_columns_it_needs() {
     for column in
         [" event_id@", "user_agent", "request_parameters", "encryption_context", "record_layout", "principal_arn"]
     {
+        assert!(!plan.contains(column), "{column} in {plan}");
+    }
+}
+
+#[tokio::test]
+async fn marks_cost_nothing_where_nobody_asks_for_them() {
+    let session = fixture::session().await;
+    let plan = plan(&session, "select key_arn, key_role, event_time from kms_events where error_code is null").await;
+    for column in ["encryption_context", "additional_event_data", "user_agent", "principal_account_id", "outcome"] {
         assert!(!plan.contains(column), "{column} in {plan}");
     }
 }

@@ -52,3 +52,15 @@ async fn user_view_files_are_checked() {
         assert!(matches!(error, QueryError::ViewFile { .. }), "{error:?}");
     }
 }
+
+/// Rules about contexts stand beside the views, and come before the compiled-in ones.
+#[tokio::test]
+async fn a_users_rules_name_resources() {
+    let rules = "context_key,value,service,resource_kind,resource,is_call_per_object,is_latent\napp,bill*,,ledger,{stage}/{value},true,true\n";
+    let session = session_with(&[("context_rules.csv", rules)]).await.unwrap();
+    let sql = "select resource_kind, resource, is_call_per_object, is_latent from kms_protected_resources where resource_kind = 'ledger'";
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(rows(&session, sql).await, [vec![text("ledger"), text("test/billing"), text("true"), text("true")]]);
+    let error = session_with(&[("context_rules.csv", "app,ledger")]).await.err().unwrap();
+    assert!(matches!(error, QueryError::ViewFile { .. }), "{error:?}");
+}

@@ -24,6 +24,7 @@ mod raw_ledger;
 mod raw_table;
 mod read_only;
 mod rows;
+mod rules;
 mod session;
 mod stores;
 mod yielding;

@@ -39,6 +39,7 @@ use crate::kept::KeptView;
 use crate::lake_table::LakeTables;
 use crate::narrow::narrow;
 use crate::raw_table::{RawRejects, RawSource, RawTables};
+use crate::rules::ContextRules;
 use crate::stores::LakeStores;
 use crate::yielding::YieldingJoins;
 use crate::{dialect, functions, read_only};
@@ -59,7 +60,7 @@ pub struct SessionOptions {
     pub target_partitions: Option<usize>,
     /// Folder for spill files; null = the system's.
     pub temp_directory: Option<PathBuf>,
-    /// Folder with the user's own views, one `.sql` file each; null = none.
+    /// Folder with the user's own views, one `.sql` file each, and rules about contexts in `context_rules.csv`; null = none.
     pub views_dir: Option<PathBuf>,
 }
 
@@ -141,6 +142,7 @@ impl Session {
 
     fn over_source(source: Box<dyn TableSource>, options: &SessionOptions) -> Result<Self, QueryError> {
         let views = load_views(options.views_dir.as_deref())?;
+        let rules = ContextRules::load(options.views_dir.as_deref())?;
         let runtime = runtime(options)?;
         let state = SessionStateBuilder::new_with_default_features()
             .with_config(config(options))
@@ -148,7 +150,7 @@ impl Session {
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();
         let mut context = SessionContext::new_with_state(state);
-        functions::register(&mut context).map_err(QueryError::planning)?;
+        functions::register(&mut context, rules).map_err(QueryError::planning)?;
         Ok(Self { context, source, views, raw_rejects: None, opening: tokio::sync::Mutex::new(()) })
     }
 

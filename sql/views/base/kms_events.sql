@@ -7,6 +7,10 @@
 -- notes:   an event whose key cannot be resolved keeps one row, with key_arn null
 -- column:  key_role: used (cryptographic operation), source and destination (the sides of ReEncrypt), target (management, metadata)
 -- column:  other_key_arn: ReEncrypt: the key on the other side; null otherwise, or where that key is not resolvable
+-- column:  use_mark: calls that tell little about data: key_access_probe (Secrets Manager tries whether it may use the key), trail_config_check (so does CloudTrail), trail_log_encryption (CloudTrail's own log files), dry_run, console_browsing (metadata shown in the console); null = an ordinary call
+-- column:  is_attested: additionalEventData.recipient is there: the answer was for an enclave or an attested instance only
+-- column:  is_cross_account: the key is of another account than the caller or than the recipient of this copy; null = key not resolvable
+-- column:  account_side: whose copy this is: caller (the key is another account's), owner (the caller is another account, or a service that names none), both (one account); null = not told
 select
     event_id,
     event_time,
@@ -104,7 +108,38 @@ select
         ) then 'used'
         else 'target'
     end as key_role,
-    source_key_arn as other_key_arn
+    source_key_arn as other_key_arn,
+    case
+        when context_get(encryption_context, 'SecretVersionId') = 'RequestToValidateKeyAccess' then 'key_access_probe'
+        when operation_class = 'generate_data_key'
+            and context_get(encryption_context, 'aws:cloudtrail:arn') is not null
+            and context_get(encryption_context, 'aws:s3:arn') || '/' like '%/AWSLogs/%'
+            and context_get(encryption_context, 'aws:s3:arn') not like '%.gz' then 'trail_config_check'
+        when operation_class = 'generate_data_key'
+            and context_get(encryption_context, 'aws:cloudtrail:arn') is not null
+            and coalesce(invoked_by, source_ip_address) like 'cloudtrail.%' then 'trail_log_encryption'
+        when outcome = 'probe' then 'dry_run'
+        when operation_class = 'metadata'
+            and (
+                session_credential_from_console = 'true'
+                or invoked_by = 'signin.amazonaws.com'
+                or user_agent in ('console.amazonaws.com', 'signin.amazonaws.com')
+                or user_agent like 'Mozilla/%'
+                or user_agent like 'AWS-Console%'
+            ) then 'console_browsing'
+    end as use_mark,
+    additional_event_data -> 'recipient' is not null as is_attested,
+    case
+        when key_arn is not null then coalesce(arn_part(key_arn, 'account') <> principal_account_id, false)
+            or coalesce(arn_part(key_arn, 'account') <> recipient_account_id, false)
+    end as is_cross_account,
+    case
+        when arn_part(key_arn, 'account') <> recipient_account_id then case
+            when coalesce(principal_account_id, recipient_account_id) = recipient_account_id then 'caller'
+        end
+        when arn_part(key_arn, 'account') = principal_account_id then 'both'
+        when arn_part(key_arn, 'account') = recipient_account_id then 'owner'
+    end as account_side
 from events
 where event_group = 'kms'
 
@@ -192,7 +227,20 @@ select
     event_group,
     event_month,
     'source' as key_role,
-    key_arn as other_key_arn
+    key_arn as other_key_arn,
+    case when outcome = 'probe' then 'dry_run' end as use_mark,
+    additional_event_data -> 'recipient' is not null as is_attested,
+    case
+        when source_key_arn is not null then coalesce(arn_part(source_key_arn, 'account') <> principal_account_id, false)
+            or coalesce(arn_part(source_key_arn, 'account') <> recipient_account_id, false)
+    end as is_cross_account,
+    case
+        when arn_part(source_key_arn, 'account') <> recipient_account_id then case
+            when coalesce(principal_account_id, recipient_account_id) = recipient_account_id then 'caller'
+        end
+        when arn_part(source_key_arn, 'account') = principal_account_id then 'both'
+        when arn_part(source_key_arn, 'account') = recipient_account_id then 'owner'
+    end as account_side
 from events
 where event_group = 'kms'
     and source_key_arn is not null

@@ -8,7 +8,7 @@
 -- notes:   log files are counted in the hour of their delivery, some minutes after the events in them
 -- column:  recipient_account_id: account the events were delivered to, or that the file's path names; null = neither tells
 -- column:  event_hour: start of the hour of event_time, UTC; null for records without a readable time
--- column:  file_count: log files delivered in that hour for the account and region, by their paths; null = none
+-- column:  file_count: log files delivered in that hour for the account and region, by their paths; null = no path names such a file
 -- column:  record_count: distinct event records of all services and categories
 -- column:  kms_read_count: KMS events except management and those made by KMS itself; every cryptographic call is among them
 -- column:  kms_write_count: KMS key management and events made by KMS itself
@@ -70,7 +70,7 @@ with parts as (
         arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as first_event_time,
         arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as last_event_time
     from log_files
-    where log_file_kind in ('events', 'empty')
+    where (log_file_kind in ('events', 'empty') and account_id is not null)
         or rejected_count > 0
     group by
         account_id,

@@ -10,6 +10,9 @@
 -- column:  failed_count: cryptographic calls that failed
 -- column:  first_seen_time: earliest such call, failed or not, UTC
 -- column:  last_seen_time: latest such call, failed or not, UTC
+-- column:  instance_ids: EC2 instances that the role's sessions are named after, sorted: its instances, and those that EC2 itself attached volumes to; null = none told
+-- column:  workload_arns: Lambda functions and ECS tasks that the credentials were issued to (inScopeOf), sorted; null = none told
+-- column:  on_behalf_of_user_ids: Identity Center users behind the sessions, sorted; null = none told
 with touches as (
     select
         key_arn,
@@ -17,7 +20,10 @@ with touches as (
         principal_type,
         event_time,
         error_code,
-        amends_event_id
+        amends_event_id,
+        case when starts_with(role_session_name, 'i-') then role_session_name end as instance_id,
+        coalesce(in_scope_of_source_arn, user_identity -> 'inScopeOf' ->> 'credentialsIssuedTo') as workload_arn,
+        on_behalf_of_user_id
     from kms_events
     where key_arn is not null
         and key_role <> 'target'
@@ -31,7 +37,12 @@ select
     count(*) filter (where error_code is null and amends_event_id is null) as use_event_count,
     count(*) filter (where error_code is not null and amends_event_id is null) as failed_count,
     min(event_time) as first_seen_time,
-    max(event_time) as last_seen_time
+    max(event_time) as last_seen_time,
+    array_sort(array_agg(distinct instance_id) filter (where instance_id is not null)) as instance_ids,
+    array_sort(array_agg(distinct workload_arn) filter (where workload_arn is not null)) as workload_arns,
+    array_sort(
+        array_agg(distinct on_behalf_of_user_id) filter (where on_behalf_of_user_id is not null)
+    ) as on_behalf_of_user_ids
 from touches
 group by
     key_arn,

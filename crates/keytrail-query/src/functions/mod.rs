@@ -1,6 +1,6 @@
 //! SQL functions that the engine lacks: what an analyst expects (`max_by`, `min_by`, also `arg_max`, `arg_min`, and
-//! `time_bucket`, beside the JSON functions and operators) and what AWS's texts need (`aws_time`,
-//! `kms_logging_effect`, `policy_statements`).
+//! `time_bucket`, beside the JSON functions and operators), what AWS's texts need (`aws_time`, `kms_logging_effect`,
+//! `policy_statements`), and what keys need: parts of ARNs, encryption contexts and what they protect.
 //!
 //! The first are thin: each is put together from functions that the engine has.
 
@@ -8,7 +8,20 @@ mod aws_time;
 mod extreme_by;
 mod kms_logging_effect;
 mod policy_statements;
+mod arn_part;
+mod context_get;
+mod context_pattern;
+mod context_resource;
+mod context_signature;
+mod contexts;
+mod key_id;
+mod key_mentions;
+mod principal_role;
+mod same_key_family;
+mod text;
 mod time_bucket;
+
+use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
@@ -18,10 +31,15 @@ use aws_time::AwsTime;
 use extreme_by::{ExtremeBy, Pick};
 use kms_logging_effect::KmsLoggingEffect;
 use policy_statements::PolicyStatements;
+use crate::rules::ContextRules;
+use context_get::ContextGet;
+use context_resource::ContextResource;
+use context_signature::ContextSignature;
+use key_mentions::KeyMentions;
 use time_bucket::TimeBucket;
 
 /// Registers all of them with a session.
-pub(crate) fn register(context: &mut SessionContext) -> Result<()> {
+pub(crate) fn register(context: &mut SessionContext, rules: ContextRules) -> Result<()> {
     datafusion_functions_json::register_all(context)?;
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
@@ -29,5 +47,19 @@ pub(crate) fn register(context: &mut SessionContext) -> Result<()> {
     context.register_udf(ScalarUDF::new_from_impl(AwsTime::new()));
     context.register_udf(ScalarUDF::new_from_impl(KmsLoggingEffect::new()));
     context.register_udf(ScalarUDF::new_from_impl(PolicyStatements::new()));
+    context.register_udf(ScalarUDF::new_from_impl(ContextGet::new()));
+    context.register_udf(ScalarUDF::new_from_impl(ContextSignature::new()));
+    context.register_udf(ScalarUDF::new_from_impl(ContextResource::new(Arc::new(rules))));
+    context.register_udf(ScalarUDF::new_from_impl(KeyMentions::new()));
+    for function in [
+        arn_part::arn_part(),
+        context_pattern::context_pattern(),
+        key_id::key_id(),
+        key_mentions::call_resource(),
+        principal_role::principal_role(),
+        same_key_family::same_key_family(),
+    ] {
+        context.register_udf(ScalarUDF::new_from_impl(function));
+    }
     Ok(())
 }

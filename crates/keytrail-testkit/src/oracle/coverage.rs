@@ -226,8 +226,8 @@ fn hours(oracle: &Oracle) -> BTreeMap<Hour, HourRow> {
         row.other_write_count += u64::from(is_other_management(event) && !is_other_read(event));
         row.span.add(event.event_time);
     }
-    for path in &oracle.log_files {
-        let row = hours.entry(delivery_hour(path)).or_default();
+    for hour in oracle.log_files.iter().map(|path| delivery_hour(path)).filter(|hour| hour.0.is_some()) {
+        let row = hours.entry(hour).or_default();
         row.file_count = Some(row.file_count.unwrap_or(0) + 1);
     }
     hours

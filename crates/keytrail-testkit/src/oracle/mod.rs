@@ -8,6 +8,7 @@
 //! ```
 
 mod coverage;
+mod contexts;
 mod kms;
 mod ledgers;
 mod outcome;
@@ -26,8 +27,7 @@ pub use kms::{KeyRole, KmsEvent, Touch};
 pub use ledgers::{AliasInterval, GrantLife, LifeEvent};
 pub use read::{FileKind, RecordText, read_file};
 pub use views::{
-    CoverageRow, EncryptionContextRow, FailedAttemptRow, KeyPrincipalRow, KeyServiceRow, KeyUsageDailyRow, KeyUsageRow,
-    KmsEventRow, Row, ViewTable,
+    CoverageRow, EncryptionContextRow, FailedAttemptRow, KeyUsageDailyRow, KeyUsageRow, KmsEventRow, Row, ViewTable,
 };
 
 /// One distinct API event.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use super::coverage;
+use super::contexts::Records;
 use super::kms::{KeyRole, KmsEvent, Touch, is_write, text_at};
 use super::{Event, Oracle};
 
@@ -79,31 +80,6 @@ pub struct KeyUsageDailyRow {
     pub operation: String,
     pub use_event_count: u64,
     pub failed_count: u64,
-}
-
-/// A row of `kms_key_principals`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the columns are documented in sql/views")]
-pub struct KeyPrincipalRow {
-    pub key_arn: String,
-    pub principal: Option<String>,
-    pub principal_type: Option<String>,
-    pub use_event_count: u64,
-    pub failed_count: u64,
-    pub first_seen_time: Option<Time>,
-    pub last_seen_time: Option<Time>,
-}
-
-/// A row of `kms_key_services`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the columns are documented in sql/views")]
-pub struct KeyServiceRow {
-    pub key_arn: String,
-    pub service: String,
-    pub use_event_count: u64,
-    pub failed_count: u64,
-    pub first_seen_time: Option<Time>,
-    pub last_seen_time: Option<Time>,
 }
 
 /// A row of `kms_encryption_contexts`.
@@ -221,45 +197,6 @@ impl Row for KeyUsageDailyRow {
     }
 }
 
-impl Row for KeyPrincipalRow {
-    const VIEW: &'static str = "kms_key_principals";
-    const COLUMNS: &'static [&'static str] = &[
-        "key_arn",
-        "principal",
-        "principal_type",
-        "use_event_count",
-        "failed_count",
-        "first_seen_time",
-        "last_seen_time",
-    ];
-    fn cells(&self) -> Vec<Option<String>> {
-        let mut cells = vec![some(&self.key_arn), self.principal.clone(), self.principal_type.clone()];
-        cells.extend([
-            some(&self.use_event_count),
-            some(&self.failed_count),
-            time_cell(self.first_seen_time),
-            time_cell(self.last_seen_time),
-        ]);
-        cells
-    }
-}
-
-impl Row for KeyServiceRow {
-    const VIEW: &'static str = "kms_key_services";
-    const COLUMNS: &'static [&'static str] =
-        &["key_arn", "service", "use_event_count", "failed_count", "first_seen_time", "last_seen_time"];
-    fn cells(&self) -> Vec<Option<String>> {
-        let mut cells = vec![some(&self.key_arn), some(&self.service)];
-        cells.extend([
-            some(&self.use_event_count),
-            some(&self.failed_count),
-            time_cell(self.first_seen_time),
-            time_cell(self.last_seen_time),
-        ]);
-        cells
-    }
-}
-
 impl Row for EncryptionContextRow {
     const VIEW: &'static str = "kms_encryption_contexts";
     const COLUMNS: &'static [&'static str] =
@@ -330,8 +267,6 @@ struct Tally {
     use_event_count: u64,
     failed_count: u64,
     span: Span,
-    /// The greatest of the types.
-    principal_type: Option<String>,
 }
 
 impl Tally {
@@ -339,7 +274,6 @@ impl Tally {
         self.use_event_count += u64::from(event.is_use());
         self.failed_count += u64::from(event.is_failure());
         self.span.add(event.event_time);
-        self.principal_type = self.principal_type.take().max(event.principal_type.clone());
     }
 
     fn event_count(&self) -> u64 {
@@ -362,7 +296,7 @@ fn keys_of(event: &KmsEvent) -> BTreeMap<Option<&str>, Vec<&Touch>> {
 }
 
 /// What the copies of one call have in common; an event without a shared id stands for itself.
-fn call_of(event: &KmsEvent) -> String {
+pub(super) fn call_of(event: &KmsEvent) -> String {
     match &event.shared_event_id {
         Some(shared) => format!("{shared} {} {:?}", event.event_name, event.event_time),
         None => format!("{:?} {}", event.recipient_account_id, event.event_id),
@@ -376,14 +310,13 @@ impl Oracle {
             table(&self.kms_events()),
             table(&self.kms_key_usage()),
             table(&self.kms_key_usage_daily()),
-            table(&self.kms_key_principals()),
-            table(&self.kms_key_services()),
             table(&self.kms_encryption_contexts()),
             table(&self.kms_failed_attempts()),
             table(&self.log_file_coverage()),
         ];
         views.extend(coverage::views(self));
         views.extend(self.ledgers());
+        views.extend(Records::of(self).views());
         views
     }
 
@@ -427,35 +360,6 @@ impl Oracle {
             operation,
             use_event_count: tally.use_event_count,
             failed_count: tally.failed_count,
-        };
-        groups.into_iter().map(row).collect()
-    }
-
-    /// The rows of `kms_key_principals`.
-    pub fn kms_key_principals(&self) -> Vec<KeyPrincipalRow> {
-        let groups = self.tally(|event, key| Some((key?, event.principal.clone())));
-        let row = |((key_arn, principal), tally): (_, Tally)| KeyPrincipalRow {
-            key_arn,
-            principal,
-            use_event_count: tally.use_event_count,
-            failed_count: tally.failed_count,
-            first_seen_time: tally.span.first,
-            last_seen_time: tally.span.last,
-            principal_type: tally.principal_type,
-        };
-        groups.into_iter().map(row).collect()
-    }
-
-    /// The rows of `kms_key_services`.
-    pub fn kms_key_services(&self) -> Vec<KeyServiceRow> {
-        let groups = self.tally(|event, key| Some((key?, event.invoked_by.clone()?)));
-        let row = |((key_arn, service), tally): (_, Tally)| KeyServiceRow {
-            key_arn,
-            service,
-            use_event_count: tally.use_event_count,
-            failed_count: tally.failed_count,
-            first_seen_time: tally.span.first,
-            last_seen_time: tally.span.last,
         };
         groups.into_iter().map(row).collect()
     }

@@ -33,6 +33,8 @@ pub struct TrailConfig {
     pub cross_account_rate: f64,
     /// Share of records with one of the type oddities seen in real logs.
     pub oddity_rate: f64,
+    /// Share of records of rare kinds: contexts of uncommon services, attested calls, changes elsewhere that name a key.
+    pub rare_rate: f64,
     /// Adds digest, Insight, NetworkActivity and Aggregated files and one log file without records.
     pub side_files: bool,
     /// Tells whole lives of some keys more: moving aliases, grants, policies, material, a family (some fifty events).
@@ -57,6 +59,7 @@ impl Default for TrailConfig {
             late_rate: 0.01,
             cross_account_rate: 0.01,
             oddity_rate: 0.004,
+            rare_rate: 0.0,
             side_files: true,
             key_lives: false,
             compression_level: 6,

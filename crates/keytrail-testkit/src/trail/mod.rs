@@ -8,6 +8,7 @@
 //! It follows what is known of real logs and claims nothing about AWS beyond that; digest files carry no signature.
 
 mod config;
+mod contexts;
 mod cross_account;
 mod draft;
 mod identity;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::config::{GeneratedFile, GeneratedKind, TrailConfig, TrailSummary};
+use super::contexts::RARE_RECIPES;
 use super::cross_account::{self, Copy};
 use super::draft::Draft;
 use super::json::{JsonText, civil, push_padded};
@@ -245,7 +246,14 @@ impl<'w> FileMaker<'w> {
         if across {
             cross_account::call(&mut scene, copy);
         } else {
-            let recipes = if scene.random.chance(KMS_SHARE) { KMS_RECIPES } else { OTHER_RECIPES };
+            let is_kms = scene.random.chance(KMS_SHARE);
+            // Without rare records nothing is drawn for them, so that all others stay what they were.
+            let is_rare = self.config.rare_rate > 0.0 && scene.random.chance(self.config.rare_rate);
+            let recipes = match (is_rare, is_kms) {
+                (true, _) => RARE_RECIPES,
+                (false, true) => KMS_RECIPES,
+                (false, false) => OTHER_RECIPES,
+            };
             pick_weighted(&mut scene.random, recipes)(&mut scene);
         }
         self.draft.delivery_delayed = late;

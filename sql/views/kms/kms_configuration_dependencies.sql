@@ -1,0 +1,29 @@
+-- view:    kms_configuration_dependencies
+-- summary: What was configured to use each key: keys named by successful changes in services other than KMS
+-- grain:   key_arn, event_source, event_name, resource
+-- reads:   key_mentions
+-- notes:   evidence of a dependency even where no cryptographic call was seen; it does not tell whether the resource still exists
+-- notes:   policies that name a key are among them: an iam.amazonaws.com row is a permission, not a dependency
+-- notes:   a record that amends another (amends_event_id) is seen, but not counted
+-- column:  event_source: service that was changed
+-- column:  event_name: what was done
+-- column:  resource: best name of what the call made or changed: an ARN, an id or a name; null = nothing looks like one
+-- column:  event_count: events
+-- column:  first_seen_time: earliest event, UTC
+-- column:  last_seen_time: latest event, UTC
+-- column:  last_event_id: latest event; of several in that second, the greatest id
+select
+    key_arn,
+    event_source,
+    event_name,
+    resource,
+    count(*) filter (where amends_event_id is null) as event_count,
+    min(event_time) as first_seen_time,
+    max(event_time) as last_seen_time,
+    last_value(event_id order by event_time asc nulls first, event_id asc nulls first) as last_event_id
+from key_mentions
+group by
+    key_arn,
+    event_source,
+    event_name,
+    resource

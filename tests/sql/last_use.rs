@@ -1,0 +1,49 @@
+//! The last use of a key counts what AWS's `GetKeyLastUsage` counts: the operations of the one table, and successes only.
+
+use std::collections::BTreeSet;
+
+use keytrail_convert::Source;
+use keytrail_events::kms::OPERATIONS;
+use keytrail_lake::{Location, StorageOptions};
+use keytrail_query::{RawSource, Session, SessionOptions};
+
+use crate::cells::rows;
+
+/// A record of an operation, on a key of its own.
+fn record(index: usize, operation: &str, error: &str) -> String {
+    let key = format!("arn:aws:kms:us-east-1:111122223333:key/00000000-0000-0000-0000-{index:012}");
+    format!(
+        r#"{{"eventVersion":"1.10","userIdentity":{{"type":"IAMUser","accountId":"111122223333"}},"eventTime":"2024-01-01T00:00:00Z","eventSource":"kms.amazonaws.com","eventName":"{operation}","awsRegion":"us-east-1"{error},"requestParameters":{{"keyId":"{key}","destinationKeyId":"{key}"}},"eventID":"id-{index}","resources":[{{"ARN":"{key}"}},{{"ARN":"{key}"}}],"eventType":"AwsApiCall","recipientAccountId":"111122223333"}}"#
+    )
+}
+
+async fn operations_of(records: &[String]) -> BTreeSet<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records.ndjson");
+    fs_err::write(&file, records.join("\n")).unwrap();
+    let source = RawSource {
+        sources: vec![Source::Place(Location::parse(file.to_str().unwrap()).unwrap())],
+        since: None,
+        until: None,
+        storage: StorageOptions::default(),
+    };
+    let session = Session::over_raw(source, &SessionOptions::default()).await.unwrap();
+    let found = rows(&session, "select operation from kms_key_last_use").await;
+    found.into_iter().flatten().flatten().collect()
+}
+
+#[tokio::test]
+async fn item_57_tracked_are_the_operations_of_the_table() {
+    let names = || OPERATIONS.iter().enumerate();
+    let succeeded: Vec<_> = names().map(|(index, operation)| record(index, operation.name, "")).collect();
+    let tracked: BTreeSet<_> = OPERATIONS
+        .iter()
+        .filter(|operation| operation.is_usage_tracked)
+        .map(|operation| operation.name.to_owned())
+        .collect();
+    assert_eq!(tracked.len(), 14);
+    assert_eq!(operations_of(&succeeded).await, tracked);
+    let error = r#","errorCode":"KMSInvalidSignatureException""#;
+    let failed: Vec<_> = names().map(|(index, operation)| record(index, operation.name, error)).collect();
+    assert_eq!(operations_of(&failed).await, BTreeSet::new());
+}
