@@ -54,13 +54,8 @@ async fn make_trail() -> Trail {
         ..TrailConfig::with_events(4_000, 7)
     };
     let summary = generate(&config, &logs).unwrap();
-    // What is planted by hand, so that every kind of trouble occurs.
-    for area in fixture::areas() {
-        let records = fixture::folder().join(&area).join("records.ndjson");
-        if records.exists() {
-            fs_err::copy(records, logs.join(format!("{area}.json"))).unwrap();
-        }
-    }
+    // What is planted by hand, so that every kind of blind spot occurs.
+    fs_err::copy(fixture::folder().join("coverage/records.ndjson"), logs.join("coverage.json")).unwrap();
     let location = Location::parse(logs.to_str().unwrap()).unwrap();
     let lake_location = Location::parse(folder.path().join("lake").to_str().unwrap()).unwrap();
     let lake = Lake::create_or_open(&lake_location, &StorageOptions::default(), lake_spec()).await.unwrap();

@@ -12,6 +12,10 @@ async fn plan(session: &Session, sql: &str) -> String {
     physical[1].clone().unwrap()
 }
 
+/// Views whose rows of one key follow from events of others: an alias moves between keys, a multi-Region set tells who is primary,
+/// failures without a key may have meant any.
+const ACROSS_KEYS: [&str; 4] = ["kms_aliases", "kms_keys", "kms_key_verdicts", "kms_last_usage_check"];
+
 fn scans(plan: &str) -> Vec<&str> {
     plan.lines().filter(|line| line.contains("DataSourceExec")).collect()
 }
@@ -19,20 +23,24 @@ fn scans(plan: &str) -> Vec<&str> {
 #[tokio::test]
 async fn a_key_filter_reaches_every_scan_of_every_kms_view() {
     let session = fixture::session().await;
-    let reads_keys =
-        |view: &&ViewDefinition| view.name == "kms_events" || view.reads.iter().any(|name| name == "kms_events");
+    let reads_keys = |view: &&ViewDefinition| {
+        (view.name == "kms_events" || view.reads.iter().any(|name| name == "kms_events"))
+            && !ACROSS_KEYS.contains(&view.name.as_str())
+    };
     for view in keytrail_query::view_catalogue().iter().filter(reads_keys) {
         let key = "arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222";
         let plan = plan(&session, &format!("select * from {} where key_arn = '{key}'", view.name)).await;
         let scans = scans(&plan);
-        assert_eq!(scans.len(), 2, "{}: {plan}", view.name);
-        for (scan, column) in scans.iter().zip(["key_arn@", "source_key_arn@"]) {
+        assert!(scans.len() >= 2, "{}: {plan}", view.name);
+        for scan in scans {
+            let is_filtered = ["key_arn@", "source_key_arn@"]
+                .iter()
+                .any(|column| scan.contains(&format!("predicate={column}")) || scan.contains(&format!("AND {column}")));
             assert!(
-                scan.contains(&format!("predicate={column}")) || scan.contains(&format!("AND {column}")),
-                "{}: {plan}",
+                is_filtered && scan.contains("required_guarantees=[") && scan.contains(key),
+                "{}: {scan}",
                 view.name
             );
-            assert!(scan.contains("required_guarantees=[") && scan.contains(key), "{}: {plan}", view.name);
         }
     }
 }

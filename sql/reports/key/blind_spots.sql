@@ -13,7 +13,7 @@ with spots as (
         row_number() over (
             partition by kind
             order by
-                to_time - from_time desc nulls first,
+                date_part('epoch', to_time) - date_part('epoch', from_time) desc nulls first,
                 from_time
         ) as rank
     from kms_blind_spots

@@ -8,6 +8,9 @@
 -- column:  constraints: JSON text; null = none
 -- column:  created_time: CreationDate, UTC
 -- column:  snapshot_time: when the output was made, UTC
+-- column:  grant_name: Name; null or empty = none
+-- column:  retiring_principal: who may retire it; null = none named
+-- column:  issuing_account: account that made it, as an ARN
 with newest as (
     select
         key_arn,

@@ -9,6 +9,14 @@
 -- column:  policy_name: name of an inline policy, ARN of a managed one
 -- column:  snapshot_time: when the output was made, UTC
 -- column:  has_boundary: a permissions boundary limits the identity further
+-- column:  statement_index: place of the statement in the policy, from 0; null = the text could not be read as a policy
+-- column:  statement_id: Sid; null = none
+-- column:  effect: Allow or Deny
+-- column:  actions: actions as written, comma-separated
+-- column:  is_action_negated: the statement means everything but its actions (NotAction)
+-- column:  resources: resources as written, comma-separated
+-- column:  is_resource_negated: the statement means everything but its resources (NotResource)
+-- column:  conditions: Condition as JSON text; null = unconditional
 with ranked as (
     select
         item_kind,

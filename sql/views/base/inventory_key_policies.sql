@@ -10,6 +10,9 @@
 -- column:  is_cross_account: the principal's account is another one than the key's; null = it names no account
 -- column:  conditions: Condition as JSON text; null = unconditional
 -- column:  is_account_delegation: allows the key's own account as such, so that IAM policies of the account can permit use
+-- column:  statement_id: Sid; null = none
+-- column:  principal: one principal as the policy names it; null = none named
+-- column:  actions: actions as written, comma-separated; null = none named
 with ranked as (
     select
         key_arn,

@@ -11,6 +11,12 @@
 -- column:  creation_time: CreationDate, UTC
 -- column:  deletion_time: DeletionDate, UTC; null = none scheduled
 -- column:  primary_key_arn: of a multi-Region set; null for a single-Region key
+-- column:  key_id: last part of the ARN
+-- column:  account_id: owner, by the ARN
+-- column:  key_spec: such as SYMMETRIC_DEFAULT; null = only listed
+-- column:  key_usage: such as ENCRYPT_DECRYPT; null = only listed
+-- column:  origin: AWS_KMS, EXTERNAL, AWS_CLOUDHSM or EXTERNAL_KEY_STORE; null = only listed
+-- column:  description: Description; null = only listed
 with described as (
     select
         key_arn,

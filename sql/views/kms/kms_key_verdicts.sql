@@ -20,6 +20,11 @@
 -- column:  covered_to_time: the last one, UTC
 -- column:  covered_day_count: UTC days with at least one event
 -- column:  is_whole_life_covered: the key was created inside the window; else uses before it cannot be seen
+-- column:  last_unmet_time: time of the latest of them, UTC; null = none
+-- column:  creation_time: time of its creation, UTC; null = older than the logs
+-- column:  first_used_time: earliest use, UTC; null = no use seen
+-- column:  last_used_time: latest use, UTC; null = no use seen
+-- column:  use_event_count: events that are a use of the key, as in kms_key_usage
 with facts as (
     select
         key_arn,

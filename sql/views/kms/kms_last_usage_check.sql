@@ -5,6 +5,11 @@
 -- notes:   an event that KMS knows and the logs do not hold proves a hole in the logs
 -- column:  finding: found, later_in_logs (the logs know a later use), missing (a proven hole), not_yet_covered (later than the last event of the key's account and region), never_used (KMS has tracked no use)
 -- column:  logged_last_used_time: the last use in the logs, UTC; null = none
+-- column:  operation: operation of the last use by GetKeyLastUsage; null = none tracked
+-- column:  last_used_time: its time, UTC
+-- column:  cloudtrail_event_id: its CloudTrail event
+-- column:  tracking_start_time: since when KMS tracks the key, UTC
+-- column:  snapshot_time: when GetKeyLastUsage was asked, UTC
 with covered as (
     select
         recipient_account_id as account_id,

@@ -7,6 +7,8 @@
 -- column:  finding: never_seen (may be allowed, no use in the logs), no_longer_named (used the key, and no policy or grant known now names it), seen (both)
 -- column:  tiers: how it may be allowed, sorted and comma-separated; empty = not at all
 -- column:  use_event_count: successful cryptographic calls in the logs
+-- column:  last_used_time: its last call on the key, failed or not, UTC; null = none seen
+-- column:  principal: user or role, as its ARN
 with potential as (
     select
         key_arn,

@@ -8,6 +8,12 @@
 -- column:  reasons: kinds of kms_blind_spots where the key lives, sorted; empty = none
 -- column:  covered_from_time: first event of the key's account and region, UTC; null = no logs of it at all
 -- column:  is_whole_life_covered: the key was created inside the window
+-- column:  description: as describe-key gave it; null = only listed
+-- column:  key_state: as describe-key gave it; null = only listed
+-- column:  creation_time: CreationDate, UTC; null = only listed
+-- column:  deletion_time: DeletionDate, UTC; null = none scheduled
+-- column:  covered_to_time: last event of the key's account and region, UTC
+-- column:  covered_day_count: UTC days with at least one event
 with coverage as (
     select
         recipient_account_id as account_id,

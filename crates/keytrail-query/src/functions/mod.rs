@@ -4,18 +4,18 @@
 //!
 //! The first are thin: each is put together from functions that the engine has.
 
-mod aws_time;
-mod extreme_by;
-mod kms_logging_effect;
-mod policy_statements;
 mod arn_part;
+mod aws_time;
 mod context_get;
 mod context_pattern;
 mod context_resource;
 mod context_signature;
 mod contexts;
+mod extreme_by;
 mod key_id;
 mod key_mentions;
+mod kms_logging_effect;
+mod policy_statements;
 mod principal_role;
 mod same_key_family;
 mod text;
@@ -27,15 +27,15 @@ use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
-use aws_time::AwsTime;
-use extreme_by::{ExtremeBy, Pick};
-use kms_logging_effect::KmsLoggingEffect;
-use policy_statements::PolicyStatements;
 use crate::rules::ContextRules;
+use aws_time::AwsTime;
 use context_get::ContextGet;
 use context_resource::ContextResource;
 use context_signature::ContextSignature;
+use extreme_by::{ExtremeBy, Pick};
 use key_mentions::KeyMentions;
+use kms_logging_effect::KmsLoggingEffect;
+use policy_statements::PolicyStatements;
 use time_bucket::TimeBucket;
 
 /// Registers all of them with a session.

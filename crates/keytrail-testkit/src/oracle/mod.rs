@@ -7,8 +7,8 @@
 //! folder or bytes ─▶ read ─▶ Event (first of each id, by path) ─▶ kms: touched keys, outcome ─▶ views: rows
 //! ```
 
-mod coverage;
 mod contexts;
+mod coverage;
 mod kms;
 mod ledgers;
 mod outcome;

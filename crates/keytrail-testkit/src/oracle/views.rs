@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
-use super::coverage;
 use super::contexts::Records;
+use super::coverage;
 use super::kms::{KeyRole, KmsEvent, Touch, is_write, text_at};
 use super::{Event, Oracle};
 
