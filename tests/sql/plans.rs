@@ -16,21 +16,33 @@ fn scans(plan: &str) -> Vec<&str> {
     plan.lines().filter(|line| line.contains("DataSourceExec")).collect()
 }
 
+/// Views whose rows follow from events of other keys too: what an alias stood for before, a grant that is ended by its id
+/// alone, a family.
+const BEYOND_ONE_KEY: [&str; 3] = ["kms_aliases", "kms_grants", "kms_mrk_families"];
+
 #[tokio::test]
 async fn a_key_filter_reaches_every_scan_of_every_kms_view() {
     let session = fixture::session().await;
-    for view in keytrail_query::view_catalogue().iter().filter(|view| view.area == "kms" || view.name == "kms_events") {
-        let key = "arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222";
+    let key = "arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222";
+    let views = keytrail_query::view_catalogue().iter();
+    for view in views.filter(|view| {
+        (view.area == "kms" || view.name == "kms_events") && !BEYOND_ONE_KEY.contains(&view.name.as_str())
+    }) {
         let plan = plan(&session, &format!("select * from {} where key_arn = '{key}'", view.name)).await;
         let scans = scans(&plan);
-        assert_eq!(scans.len(), 2, "{}: {plan}", view.name);
-        for (scan, column) in scans.iter().zip(["key_arn@", "source_key_arn@"]) {
+        assert!(!scans.is_empty(), "{}: {plan}", view.name);
+        for scan in &scans {
+            // The primary of a family is told by the events of all its members.
+            let is_of_families = view.name == "kms_keys" && scan.contains("LIKE %:key/mrk-%");
+            assert!(scan.contains(key) || is_of_families, "{}: {scan}\n{plan}", view.name);
+        }
+        for (scan, column) in scans.iter().zip(["key_arn@", "source_key_arn@"]).filter(|_| scans.len() == 2) {
             assert!(
                 scan.contains(&format!("predicate={column}")) || scan.contains(&format!("AND {column}")),
                 "{}: {plan}",
                 view.name
             );
-            assert!(scan.contains("required_guarantees=[") && scan.contains(key), "{}: {plan}", view.name);
+            assert!(scan.contains("required_guarantees=["), "{}: {plan}", view.name);
         }
     }
 }
