@@ -30,6 +30,10 @@ async fn functions_give_what_analysts_expect() {
         ("select request_parameters ->> 'none' is null from events where event_id = 'o01'", Some("true")),
         ("select coalesce(event_name = 'PutBucketEncryption', false) from events where event_id = 'o01'", Some("true")),
         ("select encryption_context['app'] from events where event_id = 'e01'", Some("billing")),
+        ("select aws_time('Sep 12, 2023, 12:00:00 AM')", Some("2023-09-12T00:00:00Z")),
+        ("select aws_time('soon')", None),
+        (r#"select policy_statements('{"Statement":{"Effect":"Deny","Principal":"*"}}')[1]['effect']"#, Some("Deny")),
+        ("select cardinality(policy_statements('no policy'))", Some("1")),
     ];
     for (sql, expected) in cases {
         assert_eq!(value(&session, sql).await.as_deref(), expected, "{sql}");

@@ -71,6 +71,8 @@ const REFUSED: &[&str] = &[
     "explain select * from events tablesample (1 percent)",
     "select * from events for update",
     "select * from events for share",
+    "select last_value(event_id) over (w rows between unbounded preceding and 1 preceding) from events window w as (partition by key_arn order by event_time)",
+    "select count(*) over (w) from events window w as (partition by key_arn)",
 ];
 
 const ALLOWED: &[&str] = &[
@@ -97,6 +99,7 @@ const ALLOWED: &[&str] = &[
     "select count(*) from information_schema.columns where table_name = 'kms_events'",
     "select * exclude (event_id) from events limit 0",
     "select event_name from events qualify row_number() over (partition by event_name order by event_time) = 1",
+    "select count(*) over w from events window w as (partition by event_name)",
     "select event_name, count(*) filter (where error_code is null) from events group by all",
     "-- a comment\nselect 1 /* another */ ;",
 ];

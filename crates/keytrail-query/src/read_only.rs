@@ -10,7 +10,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    ObjectName, Query, Select, SetExpr, Statement as SqlStatement, TableFactor, Visit, Visitor,
+    Expr, ObjectName, Query, Select, SetExpr, Statement as SqlStatement, TableFactor, Visit, Visitor, WindowType,
 };
 
 use crate::error::QueryError;
@@ -116,12 +116,26 @@ impl Visitor for QueryVisitor {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+        match expr {
+            Expr::Function(function) if has_extended_window(function.over.as_ref()) => Self::unsupported(
+                "a named window with a frame or more (the engine would forget its partition and order); write it out instead",
+            ),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
     fn pre_visit_statement(&mut self, statement: &SqlStatement) -> ControlFlow<Self::Break> {
         match statement {
             SqlStatement::Query(_) => ControlFlow::Continue(()),
             other => Self::read_only(&statement_kind(&other.to_string())),
         }
     }
+}
+
+/// `over (w rows …)`, as opposed to `over w`.
+fn has_extended_window(window: Option<&WindowType>) -> bool {
+    matches!(window, Some(WindowType::WindowSpec(window)) if window.window_name.is_some())
 }
 
 const FILE_ENDINGS: [&str; 6] = [".parquet", ".csv", ".json", ".arrow", ".avro", ".gz"];

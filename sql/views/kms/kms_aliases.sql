@@ -22,10 +22,7 @@ with mentions as (
     select
         event_id,
         event_time,
-        case
-            when event_name in ('CreateAlias', 'UpdateAlias', 'DeleteAlias') then alias_name
-            else substr(requested_key_ref, strpos(requested_key_ref, 'alias/'))
-        end as alias_name,
+        alias_name,
         split_part(key_arn, ':', 2) as arn_partition,
         split_part(key_arn, ':', 4) as aws_region,
         split_part(key_arn, ':', 5) as account_id,
@@ -38,14 +35,30 @@ with mentions as (
             else 3
         end as second_order
     from kms_events
-    where error_code is null
+    where key_role <> 'source'
+        and alias_name is not null
         and key_arn is not null
+        and error_code is null
         and amends_event_id is null
-        and (
-            starts_with(requested_key_ref, 'alias/')
-            or (starts_with(requested_key_ref, 'arn:') and strpos(requested_key_ref, ':alias/') > 0)
-            or (operation_class = 'management' and event_name in ('CreateAlias', 'UpdateAlias', 'DeleteAlias'))
-        )
+
+    union all
+
+    -- In a source row alias_name is that of the destination.
+    select
+        event_id,
+        event_time,
+        substr(requested_key_ref, strpos(requested_key_ref, 'alias/')) as alias_name,
+        split_part(key_arn, ':', 2) as arn_partition,
+        split_part(key_arn, ':', 4) as aws_region,
+        split_part(key_arn, ':', 5) as account_id,
+        key_arn,
+        false as is_change,
+        3 as second_order
+    from kms_events
+    where key_role = 'source'
+        and (starts_with(requested_key_ref, 'alias/') or strpos(requested_key_ref, ':alias/') > 0)
+        and error_code is null
+        and amends_event_id is null
 
     union all
 
@@ -70,7 +83,7 @@ with mentions as (
         true as is_change,
         0 as second_order
     from kms_events
-    where operation_class = 'management'
+    where key_role = 'target'
         and event_name = 'DeleteAlias'
         and error_code is null
         and key_arn is null
@@ -99,7 +112,6 @@ dated as (
         ) as last_change_time
     from mentions
     where event_time is not null
-        and alias_name is not null
 ),
 
 compared as (
@@ -197,7 +209,7 @@ deletions as (
         min(event_time) as deleted_time,
         min(event_id) as deleted_event_id
     from kms_events
-    where operation_class = 'service'
+    where key_role = 'target'
         and event_name = 'DeleteKey'
         and key_arn is not null
         and error_code is null

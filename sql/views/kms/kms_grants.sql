@@ -32,11 +32,9 @@ with grant_events as (
         request_parameters
     from kms_events
     where key_role = 'target'
-        and operation_class = 'management'
         and event_name in ('CreateGrant', 'RetireGrant', 'RevokeGrant')
         and grant_id is not null
         and outcome = 'succeeded'
-        and error_code is null
         and amends_event_id is null
 ),
 
@@ -76,7 +74,7 @@ deletions as (
         min(event_time) as deleted_time,
         min(event_id) as deleted_event_id
     from kms_events
-    where operation_class = 'service'
+    where key_role = 'target'
         and event_name = 'DeleteKey'
         and key_arn is not null
         and error_code is null

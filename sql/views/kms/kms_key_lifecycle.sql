@@ -12,6 +12,7 @@
 -- column:  principal_arn: who did it; null where AWS names none, as for what KMS does by itself
 -- column:  invoked_by: AWS service that did it, for itself or with the principal's credentials; null = none stood between
 -- column:  detail: what the event sets, as text: spec, usage and origin of a new key, deletion date and waiting period, rotation type or period, expiry of material, primary region, description, tags as JSON; null = nothing more to tell
+-- column:  rotation_type: rotated: AUTOMATIC or ON_DEMAND; null = another event, or not told
 -- column:  deletion_time: deletion_scheduled: when the waiting period ends, by the response, else event time plus waiting period, UTC; null = another event, or a primary that waits for its replicas
 -- column:  request_parameters: requestParameters, exact JSON text
 -- column:  response_elements: responseElements, exact JSON text
@@ -62,10 +63,30 @@ with writes as (
         end as second_order
     from kms_events
     where key_role = 'target'
-        and operation_class in ('management', 'service')
-        and event_name not in ('CreateGrant', 'RetireGrant', 'RevokeGrant')
+        and event_name in (
+            'CreateKey',
+            'ReplicateKey',
+            'UpdatePrimaryRegion',
+            'SynchronizeMultiRegionKey',
+            'ImportKeyMaterial',
+            'DeleteImportedKeyMaterial',
+            'DeleteExpiredKeyMaterial',
+            'EnableKey',
+            'DisableKey',
+            'EnableKeyRotation',
+            'DisableKeyRotation',
+            'RotateKeyOnDemand',
+            'RotateKey',
+            'PutKeyPolicy',
+            'UpdateKeyDescription',
+            'TagResource',
+            'UntagResource',
+            'ScheduleKeyDeletion',
+            'CancelKeyDeletion',
+            'DeleteKey'
+        )
         and outcome = 'succeeded'
-        and error_code is null
+        and key_arn is not null
         and amends_event_id is null
 ),
 
@@ -137,6 +158,7 @@ events as (
                     || ' days'
             )
         end as detail,
+        service_event_details ->> 'rotationType' as rotation_type,
         case
             when lifecycle_event = 'deletion_scheduled'
                 and response_elements ->> 'keyState' is distinct from 'PendingReplicaDeletion'
@@ -157,8 +179,6 @@ events as (
         request_parameters,
         response_elements
     from writes
-    where key_arn is not null
-        and lifecycle_event is not null
 
     union all
 
@@ -190,12 +210,12 @@ events as (
             else 'Enabled'
         end as set_state,
         'replica of ' || key_arn as detail,
+        null as rotation_type,
         null as deletion_time,
         request_parameters,
         response_elements
     from writes
     where event_name = 'ReplicateKey'
-        and key_arn is not null
         and (
             request_parameters ->> 'replicaRegion' is not null
             or response_elements -> 'replicaKeyMetadata' ->> 'arn' is not null
@@ -213,24 +233,34 @@ numbered as (
         principal_arn,
         invoked_by,
         detail,
+        rotation_type,
         deletion_time,
         request_parameters,
         response_elements,
-        row_number() over life as sequence_number,
+        row_number() over (
+            partition by key_arn
+            order by
+                event_time asc nulls first,
+                second_order asc,
+                event_id asc
+        ) as sequence_number,
         last_value(set_state) ignore nulls over (
-            life rows between unbounded preceding and 1 preceding
+            partition by key_arn
+            order by
+                event_time asc nulls first,
+                second_order asc,
+                event_id asc
+            rows between unbounded preceding and 1 preceding
         ) as state_before,
         last_value(case when not starts_with(lifecycle_event, 'material_') then set_state end) ignore nulls over (
-            life rows between unbounded preceding and 1 preceding
+            partition by key_arn
+            order by
+                event_time asc nulls first,
+                second_order asc,
+                event_id asc
+            rows between unbounded preceding and 1 preceding
         ) as state_but_for_material
     from events
-    window life as (
-        partition by key_arn
-        order by
-            event_time asc nulls first,
-            second_order asc,
-            event_id asc
-    )
 )
 
 select
@@ -252,6 +282,7 @@ select
     principal_arn,
     invoked_by,
     detail,
+    rotation_type,
     deletion_time,
     request_parameters,
     response_elements

@@ -90,11 +90,11 @@ with lives as (
         max(event_time) filter (where lifecycle_event = 'deleted') as deleted_time,
         last_value(lifecycle_event order by sequence_number asc) filter (
             where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
-                or (lifecycle_event = 'rotated' and detail = 'AUTOMATIC')
+                or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
         ) as rotation_event,
         last_value(event_id order by sequence_number asc) filter (
             where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
-                or (lifecycle_event = 'rotated' and detail = 'AUTOMATIC')
+                or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
         ) as rotation_event_id,
         max(event_time) filter (where lifecycle_event = 'rotated') as last_rotated_time,
         last_value(event_id order by sequence_number asc) filter (
@@ -301,11 +301,9 @@ primary_events as (
         end as primary_key_arn
     from kms_events
     where key_role = 'target'
-        and operation_class in ('management', 'service')
         and event_name in ('CreateKey', 'ReplicateKey', 'UpdatePrimaryRegion', 'SynchronizeMultiRegionKey')
         and key_arn like '%:key/mrk-%'
         and outcome = 'succeeded'
-        and error_code is null
         and amends_event_id is null
         and (event_name <> 'UpdatePrimaryRegion' or request_parameters ->> 'primaryRegion' is not null)
 ),

@@ -496,6 +496,7 @@ const LIFECYCLE: &[&str] = &[
     "principal_arn",
     "invoked_by",
     "detail",
+    "rotation_type",
     "deletion_time",
 ];
 
@@ -511,6 +512,7 @@ fn lifecycle_cells(event: LifeEvent) -> Cells {
         event.principal_arn,
         event.invoked_by,
         event.detail,
+        text(&event.value, &["serviceEventDetails", "rotationType"]),
         time_cell(event.deletion_time),
     ]
 }
