@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, DocSection, Documentation, ScalarUDF};
 
 use crate::rules::ContextRules;
 use context_get::ContextGet;
@@ -31,6 +31,12 @@ use context_signature::ContextSignature;
 use extreme_by::{ExtremeBy, Pick};
 use key_mentions::KeyMentions;
 use time_bucket::TimeBucket;
+
+/// What `show functions` tells of a function.
+fn documentation(syntax: &str, description: &str) -> Documentation {
+    let section = DocSection { include: true, label: "keytrail", description: None };
+    Documentation::builder(section, description, syntax).build()
+}
 
 /// Registers all of them with a session.
 pub(crate) fn register(context: &mut SessionContext, rules: ContextRules) -> Result<()> {
