@@ -100,6 +100,29 @@ async fn functions_take_arns_and_contexts_apart() {
 }
 
 #[tokio::test]
+async fn functions_of_its_own_are_documented() {
+    let session = fixture::session().await;
+    for name in [
+        "arn_part",
+        "call_resource",
+        "context_get",
+        "context_pattern",
+        "context_resource",
+        "context_signature",
+        "key_id",
+        "key_mentions",
+        "principal_role",
+        "same_key_family",
+    ] {
+        let sql = format!(
+            "select distinct description, syntax_example from information_schema.routines where routine_name = '{name}'"
+        );
+        let found = rows(&session, &sql).await;
+        assert!(matches!(&found[..], [row] if row.iter().all(Option::is_some)), "{name}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn buckets_keep_the_time_zone_and_extremes_go_by_group() {
     let session = fixture::session().await;
     let sql = "select time_bucket(interval '1 week', event_time) as week, max_by(event_id, event_time) as latest \

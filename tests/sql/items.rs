@@ -103,6 +103,13 @@ async fn item_21_22_withheld_empty_and_absent_contexts_differ() {
 }
 
 #[tokio::test]
+async fn item_47_old_material_that_still_opens_data_is_told() {
+    let sql = "select left(key_material_id, 4), is_current, is_needed_after_rotation, encrypt_count, decrypt_count \
+               from kms_key_materials where key_arn like '%888888' order by key_material_id";
+    assert_answer(sql, &["0a0a false true 1 2", "0b0b true false 1 1"]).await;
+}
+
+#[tokio::test]
 async fn item_48_calls_with_a_bucket_key_are_no_objects() {
     let sql = "select resource_kind, resource, is_call_per_object, is_written_never_read from kms_protected_resources \
                where service = 's3.amazonaws.com' and key_arn like '%111111' order by resource";

@@ -152,6 +152,7 @@ async fn the_trail_holds_every_word_of_the_context_views() {
         ("kms_ciphertexts", "is_call_per_object", "false null true"),
         ("kms_protected_resources", "resource_kind", kinds),
         ("kms_protected_resources", "is_written_never_read", "false true"),
+        ("kms_key_materials", "is_needed_after_rotation", "false true"),
         ("kms_cross_account", "is_seen_by_caller", "false true"),
         ("kms_blocked_attempts", "reason", "deleted disabled pending_deletion"),
         ("kms_denied_attempts", "reason", "explicit_deny not_allowed unstated"),

@@ -9,7 +9,10 @@ use datafusion::common::{Result, exec_err};
 use super::text::{Compute, TextFunction, Texts};
 
 pub(super) fn arn_part() -> TextFunction {
-    TextFunction::new("arn_part", &[2], Compute::Text(compute))
+    TextFunction::new("arn_part", &[2], Compute::Text(compute)).documented(
+        "arn_part(arn, part)",
+        "The partition, service, region, account or resource of an ARN; null where it has none.",
+    )
 }
 
 fn compute<'a>(texts: Texts<'_, 'a>) -> Result<Option<Cow<'a, str>>> {

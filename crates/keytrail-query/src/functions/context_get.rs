@@ -5,20 +5,30 @@ use std::sync::Arc;
 use arrow_array::builder::StringViewBuilder;
 use arrow_schema::DataType;
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 
 use super::contexts::{Contexts, check_map};
+use super::documentation;
 use super::text::Argument;
 
 /// The scalar function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct ContextGet {
     signature: Signature,
+    documentation: Documentation,
 }
 
 impl ContextGet {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+            documentation: documentation(
+                "context_get(context, name)",
+                "The value that an encryption context gives a name; null where it has none.",
+            ),
+        }
     }
 }
 
@@ -41,6 +51,10 @@ impl ScalarUDFImpl for ContextGet {
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
         Ok(DataType::Utf8View)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

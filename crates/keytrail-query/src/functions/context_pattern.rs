@@ -42,7 +42,10 @@ const ENCODED: usize = 40;
 const SECRET_SUFFIX: usize = 6;
 
 pub(super) fn context_pattern() -> TextFunction {
-    TextFunction::new("context_pattern", &[1, 2], Compute::Text(compute))
+    TextFunction::new("context_pattern", &[1, 2], Compute::Text(compute)).documented(
+        "context_pattern([name, ] value)",
+        "What many values of an encryption context have in common: ids, dates, numbers and deep paths become `*`.",
+    )
 }
 
 fn compute<'a>(texts: Texts<'_, 'a>) -> Result<Option<Cow<'a, str>>> {

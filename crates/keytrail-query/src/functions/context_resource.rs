@@ -10,9 +10,12 @@ use arrow_array::builder::{BooleanBuilder, StringViewBuilder};
 use arrow_array::{ArrayRef, StructArray};
 use arrow_schema::{DataType, Field, Fields};
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 
 use super::contexts::{Contexts, check_map};
+use super::documentation;
 use crate::rules::ContextRules;
 
 /// The scalar function.
@@ -20,11 +23,16 @@ use crate::rules::ContextRules;
 pub(super) struct ContextResource {
     rules: Arc<ContextRules>,
     signature: Signature,
+    documentation: Documentation,
 }
 
 impl ContextResource {
     pub(super) fn new(rules: Arc<ContextRules>) -> Self {
-        Self { rules, signature: Signature::user_defined(Volatility::Immutable) }
+        let documentation = documentation(
+            "context_resource(context)",
+            "What an encryption context protects: a struct of service, resource_kind, resource, is_call_per_object, is_latent.",
+        );
+        Self { rules, signature: Signature::user_defined(Volatility::Immutable), documentation }
     }
 }
 
@@ -68,6 +76,10 @@ impl ScalarUDFImpl for ContextResource {
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
         Ok(DataType::Struct(fields()))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

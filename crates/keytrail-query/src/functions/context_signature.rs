@@ -6,19 +6,29 @@ use std::sync::Arc;
 use arrow_array::builder::StringViewBuilder;
 use arrow_schema::DataType;
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 
 use super::contexts::{Contexts, check_map};
+use super::documentation;
 
 /// The scalar function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct ContextSignature {
     signature: Signature,
+    documentation: Documentation,
 }
 
 impl ContextSignature {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+            documentation: documentation(
+                "context_signature(context)",
+                "The names of an encryption context, sorted and joined by commas.",
+            ),
+        }
     }
 }
 
@@ -41,6 +51,10 @@ impl ScalarUDFImpl for ContextSignature {
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
         Ok(DataType::Utf8View)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -7,6 +7,7 @@ use super::text::{Compute, TextFunction};
 
 pub(super) fn key_id() -> TextFunction {
     TextFunction::new("key_id", &[1], Compute::Text(|texts| Ok(texts[0].and_then(id).map(Cow::Borrowed))))
+        .documented("key_id(key_arn)", "The id in the ARN of a KMS key; null for anything else.")
 }
 
 /// The key id of a key ARN.

@@ -14,9 +14,12 @@ use std::sync::Arc;
 use arrow_array::builder::{ListBuilder, StringViewBuilder};
 use arrow_schema::{DataType, Field};
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 use keytrail_events::json;
 
+use super::documentation;
 use super::key_id;
 use super::text::{Argument, Compute, TextFunction};
 
@@ -24,11 +27,18 @@ use super::text::{Argument, Compute, TextFunction};
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct KeyMentions {
     signature: Signature,
+    documentation: Documentation,
 }
 
 impl KeyMentions {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+            documentation: documentation(
+                "key_mentions(request_parameters, response_elements, region, account)",
+                "ARNs of the KMS keys that the parameters and the answer of a call name.",
+            ),
+        }
     }
 }
 
@@ -50,6 +60,10 @@ impl ScalarUDFImpl for KeyMentions {
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
         Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8View, true))))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -145,7 +159,10 @@ fn walk(json: &str, name: &str, see: &mut impl FnMut(&str, &str)) {
 
 pub(super) fn call_resource() -> TextFunction {
     let compute = Compute::Text(|texts| Ok(best_name(texts).map(Cow::Owned)));
-    TextFunction::new("call_resource", &[3], compute)
+    TextFunction::new("call_resource", &[3], compute).documented(
+        "call_resource(resources, request_parameters, response_elements)",
+        "The best name of what a call made or changed: an ARN, an id or a name.",
+    )
 }
 
 /// Names of members that name the resource of a call, the most telling first, in lower case; an ARN under any name that ends so

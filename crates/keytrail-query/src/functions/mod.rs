@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, DocSection, Documentation, ScalarUDF};
 
 use crate::rules::ContextRules;
 use aws_time::AwsTime;
@@ -37,6 +37,12 @@ use key_mentions::KeyMentions;
 use kms_logging_effect::KmsLoggingEffect;
 use policy_statements::PolicyStatements;
 use time_bucket::TimeBucket;
+
+/// What `show functions` tells of a function.
+fn documentation(syntax: &str, description: &str) -> Documentation {
+    let section = DocSection { include: true, label: "keytrail", description: None };
+    Documentation::builder(section, description, syntax).build()
+}
 
 /// Registers all of them with a session.
 pub(crate) fn register(context: &mut SessionContext, rules: ContextRules) -> Result<()> {

@@ -9,6 +9,7 @@ use super::text::{Compute, TextFunction};
 
 pub(super) fn principal_role() -> TextFunction {
     TextFunction::new("principal_role", &[1], Compute::Text(|texts| Ok(texts[0].map(role))))
+        .documented("principal_role(arn)", "The role behind an assumed-role session's ARN; any other text unchanged.")
 }
 
 fn role(arn: &str) -> Cow<'_, str> {

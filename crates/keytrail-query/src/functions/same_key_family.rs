@@ -8,7 +8,10 @@ use super::text::{Compute, TextFunction};
 
 pub(super) fn same_key_family() -> TextFunction {
     let compute = Compute::Truth(|texts| Some(is_same_family(texts[0]?, texts[1]?)));
-    TextFunction::new("same_key_family", &[2], compute)
+    TextFunction::new("same_key_family", &[2], compute).documented(
+        "same_key_family(key_arn, key_arn)",
+        "Whether two key ARNs are one key or members of one multi-Region set.",
+    )
 }
 
 fn is_same_family(one: &str, other: &str) -> bool {

@@ -11,7 +11,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringViewArray};
 use arrow_schema::DataType;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::documentation;
 
 /// A text of the arguments' row, or null.
 pub(super) type Texts<'r, 'a> = &'r [Option<&'a str>];
@@ -33,11 +37,18 @@ pub(super) struct TextFunction {
     arities: &'static [usize],
     compute: Compute,
     signature: Signature,
+    documentation: Option<Documentation>,
 }
 
 impl TextFunction {
     pub(super) fn new(name: &'static str, arities: &'static [usize], compute: Compute) -> Self {
-        Self { name, arities, compute, signature: Signature::user_defined(Volatility::Immutable) }
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Self { name, arities, compute, signature, documentation: None }
+    }
+
+    /// Adds what `show functions` tells.
+    pub(super) fn documented(self, syntax: &str, description: &str) -> Self {
+        Self { documentation: Some(documentation(syntax, description)), ..self }
     }
 
     fn compute(&self, arguments: &[Argument<'_>], rows: usize) -> Result<ArrayRef> {
@@ -101,6 +112,10 @@ impl ScalarUDFImpl for TextFunction {
             Compute::Text(_) => DataType::Utf8View,
             Compute::Truth(_) => DataType::Boolean,
         })
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.documentation.as_ref()
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -376,6 +376,7 @@ impl<'o> Records<'o> {
             self.signatures(),
             self.patterns(),
             self.resources(),
+            self.materials(),
             self.cross_account(),
             self.blocked(),
             self.denied(),
@@ -580,6 +581,57 @@ impl<'o> Records<'o> {
             ]
         };
         table("kms_protected_resources", columns, groups.into_iter().map(row))
+    }
+
+    fn materials(&self) -> ViewTable {
+        let columns = &[
+            "key_arn",
+            "key_material_id",
+            "is_current",
+            "is_needed_after_rotation",
+            "encrypt_count",
+            "decrypt_count",
+            "first_encrypt_time",
+            "last_encrypt_time",
+            "first_decrypt_time",
+            "last_decrypt_time",
+        ];
+        let mut keys: BTreeMap<String, BTreeMap<String, Sides>> = BTreeMap::new();
+        for found in self.uses().filter(|found| found.is_cryptographic() && found.is_success()) {
+            let name = match found.touch.role {
+                KeyRole::Source => "sourceKeyMaterialId",
+                KeyRole::Destination => "destinationKeyMaterialId",
+                _ => "keyMaterialId",
+            };
+            if let (Some(key), Some(material)) = (found.key(), found.text(&["additionalEventData", name])) {
+                keys.entry(key).or_default().entry(material.to_owned()).or_default().add(found);
+            }
+        }
+        let mut rows = Vec::new();
+        for (key, materials) in keys {
+            let latest = materials.values().filter_map(|sides| sides.closed_span.last).max();
+            let is_current = |sides: &Sides| latest.is_some() && sides.closed_span.last == latest;
+            let since =
+                materials.values().filter(|sides| is_current(sides)).filter_map(|sides| sides.closed_span.first).min();
+            for (material, sides) in &materials {
+                let is_late = since.is_some() && sides.opened_span.last >= since;
+                let [first_closed, last_closed] = sides.closed_span.cells();
+                let [first_opened, last_opened] = sides.opened_span.cells();
+                rows.push(vec![
+                    some(&key),
+                    some(material),
+                    some(is_current(sides)),
+                    some(!is_current(sides) && is_late),
+                    some(sides.closed),
+                    some(sides.opened),
+                    first_closed,
+                    last_closed,
+                    first_opened,
+                    last_opened,
+                ]);
+            }
+        }
+        table("kms_key_materials", columns, rows)
     }
 
     fn cross_account(&self) -> ViewTable {

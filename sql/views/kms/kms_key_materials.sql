@@ -1,0 +1,87 @@
+-- view:    kms_key_materials
+-- summary: The key material behind each key's calls: after a rotation the old one still opens what it once encrypted
+-- grain:   key_arn, key_material_id
+-- reads:   kms_events
+-- notes:   KMS tells the material of symmetric calls since about May 2025; calls before that, and failed ones, are not here
+-- notes:   a record that amends another (amends_event_id) is seen, but not counted
+-- notes:   of a call across accounts both copies count, where the logs hold both
+-- column:  key_material_id: 64 hex digits
+-- column:  is_current: no other material of the key encrypted later; two of them where both did so in one second
+-- column:  is_needed_after_rotation: old material that opened something after the current one had begun to encrypt
+-- column:  encrypt_count: calls that made a ciphertext or a data key; ReEncrypt for its destination key
+-- column:  decrypt_count: calls that opened one; ReEncrypt for its source key
+-- column:  first_encrypt_time: earliest call that made one, UTC; null = none seen
+-- column:  last_encrypt_time: latest such call, UTC
+-- column:  first_decrypt_time: earliest call that opened one, UTC; null = none seen
+-- column:  last_decrypt_time: latest such call, UTC
+with calls as (
+    select
+        key_arn,
+        key_material_id,
+        event_time,
+        amends_event_id is null as is_counted,
+        operation_class = 'decrypt' or key_role = 'source' as is_opening
+    from kms_events
+    where key_arn is not null
+        and key_role <> 'target'
+        and key_material_id is not null
+        and error_code is null
+),
+
+materials as (
+    select
+        key_arn,
+        key_material_id,
+        count(*) filter (where is_counted and not is_opening) as encrypt_count,
+        count(*) filter (where is_counted and is_opening) as decrypt_count,
+        min(event_time) filter (where not is_opening) as first_encrypt_time,
+        max(event_time) filter (where not is_opening) as last_encrypt_time,
+        min(event_time) filter (where is_opening) as first_decrypt_time,
+        max(event_time) filter (where is_opening) as last_decrypt_time
+    from calls
+    group by
+        key_arn,
+        key_material_id
+),
+
+ranked as (
+    select
+        key_arn,
+        key_material_id,
+        encrypt_count,
+        decrypt_count,
+        first_encrypt_time,
+        last_encrypt_time,
+        first_decrypt_time,
+        last_decrypt_time,
+        coalesce(last_encrypt_time = max(last_encrypt_time) over (partition by key_arn), false) as is_current
+    from materials
+),
+
+rotated as (
+    select
+        key_arn,
+        key_material_id,
+        is_current,
+        encrypt_count,
+        decrypt_count,
+        first_encrypt_time,
+        last_encrypt_time,
+        first_decrypt_time,
+        last_decrypt_time,
+        min(case when is_current then first_encrypt_time end) over (partition by key_arn) as current_since_time
+    from ranked
+)
+
+select
+    key_arn,
+    key_material_id,
+    is_current,
+    not is_current and coalesce(last_decrypt_time >= current_since_time, false) as is_needed_after_rotation,
+    encrypt_count,
+    decrypt_count,
+    first_encrypt_time,
+    last_encrypt_time,
+    first_decrypt_time,
+    last_decrypt_time
+from rotated
