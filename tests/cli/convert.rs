@@ -159,6 +159,12 @@ fn a_key_has_a_page() {
     KMS key
       arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
 
+    Verdict: IN USE
+      Last used at 2026-02-03T12:00:00Z by Decrypt (event e-3).
+
+    What the logs tell of the key itself
+      state       Enabled since 2026-01-31T10:00:00Z
+
     Use
       last use    2026-02-03T12:00:00Z  Decrypt
       by          arn:aws:sts::111122223333:assumed-role/app/session
@@ -186,13 +192,35 @@ fn a_key_has_a_page() {
       events      3, of these 3 KMS reads and 0 KMS writes
       Absence of use is shown for these days of this account and region only; calls
       logged elsewhere, before or after are not covered.
+
+    Where the logs cannot show a use
+      2026-01-31T10:00:00Z to 2026-02-01T11:00:00Z: a day or more without any event:
+      a trail that was off, missing files, or true silence; 25 hours without an
+      event
+      2026-02-01T11:00:00Z to 2026-02-03T12:00:00Z: a day or more without any event:
+      a trail that was off, missing files, or true silence; 49 hours without an
+      event
+
+    What no log can tell
+      - The covered window does not reach back to the key's creation: earlier uses,
+      and data that they left, are not seen.
+
+    What to do next
+      - Keep the key. Move its data to another key first (re-encrypt), and ask again
+      over logs that begin after the move.
     ");
     let unseen = KEY.replace("1234abcd", "00000000");
     insta::assert_snapshot!(sandbox.run(&format!("keytrail key {unseen} --lake lake")), @"
-    exit 0
+    exit 3
     -- stdout
     KMS key
       arn:aws:kms:eu-west-1:111122223333:key/00000000-12ab-34cd-56ef-1234567890ab
+
+    Verdict: INCOMPLETE
+      No use was found, but the logs cannot rule it out between 2026-01-31T10:00:00Z
+      and 2026-02-03T12:00:00Z in account 111122223333, eu-west-1:
+      - a day or more without any event: a trail that was off, missing files, or
+      true silence
 
     Use
       no event in the lake names this key
@@ -204,6 +232,24 @@ fn a_key_has_a_page() {
       events      3, of these 3 KMS reads and 0 KMS writes
       Absence of use is shown for these days of this account and region only; calls
       logged elsewhere, before or after are not covered.
+
+    Where the logs cannot show a use
+      2026-01-31T10:00:00Z to 2026-02-01T11:00:00Z: a day or more without any event:
+      a trail that was off, missing files, or true silence; 25 hours without an
+      event
+      2026-02-01T11:00:00Z to 2026-02-03T12:00:00Z: a day or more without any event:
+      a trail that was off, missing files, or true silence; 49 hours without an
+      event
+
+    What no log can tell
+      - The covered window does not reach back to the key's creation: earlier uses,
+      and data that they left, are not seen.
+
+    What to do next
+      - Add the logs that are missing (see above) and ask again.
+      - Where they are gone for good: disable the key, log all KMS calls, and watch
+      at least as long as the rarest job that could need it: a month for monthly
+      jobs, 400 days for yearly ones.
     ");
     let run = sandbox.run("keytrail key 'not a key' --lake lake");
     assert_eq!(run.code(), Some(2), "{run}");

@@ -204,9 +204,11 @@ fn later_commands_say_so_and_are_not_advertised() {
     Commands:
       convert      Read trail logs into the lake; incremental, safe to repeat
       sql          Run SQL over the lake, or over unconverted logs with --raw; a prompt on a terminal
-      key          One key: first and last use, who, via what service, contexts, failures
+      key          One key: is it needed; last use, who, via what, for what data, what the logs cannot
+                   show
       coverage     Accounts, regions and days that the lake covers
       check        Check every data file against the log, and the accounting
+      import       Add what the AWS CLI prints about keys, grants, policies and IAM to the lake
       compact      Merge small data files
       export       Give event records back byte for byte
       views        List the views with what they mean; with a name, show its SQL
@@ -219,7 +221,8 @@ fn later_commands_say_so_and_are_not_advertised() {
       -h, --help        Print help
       -V, --version     Print version
 
-    Exit codes: 0 done, 2 usage or SQL error, 3 incomplete (input was rejected),
+    Exit codes: 0 done, 1 a finding (with --exit-on-finding), 2 usage or SQL error,
+    3 incomplete (input was rejected, the logs have holes),
     4 integrity failure, 10 not a lake or a newer one, 66 no such input,
     69 service not available, 74 reading or writing failed, 75 another writer was
     faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Convert(ConvertArguments),
     /// Run SQL over the lake, or over unconverted logs with --raw; a prompt on a terminal
     Sql(SqlArguments),
-    /// One key: verdict, first and last use, who, via what service, contexts, failures, who may still use it
+    /// One key: is it needed; last use, who, via what, for what data, what the logs cannot show
     Key(KeyArguments),
     /// Accounts, regions and days that the lake covers
     Coverage(CoverageArguments),

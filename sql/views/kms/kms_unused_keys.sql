@@ -5,7 +5,7 @@
 -- notes:   no use in the logs is no proof that a key is not needed: see kms_key_verdicts, and `keytrail key` for one of them
 -- notes:   keys pending deletion are in; keys that AWS manages are out
 -- column:  verdict: no_use_found or incomplete, as in kms_key_verdicts, for keys that no event names too
--- column:  reasons: kinds of kms_blind_spots where the key lives, sorted; empty = none
+-- column:  reasons: kinds of kms_blind_spots where the key lives, sorted, and missing_event; empty = none
 -- column:  covered_from_time: first event of the key's account and region, UTC; null = no logs of it at all
 -- column:  is_whole_life_covered: the key was created inside the window
 -- column:  description: as describe-key gave it; null = only listed
@@ -49,11 +49,17 @@ blind_spots as (
 
 select
     inventory_keys.key_arn,
-    case
-        when coverage.account_id is null or blind_spots.kinds is not null then 'incomplete'
-        else 'no_use_found'
-    end as verdict,
-    case when coverage.account_id is null then 'no_logs' else coalesce(blind_spots.kinds, '') end as reasons,
+    coalesce(
+        kms_key_verdicts.verdict,
+        case
+            when coverage.account_id is null or blind_spots.kinds is not null then 'incomplete'
+            else 'no_use_found'
+        end
+    ) as verdict,
+    coalesce(
+        kms_key_verdicts.reasons,
+        case when coverage.account_id is null then 'no_logs' else coalesce(blind_spots.kinds, '') end
+    ) as reasons,
     inventory_keys.key_state,
     inventory_keys.creation_time,
     inventory_keys.deletion_time,

@@ -24,8 +24,11 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
     match verdict.verdict {
         Verdict::InUse => vec![use_sentence(answer)],
         Verdict::BlockedDemand => vec![format!(
-            "{} calls that needed the key failed ({}), the last at {} (event {}); {}.",
-            count_text(verdict.unmet_count),
+            "{} that needed the key failed ({}), the last at {} (event {}); {}.",
+            match verdict.unmet_count {
+                1 => "1 call".to_owned(),
+                count => format!("{} calls", count_text(count)),
+            },
             verdict.reasons.join(", "),
             time_text(verdict.last_unmet_time),
             verdict.last_unmet_event_id.as_deref().unwrap_or("without an id"),
