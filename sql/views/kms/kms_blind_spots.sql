@@ -2,6 +2,7 @@
 -- summary: Where and when the logs cannot show a use of a KMS key, by their own evidence
 -- grain:   account_id, aws_region, kind, from_time
 -- reads:   trail_coverage, trail_gaps, trail_changes, kms_keys
+-- kept:    for the session, up to 500,000 rows: every verdict reads it
 -- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach
 -- notes:   a change of a trail makes one only where the KMS reads stop with it: else another trail's files are there
 -- column:  account_id: account whose KMS calls may be missing; null = files whose place is not known

@@ -153,18 +153,25 @@ async fn add_knowledge(session: &Session, answer: &mut KeyAnswer) -> Result<(), 
     let of_key = [("key".to_owned(), answer.key_arn.clone())];
     let id = answer.key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
     let of_family = [of_key[0].clone(), ("key_suffix".to_owned(), format!(":key/{id}"))];
+    let family = async {
+        // Only multi-Region keys have siblings.
+        if !id.starts_with("mrk-") {
+            return Ok(Vec::new());
+        }
+        report(session, "key/family.sql", &of_family).await?.map(sections::family_member)
+    };
     let (facts, public_key, access, family, dependencies) = try_join!(
         report(session, "key/facts.sql", &of_key),
         report(session, "key/public_key.sql", &of_key),
         report(session, "key/access.sql", &of_key),
-        report(session, "key/family.sql", &of_family),
+        family,
         report(session, "key/dependencies.sql", &of_key),
     )?;
     answer.facts = facts.first().map(sections::key_facts).transpose()?.unwrap_or_default();
     answer.facts.public_key_read_count = first_count(&public_key, "event_count")?;
     answer.access = access.map(sections::potential_access)?;
     answer.access_total = first_count(&access, "total_count")?;
-    answer.family = family.map(sections::family_member)?;
+    answer.family = family;
     answer.dependencies = dependencies.map(sections::dependency)?;
     answer.dependency_total = first_count(&dependencies, "total_count")?;
     Ok(())
