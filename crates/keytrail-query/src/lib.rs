@@ -34,8 +34,8 @@ pub use describe::{ColumnDescription, RelationDescription, RelationKind};
 pub use error::QueryError;
 pub use key::{
     AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer,
-    KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ServiceUse, Verdict,
-    key_answer, key_statements,
+    KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind,
+    ServiceUse, Verdict, key_answer, key_statements,
 };
 pub use raw_table::RawSource;
 pub use session::{QueryResult, Session, SessionOptions};

@@ -19,7 +19,7 @@ use name::{KeyArn, resolve};
 
 pub use sections::{
     AliasUse, BlindSpot, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyFacts, KeyUsage,
-    OperationUse, PotentialAccess, PrincipalUse, ServiceUse,
+    OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse,
 };
 pub use verdict::{Caveat, KeyVerdict, Verdict};
 
@@ -73,6 +73,8 @@ pub struct KeyAnswer {
     pub access: Vec<PotentialAccess>,
     /// How many there are in all.
     pub access_total: u64,
+    /// What it protects, by kind of resource; at most 20 kinds.
+    pub protected: Vec<ProtectedKind>,
     /// The other members of the key's multi-Region set.
     pub family: Vec<FamilyMember>,
     /// Configurations of other services that name the key, the latest first; at most 20.
@@ -160,10 +162,11 @@ async fn add_knowledge(session: &Session, answer: &mut KeyAnswer) -> Result<(), 
         }
         report(session, "key/family.sql", &of_family).await?.map(sections::family_member)
     };
-    let (facts, public_key, access, family, dependencies) = try_join!(
+    let (facts, public_key, access, protected, family, dependencies) = try_join!(
         report(session, "key/facts.sql", &of_key),
         report(session, "key/public_key.sql", &of_key),
         report(session, "key/access.sql", &of_key),
+        report(session, "key/protected.sql", &of_key),
         family,
         report(session, "key/dependencies.sql", &of_key),
     )?;
@@ -171,6 +174,7 @@ async fn add_knowledge(session: &Session, answer: &mut KeyAnswer) -> Result<(), 
     answer.facts.public_key_read_count = first_count(&public_key, "event_count")?;
     answer.access = access.map(sections::potential_access)?;
     answer.access_total = first_count(&access, "total_count")?;
+    answer.protected = protected.map(sections::protected_kind)?;
     answer.family = family;
     answer.dependencies = dependencies.map(sections::dependency)?;
     answer.dependency_total = first_count(&dependencies, "total_count")?;
@@ -219,6 +223,7 @@ impl KeyAnswer {
             facts: KeyFacts::default(),
             access: Vec::new(),
             access_total: 0,
+            protected: Vec::new(),
             family: Vec::new(),
             dependencies: Vec::new(),
             dependency_total: 0,

@@ -297,6 +297,23 @@ pub struct FamilyMember {
     pub use_event_count: u64,
 }
 
+/// Resources of one kind that the key protects: rows of `kms_protected_resources`, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectedKind {
+    /// The AWS service whose resources they are; null = callers encrypt by themselves.
+    pub service: Option<String>,
+    /// Such as `object`, `volume` or `secret`.
+    pub resource_kind: Option<String>,
+    /// How many are named.
+    pub resource_count: u64,
+    /// How many of them were written and never opened since.
+    pub never_read_count: u64,
+    /// They may lie for years between two calls.
+    pub is_latent: bool,
+    /// The latest success.
+    pub last_seen_time: Option<DateTime<Utc>>,
+}
+
 /// A configuration of another service that names the key: a row of `kms_configuration_dependencies`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependency {
@@ -364,6 +381,17 @@ pub(super) fn family_member(row: Row<'_>) -> Result<FamilyMember, QueryError> {
         key_state: row.text("key_state")?,
         last_used_time: row.time("last_used_time")?,
         use_event_count: row.count("use_event_count")?,
+    })
+}
+
+pub(super) fn protected_kind(row: Row<'_>) -> Result<ProtectedKind, QueryError> {
+    Ok(ProtectedKind {
+        service: row.text("service")?,
+        resource_kind: row.text("resource_kind")?,
+        resource_count: row.count("resource_count")?,
+        never_read_count: row.count("never_read_count")?,
+        is_latent: row.count("is_latent")? > 0,
+        last_seen_time: row.time("last_seen_time")?,
     })
 }
 

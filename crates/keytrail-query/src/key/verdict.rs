@@ -124,8 +124,10 @@ pub enum Caveat {
     CachedDataKeys,
     /// S3 Bucket Keys: one call stands for many objects.
     BucketKeys,
-    /// EBS asks for a volume's key when it is attached, which may be years ago.
-    AttachedVolumes,
+    /// Volumes, snapshots, backups, databases: years may lie between two calls.
+    LatentData,
+    /// Something was encrypted and not opened since.
+    NeverRead,
     /// Somebody holds a grant.
     LiveGrants,
     /// Configurations of other services name the key.
@@ -146,7 +148,8 @@ impl Caveat {
             Self::MultiRegion => "multi_region",
             Self::CachedDataKeys => "cached_data_keys",
             Self::BucketKeys => "bucket_keys",
-            Self::AttachedVolumes => "attached_volumes",
+            Self::LatentData => "latent_data",
+            Self::NeverRead => "never_read",
             Self::LiveGrants => "live_grants",
             Self::Configured => "configured",
             Self::UnattributedFailures => "unattributed_failures",
@@ -178,7 +181,8 @@ impl Caveat {
             (Self::MultiRegion, !answer.family.is_empty() || answer.key_arn.contains(":key/mrk-")),
             (Self::CachedDataKeys, did(&["GenerateDataKey", "GenerateDataKeyWithoutPlaintext"])),
             (Self::BucketKeys, in_context("aws:s3:arn", &|value| !value.contains('/'))),
-            (Self::AttachedVolumes, in_context("aws:ebs:id", &|_| true)),
+            (Self::LatentData, answer.protected.iter().any(|kind| kind.is_latent)),
+            (Self::NeverRead, answer.protected.iter().any(|kind| kind.never_read_count > 0)),
             (Self::LiveGrants, answer.verdict.live_grant_count > 0),
             (Self::Configured, answer.dependency_total > 0),
             (Self::UnattributedFailures, answer.unattributed_failure_count > 0),

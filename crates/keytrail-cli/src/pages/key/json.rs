@@ -72,6 +72,14 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
             "source": row.source,
             "as_of_time": time(row.as_of_time),
         })),
+        "protected": list(&answer.protected, |row| json!({
+            "service": row.service,
+            "resource_kind": row.resource_kind,
+            "resource_count": row.resource_count,
+            "never_read_count": row.never_read_count,
+            "is_latent": row.is_latent,
+            "last_seen_time": time(row.last_seen_time),
+        })),
         "family": list(&answer.family, |row| json!({
             "key_arn": row.key_arn,
             "key_state": row.key_state,

@@ -6,7 +6,7 @@ mod words;
 use chrono::{DateTime, Utc};
 use keytrail_query::{
     ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer, KeyFacts, KeyUsage, OperationUse,
-    PotentialAccess, PrincipalUse, ServiceUse,
+    PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse,
 };
 
 use super::layout::{Page, time_text};
@@ -216,6 +216,14 @@ fn push_access(page: &mut Page, answer: &KeyAnswer) {
 }
 
 fn push_surroundings(page: &mut Page, answer: &KeyAnswer) {
+    let rows = |row: &ProtectedKind| {
+        let service = row.service.as_deref().unwrap_or("callers' own");
+        let name = format!("{service} {}", row.resource_kind.as_deref().unwrap_or("resource"));
+        let counts = [row.resource_count, row.never_read_count].map(count_text);
+        (name, counts.into_iter().chain([time_text(row.last_seen_time)]).collect())
+    };
+    let columns = &["named", "never read", "last seen"];
+    page.table("What it protects", columns, answer.protected.iter().map(rows).collect());
     let rows = |row: &FamilyMember| {
         let name = match &row.key_state {
             Some(state) => format!("{} ({state})", row.key_arn),

@@ -120,8 +120,11 @@ pub(super) fn caveat(caveat: Caveat) -> &'static str {
         Caveat::BucketKeys => {
             "S3 Bucket Keys are on: a call stands for many objects, and objects are read without one."
         }
-        Caveat::AttachedVolumes => {
-            "EBS asks for the key when a volume is attached: one attached for years makes no call until it is attached again."
+        Caveat::LatentData => {
+            "It encrypts volumes, snapshots, backups or databases: they ask for the key when they are attached, restored or started, which may be years apart."
+        }
+        Caveat::NeverRead => {
+            "Some of what it encrypted was not opened since, as far as the logs show: whoever opens it next needs the key."
         }
         Caveat::LiveGrants => "Grants on the key live: their holders can use it at any time.",
         Caveat::Configured => {
