@@ -222,7 +222,7 @@ fn push_surroundings(page: &mut Page, answer: &KeyAnswer) {
         let counts = [row.resource_count, row.never_read_count].map(count_text);
         (name, counts.into_iter().chain([time_text(row.last_seen_time)]).collect())
     };
-    let columns = &["named", "never read", "last seen"];
+    let columns = &["named", "unread", "last seen"];
     page.table("What it protects", columns, answer.protected.iter().map(rows).collect());
     let rows = |row: &FamilyMember| {
         let name = match &row.key_state {
