@@ -41,8 +41,9 @@ pub struct ConvertOptions {
 }
 
 impl ConvertOptions {
-    /// Rows that wait to be written take this much by default: with it 1,000,000 events stay below 512 MiB in all.
-    pub const DEFAULT_BUFFER_BYTES: usize = 160 << 20;
+    /// Rows that wait to be written take this much by default: files of some 20,000 rows. With more, files are larger, and so are their
+    /// rows: the dictionary of `userIdentity` texts is full before all rows of a time have shared it.
+    pub const DEFAULT_BUFFER_BYTES: usize = 64 << 20;
     /// Identities of some 1.7 million rows by default.
     pub const DEFAULT_SEEN_BYTES: usize = 96 << 20;
     /// A commit every 256 MiB of log files by default, some million events.
@@ -50,7 +51,7 @@ impl ConvertOptions {
 
     /// Shares a limit out: what is known of rows, rows that wait, and the rest for the writers and the log files being read.
     pub fn set_memory_limit(&mut self, bytes: usize) {
-        self.buffer_bytes = bytes / 16 * 5;
+        self.buffer_bytes = bytes / 16 * 2;
         self.seen_bytes = bytes / 16 * 3;
     }
 

@@ -12,18 +12,17 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::RecordBatch;
-use keytrail_events::EventPartition;
-use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, sort_columns};
-use keytrail_lake::{Lake, Location, PartitionValues, Table};
+use keytrail_events::{EventPartition, EventRows};
+use keytrail_lake::{Lake, Location, Table};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::accounting::{ConvertSummary, FileAccount};
-use crate::buffers::{Buffer, Buffers, sorted_chunks};
+use crate::buffers::{Buffer, Buffers};
 use crate::committer::{Attempt, Committer, CompleteEpoch, Followed, Halt, Message};
 use crate::config::ConvertOptions;
 use crate::dedupe::Deduplicator;
+use crate::encoding::encode_rows;
 use crate::error::ConvertError;
 use crate::held::LakeRows;
 use crate::ledger::{EntryId, Ledger, RejectRow, RunStamp, committed_rejects, paths_with_rejects};
@@ -354,9 +353,9 @@ impl Shared {
     }
 
     /// Adds rows to an epoch; when too much is buffered, its largest partition becomes a write task.
-    pub(crate) fn buffer(&self, number: u32, partition: &EventPartition, batch: RecordBatch) {
+    pub(crate) fn buffer(&self, number: u32, partition: &EventPartition, rows: EventRows) {
         let mut epoch = lock(&self.epochs[number as usize]);
-        let bytes = epoch.buffers.push(partition, batch);
+        let bytes = epoch.buffers.push(partition, rows);
         let is_full = self.buffered.fetch_add(bytes, Ordering::Relaxed) + bytes > self.buffer_bytes;
         if is_full && let Some((partition, buffer)) = epoch.buffers.take_largest() {
             epoch.open_writes += 1;
@@ -382,7 +381,7 @@ impl Shared {
 
     pub(crate) fn write(&self, task: WriteTask) -> Result<(), ConvertError> {
         let WriteTask { epoch: number, partition, buffer } = task;
-        let encoded = self.encode(&partition, &buffer.batches)?;
+        let encoded = encode_rows(&self.table, &partition, &buffer.parts)?;
         let bytes = buffer.bytes;
         drop(buffer);
         self.buffered.fetch_sub(bytes, Ordering::Relaxed);
@@ -392,17 +391,6 @@ impl Shared {
         let complete = epoch.complete(number);
         drop(epoch);
         self.send_complete(complete)
-    }
-
-    fn encode(
-        &self,
-        partition: &EventPartition,
-        batches: &[RecordBatch],
-    ) -> Result<keytrail_lake::EncodedFile, ConvertError> {
-        let chunks = sorted_chunks(batches, sort_columns(partition.event_group)).map_err(|source| {
-            ConvertError::Encode { partition: format!("{}/{}", partition.event_group, partition.event_month), source }
-        })?;
-        Ok(self.table.encode(&partition_values(partition), chunks)?)
     }
 
     /// An epoch that a stop cut short is not committed: it ends at the last commit.
@@ -418,13 +406,6 @@ impl Shared {
             .blocking_send(message)
             .map_err(|_closed| ConvertError::Internal("the committer ended before the workers".to_owned()))
     }
-}
-
-fn partition_values(partition: &EventPartition) -> PartitionValues {
-    PartitionValues::from([
-        (EVENT_GROUP.to_owned(), partition.event_group.to_owned()),
-        (EVENT_MONTH.to_owned(), partition.event_month.clone()),
-    ])
 }
 
 /// How many commits a conversion of these files makes.

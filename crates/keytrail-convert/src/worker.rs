@@ -31,17 +31,28 @@ pub(crate) struct Worker<'s> {
 struct Desk {
     /// One builder per partition; a few, as neighbours in time are decoded together.
     builders: Vec<(EventPartition, EventBatchBuilder)>,
+    /// The hour of the last row, whether it was one of KMS, and its builder: neighbours are mostly of one hour, and an hour is of one month.
+    last_used: Option<(Hour, bool, usize)>,
     slot: Option<HourSlot>,
 }
 
 impl Desk {
-    fn builder(&mut self, partition: EventPartition) -> &mut EventBatchBuilder {
+    fn builder(&mut self, record: &EventRecord<'_>, hour: Hour, is_kms: bool) -> &mut EventBatchBuilder {
+        let last_used = self.last_used.filter(|(of_hour, of_kms, _)| (*of_hour, *of_kms) == (hour, is_kms));
+        let position = match last_used {
+            Some((_, _, position)) => position,
+            None => self.position_of(EventPartition::of(record)),
+        };
+        self.last_used = Some((hour, is_kms, position));
+        &mut self.builders[position].1
+    }
+
+    fn position_of(&mut self, partition: EventPartition) -> usize {
         let position = self.builders.iter().position(|(known, _)| *known == partition);
-        let position = position.unwrap_or_else(|| {
+        position.unwrap_or_else(|| {
             self.builders.push((partition, EventBatchBuilder::new()));
             self.builders.len() - 1
-        });
-        &mut self.builders[position].1
+        })
     }
 
     fn size_bytes(&self) -> usize {
@@ -85,13 +96,13 @@ impl<'s> Worker<'s> {
         Ok(())
     }
 
+    /// Gives away all rows. Builders are kept for their capacity, but for those that had nothing to give.
     fn hand_over(&mut self) {
+        self.desk.builders.retain(|(_, builder)| builder.row_count() > 0);
+        self.desk.last_used = None;
         for (partition, builder) in &mut self.desk.builders {
-            if builder.row_count() > 0 {
-                self.shared.buffer(self.epoch, partition, builder.finish());
-            }
+            self.shared.buffer(self.epoch, partition, builder.finish_rows());
         }
-        self.desk.builders.clear();
     }
 
     fn decode(&mut self, file: &Arc<LogFile>, bytes: &Result<Bytes, String>) -> Result<(), ConvertError> {
@@ -162,8 +173,8 @@ impl<'w> FileSink<'w> {
     }
 
     fn take(&mut self, index: u64, record: &EventRecord<'_>) -> Result<(), ConvertError> {
-        let partition = EventPartition::of(record);
-        self.count(record, partition.event_group == "kms");
+        let is_kms = kms::is_kms_event(record.text_of(Field::EventSource));
+        self.count(record, is_kms);
         let (hour, identity) = (Hour::of(record.event_time()), RecordIdentity::of(record));
         let place = Place::new(&self.file.path, index);
         let seen = self.shared.seen.note_in(&mut self.desk.slot, hour, &identity, place, self.epoch)?;
@@ -179,7 +190,7 @@ impl<'w> FileSink<'w> {
                     delivery_time: self.file.delivery_time,
                     is_known_id: seen != Seen::New,
                 };
-                self.desk.builder(partition).append(record, &lineage);
+                self.desk.builder(record, hour, is_kms).append(record, &lineage);
                 self.account.row_count += 1;
                 self.account.conflict_count += u64::from(seen == Seen::OtherBody);
             }

@@ -1,24 +1,24 @@
 //! Event records into record batches of the one schema, and rows back into their exact text.
 //!
 //! One builder fills one partition of `events`. It does not sort, deduplicate or write; a record's text is checked against what the
-//! columns would give back as it is appended, so that no later stage has to trust the layout.
+//! columns would give back as it is appended, so that no later stage has to trust the layout. How a column is held is
+//! [`crate::columns`]'s to know.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use arrow_array::builder::{
-    BooleanBuilder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
-};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
+use crate::columns::{ColumnBuilder, ColumnValues};
 use crate::flattened;
 use crate::identity::Identity;
+use crate::interner::{NULL_KEY, TextInterner};
 use crate::json;
 use crate::kms::{ContextPairs, KmsFacts, KmsInput, is_kms_event};
 use crate::record::{DetailLevel, EventRecord, Field, FieldValue, write_record};
-use crate::schema::{COLUMNS, ColumnType, file_schema};
+use crate::rows::EventRows;
+use crate::schema::{COLUMNS, Repetition};
 use crate::time::month_of;
 
 /// Where a record was read: the lineage columns.
@@ -83,50 +83,29 @@ fn original_event_id(addendum: &str) -> Option<Cow<'_, str>> {
     text("originalEventID").filter(|_| text("reason").as_deref() == Some("UPDATED_DATA"))
 }
 
-#[derive(Debug)]
-enum ColumnBuilder {
-    Text(StringBuilder),
-    Boolean(BooleanBuilder),
-    Time(TimestampMicrosecondBuilder),
-    Integer(Int64Builder),
-    Hash(Int32Builder),
-    TextMap(Box<MapBuilder<StringBuilder, StringBuilder>>),
-}
-
-impl ColumnBuilder {
-    fn new(column_type: ColumnType) -> Self {
-        match column_type {
-            ColumnType::Text => Self::Text(StringBuilder::new()),
-            ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
-            ColumnType::Time => Self::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-            ColumnType::Integer => Self::Integer(Int64Builder::new()),
-            ColumnType::Hash => Self::Hash(Int32Builder::new()),
-            ColumnType::TextMap => {
-                let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
-                Self::TextMap(Box::new(MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())))
-            }
-        }
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Text(builder) => Arc::new(builder.finish()),
-            Self::Boolean(builder) => Arc::new(builder.finish()),
-            Self::Time(builder) => Arc::new(builder.finish()),
-            Self::Integer(builder) => Arc::new(builder.finish()),
-            Self::Hash(builder) => Arc::new(builder.finish()),
-            Self::TextMap(builder) => Arc::new(builder.finish()),
-        }
-    }
-}
-
-/// Fills record batches of [`file_schema`].
+/// Fills rows of `events`.
 #[derive(Debug)]
 pub struct EventBatchBuilder {
     columns: Vec<ColumnBuilder>,
+    identities: Identities,
     row_count: usize,
-    text_bytes: usize,
-    rebuilt: String,
+}
+
+/// The different `userIdentity` texts of a builder's rows, by number; what is drawn from them is drawn once.
+#[derive(Debug, Default)]
+struct Identities {
+    texts: TextInterner,
+    /// The number of each row's text; 0 = it has none.
+    rows: Vec<u32>,
+    /// What KMS facts need of each.
+    callers: Vec<Caller>,
+}
+
+/// What KMS facts need of an identity.
+#[derive(Debug, Default)]
+struct Caller {
+    account_id: Option<String>,
+    invoked_by: Option<String>,
 }
 
 impl Default for EventBatchBuilder {
@@ -138,30 +117,30 @@ impl Default for EventBatchBuilder {
 impl EventBatchBuilder {
     /// An empty builder.
     pub fn new() -> Self {
-        let columns = COLUMNS.iter().map(|column| ColumnBuilder::new(column.column_type)).collect();
-        Self { columns, row_count: 0, text_bytes: 0, rebuilt: String::new() }
+        let columns = COLUMNS.iter().map(ColumnBuilder::new).collect();
+        Self { columns, identities: Identities::default(), row_count: 0 }
     }
 
-    /// Rows appended since the last [`EventBatchBuilder::finish`].
+    /// Rows appended since the last [`EventBatchBuilder::finish_rows`].
     pub fn row_count(&self) -> usize {
         self.row_count
     }
 
     /// About how many bytes the rows take in memory.
     pub fn size_bytes(&self) -> usize {
-        // Measured on the generated trail: a row's columns hold about 1.3 times its text.
-        self.text_bytes + self.text_bytes / 3 + self.row_count * 300
+        let columns: usize = self.columns.iter().map(ColumnBuilder::size_bytes).sum();
+        columns + self.identities.texts.text_bytes()
     }
 
     /// Appends one record as a row.
     pub fn append(&mut self, record: &EventRecord<'_>, lineage: &Lineage<'_>) {
-        let is_rebuilt =
-            record.text_of(Field::EventId) != Some("") && record.is_rebuilt_from_columns(&mut self.rebuilt);
-        let mut row = RowWriter { columns: self.columns.iter_mut() };
+        let is_rebuilt = record.text_of(Field::EventId) != Some("") && record.is_rebuilt_from_columns();
+        let identity = self.identity_of(record);
+        let mut row = RowWriter { columns: self.columns.iter_mut(), row: self.row_count };
         append_envelope(&mut row, record);
-        append_identity(&mut row, &Identity::of(member(record, Field::UserIdentity).as_deref().unwrap_or("")));
+        row.skip(IDENTITY_COLUMN_COUNT);
         append_json(&mut row, record);
-        append_kms(&mut row, record);
+        append_kms(&mut row, record, &self.identities.callers[identity as usize]);
         row.text(Some(lineage.log_file_path));
         row.integer(i64::try_from(lineage.record_index).ok());
         row.time(lineage.delivery_time);
@@ -170,70 +149,105 @@ impl EventBatchBuilder {
         row.hash(body_hash(record));
         row.text(is_rebuilt.then_some(record.layout()));
         row.text((!is_rebuilt).then_some(record.text()));
-        debug_assert!(row.columns.next().is_none(), "every column has a value");
+        debug_assert!(row.columns.next().is_none(), "every column has its turn");
+        self.identities.rows.push(identity);
         self.row_count += 1;
-        self.text_bytes += record.text().len();
     }
 
-    /// The rows so far as a batch; the builder is empty afterwards.
+    /// The number of the record's identity; one that is new is read, and gets a row in the identity columns.
+    fn identity_of(&mut self, record: &EventRecord<'_>) -> u32 {
+        let Identities { texts, callers, .. } = &mut self.identities;
+        if callers.is_empty() {
+            callers.push(Caller::default());
+        }
+        let Some(text) = record.text_of(Field::UserIdentity) else { return NULL_KEY };
+        let number = texts.key_of(text);
+        if number as usize == callers.len() {
+            let unfolded = unfolded(text, USER_IDENTITY_LEVELS);
+            let identity = Identity::of(unfolded.as_deref().unwrap_or(text));
+            let columns = self.columns[ENVELOPE_FIELDS.len() + 1..].iter_mut();
+            append_identity(&mut RowWriter { columns, row: number as usize }, &identity);
+            callers.push(Caller {
+                account_id: identity.principal_account_id.map(Cow::into_owned),
+                invoked_by: identity.invoked_by.map(Cow::into_owned),
+            });
+        }
+        number
+    }
+
+    /// The rows so far; the builder is empty afterwards.
+    pub fn finish_rows(&mut self) -> EventRows {
+        let row_count = std::mem::take(&mut self.row_count);
+        let identity_count = self.identities.texts.key_count();
+        let row_counts = COLUMNS.iter().map(|column| match column.repetition() {
+            Repetition::WithIdentity => identity_count,
+            _ => row_count,
+        });
+        let columns = self.columns.iter_mut().zip(row_counts).map(|(column, row_count)| column.finish(row_count));
+        let mut columns: Vec<_> = columns.collect();
+        columns[USER_IDENTITY_COLUMN] = self.identities.finish_texts();
+        let rows = Vec::with_capacity(row_count);
+        let identities = std::mem::replace(&mut self.identities.rows, rows);
+        EventRows { row_count, identities, identity_count, columns }
+    }
+
+    /// The rows so far as a batch of [`crate::schema::file_schema`]; the builder is empty afterwards.
     pub fn finish(&mut self) -> RecordBatch {
-        self.row_count = 0;
-        self.text_bytes = 0;
-        let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
-        RecordBatch::try_new(file_schema(), columns).expect("builders follow the schema")
+        self.finish_rows().into_batch()
     }
 }
 
-/// Writes one row's values column by column, in the schema's order.
+impl Identities {
+    /// The column of the texts: each one's number is its key.
+    fn finish_texts(&mut self) -> ColumnValues {
+        self.callers.clear();
+        let count = u32::try_from(self.texts.key_count()).unwrap_or(u32::MAX);
+        ColumnValues::Keyed { keys: (0..count).collect(), texts: self.texts.finish() }
+    }
+}
+
+/// Writes one row's values column by column, in the schema's order. What is null is passed over.
 struct RowWriter<'b> {
     columns: std::slice::IterMut<'b, ColumnBuilder>,
+    row: usize,
 }
 
 impl RowWriter<'_> {
-    fn text(&mut self, value: Option<&str>) {
-        match self.columns.next() {
-            Some(ColumnBuilder::Text(builder)) => builder.append_option(value),
-            other => unreachable!("a text column, found {other:?}"),
+    fn column(&mut self) -> &mut ColumnBuilder {
+        self.columns.next().expect("a column for each value")
+    }
+
+    #[inline]
+    fn put<V>(&mut self, value: Option<V>, put: impl FnOnce(&mut ColumnBuilder, usize, V)) {
+        let row = self.row;
+        let column = self.column();
+        if let Some(value) = value {
+            put(column, row, value);
         }
+    }
+
+    fn text(&mut self, value: Option<&str>) {
+        self.put(value, ColumnBuilder::text);
     }
 
     fn boolean(&mut self, value: Option<bool>) {
-        match self.columns.next() {
-            Some(ColumnBuilder::Boolean(builder)) => builder.append_option(value),
-            other => unreachable!("a boolean column, found {other:?}"),
-        }
+        self.put(value, ColumnBuilder::boolean);
     }
 
     fn time(&mut self, value: Option<i64>) {
-        match self.columns.next() {
-            Some(ColumnBuilder::Time(builder)) => builder.append_option(value),
-            other => unreachable!("a time column, found {other:?}"),
-        }
+        self.put(value, ColumnBuilder::time);
     }
 
     fn hash(&mut self, value: u32) {
-        match self.columns.next() {
-            Some(ColumnBuilder::Hash(builder)) => builder.append_value(value.cast_signed()),
-            other => unreachable!("no hash column but {other:?}"),
-        }
+        self.put(Some(value), ColumnBuilder::hash);
     }
 
     fn integer(&mut self, value: Option<i64>) {
-        match self.columns.next() {
-            Some(ColumnBuilder::Integer(builder)) => builder.append_option(value),
-            other => unreachable!("an integer column, found {other:?}"),
-        }
+        self.put(value, ColumnBuilder::integer);
     }
 
     fn map(&mut self, pairs: Option<&ContextPairs<'_>>) {
-        let Some(ColumnBuilder::TextMap(builder)) = self.columns.next() else {
-            unreachable!("a map column");
-        };
-        for (key, value) in pairs.into_iter().flatten() {
-            builder.keys().append_value(key);
-            builder.values().append_option(value.as_deref());
-        }
-        builder.append(pairs.is_some()).expect("as many keys as values");
+        self.put(pairs, ColumnBuilder::map);
     }
 
     fn field(&mut self, record: &EventRecord<'_>, field: Field) {
@@ -241,20 +255,12 @@ impl RowWriter<'_> {
             Some(FieldValue::Text(text)) => self.text(Some(text)),
             Some(FieldValue::Boolean(value)) => self.boolean(Some(*value)),
             Some(FieldValue::Time(micros)) => self.time(Some(*micros)),
-            None => self.null(),
+            None => self.skip(1),
         }
     }
 
-    fn null(&mut self) {
-        match self.columns.next() {
-            Some(ColumnBuilder::Text(builder)) => builder.append_null(),
-            Some(ColumnBuilder::Boolean(builder)) => builder.append_null(),
-            Some(ColumnBuilder::Time(builder)) => builder.append_null(),
-            Some(ColumnBuilder::Integer(builder)) => builder.append_null(),
-            Some(ColumnBuilder::Hash(builder)) => builder.append_null(),
-            Some(ColumnBuilder::TextMap(builder)) => builder.append(false).expect("as many keys as values"),
-            None => unreachable!("a column"),
-        }
+    fn skip(&mut self, count: usize) {
+        self.columns.nth(count - 1).expect("as many columns");
     }
 }
 
@@ -283,9 +289,8 @@ const ENVELOPE_FIELDS: [Field; 21] = [
     Field::Annotation,
 ];
 
-/// The fields of the JSON columns before `unknown_fields`, in the schema's order.
-const JSON_FIELDS: [Field; 9] = [
-    Field::UserIdentity,
+/// The fields of the JSON columns between `user_identity` and `unknown_fields`, in the schema's order.
+const JSON_FIELDS: [Field; 8] = [
     Field::RequestParameters,
     Field::ResponseElements,
     Field::AdditionalEventData,
@@ -304,6 +309,7 @@ fn append_envelope(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
 }
 
 fn append_json(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
+    row.skip(1);
     for field in JSON_FIELDS {
         row.field(record, field);
     }
@@ -335,27 +341,33 @@ fn append_identity(row: &mut RowWriter<'_>, identity: &Identity<'_>) {
     row.text(identity.invoked_by_delegate_account_id.as_deref());
 }
 
+/// How deep a flattened `userIdentity` is unfolded: all of it.
+const USER_IDENTITY_LEVELS: u32 = 8;
+
+/// The JSON of a member that is the text of a map, as far as it can be told; `None` where it is anything else.
+fn unfolded(text: &str, levels: u32) -> Option<String> {
+    flattened::to_json(&json::string_value(text)?, levels)
+}
+
 /// A JSON member for facts to be drawn from: as it stands, or of a flattened record what can be told of it. Request parameters are
 /// unfolded by one level only: the pairs of an encryption context cannot be told apart safely.
 fn member<'r>(record: &'r EventRecord<'_>, field: Field) -> Option<Cow<'r, str>> {
     let text = record.text_of(field)?;
-    let unfolded = || {
-        let levels = if field == Field::RequestParameters { 1 } else { 8 };
-        flattened::to_json(&json::string_value(text)?, levels)
-    };
+    let levels = if field == Field::RequestParameters { 1 } else { 8 };
     let is_flattened = record.detail_level() == DetailLevel::Flattened;
-    Some(if is_flattened { unfolded() } else { None }.map_or(Cow::Borrowed(text), Cow::Owned))
+    Some(if is_flattened { unfolded(text, levels) } else { None }.map_or(Cow::Borrowed(text), Cow::Owned))
 }
 
+const IDENTITY_COLUMN_COUNT: usize = 22;
+const USER_IDENTITY_COLUMN: usize = 1 + ENVELOPE_FIELDS.len() + IDENTITY_COLUMN_COUNT;
 const KMS_COLUMN_COUNT: usize = 16;
 
-fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
+fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>, caller: &Caller) {
     if !is_kms_event(record.text_of(Field::EventSource)) {
-        (0..KMS_COLUMN_COUNT).for_each(|_| row.null());
+        row.skip(KMS_COLUMN_COUNT);
         return;
     }
-    let [user_identity, request, response, additional, details, resources] = [
-        Field::UserIdentity,
+    let [request, response, additional, details, resources] = [
         Field::RequestParameters,
         Field::ResponseElements,
         Field::AdditionalEventData,
@@ -363,7 +375,6 @@ fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
         Field::Resources,
     ]
     .map(|field| member(record, field));
-    let identity = Identity::of(user_identity.as_deref().unwrap_or(""));
     let facts = KmsFacts::of(&KmsInput {
         event_name: record.text_of(Field::EventName).unwrap_or(""),
         event_type: record.text_of(Field::EventType),
@@ -371,8 +382,8 @@ fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
         error_code: record.text_of(Field::ErrorCode),
         error_message: record.text_of(Field::ErrorMessage),
         recipient_account_id: record.text_of(Field::RecipientAccountId),
-        principal_account_id: identity.principal_account_id.as_deref(),
-        invoked_by: identity.invoked_by.as_deref(),
+        principal_account_id: caller.account_id.as_deref(),
+        invoked_by: caller.invoked_by.as_deref(),
         request_parameters: request.as_deref(),
         response_elements: response.as_deref(),
         additional_event_data: additional.as_deref(),
@@ -497,7 +508,9 @@ mod tests {
     fn fields_are_appended_in_the_order_of_the_schema() {
         assert_eq!(names_of(ColumnGroup::Envelope)[1..], ENVELOPE_FIELDS.map(Field::column));
         let json = names_of(ColumnGroup::Json);
-        assert_eq!(json[..json.len() - 1], JSON_FIELDS.map(Field::column));
+        assert_eq!(json[1..json.len() - 1], JSON_FIELDS.map(Field::column));
+        assert_eq!(COLUMNS[USER_IDENTITY_COLUMN].name, Field::UserIdentity.column());
+        assert_eq!(names_of(ColumnGroup::Identity).len(), IDENTITY_COLUMN_COUNT);
         assert_eq!(names_of(ColumnGroup::Kms).len(), KMS_COLUMN_COUNT);
     }
 

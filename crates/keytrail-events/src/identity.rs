@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{members, string_value};
+use crate::json::{Scanner, string_value};
 use crate::time::parse_time;
 
 type Text<'a> = Option<Cow<'a, str>>;
@@ -42,15 +42,13 @@ impl<'a> Identity<'a> {
     /// Reads `userIdentity` from its exact text.
     pub fn of(user_identity: &'a str) -> Self {
         let mut identity = Self::default();
-        for (name, raw) in members(user_identity) {
-            identity.take(name, raw);
-        }
+        Nested::of(user_identity).members(|name, nested| identity.take(name, nested));
         identity.role_session_name = identity.session_name();
         identity
     }
 
-    fn take(&mut self, name: &str, raw: &'a str) {
-        let slot = match usual_case(name) {
+    fn take(&mut self, name: &str, nested: &mut Nested<'a>) -> Option<()> {
+        let slot = match name {
             "type" => &mut self.principal_type,
             "principalId" => &mut self.principal_id,
             "arn" => &mut self.principal_arn,
@@ -60,47 +58,52 @@ impl<'a> Identity<'a> {
             "identityProvider" => &mut self.identity_provider,
             "credentialId" => &mut self.credential_id,
             "invokedBy" => &mut self.invoked_by,
-            "sessionContext" => return self.take_session_context(raw),
-            "onBehalfOf" => return self.on_behalf_of_user_id = member(raw, "userId"),
-            "inScopeOf" => return self.in_scope_of_source_arn = member(raw, "sourceArn"),
-            "invokedByDelegate" => return self.invoked_by_delegate_account_id = member(raw, "accountId"),
-            _ => return,
+            "sessionContext" => return nested.members(|name, nested| self.take_of_session(name, nested)),
+            "onBehalfOf" => return nested.member("userId", &mut self.on_behalf_of_user_id),
+            "inScopeOf" => return nested.member("sourceArn", &mut self.in_scope_of_source_arn),
+            "invokedByDelegate" => return nested.member("accountId", &mut self.invoked_by_delegate_account_id),
+            _ => return nested.other(name, |usual, nested| self.take(usual, nested)),
         };
-        *slot = scalar(raw);
+        *slot = scalar(nested.value()?);
+        Some(())
     }
 
-    fn take_session_context(&mut self, context: &'a str) {
-        for (name, raw) in members(context) {
-            match usual_case(name) {
-                "sessionIssuer" => self.take_session_issuer(raw),
-                "attributes" => members(raw).for_each(|(name, raw)| self.take_session_attribute(name, raw)),
-                "webIdFederationData" => self.federated_provider = member(raw, "federatedProvider"),
-                _ => self.take_session_attribute(name, raw),
+    fn take_of_session(&mut self, name: &str, nested: &mut Nested<'a>) -> Option<()> {
+        match name {
+            "sessionIssuer" => nested.members(|name, nested| self.take_of_issuer(name, nested)),
+            "attributes" => nested.members(|name, nested| self.take_attribute(name, nested)),
+            "webIdFederationData" => nested.member("federatedProvider", &mut self.federated_provider),
+            "creationDate" | "mfaAuthenticated" | "sourceIdentity" | "ec2RoleDelivery" => {
+                self.take_attribute(name, nested)
             }
+            _ => nested.other(name, |usual, nested| self.take_of_session(usual, nested)),
         }
     }
 
-    fn take_session_issuer(&mut self, issuer: &'a str) {
-        for (name, raw) in members(issuer) {
-            match usual_case(name) {
-                "type" => self.session_issuer_type = scalar(raw),
-                "arn" => self.role_arn = scalar(raw),
-                "accountId" => self.session_issuer_account_id = scalar(raw),
-                "userName" => self.session_issuer_user_name = scalar(raw),
-                _ => {}
-            }
-        }
+    fn take_of_issuer(&mut self, name: &str, nested: &mut Nested<'a>) -> Option<()> {
+        let slot = match name {
+            "type" => &mut self.session_issuer_type,
+            "arn" => &mut self.role_arn,
+            "accountId" => &mut self.session_issuer_account_id,
+            "userName" => &mut self.session_issuer_user_name,
+            _ => return nested.other(name, |usual, nested| self.take_of_issuer(usual, nested)),
+        };
+        *slot = scalar(nested.value()?);
+        Some(())
     }
 
     /// `sourceIdentity` and `ec2RoleDelivery` were seen both beside and inside `attributes`.
-    fn take_session_attribute(&mut self, name: &str, raw: &'a str) {
-        match usual_case(name) {
-            "creationDate" => self.session_creation_time = scalar(raw).and_then(|text| parse_time(&text)),
-            "mfaAuthenticated" => self.mfa_authenticated = scalar(raw).and_then(|text| text.parse().ok()),
-            "sourceIdentity" => self.source_identity = scalar(raw),
-            "ec2RoleDelivery" => self.ec2_role_delivery = scalar(raw),
-            _ => {}
+    fn take_attribute(&mut self, name: &str, nested: &mut Nested<'a>) -> Option<()> {
+        match name {
+            "creationDate" => {
+                self.session_creation_time = scalar(nested.value()?).and_then(|text| parse_time(&text));
+            }
+            "mfaAuthenticated" => self.mfa_authenticated = scalar(nested.value()?).and_then(|text| text.parse().ok()),
+            "sourceIdentity" => self.source_identity = scalar(nested.value()?),
+            "ec2RoleDelivery" => self.ec2_role_delivery = scalar(nested.value()?),
+            _ => return nested.other(name, |usual, nested| self.take_attribute(usual, nested)),
         }
+        Some(())
     }
 
     fn session_name(&self) -> Text<'a> {
@@ -145,16 +148,63 @@ const MIXED_CASE_NAMES: [&str; 23] = [
     "attributes",
 ];
 
-/// A member's name as AWS mostly writes it.
-fn usual_case(name: &str) -> &str {
-    let is_usual = |known: &&&str| **known == name;
-    let is_same = |known: &&&str| known.eq_ignore_ascii_case(name);
-    MIXED_CASE_NAMES.iter().find(is_usual).or_else(|| MIXED_CASE_NAMES.iter().find(is_same)).copied().unwrap_or(name)
+/// The name that AWS mostly uses for one in other letters; `None` where there is none, or it is the same.
+fn usual_case(name: &str) -> Option<&'static str> {
+    let is_other = |known: &&str| *known != name && known.eq_ignore_ascii_case(name);
+    MIXED_CASE_NAMES.into_iter().find(is_other)
 }
 
-/// A member of the object `raw`, where it is a string, number or boolean.
-fn member<'a>(raw: &'a str, name: &str) -> Text<'a> {
-    members(raw).find(|(found, _)| usual_case(found) == name).and_then(|(_, raw)| scalar(raw))
+/// Reads an object and the objects inside it in one pass. `None` = the text is no JSON from here on, and tells nothing more.
+struct Nested<'a> {
+    text: &'a str,
+    scanner: Scanner<'a>,
+}
+
+impl<'a> Nested<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, scanner: Scanner::new(text.as_bytes()) }
+    }
+
+    /// The value that stands here.
+    fn value(&mut self) -> Option<&'a str> {
+        self.scanner.value().ok().map(|range| &self.text[range])
+    }
+
+    /// Has each member of the object that stands here taken; a value of another type is passed over.
+    fn members(&mut self, mut take: impl FnMut(&'a str, &mut Self) -> Option<()>) -> Option<()> {
+        if self.scanner.peek() != Some(b'{') {
+            return self.value().map(|_| ());
+        }
+        self.scanner.advance();
+        let mut is_first = true;
+        while let Some(name) = self.scanner.next_key(&mut is_first).ok()? {
+            let name = &self.text[name.range];
+            take(name, self)?;
+        }
+        Some(())
+    }
+
+    /// Reads one member of the object that stands here, the first of its name in any case of letters.
+    fn member(&mut self, wanted: &str, slot: &mut Text<'a>) -> Option<()> {
+        *slot = None;
+        let mut is_found = false;
+        self.members(|name, nested| {
+            let value = nested.value()?;
+            if !is_found && name.eq_ignore_ascii_case(wanted) {
+                is_found = true;
+                *slot = scalar(value);
+            }
+            Some(())
+        })
+    }
+
+    /// Has a member taken under its usual name; passes over one that has none.
+    fn other(&mut self, name: &str, take: impl FnOnce(&'static str, &mut Self) -> Option<()>) -> Option<()> {
+        match usual_case(name) {
+            Some(usual) => take(usual, self),
+            None => self.value().map(|_| ()),
+        }
+    }
 }
 
 /// The text of a string, number or boolean; `None` for null, arrays and objects.

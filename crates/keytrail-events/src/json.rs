@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::text_sink::TextSink;
+
 /// The deepest nesting of arrays and objects that is read; CloudTrail's own records stay below 20.
 pub const MAX_DEPTH: u32 = 128;
 
@@ -135,14 +137,14 @@ impl<'a> Scanner<'a> {
         Ok(Some(key))
     }
 
-    /// Takes `,"name":` where exactly that stands here; for members after the first.
+    /// Takes a comma and `key` where exactly that stands here; for members after the first. `key` is a name with its quotes and colon.
     #[inline]
-    pub fn take_compact_key(&mut self, name: &[u8]) -> bool {
-        let Some([b',', b'"', rest @ ..]) = self.bytes.get(self.position..) else { return false };
-        let is_name = rest.first() == name.first() && rest.starts_with(name);
-        let is_here = is_name && rest[name.len()..].starts_with(b"\":");
+    pub fn take_compact_key(&mut self, key: &[u8]) -> bool {
+        let Some([b',', rest @ ..]) = self.bytes.get(self.position..) else { return false };
+        // The first letters mostly tell it is another one.
+        let is_here = rest.get(1) == key.get(1) && rest.starts_with(key);
         if is_here {
-            self.position += name.len() + 4;
+            self.position += key.len() + 1;
         }
         is_here
     }
@@ -407,7 +409,7 @@ fn end_of_plain_text(bytes: &[u8], mut position: usize) -> usize {
 
 /// The text of a JSON string from what stands between its quotes. A lone surrogate becomes U+FFFD.
 pub fn unescape(text: &str) -> Cow<'_, str> {
-    let Some(first) = text.find('\\') else {
+    let Some(first) = memchr::memchr(b'\\', text.as_bytes()) else {
         return Cow::Borrowed(text);
     };
     let mut out = String::with_capacity(text.len());
@@ -416,7 +418,7 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     while let Some(at) = next {
         out.push_str(&rest[..at]);
         rest = unescape_one(&rest[at..], &mut out);
-        next = rest.find('\\');
+        next = memchr::memchr(b'\\', rest.as_bytes());
     }
     out.push_str(rest);
     Cow::Owned(out)
@@ -461,22 +463,20 @@ fn hex_unit(text: &str) -> Option<u32> {
 }
 
 /// Appends `text` as a JSON string in the shortest standard form, the one that AWS's writers produce.
-pub fn push_quoted(out: &mut String, text: &str) {
+pub fn push_quoted(out: &mut impl TextSink, text: &str) {
     out.push('"');
     let mut plain_from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
+    loop {
+        let at = end_of_plain_text(text.as_bytes(), plain_from);
         out.push_str(&text[plain_from..at]);
-        push_escape(out, byte);
+        let Some(byte) = text.as_bytes().get(at) else { break };
+        push_escape(out, *byte);
         plain_from = at + 1;
     }
-    out.push_str(&text[plain_from..]);
     out.push('"');
 }
 
-fn push_escape(out: &mut String, byte: u8) {
+fn push_escape(out: &mut impl TextSink, byte: u8) {
     match byte {
         b'"' => out.push_str("\\\""),
         b'\\' => out.push_str("\\\\"),
@@ -687,7 +687,7 @@ mod tests {
             ("", false),
         ] {
             let mut scanner = Scanner::new(text.as_bytes());
-            assert_eq!(scanner.take_compact_key(b"a"), is_taken, "{text}");
+            assert_eq!(scanner.take_compact_key(br#""a":"#), is_taken, "{text}");
             assert_eq!(scanner.position(), if is_taken { 5 } else { 0 }, "{text}");
         }
     }

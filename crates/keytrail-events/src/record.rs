@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::json::{self, Scanner, SyntaxError};
+use crate::text_sink::{Comparison, TextSink};
 use crate::time::{parse_time, push_time};
 
 /// How a member's value is kept in its column.
@@ -69,54 +70,61 @@ struct FieldSpec {
     field: Field,
     /// The letter that stands for the field in a layout; part of the lake's format, never reused.
     code: u8,
-    json_name: &'static str,
+    /// The name in a record, as it stands there: `"eventName":`.
+    key: &'static str,
     column: &'static str,
     kind: FieldKind,
 }
 
-const fn spec(field: Field, code: u8, json_name: &'static str, column: &'static str, kind: FieldKind) -> FieldSpec {
-    FieldSpec { field, code, json_name, column, kind }
+const fn spec(field: Field, code: u8, key: &'static str, column: &'static str, kind: FieldKind) -> FieldSpec {
+    FieldSpec { field, code, key, column, kind }
+}
+
+impl FieldSpec {
+    fn json_name(&self) -> &'static str {
+        &self.key[1..self.key.len() - 2]
+    }
 }
 
 /// All known fields, in the order of [`Field`].
 static FIELDS: [FieldSpec; Field::COUNT] = [
-    spec(Field::EventVersion, b'A', "eventVersion", "event_version", FieldKind::Text),
-    spec(Field::UserIdentity, b'B', "userIdentity", "user_identity", FieldKind::Json),
-    spec(Field::EventTime, b'C', "eventTime", "event_time", FieldKind::Time),
-    spec(Field::EventSource, b'D', "eventSource", "event_source", FieldKind::Text),
-    spec(Field::EventName, b'E', "eventName", "event_name", FieldKind::Text),
-    spec(Field::AwsRegion, b'F', "awsRegion", "aws_region", FieldKind::Text),
-    spec(Field::SourceIpAddress, b'G', "sourceIPAddress", "source_ip_address", FieldKind::Text),
-    spec(Field::UserAgent, b'H', "userAgent", "user_agent", FieldKind::Text),
-    spec(Field::ErrorCode, b'I', "errorCode", "error_code", FieldKind::Text),
-    spec(Field::ErrorMessage, b'J', "errorMessage", "error_message", FieldKind::Text),
-    spec(Field::RequestParameters, b'K', "requestParameters", "request_parameters", FieldKind::Json),
-    spec(Field::ResponseElements, b'L', "responseElements", "response_elements", FieldKind::Json),
-    spec(Field::AdditionalEventData, b'M', "additionalEventData", "additional_event_data", FieldKind::Json),
-    spec(Field::RequestId, b'N', "requestID", "request_id", FieldKind::Text),
-    spec(Field::EventId, b'O', "eventID", "event_id", FieldKind::Text),
-    spec(Field::ReadOnly, b'P', "readOnly", "read_only", FieldKind::Boolean),
-    spec(Field::Resources, b'Q', "resources", "resources", FieldKind::Json),
-    spec(Field::EventType, b'R', "eventType", "event_type", FieldKind::Text),
-    spec(Field::ApiVersion, b'S', "apiVersion", "api_version", FieldKind::Text),
-    spec(Field::ManagementEvent, b'T', "managementEvent", "management_event", FieldKind::Boolean),
-    spec(Field::RecipientAccountId, b'U', "recipientAccountId", "recipient_account_id", FieldKind::Text),
-    spec(Field::ServiceEventDetails, b'V', "serviceEventDetails", "service_event_details", FieldKind::Json),
-    spec(Field::SharedEventId, b'W', "sharedEventID", "shared_event_id", FieldKind::Text),
-    spec(Field::VpcEndpointId, b'X', "vpcEndpointId", "vpc_endpoint_id", FieldKind::Text),
-    spec(Field::VpcEndpointAccountId, b'Y', "vpcEndpointAccountId", "vpc_endpoint_account_id", FieldKind::Text),
-    spec(Field::EventCategory, b'Z', "eventCategory", "event_category", FieldKind::Text),
-    spec(Field::Addendum, b'a', "addendum", "addendum", FieldKind::Json),
+    spec(Field::EventVersion, b'A', r#""eventVersion":"#, "event_version", FieldKind::Text),
+    spec(Field::UserIdentity, b'B', r#""userIdentity":"#, "user_identity", FieldKind::Json),
+    spec(Field::EventTime, b'C', r#""eventTime":"#, "event_time", FieldKind::Time),
+    spec(Field::EventSource, b'D', r#""eventSource":"#, "event_source", FieldKind::Text),
+    spec(Field::EventName, b'E', r#""eventName":"#, "event_name", FieldKind::Text),
+    spec(Field::AwsRegion, b'F', r#""awsRegion":"#, "aws_region", FieldKind::Text),
+    spec(Field::SourceIpAddress, b'G', r#""sourceIPAddress":"#, "source_ip_address", FieldKind::Text),
+    spec(Field::UserAgent, b'H', r#""userAgent":"#, "user_agent", FieldKind::Text),
+    spec(Field::ErrorCode, b'I', r#""errorCode":"#, "error_code", FieldKind::Text),
+    spec(Field::ErrorMessage, b'J', r#""errorMessage":"#, "error_message", FieldKind::Text),
+    spec(Field::RequestParameters, b'K', r#""requestParameters":"#, "request_parameters", FieldKind::Json),
+    spec(Field::ResponseElements, b'L', r#""responseElements":"#, "response_elements", FieldKind::Json),
+    spec(Field::AdditionalEventData, b'M', r#""additionalEventData":"#, "additional_event_data", FieldKind::Json),
+    spec(Field::RequestId, b'N', r#""requestID":"#, "request_id", FieldKind::Text),
+    spec(Field::EventId, b'O', r#""eventID":"#, "event_id", FieldKind::Text),
+    spec(Field::ReadOnly, b'P', r#""readOnly":"#, "read_only", FieldKind::Boolean),
+    spec(Field::Resources, b'Q', r#""resources":"#, "resources", FieldKind::Json),
+    spec(Field::EventType, b'R', r#""eventType":"#, "event_type", FieldKind::Text),
+    spec(Field::ApiVersion, b'S', r#""apiVersion":"#, "api_version", FieldKind::Text),
+    spec(Field::ManagementEvent, b'T', r#""managementEvent":"#, "management_event", FieldKind::Boolean),
+    spec(Field::RecipientAccountId, b'U', r#""recipientAccountId":"#, "recipient_account_id", FieldKind::Text),
+    spec(Field::ServiceEventDetails, b'V', r#""serviceEventDetails":"#, "service_event_details", FieldKind::Json),
+    spec(Field::SharedEventId, b'W', r#""sharedEventID":"#, "shared_event_id", FieldKind::Text),
+    spec(Field::VpcEndpointId, b'X', r#""vpcEndpointId":"#, "vpc_endpoint_id", FieldKind::Text),
+    spec(Field::VpcEndpointAccountId, b'Y', r#""vpcEndpointAccountId":"#, "vpc_endpoint_account_id", FieldKind::Text),
+    spec(Field::EventCategory, b'Z', r#""eventCategory":"#, "event_category", FieldKind::Text),
+    spec(Field::Addendum, b'a', r#""addendum":"#, "addendum", FieldKind::Json),
     spec(
         Field::SessionCredentialFromConsole,
         b'b',
-        "sessionCredentialFromConsole",
+        r#""sessionCredentialFromConsole":"#,
         "session_credential_from_console",
         FieldKind::Text,
     ),
-    spec(Field::TlsDetails, b'c', "tlsDetails", "tls_details", FieldKind::Json),
-    spec(Field::EventContext, b'd', "eventContext", "event_context", FieldKind::Json),
-    spec(Field::Annotation, b'e', "annotation", "annotation", FieldKind::Text),
+    spec(Field::TlsDetails, b'c', r#""tlsDetails":"#, "tls_details", FieldKind::Json),
+    spec(Field::EventContext, b'd', r#""eventContext":"#, "event_context", FieldKind::Json),
+    spec(Field::Annotation, b'e', r#""annotation":"#, "annotation", FieldKind::Text),
 ];
 
 /// The next member stands in `unknown_fields`.
@@ -144,7 +152,7 @@ impl Field {
 
     /// The field's name in a record.
     pub fn json_name(self) -> &'static str {
-        self.spec().json_name
+        self.spec().json_name()
     }
 
     pub(crate) fn kind(self) -> FieldKind {
@@ -158,7 +166,7 @@ impl Field {
 
     /// The field of a name in any case of letters.
     pub(crate) fn from_any_case(name: &str) -> Option<Self> {
-        FIELDS.iter().find(|spec| spec.json_name.eq_ignore_ascii_case(name)).map(|spec| spec.field)
+        FIELDS.iter().find(|spec| spec.json_name().eq_ignore_ascii_case(name)).map(|spec| spec.field)
     }
 
     fn spec(self) -> &'static FieldSpec {
@@ -169,7 +177,7 @@ impl Field {
     #[inline]
     fn from_json_name(name: &[u8], hint: usize) -> Option<&'static FieldSpec> {
         let (before, after) = FIELDS.split_at(hint);
-        after.iter().chain(before).find(|spec| spec.json_name.as_bytes() == name)
+        after.iter().chain(before).find(|spec| spec.json_name().as_bytes() == name)
     }
 
     fn from_code(code: u8) -> Option<&'static FieldSpec> {
@@ -295,7 +303,7 @@ impl<'a> MemberName<'a> {
     ) -> Result<Option<Self>, SyntaxError> {
         let expected = FIELDS[hint..].iter().take(Self::TRIED_FIELDS).filter(|_| !*is_first);
         for spec in expected {
-            if scanner.take_compact_key(spec.json_name.as_bytes()) {
+            if scanner.take_compact_key(spec.key.as_bytes()) {
                 return Ok(Some(Self::Known(spec)));
             }
         }
@@ -520,7 +528,7 @@ impl<'a> EventRecord<'a> {
         let lacks = |field: &Field| self.value(*field).is_none();
         let is_fragment = !lacks(&Field::EventVersion) && !lacks(&Field::UserIdentity);
         if let Some(field) = [Field::EventSource, Field::EventName].iter().find(|field| lacks(field) && !is_fragment) {
-            return Err(RecordError::NotAnEvent(field.spec().json_name));
+            return Err(RecordError::NotAnEvent(field.json_name()));
         }
         match self.text_of(Field::EventVersion) {
             Some(version) if version != "1" && !version.starts_with("1.") => {
@@ -530,12 +538,14 @@ impl<'a> EventRecord<'a> {
         }
     }
 
-    /// Whether the columns alone give the exact text back; `buffer` is overwritten.
-    pub fn is_rebuilt_from_columns(&self, buffer: &mut String) -> bool {
-        buffer.clear();
-        let is_written =
-            write_record(buffer, &self.layout, self.unknown_fields(), |field| Some(self.value(field)?.lend()));
-        is_written && buffer == self.text
+    /// Whether the columns alone give the exact text back.
+    pub fn is_rebuilt_from_columns(&self) -> bool {
+        let mut comparison = Comparison::with(self.text);
+        self.write_from_columns(&mut comparison) && comparison.is_same()
+    }
+
+    fn write_from_columns(&self, out: &mut impl TextSink) -> bool {
+        write_record(out, &self.layout, self.unknown_fields(), |field| Some(self.value(field)?.lend()))
     }
 }
 
@@ -589,7 +599,7 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-fn push_member(out: &mut String, name: &str, raw: &str) {
+fn push_member(out: &mut impl TextSink, name: &str, raw: &str) {
     out.push('"');
     out.push_str(name);
     out.push_str("\":");
@@ -598,7 +608,7 @@ fn push_member(out: &mut String, name: &str, raw: &str) {
 
 /// Appends the record that `layout` and the columns describe; false where they do not fit together.
 pub fn write_record<'v>(
-    out: &mut String,
+    out: &mut impl TextSink,
     layout: &str,
     unknown_fields: Option<&str>,
     value: impl Fn(Field) -> Option<FieldValue<'v>>,
@@ -629,10 +639,8 @@ pub fn write_record<'v>(
     true
 }
 
-fn push_field(out: &mut String, spec: &FieldSpec, marker: Option<u8>, value: Option<FieldValue<'_>>) -> bool {
-    out.push('"');
-    out.push_str(spec.json_name);
-    out.push_str("\":");
+fn push_field(out: &mut impl TextSink, spec: &FieldSpec, marker: Option<u8>, value: Option<FieldValue<'_>>) -> bool {
+    out.push_str(spec.key);
     match (value, marker) {
         (_, Some(NULL)) => out.push_str("null"),
         (Some(FieldValue::Text(text)), None) if spec.kind != FieldKind::Json => json::push_quoted(out, &text),
@@ -656,14 +664,16 @@ mod tests {
     fn rebuilt(text: &str) -> (bool, String) {
         let record = EventRecord::parse(text).expect(text);
         let mut buffer = String::new();
-        (record.is_rebuilt_from_columns(&mut buffer), buffer)
+        let is_written = record.write_from_columns(&mut buffer);
+        assert_eq!(record.is_rebuilt_from_columns(), is_written && buffer == text, "{text}");
+        (record.is_rebuilt_from_columns(), buffer)
     }
 
     #[test]
     fn the_table_of_fields_is_in_the_order_of_the_enum_and_of_the_codes() {
         for (index, spec) in FIELDS.iter().enumerate() {
-            assert_eq!(spec.field as usize, index, "{}", spec.json_name);
-            assert_eq!(Field::from_code(spec.code).map(|spec| spec.json_name), Some(spec.json_name));
+            assert_eq!(spec.field as usize, index, "{}", spec.key);
+            assert_eq!(Field::from_code(spec.code).map(|spec| spec.json_name()), Some(spec.json_name()));
             assert!(crate::schema::COLUMNS.iter().any(|column| column.name == spec.column), "{}", spec.column);
         }
     }

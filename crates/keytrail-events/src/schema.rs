@@ -78,6 +78,33 @@ pub struct Column {
     pub summary: &'static str,
 }
 
+/// How often a column's values come again, which decides how rows are held in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repetition {
+    /// Nearly every value is its own, or there are hardly any: one value per row.
+    Rare,
+    /// Few values in many rows: each stands once.
+    Often,
+    /// The value follows from the record's `userIdentity`: it stands once for each of those.
+    WithIdentity,
+}
+
+/// The columns of text whose values hardly come again.
+const RARELY_REPEATED: [&str; 6] =
+    ["event_id", "request_id", "shared_event_id", "unknown_fields", "amends_event_id", "raw_record"];
+
+impl Column {
+    /// How often its values come again.
+    pub fn repetition(&self) -> Repetition {
+        let is_of_identity = self.group == ColumnGroup::Identity || self.name == USER_IDENTITY;
+        match self.column_type {
+            _ if is_of_identity => Repetition::WithIdentity,
+            ColumnType::Text if !RARELY_REPEATED.contains(&self.name) => Repetition::Often,
+            _ => Repetition::Rare,
+        }
+    }
+}
+
 const fn text(group: ColumnGroup, name: &'static str, summary: &'static str) -> Column {
     Column { name, column_type: ColumnType::Text, group, summary }
 }
@@ -173,7 +200,7 @@ pub const COLUMNS: &[Column] = &[
         "invoked_by_delegate_account_id",
         "invokedByDelegate.accountId, a product provider acting by delegation",
     ),
-    text(Json, "user_identity", "userIdentity, exact text"),
+    text(Json, USER_IDENTITY, "userIdentity, exact text"),
     text(Json, "request_parameters", "requestParameters, exact text; `null` is text too, SQL null = absent"),
     text(Json, "response_elements", "responseElements, exact text"),
     text(Json, "additional_event_data", "additionalEventData, exact text"),
@@ -260,6 +287,8 @@ pub const COLUMNS: &[Column] = &[
     text(Losslessness, "raw_record", "the record's exact text where the columns cannot give it back; null = they can"),
 ];
 
+/// The column with the text that those of [`ColumnGroup::Identity`] are drawn from.
+pub const USER_IDENTITY: &str = "user_identity";
 /// The partition column that splits KMS events from all others: `kms` or `other`.
 pub const EVENT_GROUP: &str = "event_group";
 /// The partition column with the month of `event_time`: `YYYY-MM`, or `unknown` without an event time.

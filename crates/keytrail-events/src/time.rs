@@ -2,7 +2,9 @@
 //!
 //! It reads `YYYY-MM-DDTHH:MM:SSZ` fast and tolerates fractions, offsets and the basic form; it knows no clock.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
+use chrono::{DateTime, NaiveDateTime};
+
+use crate::text_sink::TextSink;
 
 /// Microseconds since the epoch, UTC, of an ISO 8601 moment, extended or basic; `None` for anything else.
 pub fn parse_time(text: &str) -> Option<i64> {
@@ -21,10 +23,54 @@ fn parse_canonical(text: &[u8]) -> Option<i64> {
     if !is_shaped {
         return None;
     }
-    let year = number(&text[0..4])?;
-    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(&text[5..7])?, number(&text[8..10])?)?;
-    let moment = date.and_hms_opt(number(&text[11..13])?, number(&text[14..16])?, number(&text[17..19])?)?;
-    Some(moment.and_utc().timestamp_micros())
+    let (year, month, day) = (number(&text[0..4])?, number(&text[5..7])?, number(&text[8..10])?);
+    let (hour, minute, second) = (number(&text[11..13])?, number(&text[14..16])?, number(&text[17..19])?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days_of(i64::from(year), month, day)?;
+    let seconds = days * SECONDS_PER_DAY + i64::from(hour * 3600 + minute * 60 + second);
+    Some(seconds * MICROS_PER_SECOND)
+}
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+/// Days from 1 March of year 0 to the epoch. Years that begin in March have their leap day at the end.
+const DAYS_TO_EPOCH: i64 = 719_468;
+const DAYS_OF_400_YEARS: i64 = 146_097;
+
+/// Days since the epoch; `None` where there is no such day.
+fn days_of(year: i64, month: u32, day: u32) -> Option<i64> {
+    let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let month_days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap_year => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if day < 1 || day > month_days {
+        return None;
+    }
+    let year = if month > 2 { year } else { year - 1 };
+    let months_since_march = i64::from((month + 9) % 12);
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let day_of_year = (153 * months_since_march + 2) / 5 + i64::from(day) - 1;
+    Some(year * 365 + leap_days + day_of_year - DAYS_TO_EPOCH)
+}
+
+/// Year, month and day of a count of days since the epoch.
+fn date_of(days: i64) -> (i64, u32, u32) {
+    let days = days + DAYS_TO_EPOCH;
+    let era_day = days.rem_euclid(DAYS_OF_400_YEARS);
+    let era_year = (era_day - era_day / 1460 + era_day / 36_524 - era_day / 146_096) / 365;
+    let day_of_year = era_day - (365 * era_year + era_year / 4 - era_year / 100);
+    let months_since_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
+    let month = if months_since_march < 10 { months_since_march + 3 } else { months_since_march - 9 };
+    let year = days.div_euclid(DAYS_OF_400_YEARS) * 400 + era_year + i64::from(month < 3);
+    let small = |number: i64| u32::try_from(number).unwrap_or_default();
+    (year, small(month), small(day))
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
@@ -66,34 +112,43 @@ pub(crate) fn push_exact_time(out: &mut String, micros: i64) {
 }
 
 /// Appends the moment in CloudTrail's form, `YYYY-MM-DDTHH:MM:SSZ`; parts of a second are left out.
-pub fn push_time(out: &mut String, micros: i64) {
-    let Some(moment) = DateTime::from_timestamp_micros(micros) else { return };
-    push_digits(out, moment.year().unsigned_abs(), 4);
-    for (separator, value) in [
-        ('-', moment.month()),
-        ('-', moment.day()),
-        ('T', moment.hour()),
-        (':', moment.minute()),
-        (':', moment.second()),
+pub fn push_time(out: &mut impl TextSink, micros: i64) {
+    let seconds = micros.div_euclid(MICROS_PER_SECOND);
+    let (year, month, day) = date_of(seconds.div_euclid(SECONDS_PER_DAY));
+    let second = u32::try_from(seconds.rem_euclid(SECONDS_PER_DAY)).unwrap_or_default();
+    let mut text = *b"0000-00-00T00:00:00Z";
+    for (place, value) in [
+        (0..4, u32::try_from(year.unsigned_abs()).unwrap_or_default()),
+        (5..7, month),
+        (8..10, day),
+        (11..13, second / 3600),
+        (14..16, second / 60 % 60),
+        (17..19, second % 60),
     ] {
-        out.push(separator);
-        push_digits(out, value, 2);
+        put_digits(&mut text[place], value);
     }
-    out.push('Z');
+    out.push_str(std::str::from_utf8(&text).expect("digits and punctuation"));
 }
 
-/// Appends the last `count` decimal digits of `value`. `chrono`'s format strings take ten times as long.
-fn push_digits(out: &mut String, value: u32, count: u32) {
-    for place in (0..count).rev() {
-        let digit = value / 10_u32.pow(place) % 10;
-        out.push(char::from_digit(digit, 10).unwrap_or('0'));
+/// Fills `place` with the last decimal digits of `value`. `chrono`'s format strings take ten times as long.
+fn put_digits(place: &mut [u8], mut value: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
     }
 }
 
 /// The month of a moment as `YYYY-MM`, UTC.
 pub fn month_of(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros)
-        .map_or_else(|| "unknown".to_owned(), |moment| moment.format("%Y-%m").to_string())
+    let (year, month, _) = date_of(micros.div_euclid(MICROS_PER_SECOND * SECONDS_PER_DAY));
+    if !(0..10_000).contains(&year) {
+        let moment = DateTime::from_timestamp_micros(micros);
+        return moment.map_or_else(|| "unknown".to_owned(), |moment| moment.format("%Y-%m").to_string());
+    }
+    let mut text = *b"0000-00";
+    put_digits(&mut text[..4], u32::try_from(year).unwrap_or_default());
+    put_digits(&mut text[5..], month);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -137,6 +192,26 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn the_calendar_is_that_of_chrono(seconds in -62_167_219_200_i64..253_402_300_800) {
+            let mut out = String::new();
+            push_time(&mut out, seconds * MICROS_PER_SECOND);
+            let theirs = DateTime::from_timestamp(seconds, 0).expect("a moment");
+            proptest::prop_assert_eq!(&out, &theirs.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+            proptest::prop_assert_eq!(parse_canonical(out.as_bytes()), Some(seconds * MICROS_PER_SECOND));
+            proptest::prop_assert_eq!(month_of(seconds * MICROS_PER_SECOND), theirs.format("%Y-%m").to_string());
+        }
+
+        #[test]
+        fn a_day_that_there_is_not_is_no_time(year in 0_i32..10_000, month in 0_u32..14, day in 0_u32..33, hour in 0_u32..26) {
+            let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:59:59Z");
+            let theirs = chrono::NaiveDate::from_ymd_opt(year, month, day).and_then(|date| date.and_hms_opt(hour, 59, 59));
+            let theirs = theirs.map(|moment| moment.and_utc().timestamp_micros());
+            proptest::prop_assert_eq!(parse_canonical(text.as_bytes()), theirs, "{}", text);
+        }
+    }
+
     #[test]
     fn writes_what_it_read() {
         for text in ["2023-07-10T12:00:00Z", "1999-12-31T23:59:59Z", "2028-02-29T00:00:01Z"] {
@@ -145,5 +220,8 @@ mod tests {
             assert_eq!(out, text);
         }
         assert_eq!(month_of(1_688_990_400_000_000), "2023-07");
+        assert_eq!(month_of(i64::MAX), "unknown");
+        let year_12000 = 316_516_896_000_000_000;
+        assert_eq!(month_of(year_12000), "+12000-01");
     }
 }

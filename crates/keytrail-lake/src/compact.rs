@@ -19,7 +19,7 @@ use crate::reader::read_rows;
 use crate::snapshot::{DataFile, Snapshot};
 use crate::table::Table;
 use crate::upload::SummedUpload;
-use crate::writer::{NewFile, writer_options};
+use crate::writer::{FileLayout, NewFile};
 
 /// A merge reads at most this many files at once; more are merged in several rounds.
 const FAN_IN: usize = 64;
@@ -209,8 +209,8 @@ impl MergedFile {
         let schema = SchemaRef::clone(table.file_schema());
         let upload = SummedUpload::new(table.storage().store(), path);
         let failed = |error| LakeError::parquet(&name, error);
-        let options = writer_options(table.spec(), &schema, partition).map_err(failed)?;
-        let writer = AsyncArrowWriter::try_new_with_options(upload, schema, options).map_err(failed)?;
+        let layout = FileLayout::try_new(table.spec(), &schema, partition).map_err(failed)?;
+        let writer = AsyncArrowWriter::try_new_with_options(upload, schema, layout.into_options()).map_err(failed)?;
         Ok(Self { file, writer, name })
     }
 

@@ -221,7 +221,7 @@ impl StatisticsCollector {
 
 impl ColumnCollector {
     fn update(&mut self, column: &ArrayRef) {
-        self.null_count += column.null_count() as u64;
+        self.null_count += column.logical_null_count() as u64;
         let Some((min, max)) = range_of(column) else { return };
         self.range = Some(match self.range.take() {
             Some((low, high)) => (if min < low { min } else { low }, if max > high { max } else { high }),
@@ -276,9 +276,15 @@ fn round_up(text: String) -> Option<String> {
 /// Smallest and largest value that is not null; none when there is none, or the type has no order here.
 fn range_of(column: &ArrayRef) -> Option<(ScalarStat, ScalarStat)> {
     match column.data_type() {
-        DataType::Utf8 => {
-            let (min, max) = extremes(column.as_string::<i32>().iter())?;
-            Some((ScalarStat::Text(min.to_owned()), ScalarStat::Text(max.to_owned())))
+        DataType::Utf8 => text_range(column.as_string::<i32>().iter()),
+        DataType::Dictionary(_, values) if **values == DataType::Utf8 => {
+            let dictionary = column.as_any_dictionary_opt().filter(|dictionary| !dictionary.values().is_empty())?;
+            // Each value that occurs is looked at once.
+            let mut occurs = vec![false; dictionary.values().len()];
+            let keys = dictionary.normalized_keys();
+            keys.iter().enumerate().filter(|(row, _)| column.is_valid(*row)).for_each(|(_, key)| occurs[*key] = true);
+            let values = dictionary.values().as_string::<i32>().iter();
+            text_range(values.zip(occurs).map(|(text, occurs)| text.filter(|_| occurs)))
         }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             let (min, max) = extremes(column.as_primitive::<TimestampMicrosecondType>().iter())?;
@@ -296,6 +302,11 @@ fn range_of(column: &ArrayRef) -> Option<(ScalarStat, ScalarStat)> {
     }
 }
 
+fn text_range<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Option<(ScalarStat, ScalarStat)> {
+    let (min, max) = extremes(texts)?;
+    Some((ScalarStat::Text(min.to_owned()), ScalarStat::Text(max.to_owned())))
+}
+
 fn extremes<T: PartialOrd + Copy>(values: impl Iterator<Item = Option<T>>) -> Option<(T, T)> {
     values.flatten().fold(None, |range, value| match range {
         Some((min, max)) => Some((if value < min { value } else { min }, if value > max { value } else { max })),
@@ -307,7 +318,7 @@ fn extremes<T: PartialOrd + Copy>(values: impl Iterator<Item = Option<T>>) -> Op
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
+    use arrow_array::{BooleanArray, DictionaryArray, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array};
     use arrow_schema::Field;
 
     use super::*;
@@ -352,6 +363,23 @@ mod tests {
         assert_eq!(text.null_count, Some(1));
         let time = statistics.column("time").expect("a column");
         assert_eq!(time.max.as_ref().map(|bound| &bound.value), Some(&ScalarStat::Time(1_700_000_000_123_456)));
+    }
+
+    #[test]
+    fn a_dictionary_has_the_statistics_of_its_rows() {
+        let values = StringArray::from(vec![Some("b"), Some("unused"), None, Some("a"), Some("c")]);
+        let keys = UInt32Array::from(vec![Some(4), None, Some(0), Some(2), Some(4)]);
+        let dictionary: ArrayRef = Arc::new(DictionaryArray::new(keys, Arc::new(values)));
+        let plain = arrow_cast::cast(&dictionary, &DataType::Utf8).expect("a cast");
+        let statistics = |column: ArrayRef| {
+            let mut collector = StatisticsCollector::new(&["text"]);
+            collector.update(&RecordBatch::try_from_iter_with_nullable([("text", column, true)]).expect("a batch"));
+            collector.finish()
+        };
+        let found = statistics(dictionary);
+        assert_eq!(found, statistics(plain));
+        assert_eq!(found.column("text").map(|column| column.null_count), Some(Some(2)));
+        assert_eq!(found.column("text").and_then(|column| column.min.clone()), text_bound("b", true));
     }
 
     #[test]

@@ -6,11 +6,11 @@ use std::cmp::Ordering;
 
 use arrow_array::RecordBatch;
 use arrow_ord::ord::{DynComparator, make_comparator};
-use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef, SortOptions};
+use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef, SortOptions};
 use bytes::Bytes;
 use chrono::Utc;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
@@ -19,6 +19,7 @@ use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use uuid::Uuid;
 
 use crate::checksum::Checksum;
+use crate::encoder::FileEncoder;
 use crate::error::LakeError;
 use crate::partition::{PartitionValues, data_file_path};
 use crate::snapshot::DataFile;
@@ -27,19 +28,19 @@ use crate::storage::Storage;
 use crate::table::{Table, TableSpec};
 
 /// One key's years are then a few row groups, and a writer holds little.
-const ROW_GROUP_ROWS: usize = 128 * 1024;
+pub(crate) const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// Rows of a page where rows are found by the first column they are sorted by: a page is the least that is read, and most
 /// keys have fewer rows in a file. 1 % more bytes than pages of 20,000.
 const LOOKUP_PAGE_ROWS: usize = 2048;
 /// Rows of a page elsewhere.
 const PAGE_ROWS: usize = 20_000;
 /// Ends a row group early where rows are huge, which bounds what a writer and a reader hold.
-const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
 /// zstd(1) has the size of zstd(3) at 1.6 times its speed (measured on a trail).
-const ZSTD_LEVEL: i32 = 1;
+pub(crate) const ZSTD_LEVEL: i32 = 1;
 /// Holds a month's different `userIdentity` texts, which else are written again and again: 0.95 of the bytes with 1 MiB.
 /// More saves another hundredth, but a merge holds the dictionaries of all its inputs.
-const DICTIONARY_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const DICTIONARY_BYTES: usize = 4 * 1024 * 1024;
 /// Keeps a key ARN whole, and cuts texts that their beginning tells apart.
 const STATISTICS_BYTES: usize = 128;
 /// One row group in a hundred is read in vain.
@@ -77,7 +78,7 @@ impl EncodedFile {
 }
 
 impl Table {
-    /// Encodes sorted batches of one partition as one file; takes CPU time and does no I/O.
+    /// Encodes sorted batches of one partition as one file; takes CPU time and does no I/O. Columns may come as dictionaries.
     ///
     /// # Errors
     ///
@@ -91,13 +92,13 @@ impl Table {
         let mut file = NewFile::try_new(self, partition)?;
         let schema = SchemaRef::clone(self.file_schema());
         let failed = |error| LakeError::parquet(self.storage(), error);
-        let options = writer_options(self.spec(), &schema, partition).map_err(failed)?;
-        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options).map_err(failed)?;
+        let layout = FileLayout::try_new(self.spec(), &schema, partition).map_err(failed)?;
+        let mut encoder = FileEncoder::try_new(schema, layout).map_err(failed)?;
         for batch in batches {
             file.accept(&batch)?;
-            writer.write(&batch).map_err(failed)?;
+            encoder.write(&batch).map_err(failed)?;
         }
-        let bytes = Bytes::from(writer.into_inner().map_err(failed)?);
+        let bytes = Bytes::from(encoder.finish().map_err(failed)?);
         Ok(EncodedFile { file: file.finish(bytes.len() as u64, Checksum::of(&bytes))?, bytes })
     }
 }
@@ -171,13 +172,13 @@ impl NewFile {
     }
 }
 
-/// The first column in which a batch is not of the expected names and types.
+/// The first column in which a batch is not of the expected names and types; a dictionary is of its values' type.
 pub(crate) fn column_difference(expected: &Schema, found: &Schema) -> Option<String> {
     if expected.fields().len() != found.fields().len() {
         return Some(format!("{} columns instead of {}", found.fields().len(), expected.fields().len()));
     }
     let is_same = |(expected, found): (&FieldRef, &FieldRef)| {
-        expected.name() == found.name() && expected.data_type() == found.data_type()
+        expected.name() == found.name() && expected.data_type() == value_type(found.data_type())
     };
     let (expected, found) =
         expected.fields().iter().zip(found.fields()).find(|(expected, found)| !is_same((expected, found)))?;
@@ -188,6 +189,13 @@ pub(crate) fn column_difference(expected: &Schema, found: &Schema) -> Option<Str
         expected.name(),
         expected.data_type()
     ))
+}
+
+fn value_type(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => values,
+        plain => plain,
+    }
 }
 
 /// Whether rows come in the table's order, also across batches; a reader counts on it without looking.
@@ -235,15 +243,31 @@ fn compare_rows(comparators: &[DynComparator], left: usize, right: usize) -> Ord
 }
 
 /// How the files of a partition are written.
-pub(crate) fn writer_options(
-    spec: &TableSpec,
-    schema: &Schema,
-    partition: &PartitionValues,
-) -> Result<ArrowWriterOptions, ParquetError> {
-    let leaves = ArrowSchemaConverter::new().convert(schema)?;
-    let properties = writer_properties(spec, &leaves, partition)?;
-    // The Arrow schema in the footer would be as long as a small file, and other engines do not read it.
-    Ok(ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true))
+pub(crate) struct FileLayout {
+    pub(crate) leaves: SchemaDescriptor,
+    pub(crate) properties: WriterProperties,
+}
+
+impl FileLayout {
+    pub(crate) fn try_new(
+        spec: &TableSpec,
+        schema: &Schema,
+        partition: &PartitionValues,
+    ) -> Result<Self, ParquetError> {
+        let leaves = ArrowSchemaConverter::new().convert(schema)?;
+        Ok(Self { properties: writer_properties(spec, &leaves, partition)?, leaves })
+    }
+
+    /// The same for parquet's own writers.
+    pub(crate) fn into_options(self) -> ArrowWriterOptions {
+        // The Arrow schema in the footer would be as long as a small file, and other engines do not read it.
+        ArrowWriterOptions::new().with_properties(self.properties).with_skip_arrow_metadata(true)
+    }
+}
+
+/// How every column is compressed.
+pub(crate) fn compression() -> Result<Compression, ParquetError> {
+    Ok(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
 }
 
 fn writer_properties(
@@ -254,7 +278,7 @@ fn writer_properties(
     let sort_columns = (spec.sort_columns)(partition);
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("keytrail ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_compression(compression()?)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_row_count_limit(page_rows(spec, sort_columns))

@@ -20,7 +20,7 @@ pub(super) fn list(root: &Path) -> Result<Vec<LogFile>, ConvertError> {
         return Ok(log_file(root.to_owned(), Some(&metadata)).into_iter().collect());
     }
     let mut walk = Walk::default();
-    walk.folder(root).map_err(|error| unlisted(root, error))?;
+    fs_err::canonicalize(root).and_then(|real| walk.folder(root, real)).map_err(|error| unlisted(root, error))?;
     Ok(walk.files)
 }
 
@@ -35,17 +35,23 @@ struct Walk {
 }
 
 impl Walk {
-    fn folder(&mut self, folder: &Path) -> std::io::Result<()> {
-        let is_new = self.visited.insert(fs_err::canonicalize(folder)?);
-        if !is_new || is_delta_table(folder) {
+    /// `real` is the folder's path without links; below it only links need to be resolved.
+    fn folder(&mut self, folder: &Path, real: PathBuf) -> std::io::Result<()> {
+        let entries = fs_err::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+        if is_delta_table(&entries) || self.visited.contains(&real) {
             return Ok(());
         }
-        for entry in fs_err::read_dir(folder)? {
-            let path = entry?.path();
-            match fs_err::metadata(&path) {
+        self.visited.insert(real.clone());
+        for entry in entries {
+            let path = entry.path();
+            // Asked of the open folder, this saves the way down to it.
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            let metadata = if is_link { fs_err::metadata(&path) } else { entry.metadata() };
+            match metadata {
                 // A folder that cannot be read is listed like a file, so that reading it says why.
                 Ok(metadata) if metadata.is_dir() => {
-                    if self.folder(&path).is_err() {
+                    let real = if is_link { fs_err::canonicalize(&path) } else { Ok(real.join(entry.file_name())) };
+                    if real.and_then(|real| self.folder(&path, real)).is_err() {
                         self.files.extend(log_file(path, None));
                     }
                 }
@@ -57,9 +63,13 @@ impl Walk {
     }
 }
 
-/// Whether the folder is a table of a lake, or a lake: its Parquet files are no logs.
-fn is_delta_table(folder: &Path) -> bool {
-    folder.join("_delta_log").is_dir() || folder.join("events").join("_delta_log").is_dir()
+/// Whether the folder of these entries is a table of a lake, or a lake: its Parquet files are no logs.
+fn is_delta_table(entries: &[fs_err::DirEntry]) -> bool {
+    entries.iter().any(|entry| match entry.file_name().to_str() {
+        Some("_delta_log") => entry.path().is_dir(),
+        Some("events") => entry.path().join("_delta_log").is_dir(),
+        _ => false,
+    })
 }
 
 /// The file as the ledger names it; `None` for what is no regular file. Without metadata reading it will fail, which is then told.

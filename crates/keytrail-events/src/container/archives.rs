@@ -72,6 +72,7 @@ impl Reading<'_> {
         let end = usize::try_from(entry.compressed_size()).unwrap_or(usize::MAX).saturating_add(start);
         let packed = archive.get(start..end.min(archive.len())).unwrap_or_default();
         let mut out = self.unpacker.buffer();
+        out.clear();
         let size = usize::try_from(entry.size()).unwrap_or(usize::MAX);
         let result = self.read_zip_entry(&mut entry, size, &mut out);
         self.within(&name, |reading| match result {

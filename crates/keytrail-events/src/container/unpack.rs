@@ -66,13 +66,14 @@ impl Unpacker {
         InflateFailure::TooLarge(self.max_bytes)
     }
 
-    /// An empty buffer; [`Unpacker::give_back`] takes it again.
+    /// A buffer with whatever it held before, so that growing to the size of the next file need not fill it with zeros;
+    /// [`Unpacker::give_back`] takes it again.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
         self.spare.pop().unwrap_or_default()
     }
 
     pub(super) fn give_back(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
+        buffer.truncate(KEPT_BYTES);
         buffer.shrink_to(KEPT_BYTES);
         self.spare.push(buffer);
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use arrow_array::RecordBatch;
+use arrow_cast::cast;
+use arrow_schema::DataType;
 use arrow_select::concat::concat_batches;
 use futures::TryStreamExt;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -58,6 +60,27 @@ async fn files_have_the_tables_layout() {
     let pages = metadata.offset_index().expect("an offset index")[0][leaf("key")].page_locations().len();
     assert!(pages > 1, "{pages} pages");
     assert!(metadata.file_metadata().key_value_metadata().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dictionaries_make_the_same_file_as_their_values() {
+    let lake = new_lake(&Storage::in_memory()).await;
+    let table = lake.table("events");
+    let sorted = table.sort(&partition(KMS, "2024-01"), &[batch(&rows(1, 9000))]).expect("sorted rows");
+    let with_dictionaries = || {
+        let schema = sorted.schema();
+        let columns = schema.fields().iter().zip(sorted.columns()).map(|(field, column)| {
+            let dictionary = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+            let is_text = *field.data_type() == DataType::Utf8;
+            let column = if is_text { cast(column, &dictionary).expect("a cast") } else { column.clone() };
+            (field.name().clone(), column, field.is_nullable())
+        });
+        RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).expect("a batch")
+    };
+    let (file, bytes) = encode(table, KMS, vec![sorted.clone()]).expect("plain").into_parts();
+    let (of_dictionaries, same_bytes) = encode(table, KMS, vec![with_dictionaries()]).expect("keyed").into_parts();
+    assert!(bytes == same_bytes, "{} and {} bytes", bytes.len(), same_bytes.len());
+    assert_eq!(file.statistics, of_dictionaries.statistics);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

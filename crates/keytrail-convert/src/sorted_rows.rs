@@ -1,0 +1,372 @@
+//! Rows of several builders as one sorted run of record batches for the writer.
+//!
+//! ```text
+//! parts ─▶ one key per different text ─▶ order of the rows ─▶ batches: keys in that order, other values gathered
+//! ```
+//! Texts that stand once in each part come to stand once in all of them, so that sorting moves small keys while the texts stay where they
+//! are; the writer gets them as dictionaries.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
+use arrow_array::{Array, ArrayRef, DictionaryArray, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_select::interleave::interleave;
+use arrow_select::take::take;
+use keytrail_events::schema::{COLUMNS, ColumnType, Repetition, USER_IDENTITY, file_schema};
+use keytrail_events::{ColumnValues, EventRows, NULL_KEY, TextInterner};
+
+/// Rows that the writer takes at a time.
+const CHUNK_ROWS: usize = 8192;
+/// The most columns that a partition is sorted by.
+const MAX_SORT_COLUMNS: usize = 3;
+
+/// All rows of `parts`, sorted ascending with nulls first, in batches of [`CHUNK_ROWS`]; rows that are equal in the sort columns keep
+/// their order.
+///
+/// # Errors
+/// A sort column is not one of [`COLUMNS`], or neither a repeated text nor a time.
+pub(crate) fn sorted_batches(
+    parts: &[EventRows],
+    sort_columns: &[&str],
+) -> Result<impl Iterator<Item = RecordBatch> + use<>, ArrowError> {
+    let merged = MergedRows::new(parts);
+    let order = merged.order(sort_columns)?;
+    let columns = (0..COLUMNS.len()).map(|index| merged.column(index, &order)).collect::<Result<Vec<_>, _>>()?;
+    let fields: Vec<_> =
+        file_schema().fields().iter().zip(&columns).map(|(field, column)| column.field(field)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let rows = SortedRows {
+        places: order.iter().map(|row| merged.places[*row as usize]).collect(),
+        identities: order.iter().map(|row| merged.identities[*row as usize]).collect(),
+    };
+    let starts = (0..order.len()).step_by(CHUNK_ROWS);
+    Ok(starts.map(move |start| {
+        let length = CHUNK_ROWS.min(rows.places.len() - start);
+        let arrays = columns.iter().map(|column| column.slice(&rows, start, length)).collect();
+        RecordBatch::try_new(Arc::clone(&schema), arrays).expect("columns follow the schema")
+    }))
+}
+
+/// A part, and a row or an identity of it.
+type Place = (usize, usize);
+
+/// The rows of all parts one after the other, with one number for each different identity.
+struct MergedRows<'p> {
+    parts: &'p [EventRows],
+    places: Vec<Place>,
+    identities: Vec<u32>,
+    /// The first place of each identity.
+    identity_places: Vec<Place>,
+    identity_texts: ArrayRef,
+}
+
+/// Where the rows stand in the parts, and their identities, in sorted order.
+struct SortedRows {
+    places: Vec<Place>,
+    identities: ScalarBuffer<u32>,
+}
+
+impl<'p> MergedRows<'p> {
+    fn new(parts: &'p [EventRows]) -> Self {
+        let user_identity = COLUMNS.iter().position(|column| column.name == USER_IDENTITY).expect("a column");
+        let mut texts = interner_for(parts.iter().map(|part| part.column(user_identity)));
+        let (places, identities, identity_places) = (Vec::new(), Vec::new(), vec![(0, 0)]);
+        let identity_texts = new_null_array(&DataType::Utf8, 0);
+        let mut merged = Self { parts, places, identities, identity_places, identity_texts };
+        for (part, rows) in parts.iter().enumerate() {
+            let numbers = match rows.column(user_identity) {
+                ColumnValues::Keyed { texts: of_part, .. } => merged_keys(of_part, &mut texts),
+                _ => vec![NULL_KEY],
+            };
+            for (identity, number) in numbers.iter().enumerate() {
+                if *number as usize == merged.identity_places.len() {
+                    merged.identity_places.push((part, identity));
+                }
+            }
+            merged.places.extend((0..rows.row_count()).map(|row| (part, row)));
+            merged.identities.extend(rows.identities().iter().map(|identity| numbers[*identity as usize]));
+        }
+        merged.identity_texts = Arc::new(texts.finish());
+        merged
+    }
+
+    fn values(&self, index: usize) -> impl Iterator<Item = &'p ColumnValues> + use<'p> {
+        self.parts.iter().map(move |part| part.column(index))
+    }
+
+    /// Row numbers in the order of the sort columns.
+    fn order(&self, sort_columns: &[&str]) -> Result<Vec<u32>, ArrowError> {
+        let row_count =
+            u32::try_from(self.places.len()).map_err(|error| ArrowError::ComputeError(error.to_string()))?;
+        let mut rows: Vec<_> = (0..row_count).map(|row| ([0; MAX_SORT_COLUMNS], row)).collect();
+        for (position, name) in sort_columns.iter().enumerate() {
+            let index = COLUMNS.iter().position(|column| column.name == *name && position < MAX_SORT_COLUMNS);
+            let index = index.ok_or_else(|| unsortable(name))?;
+            let ranks = self.ranks(index).ok_or_else(|| unsortable(name))?;
+            rows.iter_mut().zip(ranks).for_each(|((keys, _), rank)| keys[position] = rank);
+        }
+        rows.sort_unstable();
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// A number per row that orders it by a column; `None` for a column that has no such numbers.
+    fn ranks(&self, index: usize) -> Option<Vec<u64>> {
+        let column = &COLUMNS[index];
+        match column.repetition() {
+            Repetition::Often => {
+                let (keys, texts) = self.keyed_rows(index);
+                let ranks = ranks_of(&texts);
+                Some(keys.iter().map(|key| ranks[*key as usize]).collect())
+            }
+            Repetition::Rare if column.column_type == ColumnType::Time => {
+                let mut ranks = Vec::with_capacity(self.places.len());
+                for (values, part) in self.values(index).zip(self.parts) {
+                    match values {
+                        ColumnValues::Each(times) => {
+                            let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
+                            ranks.extend(times.iter().map(|time| time.map_or(0, rank_of_time)));
+                        }
+                        _ => ranks.resize(ranks.len() + part.row_count(), 0),
+                    }
+                }
+                Some(ranks)
+            }
+            _ => None,
+        }
+    }
+
+    fn column(&self, index: usize, order: &[u32]) -> Result<SortedColumn, ArrowError> {
+        let data_type = COLUMNS[index].column_type.arrow();
+        let is_of_identity = COLUMNS[index].repetition() == Repetition::WithIdentity;
+        if self.values(index).all(|values| matches!(values, ColumnValues::Null)) {
+            return Ok(SortedColumn::Null(data_type));
+        }
+        if COLUMNS[index].name == USER_IDENTITY {
+            let keys = order.iter().map(|row| self.identities[*row as usize]).collect();
+            return Ok(SortedColumn::Keyed { keys, texts: Arc::clone(&self.identity_texts) });
+        }
+        if self.values(index).any(|values| matches!(values, ColumnValues::Keyed { .. })) {
+            let (keys, texts) = match is_of_identity {
+                true => self.keyed_identities(index),
+                false => self.keyed_rows(index),
+            };
+            let key_of = |row: &u32| match is_of_identity {
+                true => keys[self.identities[*row as usize] as usize],
+                false => keys[*row as usize],
+            };
+            return Ok(SortedColumn::Keyed { keys: order.iter().map(key_of).collect(), texts: Arc::new(texts) });
+        }
+        let arrays = self.parts.iter().map(|part| match part.column(index) {
+            ColumnValues::Each(array) => Arc::clone(array),
+            _ if is_of_identity => new_null_array(&data_type, part.identity_count()),
+            _ => new_null_array(&data_type, part.row_count()),
+        });
+        let arrays: Vec<ArrayRef> = arrays.collect();
+        Ok(match is_of_identity {
+            true => SortedColumn::ByIdentity(interleave(&views_of(&arrays), &self.identity_places)?),
+            false => SortedColumn::Each(arrays),
+        })
+    }
+
+    /// The key of each row, and the texts of all parts by their keys.
+    fn keyed_rows(&self, index: usize) -> (Vec<u32>, StringArray) {
+        let mut interner = interner_for(self.values(index));
+        let mut merged = Vec::with_capacity(self.places.len());
+        for (values, part) in self.values(index).zip(self.parts) {
+            match values {
+                ColumnValues::Keyed { keys, texts } => {
+                    let of_part = merged_keys(texts, &mut interner);
+                    merged.extend(keys.iter().map(|key| of_part[*key as usize]));
+                }
+                _ => merged.resize(merged.len() + part.row_count(), NULL_KEY),
+            }
+        }
+        (merged, interner.finish())
+    }
+
+    /// The key of each identity, and the texts of all parts by their keys.
+    fn keyed_identities(&self, index: usize) -> (Vec<u32>, StringArray) {
+        let mut interner = interner_for(self.values(index));
+        let of_parts = self.values(index).map(|values| match values {
+            ColumnValues::Keyed { keys, texts } => Some((keys, merged_keys(texts, &mut interner))),
+            _ => None,
+        });
+        let of_parts: Vec<_> = of_parts.collect();
+        let key_at = |(part, identity): &Place| {
+            of_parts[*part].as_ref().map_or(NULL_KEY, |(keys, merged)| merged[keys[*identity] as usize])
+        };
+        (self.identity_places.iter().map(key_at).collect(), interner.finish())
+    }
+}
+
+fn unsortable(name: &str) -> ArrowError {
+    ArrowError::SchemaError(format!("rows cannot be sorted by column {name}"))
+}
+
+/// An interner with room for the texts of the part that has most of them.
+fn interner_for<'v>(values: impl Iterator<Item = &'v ColumnValues>) -> TextInterner {
+    let sizes = values.map(|values| match values {
+        ColumnValues::Keyed { texts, .. } => (texts.value_data().len(), texts.len()),
+        _ => (0, 0),
+    });
+    let (bytes, count) = sizes.max().unwrap_or_default();
+    TextInterner::with_capacity(count, bytes)
+}
+
+/// The key among all parts of each key of one part.
+fn merged_keys(texts: &StringArray, interner: &mut TextInterner) -> Vec<u32> {
+    let keys = texts.iter().skip(1).flatten().map(|text| interner.key_of(text));
+    std::iter::once(NULL_KEY).chain(keys).collect()
+}
+
+/// The rank of each key's text, null first.
+fn ranks_of(texts: &StringArray) -> Vec<u64> {
+    let mut keys: Vec<usize> = (1..texts.len()).collect();
+    keys.sort_unstable_by_key(|key| texts.value(*key));
+    let mut ranks = vec![0; texts.len()];
+    keys.into_iter().zip(1..).for_each(|(key, rank)| ranks[key] = rank);
+    ranks
+}
+
+/// Times in their order, from 1 on; no calendar reaches the last one.
+fn rank_of_time(micros: i64) -> u64 {
+    (micros.cast_unsigned() ^ 1 << 63).saturating_add(1)
+}
+
+fn views_of(arrays: &[ArrayRef]) -> Vec<&dyn Array> {
+    arrays.iter().map(AsRef::as_ref).collect()
+}
+
+/// A column of all rows.
+enum SortedColumn {
+    Null(DataType),
+    /// Keys in sorted order.
+    Keyed {
+        keys: ScalarBuffer<u32>,
+        texts: ArrayRef,
+    },
+    /// A value per identity.
+    ByIdentity(ArrayRef),
+    /// The parts' values, in the parts' order.
+    Each(Vec<ArrayRef>),
+}
+
+impl SortedColumn {
+    fn field(&self, plain: &Field) -> Field {
+        match self {
+            Self::Keyed { .. } => {
+                let data_type = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+                plain.clone().with_data_type(data_type)
+            }
+            _ => plain.clone(),
+        }
+    }
+
+    fn slice(&self, rows: &SortedRows, start: usize, length: usize) -> ArrayRef {
+        match self {
+            Self::Null(data_type) => new_null_array(data_type, length),
+            Self::Keyed { keys, texts } => {
+                let keys = keys.slice(start, length);
+                let nulls = NullBuffer::new(BooleanBuffer::collect_bool(length, |row| keys[row] != NULL_KEY));
+                let keys = UInt32Array::new(keys, Some(nulls).filter(|nulls| nulls.null_count() > 0));
+                Arc::new(DictionaryArray::<UInt32Type>::new(keys, Arc::clone(texts)))
+            }
+            Self::ByIdentity(values) => {
+                let identities = UInt32Array::new(rows.identities.slice(start, length), None);
+                take(values, &identities, None).expect("every identity has a value")
+            }
+            Self::Each(arrays) => {
+                let places = &rows.places[start..start + length];
+                interleave(&views_of(arrays), places).expect("all parts have one schema")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_cast::cast;
+    use keytrail_events::{EventBatchBuilder, EventRecord, Lineage};
+
+    use super::*;
+
+    /// Rows of records with these sources, names and times; every third has the same identity, and every fourth none.
+    fn part(records: &[(&str, &str, &str)], number: usize) -> EventRows {
+        let mut builder = EventBatchBuilder::new();
+        for (index, (source, name, time)) in (0_u64..).zip(records) {
+            let identity = match index % 4 {
+                0 => String::new(),
+                _ => format!(
+                    r#","userIdentity":{{"type":"AssumedRole","arn":"arn:{}","sessionContext":{{"attributes":{{"mfaAuthenticated":"{}","creationDate":"{time}"}}}}}}"#,
+                    index % 3,
+                    index % 3 == 0
+                ),
+            };
+            let text = format!(
+                r#"{{"eventVersion":"1.08"{identity},"eventTime":"{time}","eventSource":"{source}","eventName":"{name}","requestID":"{number}-{index}"}}"#
+            );
+            let record = EventRecord::parse(&text).expect("a record");
+            let path = format!("file-{number}");
+            builder.append(&record, &Lineage { log_file_path: &path, record_index: index, ..Lineage::default() });
+        }
+        builder.finish_rows()
+    }
+
+    fn plain(batch: &RecordBatch) -> RecordBatch {
+        let fields = file_schema().fields().clone();
+        let columns = batch.columns().iter().zip(&fields).map(|(column, field)| cast(column, field.data_type()));
+        RecordBatch::try_new(file_schema(), columns.collect::<Result<_, _>>().expect("casts")).expect("a batch")
+    }
+
+    /// What a stable sort of the written-out rows gives.
+    fn expected(parts: &[EventRows], sort_columns: &[&str]) -> RecordBatch {
+        let batches: Vec<_> = parts.iter().map(|part| part.clone().into_batch()).collect();
+        let rows = arrow_select::concat::concat_batches(&file_schema(), &batches).expect("one schema");
+        let options = Some(arrow_schema::SortOptions { descending: false, nulls_first: true });
+        let mut columns: Vec<_> = sort_columns
+            .iter()
+            .map(|name| arrow_ord::sort::SortColumn {
+                values: rows.column_by_name(name).expect("there").clone(),
+                options,
+            })
+            .collect();
+        let numbers: ArrayRef = Arc::new(UInt32Array::from_iter_values((0..rows.num_rows()).map(|row| row as u32)));
+        columns.push(arrow_ord::sort::SortColumn { values: numbers, options: None });
+        let order = arrow_ord::sort::lexsort_to_indices(&columns, None).expect("sortable");
+        arrow_select::take::take_record_batch(&rows, &order).expect("rows")
+    }
+
+    const TIMES: [&str; 4] = ["2023-07-10T12:00:00Z", "no time", "2023-07-09T12:00:00Z", "1969-07-09T12:00:00Z"];
+    const SOURCES: [&str; 3] = ["kms.amazonaws.com", "s3.amazonaws.com", "a.amazonaws.com"];
+
+    fn some_records(count: usize) -> Vec<(&'static str, &'static str, &'static str)> {
+        let pick = |number: usize| (SOURCES[number % 3], ["Get", "Put"][number % 5 % 2], TIMES[number * 7 % 4]);
+        (0..count).map(|number| pick(number * number)).collect()
+    }
+
+    #[test]
+    fn parts_are_sorted_like_their_written_out_rows() {
+        for counts in [&[][..], &[1], &[0, 3], &[7, 1, 40], &[CHUNK_ROWS, 5]] {
+            let parts: Vec<_> =
+                counts.iter().enumerate().map(|(number, count)| part(&some_records(*count), number)).collect();
+            for sort_columns in [&["key_arn", "event_time"][..], &["event_source", "event_name", "event_time"], &[]] {
+                let batches: Vec<_> =
+                    sorted_batches(&parts, sort_columns).expect("sorted").map(|batch| plain(&batch)).collect();
+                assert!(batches.iter().all(|batch| batch.num_rows() <= CHUNK_ROWS));
+                let found = arrow_select::concat::concat_batches(&file_schema(), &batches).expect("one schema");
+                assert_eq!(found, expected(&parts, sort_columns), "{counts:?} by {sort_columns:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sorted_by_is_an_error() {
+        let parts = [part(&some_records(2), 0)];
+        for columns in [&["no_column"][..], &["event_id"], &["principal_arn"], &["event_time"; 4]] {
+            assert!(sorted_batches(&parts, columns).is_err(), "{columns:?}");
+        }
+    }
+}

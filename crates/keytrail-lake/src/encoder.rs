@@ -1,0 +1,333 @@
+//! Record batches as the bytes of one Parquet file, in memory.
+//!
+//! It writes what parquet's `ArrowWriter` would. Columns that come as dictionaries and need no statistics go through
+//! [`crate::keyed_chunk`], all others through parquet's own column writers.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::{Field, SchemaRef};
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::properties::{EnabledStatistics, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnDescPtr;
+
+use crate::keyed_chunk::{KeyedChunk, PageCompressor};
+use crate::writer::{DICTIONARY_BYTES, FileLayout, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+
+/// Fewer rows are not worth filling a dictionary to its last byte.
+const LEAST_ROWS: usize = 256;
+
+/// One file under way.
+pub(crate) struct FileEncoder {
+    writer: SerializedFileWriter<Vec<u8>>,
+    factory: ArrowRowGroupWriterFactory,
+    properties: WriterPropertiesPtr,
+    schema: SchemaRef,
+    row_group: Option<RowGroup>,
+    compressor: PageCompressor,
+}
+
+impl FileEncoder {
+    /// An empty file of `schema`.
+    pub(crate) fn try_new(schema: SchemaRef, layout: FileLayout) -> Result<Self> {
+        let properties = WriterPropertiesPtr::new(layout.properties);
+        let writer = SerializedFileWriter::new(Vec::new(), layout.leaves.root_schema_ptr(), properties.clone())?;
+        let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
+        Ok(Self { writer, factory, properties, schema, row_group: None, compressor: PageCompressor::try_new()? })
+    }
+
+    /// Appends rows. A column that comes as a dictionary has the same one in all batches.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut rest = batch.clone();
+        while rest.num_rows() > 0 {
+            let mut row_group = match self.row_group.take() {
+                Some(row_group) => row_group,
+                None => self.new_row_group(&rest)?,
+            };
+            let count = rest.num_rows().min(row_group.room());
+            row_group.write(&self.schema, &rest.slice(0, count), &mut self.compressor)?;
+            rest = rest.slice(count, rest.num_rows() - count);
+            match row_group.room() {
+                0 => self.append(row_group)?,
+                _ => self.row_group = Some(row_group),
+            }
+        }
+        Ok(())
+    }
+
+    /// The file's bytes.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
+        if let Some(row_group) = self.row_group.take() {
+            self.append(row_group)?;
+        }
+        self.writer.into_inner()
+    }
+
+    fn new_row_group(&self, first: &RecordBatch) -> Result<RowGroup> {
+        let leaves = self.writer.schema_descr();
+        let mut writers = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?.into_iter();
+        let mut columns = Vec::new();
+        let mut leaf = 0;
+        for (index, column) in first.columns().iter().enumerate() {
+            let end = (leaf..leaves.num_columns()).find(|leaf| leaves.get_column_root_idx(*leaf) != index);
+            let count = end.unwrap_or(leaves.num_columns()) - leaf;
+            let of_column: Vec<_> = writers.by_ref().take(count).collect();
+            let texts = keyed_texts(column).filter(|_| self.is_for_keys(&leaves.column(leaf)));
+            columns.push(match texts {
+                Some((_, texts)) => {
+                    let page_rows = self.properties.data_page_row_count_limit();
+                    ColumnEncoder::Keyed(KeyedChunk::new(leaves.column(leaf), texts.clone(), page_rows))
+                }
+                None => ColumnEncoder::Arrow(of_column),
+            });
+            leaf += count;
+        }
+        Ok(RowGroup { columns, row_count: 0 })
+    }
+
+    /// Whether a column has nothing but its dictionary and its rows to be written.
+    fn is_for_keys(&self, leaf: &ColumnDescPtr) -> bool {
+        let (path, properties) = (leaf.path(), &self.properties);
+        properties.dictionary_enabled(path)
+            && properties.statistics_enabled(path) == EnabledStatistics::None
+            && properties.bloom_filter_properties(path).is_none()
+    }
+
+    fn append(&mut self, row_group: RowGroup) -> Result<()> {
+        let mut target = self.writer.next_row_group()?;
+        for column in row_group.columns {
+            match column {
+                ColumnEncoder::Keyed(chunk) => chunk.append_to_row_group(&mut target, &mut self.compressor)?,
+                ColumnEncoder::Arrow(writers) => {
+                    for writer in writers {
+                        writer.close()?.append_to_row_group(&mut target)?;
+                    }
+                }
+            }
+        }
+        target.close().map(|_metadata| ())
+    }
+}
+
+/// A row group under way.
+struct RowGroup {
+    columns: Vec<ColumnEncoder>,
+    row_count: usize,
+}
+
+enum ColumnEncoder {
+    /// A writer per leaf.
+    Arrow(Vec<ArrowColumnWriter>),
+    Keyed(KeyedChunk),
+}
+
+impl RowGroup {
+    fn write(&mut self, schema: &SchemaRef, batch: &RecordBatch, compressor: &mut PageCompressor) -> Result<()> {
+        for ((field, column), encoder) in schema.fields().iter().zip(batch.columns()).zip(&mut self.columns) {
+            encoder.write(field, column, compressor)?;
+        }
+        self.row_count += batch.num_rows();
+        Ok(())
+    }
+
+    /// How many rows still fit, as far as those before tell.
+    ///
+    /// Where a dictionary is full the row group ends: parquet's own writer goes on without one, and texts that repeat are then
+    /// written again and again.
+    fn room(&self) -> usize {
+        if self.row_count == 0 {
+            return ROW_GROUP_ROWS;
+        }
+        let rows_in = |limit: usize, bytes: usize| limit.saturating_sub(bytes) / (bytes / self.row_count).max(1);
+        let bytes = self.columns.iter().map(ColumnEncoder::estimated_bytes).sum();
+        let dictionary_bytes = self.columns.iter().map(ColumnEncoder::dictionary_bytes).max().unwrap_or(0);
+        let by_dictionary = Some(rows_in(DICTIONARY_BYTES, dictionary_bytes)).filter(|rows| *rows >= LEAST_ROWS);
+        (ROW_GROUP_ROWS - self.row_count).min(rows_in(ROW_GROUP_BYTES, bytes)).min(by_dictionary.unwrap_or(0))
+    }
+}
+
+impl ColumnEncoder {
+    fn write(&mut self, field: &Field, column: &ArrayRef, compressor: &mut PageCompressor) -> Result<()> {
+        match self {
+            Self::Arrow(writers) => {
+                for (writer, leaf) in writers.iter_mut().zip(compute_leaves(field, column)?) {
+                    writer.write(&leaf)?;
+                }
+                Ok(())
+            }
+            Self::Keyed(chunk) => match keyed_texts(column).filter(|(_, texts)| chunk.has_texts(texts)) {
+                Some((keys, _)) => chunk.write(keys, compressor),
+                None => Err(ParquetError::General(format!("another dictionary of column {}", field.name()))),
+            },
+        }
+    }
+
+    fn estimated_bytes(&self) -> usize {
+        match self {
+            Self::Arrow(writers) => writers.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum(),
+            Self::Keyed(chunk) => chunk.estimated_bytes(),
+        }
+    }
+
+    fn dictionary_bytes(&self) -> usize {
+        match self {
+            Self::Arrow(_) => 0,
+            Self::Keyed(chunk) => chunk.dictionary_bytes(),
+        }
+    }
+}
+
+/// The keys and the texts of a column that comes as a dictionary; nulls are among the keys only.
+fn keyed_texts(column: &ArrayRef) -> Option<(&UInt32Array, &StringArray)> {
+    let dictionary = column.as_dictionary_opt::<UInt32Type>()?;
+    let texts = dictionary.values().as_string_opt::<i32>().filter(|texts| texts.null_count() == 0)?;
+    Some((dictionary.keys(), texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::DictionaryArray;
+    use arrow_cast::cast;
+    use arrow_schema::{DataType, Schema};
+    use arrow_select::concat::concat_batches;
+    use bytes::Bytes;
+    use parquet::arrow::ArrowSchemaConverter;
+    use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+    use parquet::file::metadata::PageIndexPolicy;
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+    use crate::writer::compression;
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::new(vec![
+            Field::new("repeated", DataType::Utf8, true),
+            Field::new("required", DataType::Utf8, false),
+            Field::new("absent", DataType::Utf8, true),
+            Field::new("number", DataType::UInt32, true),
+        ]))
+    }
+
+    /// Rows with texts in runs, alone and missing, as dictionaries.
+    fn rows(start: u32, count: u32, texts: &ArrayRef) -> RecordBatch {
+        let key = |row: u32| (row % 7 > 1).then(|| if row / 64 % 2 == 0 { row * row % 50 } else { row / 640 % 50 });
+        let keyed = |keys: UInt32Array| -> ArrayRef { Arc::new(DictionaryArray::new(keys, Arc::clone(texts))) };
+        let numbers = start..start + count;
+        RecordBatch::try_from_iter_with_nullable([
+            ("repeated", keyed(numbers.clone().map(key).collect()), true),
+            ("required", keyed(numbers.clone().map(|row| Some(row / 100 % 3)).collect()), false),
+            ("absent", keyed(numbers.clone().map(|_| None).collect()), true),
+            ("number", Arc::new(UInt32Array::from_iter_values(numbers)), true),
+        ])
+        .expect("a batch")
+    }
+
+    fn texts() -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..50).map(|number| format!("text é {}", "x".repeat(number)))))
+    }
+
+    fn plain(batch: &RecordBatch) -> RecordBatch {
+        let schema = schema();
+        let columns =
+            batch.columns().iter().zip(schema.fields()).map(|(column, field)| cast(column, field.data_type()));
+        let columns = columns.collect::<std::result::Result<_, _>>().expect("casts");
+        RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch")
+    }
+
+    fn encoder() -> FileEncoder {
+        let leaves = ArrowSchemaConverter::new().convert(&schema()).expect("a Parquet schema");
+        let properties = WriterProperties::builder()
+            .set_compression(compression().expect("a codec"))
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_data_page_row_count_limit(2048)
+            .build();
+        FileEncoder::try_new(schema(), FileLayout { leaves, properties }).expect("an encoder")
+    }
+
+    fn encoded(batches: &[RecordBatch]) -> Bytes {
+        let mut encoder = encoder();
+        batches.iter().for_each(|batch| encoder.write(batch).expect("rows"));
+        encoder.finish().expect("a file").into()
+    }
+
+    fn read(file: &Bytes) -> RecordBatch {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone()).and_then(|builder| builder.build());
+        let batches = reader.expect("a file").collect::<std::result::Result<Vec<_>, _>>().expect("rows");
+        let rows = concat_batches(&batches[0].schema(), &batches).expect("one schema");
+        RecordBatch::try_new(schema(), rows.columns().to_vec()).expect("the schema")
+    }
+
+    #[test]
+    fn keys_are_read_as_their_texts() {
+        let texts = texts();
+        for counts in [&[1][..], &[2048], &[2047, 2, 4095], &[100_000, 40_000]] {
+            let batches: Vec<_> = counts.iter().map(|count| rows(0, *count, &texts)).collect();
+            let expected: Vec<_> = batches.iter().map(plain).collect();
+            let (keyed, unkeyed) = (encoded(&batches), encoded(&expected));
+            let expected = concat_batches(&schema(), &expected).expect("one schema");
+            assert_eq!(read(&keyed), expected, "{counts:?}");
+            assert_eq!(read(&unkeyed), expected, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn the_layout_is_that_of_parquets_own_writer() {
+        let batches = [rows(0, 9000, &texts())];
+        let [keyed, unkeyed] = [encoded(&batches), encoded(&batches.each_ref().map(plain))].map(|file| {
+            let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+            ArrowReaderMetadata::load(&file, options).expect("a footer").metadata().as_ref().clone()
+        });
+        assert_eq!(keyed.file_metadata(), unkeyed.file_metadata());
+        let indices = |metadata: &parquet::file::metadata::ParquetMetaData| {
+            let pages = metadata.offset_index().expect("an offset index")[0].clone();
+            let rows = |locations: &[parquet::file::page_index::offset_index::PageLocation]| {
+                locations.iter().map(|page| page.first_row_index).collect::<Vec<_>>()
+            };
+            pages.iter().map(|column| rows(column.page_locations())).collect::<Vec<_>>()
+        };
+        assert_eq!(indices(&keyed), indices(&unkeyed));
+        for (keyed, unkeyed) in keyed.row_group(0).columns().iter().zip(unkeyed.row_group(0).columns()) {
+            let name = keyed.column_path().string();
+            assert_eq!(keyed.num_values(), unkeyed.num_values(), "{name}");
+            assert_eq!(keyed.encodings_mask(), unkeyed.encodings_mask(), "{name}");
+            assert_eq!(keyed.page_encoding_stats_mask(), unkeyed.page_encoding_stats_mask(), "{name}");
+            assert_eq!(keyed.compression(), unkeyed.compression(), "{name}");
+            let (size, other) = (keyed.uncompressed_size(), unkeyed.uncompressed_size());
+            assert!((size - other).abs() <= other / 20, "{name}: {size} and {other} bytes");
+        }
+    }
+
+    #[test]
+    fn a_row_group_ends_where_a_dictionary_is_full() {
+        let texts: ArrayRef =
+            Arc::new(StringArray::from_iter_values((0..9000).map(|number| format!("{number:01000}"))));
+        let keys = |start: u32| -> ArrayRef {
+            Arc::new(DictionaryArray::new(UInt32Array::from_iter_values(start..start + 1000), Arc::clone(&texts)))
+        };
+        let batches: Vec<_> = (0..9)
+            .map(|number| {
+                let columns = [keys(number * 1000), keys(0), keys(0), Arc::new(UInt32Array::from(vec![0; 1000]))];
+                RecordBatch::try_new(rows(0, 1, &texts).schema(), columns.to_vec()).expect("a batch")
+            })
+            .collect();
+        let file = encoded(&batches);
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).expect("a footer");
+        let counts: Vec<_> = metadata.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let full = i64::try_from(DICTIONARY_BYTES / 1004).expect("some rows");
+        assert!(counts.len() == 3 && counts[..2].iter().all(|count| (full - 300..=full).contains(count)), "{counts:?}");
+        let expected: Vec<_> = batches.iter().map(plain).collect();
+        assert_eq!(read(&file), concat_batches(&schema(), &expected).expect("one schema"));
+    }
+
+    #[test]
+    fn a_row_group_has_one_dictionary() {
+        let mut encoder = encoder();
+        encoder.write(&rows(0, 10, &texts())).expect("rows");
+        let error = encoder.write(&rows(0, 10, &texts())).expect_err("another dictionary");
+        assert!(error.to_string().contains("column repeated"), "{error}");
+    }
+}
