@@ -64,6 +64,9 @@ pub struct GrantLife {
     request: Value,
 }
 
+/// Time, whether the primary moved, event and primary key.
+type Told = (Option<Time>, bool, String, String);
+
 /// A KMS event with its record.
 struct Call<'o> {
     event: KmsEvent,
@@ -229,7 +232,7 @@ impl Oracle {
             view("kms_mrk_families", FAMILIES, self.family_cells(&keys)),
             view("kms_keys", KEYS, keys),
             view("kms_aliases", ALIASES, self.alias_intervals().into_iter().map(alias_cells).collect()),
-            view("kms_grants", GRANTS, self.grant_lives().into_iter().map(grant_cells).collect()),
+            view("kms_grants", GRANTS, self.grant_lives().iter().map(grant_cells).collect()),
             view("kms_key_policies", POLICIES, self.policy_cells()),
         ]
     }
@@ -265,7 +268,7 @@ impl Oracle {
 
     /// The latest event that tells the primary key of each family.
     fn primaries(&self) -> BTreeMap<String, (String, String)> {
-        let mut primaries: BTreeMap<String, Vec<(Option<Time>, bool, String, String)>> = BTreeMap::new();
+        let mut primaries: BTreeMap<String, Vec<Told>> = BTreeMap::new();
         for call in self.calls().iter().filter(|call| call.is_success()) {
             let Some(key) = call.key() else { continue };
             let Some(family) = family_of(key) else { continue };
@@ -280,7 +283,7 @@ impl Oracle {
                 primaries.entry(family).or_default().push(told);
             }
         }
-        let latest = |told: Vec<_>| told.into_iter().max().map(|(_, _, event_id, key)| (key, event_id));
+        let latest = |told: Vec<Told>| told.into_iter().max().map(|(_, _, event_id, key)| (key, event_id));
         primaries.into_iter().filter_map(|(family, told)| Some((family, latest(told)?))).collect()
     }
 
@@ -852,7 +855,7 @@ const GRANTS: &[&str] = &[
     "is_created_before_window",
 ];
 
-fn grant_cells(grant: GrantLife) -> Cells {
+fn grant_cells(grant: &GrantLife) -> Cells {
     let asked = |name: &str| text(&grant.request, &[name]);
     let operations: Option<BTreeSet<&str>> = grant
         .request
