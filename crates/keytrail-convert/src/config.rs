@@ -26,7 +26,7 @@ pub struct ConvertOptions {
     pub workers: usize,
     /// How to reach S3 sources.
     pub storage: StorageOptions,
-    /// Memory for rows that wait to be written, in bytes; the process needs some 200 MiB more.
+    /// Memory for rows that wait to be written, in bytes; the process needs some 300 MiB more.
     pub buffer_bytes: usize,
     /// Memory for the identities of rows, by which repeated deliveries are known, in bytes; hours that are being worked on may exceed it.
     pub seen_bytes: usize,

@@ -302,7 +302,7 @@ mod tests {
                 _ => format!(
                     r#","userIdentity":{{"type":"AssumedRole","arn":"arn:{}","sessionContext":{{"attributes":{{"mfaAuthenticated":"{}","creationDate":"{time}"}}}}}}"#,
                     index % 3,
-                    index % 3 == 0
+                    index.is_multiple_of(3)
                 ),
             };
             let text = format!(
@@ -333,7 +333,8 @@ mod tests {
                 options,
             })
             .collect();
-        let numbers: ArrayRef = Arc::new(UInt32Array::from_iter_values((0..rows.num_rows()).map(|row| row as u32)));
+        let row_count = u32::try_from(rows.num_rows()).expect("few rows");
+        let numbers: ArrayRef = Arc::new(UInt32Array::from_iter_values(0..row_count));
         columns.push(arrow_ord::sort::SortColumn { values: numbers, options: None });
         let order = arrow_ord::sort::lexsort_to_indices(&columns, None).expect("sortable");
         arrow_select::take::take_record_batch(&rows, &order).expect("rows")

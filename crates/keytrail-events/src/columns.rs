@@ -160,7 +160,7 @@ impl ColumnBuilder {
     /// Bytes of its values.
     pub(crate) fn size_bytes(&self) -> usize {
         match self {
-            Self::Text(builder) => builder.values_slice().len() + builder.offsets_slice().len() * size_of::<i32>(),
+            Self::Text(builder) => builder.values_slice().len() + size_of_val(builder.offsets_slice()),
             Self::Keyed(texts) => {
                 let texts_bytes = texts.interner.text_bytes() + texts.interner.key_count() * size_of::<i32>();
                 texts.keys.len() * size_of::<u32>() + texts_bytes

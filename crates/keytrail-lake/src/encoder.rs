@@ -78,7 +78,7 @@ impl FileEncoder {
             columns.push(match texts {
                 Some((_, texts)) => {
                     let page_rows = self.properties.data_page_row_count_limit();
-                    ColumnEncoder::Keyed(KeyedChunk::new(leaves.column(leaf), texts.clone(), page_rows))
+                    ColumnEncoder::Keyed(Box::new(KeyedChunk::new(leaves.column(leaf), texts.clone(), page_rows)))
                 }
                 None => ColumnEncoder::Arrow(of_column),
             });
@@ -120,7 +120,7 @@ struct RowGroup {
 enum ColumnEncoder {
     /// A writer per leaf.
     Arrow(Vec<ArrowColumnWriter>),
-    Keyed(KeyedChunk),
+    Keyed(Box<KeyedChunk>),
 }
 
 impl RowGroup {
@@ -214,7 +214,9 @@ mod tests {
 
     /// Rows with texts in runs, alone and missing, as dictionaries.
     fn rows(start: u32, count: u32, texts: &ArrayRef) -> RecordBatch {
-        let key = |row: u32| (row % 7 > 1).then(|| if row / 64 % 2 == 0 { row * row % 50 } else { row / 640 % 50 });
+        let key = |row: u32| {
+            (row % 7 > 1).then(|| if (row / 64).is_multiple_of(2) { (row % 50).pow(2) % 50 } else { row / 640 % 50 })
+        };
         let keyed = |keys: UInt32Array| -> ArrayRef { Arc::new(DictionaryArray::new(keys, Arc::clone(texts))) };
         let numbers = start..start + count;
         RecordBatch::try_from_iter_with_nullable([

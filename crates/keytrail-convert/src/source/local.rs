@@ -20,7 +20,7 @@ pub(super) fn list(root: &Path) -> Result<Vec<LogFile>, ConvertError> {
         return Ok(log_file(root.to_owned(), Some(&metadata)).into_iter().collect());
     }
     let mut walk = Walk::default();
-    fs_err::canonicalize(root).and_then(|real| walk.folder(root, real)).map_err(|error| unlisted(root, error))?;
+    fs_err::canonicalize(root).and_then(|real| walk.folder(root, &real)).map_err(|error| unlisted(root, error))?;
     Ok(walk.files)
 }
 
@@ -36,12 +36,12 @@ struct Walk {
 
 impl Walk {
     /// `real` is the folder's path without links; below it only links need to be resolved.
-    fn folder(&mut self, folder: &Path, real: PathBuf) -> std::io::Result<()> {
+    fn folder(&mut self, folder: &Path, real: &Path) -> std::io::Result<()> {
         let entries = fs_err::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-        if is_delta_table(&entries) || self.visited.contains(&real) {
+        if is_delta_table(&entries) || self.visited.contains(real) {
             return Ok(());
         }
-        self.visited.insert(real.clone());
+        self.visited.insert(real.to_owned());
         for entry in entries {
             let path = entry.path();
             // Asked of the open folder, this saves the way down to it.
@@ -51,7 +51,7 @@ impl Walk {
                 // A folder that cannot be read is listed like a file, so that reading it says why.
                 Ok(metadata) if metadata.is_dir() => {
                     let real = if is_link { fs_err::canonicalize(&path) } else { Ok(real.join(entry.file_name())) };
-                    if real.and_then(|real| self.folder(&path, real)).is_err() {
+                    if real.and_then(|real| self.folder(&path, &real)).is_err() {
                         self.files.extend(log_file(path, None));
                     }
                 }
