@@ -279,8 +279,12 @@ impl Session {
         let plan = self.context.state().statement_to_plan(statement).await.map_err(view_error)?;
         read_only::check_plan(&plan)?;
         let plan = narrow(plan, &self.context.state());
-        let table = ViewTable::new(plan, Some(view.sql.clone()));
-        Ok(if view.is_kept { Arc::new(KeptView::new(table)) } else { Arc::new(table) })
+        if !view.is_kept {
+            return Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))));
+        }
+        // Only the optimizer settles the types of columns, such as those that are null in one part of a union.
+        let plan = self.context.state().optimize(&plan).map_err(view_error)?;
+        Ok(Arc::new(KeptView::new(ViewTable::new(plan, Some(view.sql.clone())))))
     }
 
     /// Forgets what was opened: the next statement sees the tables as they are then.
