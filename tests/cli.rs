@@ -7,6 +7,8 @@
 mod checks;
 #[path = "cli/convert.rs"]
 mod convert;
+#[path = "cli/inventory.rs"]
+mod inventory;
 #[path = "faults/names.rs"]
 mod names;
 #[path = "cli/readme.rs"]

@@ -195,3 +195,13 @@ async fn an_alias_is_taken_at_the_moment_asked_for() {
         assert_eq!(key_answer(&session, &question).await.unwrap().key_arn, expected, "{at}");
     }
 }
+
+#[tokio::test]
+async fn a_key_that_only_the_inventory_knows_is_found_by_its_names() {
+    let session = fixture::session_over("inventory").await;
+    for name in ["00000000-0000-0000-0000-000000000003", "alias/ledger"] {
+        let answer = answer(&session, name).await;
+        assert_eq!(answer.key_arn, planted("111100001111", "3"), "{name}");
+        assert!(!answer.is_seen && answer.facts.key_state.as_deref() == Some("PendingDeletion"), "{name}");
+    }
+}

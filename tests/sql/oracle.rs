@@ -24,7 +24,8 @@ struct Trail {
 }
 
 /// Views of what users hold beside the logs: the oracle reads logs only, `inventory/` has their cases.
-pub(crate) const FROM_INVENTORY: [&str; 9] = [
+pub(crate) const FROM_INVENTORY: [&str; 10] = [
+    "inventory_aliases",
     "inventory_grants",
     "inventory_iam_statements",
     "inventory_key_policies",

@@ -111,8 +111,8 @@ impl LakeTable {
         let (partition_filters, filters): (Vec<_>, Vec<_>) =
             filters.iter().cloned().partition(|filter| self.is_partition_filter(filter));
         let files = match conjunction(partition_filters) {
-            Some(filter) => self.prune_by_partition(state, filter)?,
-            None => self.files.clone(),
+            Some(filter) if !self.files.is_empty() => self.prune_by_partition(state, filter)?,
+            _ => self.files.clone(),
         };
         match conjunction(filters) {
             Some(filter) if !files.is_empty() => self.prune_by_statistics(state, filter, files),

@@ -62,23 +62,22 @@ pub(super) async fn resolve(
     at: Option<DateTime<Utc>>,
 ) -> Result<(String, bool), QueryError> {
     let text = text.trim();
-    match KeyName::parse(text) {
-        None => Err(QueryError::NotAKey { key: text.to_owned() }),
-        Some(KeyName::Arn(arn)) => {
-            let found = key_arns(session, "key/keys_by_arn.sql", &[("key", arn)]).await?;
-            Ok((arn.to_owned(), !found.is_empty()))
-        }
+    let arn = match KeyName::parse(text) {
+        None => return Err(QueryError::NotAKey { key: text.to_owned() }),
+        Some(KeyName::Arn(arn)) => arn.to_owned(),
         Some(KeyName::Id(id)) => {
             let suffix = format!(":key/{id}");
-            let found = key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)]).await?;
-            only(text, found).map(|arn| (arn, true))
+            only(text, key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)]).await?)?
         }
         Some(KeyName::Alias { name, place }) => {
             let at = at.map_or_else(|| END_OF_TIME.to_owned(), |at| at.to_rfc3339());
             let found = key_arns(session, "key/keys_by_alias.sql", &[("alias", name), ("at", &at)]).await?;
-            only(text, latest_by_place(&found, place)).map(|arn| (arn, true))
+            only(text, latest_by_place(&found, place))?
         }
-    }
+    };
+    // A key may be known by imported outputs only.
+    let is_seen = !key_arns(session, "key/keys_by_arn.sql", &[("key", &arn)]).await?.is_empty();
+    Ok((arn, is_seen))
 }
 
 async fn key_arns(session: &Session, file: &str, parameters: &[(&str, &str)]) -> Result<Vec<String>, QueryError> {

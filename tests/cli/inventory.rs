@@ -1,0 +1,82 @@
+//! What users hold beside the logs: collected with the AWS CLI, imported, asked.
+
+use std::path::Path;
+
+use crate::sandbox::{Run, Sandbox};
+
+const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// An AWS CLI that knows one key in one region, may not read grants, and fails on what it does not know.
+const AWS: &str = r#"#!/bin/sh
+key=1234abcd-12ab-34cd-56ef-1234567890ab
+arn=arn:aws:kms:eu-west-1:111122223333:key/$key
+case "$*" in
+"sts get-caller-identity --query Account --output text") echo 111122223333 ;;
+"kms list-keys --query Keys[].KeyId --output text") echo $key ;;
+"kms list-keys --output json") echo "{\"Keys\":[{\"KeyId\":\"$key\",\"KeyArn\":\"$arn\"}]}" ;;
+"kms list-aliases --output json") echo '{"Aliases":[]}' ;;
+"kms describe-key --key-id $key --output json") echo "{\"KeyMetadata\":{\"KeyId\":\"$key\",\"Arn\":\"$arn\",\"KeyManager\":\"CUSTOMER\",\"KeyState\":\"Enabled\"}}" ;;
+"kms get-key-policy --key-id $key --output json") echo '{"Policy":"{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"kms:*\"}]}","PolicyName":"default"}' ;;
+"kms list-grants "*) echo 'An error occurred (AccessDeniedException)' >&2; exit 254 ;;
+"kms get-key-rotation-status "*) echo '{"KeyRotationEnabled":false}' ;;
+"kms list-key-rotations "*) echo '{"Rotations":[]}' ;;
+"kms list-resource-tags "*) echo '{"Tags":[{"TagKey":"owner","TagValue":"ana"}]}' ;;
+"kms get-key-last-usage "*) echo "{\"KeyId\":\"$arn\",\"KeyLastUsage\":{}}" ;;
+"iam get-account-authorization-details --output json") echo '{"UserDetailList":[],"RoleDetailList":[],"GroupDetailList":[],"Policies":[]}' ;;
+"cloudtrail describe-trails --output json") echo '{"trailList":[]}' ;;
+"cloudtrail describe-trails --query trailList[].TrailARN --output text") ;;
+*) echo "unexpected: aws $*" >&2; exit 2 ;;
+esac
+"#;
+
+fn collect(sandbox: &Sandbox) -> Run {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    sandbox.write("bin/aws", AWS);
+    std::fs::set_permissions(sandbox.path("bin/aws"), std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let mut folders = vec![sandbox.path("bin")];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/collect-inventory");
+    let mut command = sandbox.program(script);
+    command.arg("inventory").env("REGIONS", "eu-west-1").env("PATH", std::env::join_paths(folders).expect("folders"));
+    sandbox.finish(command, "")
+}
+
+#[test]
+fn what_the_script_collects_is_imported_and_answers() {
+    let sandbox = Sandbox::new();
+    let collected = collect(&sandbox);
+    assert_eq!(collected.code(), Some(3), "{collected}");
+    assert!(collected.stderr.contains("left out: aws kms list-grants"), "{collected}");
+    assert!(!collected.stderr.contains("unexpected"), "{collected}");
+
+    let run = sandbox.run("keytrail import inventory --lake lake --as-of 2026-05-01 --json");
+    let totals: serde_json::Value = serde_json::from_str(&run.data()).expect("JSON");
+    assert_eq!((&totals["rejected"], &totals["without_key"]), (&0.into(), &0.into()), "{totals}");
+    assert_eq!(totals["items"]["key_policy"], 1);
+    let again = sandbox.run("keytrail import inventory --lake lake --as-of 2026-05-01");
+    assert!(again.stderr.contains("imported before: nothing was added"), "{again}");
+
+    let sql = "select key_arn, verdict, reasons, key_state from kms_unused_keys";
+    let unused = sandbox.run(&format!("keytrail sql --lake lake -c \"{sql}\"")).data();
+    let expected = format!("arn:aws:kms:eu-west-1:111122223333:key/{KEY},incomplete,no_logs,Enabled\n");
+    assert_eq!(unused, format!("key_arn,verdict,reasons,key_state\n{expected}"));
+    let sql = "select tier, principal from kms_potential_access";
+    let access = sandbox.run(&format!("keytrail sql --lake lake -c \"{sql}\"")).data();
+    assert_eq!(access, "tier,principal\nanyone,*\n");
+}
+
+#[test]
+fn a_file_that_is_no_output_is_named_and_costs_nothing_else() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "out/keys.json",
+        format!(r#"{{"Keys":[{{"KeyId":"{KEY}","KeyArn":"arn:aws:kms:eu-west-1:111122223333:key/{KEY}"}}]}}"#),
+    );
+    sandbox.write("out/other.json", r#"{"Reservations":1}"#);
+    let run = sandbox.run("keytrail import out missing.json --lake lake");
+    assert_eq!(run.code(), Some(3), "{run}");
+    assert!(run.stderr.contains("not imported: out/other.json: an object with the members Reservations"), "{run}");
+    assert!(run.stderr.contains("not imported: missing.json"), "{run}");
+    assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from inventory'").data(), "n\n1\n");
+}
