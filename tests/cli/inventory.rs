@@ -80,3 +80,28 @@ fn a_file_that_is_no_output_is_named_and_costs_nothing_else() {
     assert!(run.stderr.contains("not imported: missing.json"), "{run}");
     assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from inventory'").data(), "n\n1\n");
 }
+
+/// A rejected file that names no account may hold a call on any key.
+#[test]
+fn a_log_file_that_cannot_be_read_makes_silent_keys_incomplete() {
+    let sandbox = Sandbox::new();
+    let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{KEY}");
+    sandbox.write("keys.json", format!(r#"{{"Keys":[{{"KeyId":"{KEY}","KeyArn":"{arn}"}}]}}"#));
+    let record = |id: &str, time: &str| {
+        format!(
+            r#"{{"eventVersion":"1.11","eventTime":"{time}","eventSource":"kms.amazonaws.com","eventName":"ListKeys","awsRegion":"eu-west-1","eventID":"{id}","readOnly":true,"recipientAccountId":"111122223333","eventType":"AwsApiCall","managementEvent":true,"eventCategory":"Management"}}"#
+        )
+    };
+    let records = [record("a", "2026-05-01T00:00:00Z"), record("b", "2026-05-01T10:00:00Z")].join("\n");
+    sandbox.write("logs/good.json", records);
+    let verdict = || {
+        sandbox.run("keytrail import keys.json --lake lake --as-of 2026-05-02");
+        let sql = "select verdict, reasons from kms_unused_keys";
+        sandbox.run(&format!("keytrail sql --lake lake -c '{sql}'")).data()
+    };
+    sandbox.run("keytrail convert logs --lake lake");
+    assert_eq!(verdict(), "verdict,reasons\nno_use_found,\"\"\n");
+    sandbox.write("logs/broken.json", "{\"Records\":[{\"eventID\":");
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(3));
+    assert_eq!(verdict(), "verdict,reasons\nincomplete,rejected\n");
+}

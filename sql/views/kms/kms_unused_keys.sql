@@ -36,15 +36,19 @@ blind_kinds as (
     from kms_blind_spots
 ),
 
+-- As in kms_key_verdicts: a file that could not be read and names no place may belong to any.
 blind_spots as (
     select
-        account_id,
-        aws_region,
-        string_agg(kind, ',' order by kind) as kinds
-    from blind_kinds
+        coverage.account_id,
+        coverage.aws_region,
+        string_agg(distinct blind_kinds.kind, ',' order by blind_kinds.kind) as kinds
+    from coverage
+    inner join blind_kinds
+        on coalesce(blind_kinds.account_id, coverage.account_id) = coverage.account_id
+        and coalesce(blind_kinds.aws_region, coverage.aws_region) = coverage.aws_region
     group by
-        account_id,
-        aws_region
+        coverage.account_id,
+        coverage.aws_region
 )
 
 select
