@@ -24,8 +24,9 @@ use datafusion::arrow::json::ReaderBuilder;
 use keytrail_convert::inventory::{ImportOptions, import};
 use keytrail_convert::{ConvertOptions, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, convert, lake_spec};
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, file_schema, sort_columns};
-use keytrail_lake::{Commit, CommitOperation, Lake, Location, PartitionValues, Storage, TransactionId};
-use keytrail_query::{Session, SessionOptions};
+use keytrail_lake::{Commit, CommitOperation, Lake, Location, PartitionValues, Storage, StorageOptions, TransactionId};
+use keytrail_query::{RawSource, Session, SessionOptions};
+use tempfile::TempDir;
 
 /// The folder of this test's files.
 pub(crate) fn folder() -> PathBuf {
@@ -40,6 +41,27 @@ pub(crate) async fn session() -> Session {
 /// A session over the lake of an area.
 pub(crate) async fn session_over(area: &str) -> Session {
     Session::over_lake(&lake_of(area).await, &SessionOptions::default()).await.unwrap()
+}
+
+/// A session straight over event records, one a line of a log file; the file lasts as long as the folder.
+pub(crate) async fn raw_session(records: &[impl AsRef<str>]) -> (TempDir, Session) {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: Vec<_> = records.iter().map(AsRef::as_ref).collect();
+    fs_err::write(folder.path().join("records.ndjson"), lines.join("\n")).unwrap();
+    let session = raw_session_over(&[folder.path()]).await;
+    (folder, session)
+}
+
+/// A session straight over the log files of folders.
+pub(crate) async fn raw_session_over(folders: &[&Path]) -> Session {
+    let place = |folder: &&Path| Source::Place(Location::parse(folder.to_str().unwrap()).unwrap());
+    let source = RawSource {
+        sources: folders.iter().map(place).collect(),
+        since: None,
+        until: None,
+        storage: StorageOptions::default(),
+    };
+    Session::over_raw(source, &SessionOptions::default()).await.unwrap()
 }
 
 /// The lake of the area `views`.

@@ -205,3 +205,23 @@ async fn a_key_that_only_the_inventory_knows_is_found_by_its_names() {
         assert!(!answer.is_seen && answer.facts.key_state.as_deref() == Some("PendingDeletion"), "{name}");
     }
 }
+
+/// Item 49: what a context says can be personal; equal values stay equal.
+#[tokio::test]
+async fn item_49_context_values_can_be_hashed() {
+    let session = fixture::session().await;
+    let mut answer = answer(&session, &arn(1)).await;
+    let plain: Vec<_> = answer.contexts.iter().map(|context| context.context_value.clone()).collect();
+    answer.hash_context_values();
+    for (context, plain) in answer.contexts.iter().zip(&plain) {
+        assert_eq!(context.context_value.is_some(), plain.is_some());
+        assert!(
+            context.context_value.iter().all(|value| value.starts_with("sha256:") && value.len() == 23),
+            "{context:?}"
+        );
+    }
+    let equal = |left: usize, right: usize| answer.contexts[left].context_value == answer.contexts[right].context_value;
+    for (left, right) in [(0, 1), (0, 0), (1, 1)] {
+        assert_eq!(equal(left, right), plain[left] == plain[right]);
+    }
+}

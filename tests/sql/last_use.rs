@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use keytrail_convert::Source;
 use keytrail_events::kms::OPERATIONS;
-use keytrail_lake::{Location, StorageOptions};
-use keytrail_query::{RawSource, Session, SessionOptions};
 
 use crate::cells::rows;
+use crate::fixture;
 
 /// A record of an operation, on a key of its own.
 fn record(index: usize, operation: &str, error: &str) -> String {
@@ -18,16 +16,7 @@ fn record(index: usize, operation: &str, error: &str) -> String {
 }
 
 async fn operations_of(records: &[String]) -> BTreeSet<String> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("records.ndjson");
-    fs_err::write(&file, records.join("\n")).unwrap();
-    let source = RawSource {
-        sources: vec![Source::Place(Location::parse(file.to_str().unwrap()).unwrap())],
-        since: None,
-        until: None,
-        storage: StorageOptions::default(),
-    };
-    let session = Session::over_raw(source, &SessionOptions::default()).await.unwrap();
+    let (_folder, session) = fixture::raw_session(records).await;
     let found = rows(&session, "select operation from kms_key_last_use").await;
     found.into_iter().flatten().flatten().collect()
 }

@@ -6,10 +6,13 @@
 
 mod cancel;
 mod cells;
+mod checklist;
+mod developer_guide;
 mod fixture;
 mod functions;
 mod guards;
 mod items;
+mod kept;
 mod key;
 mod last_use;
 mod ledgers;

@@ -64,3 +64,16 @@ async fn a_users_rules_name_resources() {
     let error = session_with(&[("context_rules.csv", "app,ledger")]).await.err().unwrap();
     assert!(matches!(error, QueryError::ViewFile { .. }), "{error:?}");
 }
+
+/// Principals that the user calls observers are marked; nobody is one by himself.
+#[tokio::test]
+async fn a_users_observers_are_marked() {
+    let marked = "select distinct role_arn from kms_events where use_mark = 'observer'";
+    let role = "select max(role_arn) from kms_events where use_mark is null";
+    assert_eq!(rows(&fixture::session().await, marked).await, Vec::<Vec<Option<String>>>::new());
+    let role = value(&fixture::session().await, role).await.expect("a role");
+    let session = session_with(&[("observer_principals.txt", &format!("# auditors\n{role}\n"))]).await.unwrap();
+    assert_eq!(rows(&session, marked).await, [[Some(role)]]);
+    let error = session_with(&[("observer_principals.txt", "everybody")]).await.err().unwrap();
+    assert!(matches!(error, QueryError::ViewFile { .. }), "{error:?}");
+}

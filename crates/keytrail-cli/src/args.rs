@@ -286,6 +286,10 @@ pub(crate) struct KeyArguments {
     #[arg(long, conflicts_with = "format")]
     pub(crate) explain: bool,
 
+    /// Show hashes instead of the values of encryption contexts, which can be personal
+    #[arg(long)]
+    pub(crate) hash_contexts: bool,
+
     /// End with exit code 1 when the key is used or needed
     #[arg(long)]
     pub(crate) exit_on_finding: bool,

@@ -1,6 +1,7 @@
 //! The `keytrail` command: wires the command line to the commands and their outcome to an exit code.
 
 mod args;
+mod cache;
 mod commands;
 mod engine;
 mod errors;

@@ -9,6 +9,7 @@ use keytrail_lake::{Lake, LakeError, Location, StorageOptions};
 use keytrail_query::{QueryError, RawSource, Session, SessionOptions};
 
 use crate::args::{EngineArguments, LakeArguments, SqlArguments, StorageArguments};
+use crate::cache;
 use crate::errors::CliError;
 
 /// The AWS settings of the command line.
@@ -111,6 +112,7 @@ pub(crate) fn session_options(arguments: &EngineArguments) -> SessionOptions {
         target_partitions: arguments.query_workers.map(std::num::NonZeroUsize::get),
         temp_directory: None,
         views_dir: arguments.views_folder.clone(),
+        kept_rows: cache::kept_rows(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! A view whose rows are computed once and kept: for small results that other views read many times.
 //!
 //! The engine computes a relation anew wherever a statement names it; `kms_blind_spots` reads the coverage of the whole lake nine
-//! times. Rows stay until the view is opened anew, as the tables of a session do. A result that is not small is not kept.
+//! times. Rows stay until the view is opened anew, as the tables of a session do; in a file ([`crate::kept_rows`]) they outlast the
+//! session. A result that is not small is not kept.
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -15,6 +17,8 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use tokio::sync::OnceCell;
 
+use crate::kept_rows::RowsFile;
+
 /// Most rows that are kept; some 60 MB of `trail_coverage`.
 const MAX_ROWS: usize = 500_000;
 
@@ -23,13 +27,15 @@ const MAX_ROWS: usize = 500_000;
 pub(crate) struct KeptView {
     view: ViewTable,
     max_rows: usize,
+    /// Where the rows are to outlast the session; none = nowhere.
+    file: Option<RowsFile>,
     /// `None` inside: there are too many rows.
     rows: OnceCell<Option<MemTable>>,
 }
 
 impl KeptView {
-    pub(crate) fn new(view: ViewTable) -> Self {
-        Self { view, max_rows: MAX_ROWS, rows: OnceCell::new() }
+    pub(crate) fn new(view: ViewTable, file: Option<RowsFile>) -> Self {
+        Self { view, max_rows: MAX_ROWS, file, rows: OnceCell::new() }
     }
 
     async fn compute(&self, state: &dyn Session) -> Result<Option<MemTable>> {
@@ -43,6 +49,10 @@ impl KeptView {
                 return Ok(None);
             }
             batches.push(batch);
+        }
+        if let Some(file) = &self.file {
+            // Without the file the next session computes the rows again.
+            drop(file.write(&schema, &batches));
         }
         MemTable::try_new(schema, vec![batches]).map(Some)
     }
@@ -69,6 +79,41 @@ impl TableProvider for KeptView {
             Some(rows) => rows.scan(state, projection, filters, limit).await,
             None => self.view.scan(state, projection, filters, limit).await,
         }
+    }
+}
+
+/// A view whose rows an earlier session computed.
+#[derive(Debug)]
+pub(crate) struct StoredView(MemTable);
+
+impl StoredView {
+    /// The view with these rows.
+    ///
+    /// # Errors
+    /// When the rows are not of that schema.
+    pub(crate) fn try_new(schema: SchemaRef, rows: Vec<RecordBatch>) -> Result<Self> {
+        MemTable::try_new(schema, vec![rows]).map(Self)
+    }
+}
+
+#[async_trait]
+impl TableProvider for StoredView {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.scan(state, projection, filters, limit).await
     }
 }
 
@@ -102,7 +147,7 @@ mod tests {
         ));
         let plan = context.sql("select counted(value) as n from generate_series(1, 3)").await.unwrap();
         let view = ViewTable::new(plan.into_unoptimized_plan(), None);
-        let kept = KeptView { max_rows, ..KeptView::new(view) };
+        let kept = KeptView { max_rows, ..KeptView::new(view, None) };
         context.register_table(TableReference::bare("kept"), Arc::new(kept)).unwrap();
         let mut sums = Vec::new();
         for sql in

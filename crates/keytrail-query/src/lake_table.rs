@@ -8,6 +8,7 @@
 //! There is no scan operator here: the plan is made of the engine's own parts only, so that it can be serialised.
 //! It does not open a data file to plan: everything comes from the log.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ use object_store::ObjectMeta;
 
 use crate::error::QueryError;
 use crate::footers::WholeFooterReaderFactory;
+use crate::kept_rows::ContentDigest;
 use crate::session::TableSource;
 
 /// The tables of a lake.
@@ -64,6 +66,16 @@ impl TableSource for LakeTables {
         let table = self.lake.table(name);
         let snapshot = table.snapshot().await?;
         Ok(Arc::new(LakeTable::try_new(table.clone(), &snapshot).map_err(QueryError::planning)?))
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.lake.location().to_string())
+    }
+
+    /// Data files are named at random and never changed: their names stand for their rows.
+    fn digest(&self, table: &dyn TableProvider) -> Option<ContentDigest> {
+        let table = (table as &dyn Any).downcast_ref::<LakeTable>()?;
+        Some(ContentDigest::of(table.files.iter().map(|file| file.path.as_bytes())))
     }
 }
 
@@ -264,7 +276,7 @@ fn table_schema(schema: &Schema, partition_columns: &[&str]) -> TableSchema {
     TableSchema::builder(Arc::new(Schema::new(file))).with_table_partition_cols(partition).build()
 }
 
-fn has_subquery(filter: &Expr) -> bool {
+pub(crate) fn has_subquery(filter: &Expr) -> bool {
     filter
         .exists(|expr| Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_))))
         .unwrap_or(true)

@@ -6,20 +6,23 @@
 //! log files        ─▶ raw_table  ─┘   (read-only)        └─▶ key answer
 //! ```
 //!
-//! What it never does: it prints nothing, reads no environment, writes nothing but spill files, and holds no SQL text:
-//! every statement is a file under `sql/`, compiled in by `build.rs`.
+//! What it never does: it prints nothing, reads no environment, writes nothing but spill files and the rows of
+//! kept views where its caller says so, and holds no SQL text: every statement is a file under `sql/`, compiled in by `build.rs`.
 #![warn(missing_docs)]
 
 mod catalogue;
 mod describe;
 mod dialect;
 mod error;
+mod flat_view;
 mod footers;
 mod functions;
 mod kept;
+mod kept_rows;
 mod key;
 mod lake_table;
 mod narrow;
+mod observers;
 mod raw_ledger;
 mod raw_table;
 mod read_only;
@@ -32,6 +35,7 @@ mod yielding;
 pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
 pub use describe::{ColumnDescription, RelationDescription, RelationKind};
 pub use error::QueryError;
+pub use kept_rows::KeptRowsOptions;
 pub use key::{
     AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer,
     KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind,

@@ -36,6 +36,8 @@ pub(crate) struct ContextRules {
     rules: Vec<ContextRule>,
     /// Positions of the rules about a name, ascending.
     by_name: HashMap<String, Vec<usize>>,
+    /// The text of the user's own rules; empty = none.
+    user_text: String,
 }
 
 /// One line of the table.
@@ -80,18 +82,23 @@ impl ContextRules {
     /// # Errors
     /// When the user's file cannot be read or is no table of rules.
     pub(crate) fn load(views_dir: Option<&Path>) -> Result<Self, QueryError> {
-        let mut rules = Vec::new();
+        let (mut rules, mut user_text) = (Vec::new(), String::new());
         if let Some(path) = views_dir.map(|folder| folder.join(USER_FILE)).filter(|path| path.exists()) {
-            let text =
+            user_text =
                 fs_err::read_to_string(&path).map_err(|source| QueryError::ReadViews { path: path.clone(), source })?;
-            rules = parse(&text).map_err(|reason| QueryError::ViewFile { path, reason })?;
+            rules = parse(&user_text).map_err(|reason| QueryError::ViewFile { path, reason })?;
         }
         rules.extend(parse(BUILT_IN).expect("the compiled-in rules are checked by this file's tests"));
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (position, rule) in rules.iter().enumerate() {
             by_name.entry(rule.context_key.clone()).or_default().push(position);
         }
-        Ok(Self { rules, by_name })
+        Ok(Self { rules, by_name, user_text })
+    }
+
+    /// The text of the user's own rules; empty = none.
+    pub(crate) fn user_text(&self) -> &str {
+        &self.user_text
     }
 
     /// What a context protects; none = nothing that a rule or an ARN tells.
@@ -161,7 +168,7 @@ fn by_arn(value: &str) -> Option<ContextResource<'_>> {
 }
 
 /// Whether the text is the glob's literals in their order, with anything where a `*` stands.
-fn matches_glob(glob: &str, text: &str) -> bool {
+pub(crate) fn matches_glob(glob: &str, text: &str) -> bool {
     let mut literals = glob.split('*');
     let first = literals.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -35,9 +35,12 @@ use keytrail_lake::Lake;
 
 use crate::catalogue::{ViewDefinition, load_views};
 use crate::error::QueryError;
-use crate::kept::KeptView;
+use crate::flat_view::FlatView;
+use crate::kept::{KeptView, StoredView};
+use crate::kept_rows::{ContentDigest, KeptRowsOptions, RowsFile};
 use crate::lake_table::LakeTables;
 use crate::narrow::narrow;
+use crate::observers::Observers;
 use crate::raw_table::{RawRejects, RawSource, RawTables};
 use crate::rules::ContextRules;
 use crate::stores::LakeStores;
@@ -60,8 +63,11 @@ pub struct SessionOptions {
     pub target_partitions: Option<usize>,
     /// Folder for spill files; null = the system's.
     pub temp_directory: Option<PathBuf>,
-    /// Folder with the user's own views, one `.sql` file each, and rules about contexts in `context_rules.csv`; null = none.
+    /// Folder with the user's own views, one `.sql` file each, rules about contexts in `context_rules.csv` and observers in
+    /// `observer_principals.txt`; null = none.
     pub views_dir: Option<PathBuf>,
+    /// Where the rows of kept views outlast the session; null = nowhere. Over a lake only.
+    pub kept_rows: Option<KeptRowsOptions>,
 }
 
 /// Where a session's tables come from.
@@ -71,6 +77,14 @@ pub(crate) trait TableSource: Send + Sync {
     fn names(&self) -> Vec<String>;
     /// Opens a table as it is now.
     async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError>;
+    /// Where the tables are; none = nowhere that a later session could find them.
+    fn place(&self) -> Option<String> {
+        None
+    }
+    /// What the rows of an opened table follow from; none = not known.
+    fn digest(&self, _table: &dyn TableProvider) -> Option<ContentDigest> {
+        None
+    }
 }
 
 /// The rows of a statement, as they come.
@@ -105,6 +119,9 @@ pub struct Session {
     source: Box<dyn TableSource>,
     views: BTreeMap<String, ViewDefinition>,
     raw_rejects: Option<Arc<RawRejects>>,
+    kept_rows: Option<KeptRowsOptions>,
+    /// The user's own rules and observers, which functions of views answer by.
+    rules_text: String,
     /// Held while tables and views are opened, so that each is opened once.
     opening: tokio::sync::Mutex<()>,
 }
@@ -143,6 +160,7 @@ impl Session {
     fn over_source(source: Box<dyn TableSource>, options: &SessionOptions) -> Result<Self, QueryError> {
         let views = load_views(options.views_dir.as_deref())?;
         let rules = ContextRules::load(options.views_dir.as_deref())?;
+        let observers = Observers::load(options.views_dir.as_deref())?;
         let runtime = runtime(options)?;
         let state = SessionStateBuilder::new_with_default_features()
             .with_config(config(options))
@@ -150,8 +168,17 @@ impl Session {
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();
         let mut context = SessionContext::new_with_state(state);
-        functions::register(&mut context, rules).map_err(QueryError::planning)?;
-        Ok(Self { context, source, views, raw_rejects: None, opening: tokio::sync::Mutex::new(()) })
+        let rules_text = format!("{}\n{}", rules.user_text(), observers.text());
+        functions::register(&mut context, rules, observers).map_err(QueryError::planning)?;
+        Ok(Self {
+            context,
+            source,
+            views,
+            raw_rejects: None,
+            kept_rows: options.kept_rows.clone(),
+            rules_text,
+            opening: tokio::sync::Mutex::new(()),
+        })
     }
 
     /// Runs one statement; `parameters` are the texts that `$name` stands for.
@@ -269,6 +296,10 @@ impl Session {
             let message = format!("the view reads itself, by way of {}", outer.join(", "));
             return Err(view_error(datafusion::common::DataFusionError::Plan(message)));
         }
+        let file = self.rows_file(view).await?;
+        if let Some((schema, rows)) = file.as_ref().and_then(RowsFile::read) {
+            return Ok(Arc::new(StoredView::try_new(schema, rows).map_err(view_error)?));
+        }
         outer.push(view.name.clone());
         let statement = Self::parse(&view.sql)?;
         read_only::check_statement(&statement)?;
@@ -280,11 +311,65 @@ impl Session {
         read_only::check_plan(&plan)?;
         let plan = narrow(plan, &self.context.state());
         if !view.is_kept {
-            return Ok(Arc::new(ViewTable::new(plan, Some(view.sql.clone()))));
+            return Ok(match FlatView::of(&self.analyzed(plan.clone()).map_err(view_error)?, &view.sql) {
+                Some(flat) => Arc::new(flat),
+                None => Arc::new(ViewTable::new(plan, Some(view.sql.clone()))),
+            });
         }
         // Only the optimizer settles the types of columns, such as those that are null in one part of a union.
         let plan = self.context.state().optimize(&plan).map_err(view_error)?;
-        Ok(Arc::new(KeptView::new(ViewTable::new(plan, Some(view.sql.clone())))))
+        Ok(Arc::new(KeptView::new(ViewTable::new(plan, Some(view.sql.clone())), file)))
+    }
+
+    /// The plan with types settled and operators replaced by functions.
+    fn analyzed(&self, plan: LogicalPlan) -> datafusion::common::Result<LogicalPlan> {
+        let state = self.context.state();
+        state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
+    }
+
+    /// Where the rows of a view outlast the session; none for views that are not kept, and where they cannot.
+    async fn rows_file(&self, view: &ViewDefinition) -> Result<Option<RowsFile>, QueryError> {
+        let (Some(options), Some(place), true) = (&self.kept_rows, self.source.place(), view.is_kept) else {
+            return Ok(None);
+        };
+        let Some(content) = self.digest(&view.name, &mut Vec::new()).await? else {
+            return Ok(None);
+        };
+        let parts = [options.program.as_bytes(), self.rules_text.as_bytes(), content.as_bytes()];
+        Ok(Some(RowsFile::new(options, &place, &view.name, ContentDigest::of(parts))))
+    }
+
+    /// What the rows of a relation follow from: the SQL of views and the data of tables. None where one of them cannot tell, or a
+    /// view reads itself, which is said when it is opened.
+    fn digest<'a>(
+        &'a self,
+        name: &'a str,
+        outer: &'a mut Vec<String>,
+    ) -> BoxFuture<'a, Result<Option<ContentDigest>, QueryError>> {
+        Box::pin(async move {
+            let Some(view) = self.views.get(name) else {
+                return self.table_digest(name).await;
+            };
+            if outer.contains(&view.name) {
+                return Ok(None);
+            }
+            outer.push(view.name.clone());
+            let mut digests = vec![ContentDigest::of([view.sql.as_bytes()])];
+            for reference in self.references(&Self::parse(&view.sql)?)? {
+                match self.digest(reference.table(), outer).await? {
+                    Some(digest) => digests.push(digest),
+                    None => return Ok(None),
+                }
+            }
+            outer.pop();
+            Ok(Some(ContentDigest::of(digests.iter().map(|digest| &digest.as_bytes()[..]))))
+        })
+    }
+
+    async fn table_digest(&self, name: &str) -> Result<Option<ContentDigest>, QueryError> {
+        self.open_named(name, &mut Vec::new()).await?;
+        let table = self.context.table_provider(TableReference::bare(name)).await.map_err(QueryError::planning)?;
+        Ok(self.source.digest(table.as_ref()))
     }
 
     /// Forgets what was opened: the next statement sees the tables as they are then.

@@ -1,30 +1,14 @@
 -- report:  key/keys_by_alias
 -- summary: The keys that an alias stood for until a moment, by logs and imported outputs, the latest first
--- reads:   kms_aliases, inventory_aliases
+-- reads:   kms_aliases
 -- notes:   $alias: alias name, `alias/` and the rest; aliases of one name can exist in every account and region
 -- notes:   $at: the moment, RFC 3339; an alias deleted before it still names the last key it stood for
-with known as (
-    select
-        key_arn,
-        valid_from
-    from kms_aliases
-    where alias_name = $alias
-        and key_arn is not null
-
-    union all
-
-    select
-        key_arn,
-        updated_time as valid_from
-    from inventory_aliases
-    where alias_name = $alias
-)
-
 select
     key_arn,
     max(valid_from) as last_valid_from
-from known
-where coalesce(valid_from <= cast($at as timestamp), true)
+from kms_aliases
+where alias_name = $alias
+    and valid_from <= cast($at as timestamp)
 group by
     key_arn
 order by

@@ -7,7 +7,7 @@
 -- notes:   an event whose key cannot be resolved keeps one row, with key_arn null
 -- column:  key_role: used (cryptographic operation), source and destination (the sides of ReEncrypt), target (management, metadata)
 -- column:  other_key_arn: ReEncrypt: the key on the other side; null otherwise, or where that key is not resolvable
--- column:  use_mark: calls that tell little about data: key_access_probe (Secrets Manager tries whether it may use the key), trail_config_check (so does CloudTrail), trail_log_encryption (CloudTrail's own log files), dry_run, console_browsing (metadata shown in the console); null = an ordinary call
+-- column:  use_mark: calls that tell little about data: key_access_probe (Secrets Manager tries whether it may use the key), trail_config_check (so does CloudTrail), trail_log_encryption (CloudTrail's own log files), dry_run, console_browsing (metadata shown in the console), observer (a principal that the user's observer_principals.txt names); null = an ordinary call
 -- column:  is_attested: additionalEventData.recipient is there: the answer was for an enclave or an attested instance only
 -- column:  is_cross_account: the key is of another account than the caller or than the recipient of this copy; null = key not resolvable
 -- column:  account_side: whose copy this is: caller (the key is another account's), owner (the caller is another account, or a service that names none), both (one account); null = not told
@@ -127,6 +127,7 @@ select
                 or user_agent like 'Mozilla/%'
                 or user_agent like 'AWS-Console%'
             ) then 'console_browsing'
+        when is_observer(coalesce(role_arn, principal_arn)) then 'observer'
     end as use_mark,
     additional_event_data -> 'recipient' is not null as is_attested,
     case
@@ -228,7 +229,10 @@ select
     event_month,
     'source' as key_role,
     key_arn as other_key_arn,
-    case when outcome = 'probe' then 'dry_run' end as use_mark,
+    case
+        when outcome = 'probe' then 'dry_run'
+        when is_observer(coalesce(role_arn, principal_arn)) then 'observer'
+    end as use_mark,
     additional_event_data -> 'recipient' is not null as is_attested,
     case
         when source_key_arn is not null then coalesce(arn_part(source_key_arn, 'account') <> principal_account_id, false)

@@ -1,9 +1,10 @@
 -- view:    kms_aliases
 -- summary: Which key an alias stood for, and when
 -- grain:   alias_arn, valid_from
--- reads:   kms_events
+-- reads:   kms_events, inventory_aliases
+-- kept:    for the session, up to 500,000 rows: every name of a key is looked up in it
 -- notes:   an alias that was moved twice has three rows; one that was deleted and made again for the same key has two
--- notes:   told by CreateAlias, UpdateAlias and DeleteAlias that succeeded, and by every successful event that names the alias and the key that KMS took it for
+-- notes:   told by CreateAlias, UpdateAlias and DeleteAlias that succeeded, by every successful event that names the alias and the key that KMS took it for, and by imported list-aliases outputs
 -- notes:   what calls show within five minutes after an alias event is not taken into account: a change takes effect after a while
 -- notes:   DeleteKey ends what still stands for that key
 -- notes:   where an alias event is missing in the logs, valid_from and valid_to are the times of observations: the change happened between last_seen_time and valid_to
@@ -14,10 +15,10 @@
 -- column:  key_arn: the key that it stood for
 -- column:  valid_from: event or first observation from which it did, UTC
 -- column:  valid_to: event or observation that ended it, UTC; null = it still does, as far as the logs tell
--- column:  source: event (valid_from is the time of CreateAlias or UpdateAlias), observed (the time of a call)
--- column:  source_event_id: event at valid_from
--- column:  ended_event_id: event at valid_to; null = not ended
--- column:  last_seen_time: latest alias event or call that shows it, UTC
+-- column:  source: event (valid_from is the time of CreateAlias or UpdateAlias), observed (the time of a call), inventory (what list-aliases tells)
+-- column:  source_event_id: event at valid_from; null = told by an output
+-- column:  ended_event_id: event at valid_to; null = not ended, or told by an output
+-- column:  last_seen_time: latest alias event, call or output that shows it, UTC
 with mentions as (
     select
         event_id,
@@ -33,7 +34,8 @@ with mentions as (
             when 'CreateAlias' then 1
             when 'UpdateAlias' then 2
             else 3
-        end as second_order
+        end as second_order,
+        'observed' as witness
     from kms_events
     where key_role <> 'source'
         and alias_name is not null
@@ -53,7 +55,8 @@ with mentions as (
         split_part(key_arn, ':', 5) as account_id,
         key_arn,
         false as is_change,
-        3 as second_order
+        3 as second_order,
+        'observed' as witness
     from kms_events
     where key_role = 'source'
         and (starts_with(requested_key_ref, 'alias/') or strpos(requested_key_ref, ':alias/') > 0)
@@ -81,7 +84,8 @@ with mentions as (
         recipient_account_id as account_id,
         null as key_arn,
         true as is_change,
-        0 as second_order
+        0 as second_order,
+        'observed' as witness
     from kms_events
     where key_role = 'target'
         and event_name = 'DeleteAlias'
@@ -89,6 +93,37 @@ with mentions as (
         and key_arn is null
         and alias_name is not null
         and amends_event_id is null
+
+    union all
+
+    -- What list-aliases shows is an observation at LastUpdatedDate, and one when the output was made.
+    select
+        null as event_id,
+        updated_time as event_time,
+        alias_name,
+        split_part(key_arn, ':', 2) as arn_partition,
+        split_part(key_arn, ':', 4) as aws_region,
+        split_part(key_arn, ':', 5) as account_id,
+        key_arn,
+        false as is_change,
+        4 as second_order,
+        'inventory' as witness
+    from inventory_aliases
+
+    union all
+
+    select
+        null as event_id,
+        snapshot_time as event_time,
+        alias_name,
+        split_part(key_arn, ':', 2) as arn_partition,
+        split_part(key_arn, ':', 4) as aws_region,
+        split_part(key_arn, ':', 5) as account_id,
+        key_arn,
+        false as is_change,
+        4 as second_order,
+        'inventory' as witness
+    from inventory_aliases
 ),
 
 dated as (
@@ -102,6 +137,7 @@ dated as (
         event_time,
         is_change,
         second_order,
+        witness,
         max(case when is_change then event_time end) over (
             partition by arn_partition, aws_region, account_id, alias_name
             order by
@@ -125,6 +161,7 @@ compared as (
         event_time,
         is_change,
         second_order,
+        witness,
         lag(key_arn) over (
             partition by arn_partition, aws_region, account_id, alias_name
             order by
@@ -149,6 +186,7 @@ numbered as (
         event_time,
         is_change,
         second_order,
+        witness,
         sum(case when (key_arn is distinct from previous_key_arn) then 1 else 0 end) over (
             partition by arn_partition, aws_region, account_id, alias_name
             order by
@@ -171,6 +209,7 @@ intervals as (
         min(event_time) as valid_from,
         max(event_time) as last_seen_time,
         first_value(event_id order by event_time asc, second_order asc, event_id asc) as source_event_id,
+        first_value(witness order by event_time asc, second_order asc, event_id asc) as witness,
         min(event_time) filter (where is_change) as first_change_time
     from numbered
     group by
@@ -191,6 +230,7 @@ bounded as (
         valid_from,
         last_seen_time,
         source_event_id,
+        witness,
         first_change_time,
         lead(valid_from) over (
             partition by arn_partition, aws_region, account_id, alias_name
@@ -226,7 +266,7 @@ select
     bounded.key_arn,
     bounded.valid_from,
     coalesce(least(bounded.next_time, deletions.deleted_time), bounded.next_time, deletions.deleted_time) as valid_to,
-    case when bounded.first_change_time = bounded.valid_from then 'event' else 'observed' end as source,
+    case when bounded.first_change_time = bounded.valid_from then 'event' else bounded.witness end as source,
     bounded.source_event_id,
     case
         when deletions.deleted_time < coalesce(bounded.next_time, deletions.deleted_time + interval '1 second')

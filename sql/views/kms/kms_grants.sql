@@ -1,25 +1,28 @@
 -- view:    kms_grants
 -- summary: Every grant from its creation to its end: for whom, for what, under which constraints, live or ended
 -- grain:   key_arn, grant_id
--- reads:   kms_events
+-- reads:   kms_events, inventory_grants
+-- kept:    for the session, up to 500,000 rows: verdicts and permissions read it
 -- notes:   successful events only: a CreateGrant that failed or was a dry run makes no grant
 -- notes:   a retried CreateGrant with the same name answers with the same grant: one row, created by the earliest
--- notes:   grants that services made before the logs begin and that nobody ended within them have no row: list-grants knows them
+-- notes:   grants that were made before the logs begin and that nobody ended within them are known from imported list-grants outputs only
+-- notes:   what the logs tell of a grant goes before what list-grants does
 -- column:  key_arn: the key; null = only ends of the grant are logged, without the key
 -- column:  grant_id: id of the grant
 -- column:  grant_name: name that the creator gave; null = none, or creation not seen
--- column:  created_time: time of CreateGrant, UTC; null = created before the logs begin
+-- column:  created_time: time of CreateGrant, or CreationDate, UTC; null = created before the logs begin, not listed
 -- column:  created_event_id: CreateGrant event; null = created before the logs begin
 -- column:  created_by_principal_arn: who made it; null = creation not seen, or AWS names none
 -- column:  created_by_service: AWS service that made it, for itself or with the principal's credentials; null = none stood between
--- column:  grantee_principal: who may use the key by it: an ARN, a service, an instance, a unique id; null = creation not seen
+-- column:  grantee_principal: who may use the key by it: an ARN, a service, an instance, a unique id; null = creation not seen, not listed
 -- column:  retiring_principal: who else may retire it; null = nobody named, or creation not seen
 -- column:  operations: what it permits, sorted, separated by commas; null = creation not seen
 -- column:  constraints: constraints as JSON text: encryptionContextSubset, encryptionContextEquals, sourceArn; null = none, or creation not seen
 -- column:  ended_time: time of RetireGrant, RevokeGrant or DeleteKey, UTC; null = live as far as the logs tell
 -- column:  ended_event_id: event that ended it; null = live
--- column:  grant_state: live, retired, revoked, key_deleted
+-- column:  grant_state: live, retired, revoked, key_deleted; live = nothing tells of its end
 -- column:  is_created_before_window: no CreateGrant in the logs tells of it
+-- column:  listed_time: when the newest list-grants output that holds it was made, UTC; null = none does
 with grant_events as (
     select
         grant_id,
@@ -81,33 +84,56 @@ deletions as (
         and amends_event_id is null
     group by
         key_arn
+),
+
+logged as (
+    select
+        grants.key_arn,
+        grants.grant_id,
+        grants.request ->> 'name' as grant_name,
+        grants.created_time,
+        grants.created_event_id,
+        grants.created_by_principal_arn,
+        grants.created_by_service,
+        coalesce(grants.request ->> 'granteePrincipal', grants.request ->> 'granteeServicePrincipal') as grantee_principal,
+        coalesce(grants.request ->> 'retiringPrincipal', grants.request ->> 'retiringServicePrincipal') as retiring_principal,
+        replace(
+            array_to_string(array_sort(array_distinct(json_get_array(grants.request, 'operations'))), ','),
+            '"',
+            ''
+        ) as operations,
+        json_get_json(grants.request, 'constraints') as constraints,
+        case when grants.ended_event_id is null then deletions.deleted_time else grants.ended_time end as ended_time,
+        coalesce(grants.ended_event_id, deletions.deleted_event_id) as ended_event_id,
+        case
+            when grants.ended_by = 'RetireGrant' then 'retired'
+            when grants.ended_by = 'RevokeGrant' then 'revoked'
+            when deletions.deleted_event_id is not null then 'key_deleted'
+            else 'live'
+        end as grant_state,
+        grants.created_event_id is null as is_created_before_window
+    from grants
+    left join deletions
+        on deletions.key_arn = grants.key_arn
 )
 
 select
-    grants.key_arn,
-    grants.grant_id,
-    grants.request ->> 'name' as grant_name,
-    grants.created_time,
-    grants.created_event_id,
-    grants.created_by_principal_arn,
-    grants.created_by_service,
-    coalesce(grants.request ->> 'granteePrincipal', grants.request ->> 'granteeServicePrincipal') as grantee_principal,
-    coalesce(grants.request ->> 'retiringPrincipal', grants.request ->> 'retiringServicePrincipal') as retiring_principal,
-    replace(
-        array_to_string(array_sort(array_distinct(json_get_array(grants.request, 'operations'))), ','),
-        '"',
-        ''
-    ) as operations,
-    json_get_json(grants.request, 'constraints') as constraints,
-    case when grants.ended_event_id is null then deletions.deleted_time else grants.ended_time end as ended_time,
-    coalesce(grants.ended_event_id, deletions.deleted_event_id) as ended_event_id,
-    case
-        when grants.ended_by = 'RetireGrant' then 'retired'
-        when grants.ended_by = 'RevokeGrant' then 'revoked'
-        when deletions.deleted_event_id is not null then 'key_deleted'
-        else 'live'
-    end as grant_state,
-    grants.created_event_id is null as is_created_before_window
-from grants
-left join deletions
-    on deletions.key_arn = grants.key_arn
+    coalesce(logged.key_arn, listed.key_arn) as key_arn,
+    coalesce(logged.grant_id, listed.grant_id) as grant_id,
+    coalesce(logged.grant_name, nullif(listed.grant_name, '')) as grant_name,
+    coalesce(logged.created_time, listed.created_time) as created_time,
+    logged.created_event_id,
+    logged.created_by_principal_arn,
+    logged.created_by_service,
+    coalesce(logged.grantee_principal, listed.grantee_principal) as grantee_principal,
+    coalesce(logged.retiring_principal, listed.retiring_principal) as retiring_principal,
+    coalesce(logged.operations, listed.operations) as operations,
+    coalesce(logged.constraints, listed.constraints) as constraints,
+    logged.ended_time,
+    logged.ended_event_id,
+    coalesce(logged.grant_state, 'live') as grant_state,
+    logged.created_event_id is null as is_created_before_window,
+    listed.snapshot_time as listed_time
+from logged
+full join inventory_grants as listed
+    on listed.grant_id = logged.grant_id

@@ -2,6 +2,7 @@
 -- summary: What was done to each key over its life, and by whom: creation, material, rotation, policy, state, deletion
 -- grain:   key_arn, event_id
 -- reads:   kms_events
+-- kept:    for the session, up to 500,000 rows: keys, policies and verdicts read it
 -- notes:   successful events only: a failed call or a dry run changes nothing; a record that amends another (amends_event_id) is no event of its own
 -- notes:   ReplicateKey is two rows: replicated for the key that was copied, created for the new replica, whose events stand in another region's logs
 -- notes:   importing material sets Enabled unless the key is known to be disabled or pending deletion; deleting material sets PendingImport unless deletion is pending

@@ -4,7 +4,7 @@
 -- reads:   kms_keys, kms_key_usage, kms_events, kms_grants, kms_mrk_families, kms_blind_spots, trail_coverage, inventory_last_usage
 -- notes:   a verdict is about the covered window of the key's own account and region, which receive every call on the key, also those of other accounts
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
--- notes:   a key that no event names has no row here; `keytrail key ARN` answers for it too
+-- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes)
 -- column:  reasons: what the verdict follows from, sorted and comma-separated: use, only_probes, multi_region_sibling_used, outcomes of the failed calls, or kinds of kms_blind_spots, and missing_event (GetKeyLastUsage names a use that the logs do not hold); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell

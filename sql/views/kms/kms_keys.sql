@@ -1,8 +1,11 @@
 -- view:    kms_keys
--- summary: Every key that any KMS event names, with what the events tell of it: kind, family, creation, state, rotation, deletion
+-- summary: Every key that any event or imported output names, with what they tell of it: kind, family, creation, state, rotation, deletion
 -- grain:   key_arn
--- reads:   kms_events, kms_key_lifecycle
--- notes:   a fact that no event in the lake tells is null: the creation of a key, say, that is older than the logs
+-- reads:   kms_events, kms_key_lifecycle, kms_configuration_dependencies, inventory_keys
+-- kept:    for the session, up to 500,000 rows: verdicts, families and blind spots read it
+-- notes:   keys that only changes in other services name, or only the inventory, have nulls in what KMS events tell
+-- notes:   what describe-key tells goes before the creation's facts; of two states the later one counts
+-- notes:   a fact that neither tells is null: the creation of a key, say, that is older than the logs and of which no output is imported
 -- notes:   the state is that of the last lifecycle event, unless calls more than five minutes later prove another one: a cryptographic call that succeeded (Enabled), or a failure whose message names the state; five minutes, because a change takes effect after a while
 -- notes:   a replica is known from the ReplicateKey of its primary, even where its own region has no logs
 -- column:  key_id: last part of the ARN; the members of a multi-Region key share theirs
@@ -12,19 +15,19 @@
 -- column:  primary_key_arn: primary key of its family, by the last event that tells; null = single-Region, or unknown
 -- column:  primary_event_id: event that tells the primary
 -- column:  key_manager: CUSTOMER (by its creation, or by management that AWS managed keys do not allow), AWS (by its creation, or an alias alias/aws/…); null = unknown
--- column:  key_spec: such as SYMMETRIC_DEFAULT or RSA_2048; null = creation not seen
--- column:  key_usage: such as ENCRYPT_DECRYPT or SIGN_VERIFY; null = creation not seen
--- column:  origin: AWS_KMS, EXTERNAL, AWS_CLOUDHSM, EXTERNAL_KEY_STORE; null = creation not seen
+-- column:  key_spec: such as SYMMETRIC_DEFAULT or RSA_2048; null = creation not seen, not described
+-- column:  key_usage: such as ENCRYPT_DECRYPT or SIGN_VERIFY; null = creation not seen, not described
+-- column:  origin: AWS_KMS, EXTERNAL, AWS_CLOUDHSM, EXTERNAL_KEY_STORE; null = creation not seen, not described
 -- column:  custom_key_store_id: custom key store of its creation; null = none, or creation not seen
 -- column:  description: as last set; null = not seen, or withheld
--- column:  description_event_id: event that set the description
--- column:  creation_time: time of CreateKey or ReplicateKey, UTC; null = older than the logs
+-- column:  description_event_id: event that set the description; null = told by an output
+-- column:  creation_time: time of CreateKey or ReplicateKey, or CreationDate, UTC; null = older than the logs, not described
 -- column:  created_by_principal_arn: who created it; null = creation not seen, or AWS names none
 -- column:  created_event_id: the CreateKey or ReplicateKey event
 -- column:  key_state: Enabled, Disabled, PendingDeletion, PendingReplicaDeletion, PendingImport, Unavailable, Deleted; null = unknown
--- column:  key_state_since_time: time of the event that set the state; of an observed state the earliest observation where nothing tells of another state after it, else the latest, UTC
--- column:  key_state_event_id: event of that time
--- column:  key_state_source: event (a lifecycle event set it), observed (calls prove it); null = unknown
+-- column:  key_state_since_time: time of the event that set the state, or of the describe-key output; of an observed state the earliest observation where nothing tells of another state after it, else the latest, UTC
+-- column:  key_state_event_id: event of that time; null = none, or told by an output
+-- column:  key_state_source: event (a lifecycle event set it), observed (calls prove it), inventory (describe-key said so later); null = unknown
 -- column:  deletion_time: end of the waiting period of a key that is pending deletion, or was until it was deleted, UTC; null = none scheduled
 -- column:  deletion_event_id: ScheduleKeyDeletion event of that time
 -- column:  deleted_time: time of DeleteKey, UTC; null = not deleted as far as the logs tell
@@ -35,6 +38,7 @@
 -- column:  policy_event_id: event that set the key policy in force; null = older than the logs
 -- column:  first_seen_time: earliest event that names the key, failed ones too, UTC
 -- column:  last_seen_time: latest event that names the key, failed ones too, UTC
+-- column:  described_time: when the newest imported describe-key output was made, UTC; null = none
 with lives as (
     select
         key_arn,
@@ -379,6 +383,158 @@ judged as (
         on families.arn_partition = keys.arn_partition
         and families.account_id = keys.account_id
         and families.key_id = keys.key_id
+),
+
+-- What the KMS events tell.
+logged as (
+    select
+        key_arn,
+        key_id,
+        account_id,
+        aws_region,
+        case
+            when not starts_with(key_id, 'mrk-') then null
+            when primary_key_arn is null then 'member'
+            when primary_key_arn = key_arn then 'primary'
+            else 'replica'
+        end as multi_region_role,
+        primary_key_arn,
+        primary_event_id,
+        coalesce(
+            metadata ->> 'keyManager',
+            case
+                when customer_write_count > 0 then 'CUSTOMER'
+                when has_aws_alias then 'AWS'
+            end
+        ) as key_manager,
+        coalesce(
+            metadata ->> 'keySpec',
+            metadata ->> 'customerMasterKeySpec',
+            request ->> 'keySpec',
+            request ->> 'customerMasterKeySpec'
+        ) as key_spec,
+        coalesce(metadata ->> 'keyUsage', request ->> 'keyUsage') as key_usage,
+        coalesce(metadata ->> 'origin', request ->> 'origin') as origin,
+        coalesce(metadata ->> 'customKeyStoreId', request ->> 'customKeyStoreId') as custom_key_store_id,
+        description,
+        case when description is not null then description_event_id end as description_event_id,
+        creation_time,
+        created_by_principal_arn,
+        creation_event_id as created_event_id,
+        case when is_observed then observed_state else life_state end as key_state,
+        case
+            when is_observed and is_first_conclusive then observed_first_time
+            when is_observed then observed_last_time
+            else life_state_time
+        end as key_state_since_time,
+        case
+            when is_observed and is_first_conclusive then observed_first_event_id
+            when is_observed then observed_last_event_id
+            else life_state_event_id
+        end as key_state_event_id,
+        case
+            when is_observed then 'observed'
+            when life_state is not null then 'event'
+        end as key_state_source,
+        case
+            when deleted_time is not null
+                or case when is_observed then observed_state else life_state end in ('PendingDeletion', 'PendingReplicaDeletion')
+            then scheduled_deletion_time
+        end as deletion_time,
+        case
+            when deleted_time is not null
+                or case when is_observed then observed_state else life_state end in ('PendingDeletion', 'PendingReplicaDeletion')
+            then scheduled_deletion_event_id
+        end as deletion_event_id,
+        deleted_time,
+        rotation_event in ('rotation_enabled', 'rotated') as rotation_enabled,
+        rotation_event_id,
+        last_rotated_time,
+        last_rotated_event_id,
+        policy_event_id,
+        first_seen_time,
+        last_seen_time
+    from judged
+),
+
+mentioned as (
+    select
+        key_arn,
+        min(first_seen_time) as first_seen_time,
+        max(last_seen_time) as last_seen_time
+    from kms_configuration_dependencies
+    group by
+        key_arn
+),
+
+known as (
+    select
+        key_arn
+    from logged
+
+    union
+
+    select
+        key_arn
+    from mentioned
+
+    union
+
+    select
+        key_arn
+    from inventory_keys
+),
+
+compared as (
+    select
+        known.key_arn,
+        split_part(known.key_arn, ':', 4) as aws_region,
+        split_part(known.key_arn, ':', 5) as account_id,
+        split_part(split_part(known.key_arn, ':', 6), '/', 2) as key_id,
+        coalesce(logged.primary_key_arn, described.primary_key_arn) as primary_key_arn,
+        logged.primary_event_id,
+        coalesce(described.key_manager, logged.key_manager) as key_manager,
+        coalesce(described.key_spec, logged.key_spec) as key_spec,
+        coalesce(described.key_usage, logged.key_usage) as key_usage,
+        coalesce(described.origin, logged.origin) as origin,
+        logged.custom_key_store_id,
+        coalesce(described.description, logged.description) as description,
+        case
+            when described.description is null or (described.description is not distinct from logged.description)
+                then logged.description_event_id
+        end as description_event_id,
+        coalesce(described.creation_time, logged.creation_time) as creation_time,
+        logged.created_by_principal_arn,
+        logged.created_event_id,
+        logged.key_state as logged_state,
+        logged.key_state_since_time,
+        logged.key_state_event_id,
+        logged.key_state_source,
+        logged.deletion_time as logged_deletion_time,
+        logged.deletion_event_id,
+        logged.deleted_time,
+        logged.rotation_enabled,
+        logged.rotation_event_id,
+        logged.last_rotated_time,
+        logged.last_rotated_event_id,
+        logged.policy_event_id,
+        coalesce(least(logged.first_seen_time, mentioned.first_seen_time), logged.first_seen_time, mentioned.first_seen_time)
+            as first_seen_time,
+        coalesce(greatest(logged.last_seen_time, mentioned.last_seen_time), logged.last_seen_time, mentioned.last_seen_time)
+            as last_seen_time,
+        described.key_state as described_state,
+        described.deletion_time as described_deletion_time,
+        described.described_time,
+        described.key_state is not null
+            and (logged.key_state is distinct from 'Deleted')
+            and coalesce(logged.key_state_since_time < described.described_time, true) as is_described_later
+    from known
+    left join logged
+        on logged.key_arn = known.key_arn
+    left join mentioned
+        on mentioned.key_arn = known.key_arn
+    left join inventory_keys as described
+        on described.key_arn = known.key_arn
 )
 
 select
@@ -394,58 +550,37 @@ select
     end as multi_region_role,
     primary_key_arn,
     primary_event_id,
-    coalesce(
-        metadata ->> 'keyManager',
-        case
-            when customer_write_count > 0 then 'CUSTOMER'
-            when has_aws_alias then 'AWS'
-        end
-    ) as key_manager,
-    coalesce(
-        metadata ->> 'keySpec',
-        metadata ->> 'customerMasterKeySpec',
-        request ->> 'keySpec',
-        request ->> 'customerMasterKeySpec'
-    ) as key_spec,
-    coalesce(metadata ->> 'keyUsage', request ->> 'keyUsage') as key_usage,
-    coalesce(metadata ->> 'origin', request ->> 'origin') as origin,
-    coalesce(metadata ->> 'customKeyStoreId', request ->> 'customKeyStoreId') as custom_key_store_id,
+    key_manager,
+    key_spec,
+    key_usage,
+    origin,
+    custom_key_store_id,
     description,
-    case when description is not null then description_event_id end as description_event_id,
+    description_event_id,
     creation_time,
     created_by_principal_arn,
-    creation_event_id as created_event_id,
-    case when is_observed then observed_state else life_state end as key_state,
+    created_event_id,
+    case when is_described_later then described_state else logged_state end as key_state,
     case
-        when is_observed and is_first_conclusive then observed_first_time
-        when is_observed then observed_last_time
-        else life_state_time
+        when is_described_later and (described_state is distinct from logged_state) then described_time
+        else key_state_since_time
     end as key_state_since_time,
+    case when not is_described_later or (described_state is not distinct from logged_state) then key_state_event_id end as key_state_event_id,
     case
-        when is_observed and is_first_conclusive then observed_first_event_id
-        when is_observed then observed_last_event_id
-        else life_state_event_id
-    end as key_state_event_id,
-    case
-        when is_observed then 'observed'
-        when life_state is not null then 'event'
+        when is_described_later and (described_state is distinct from logged_state) then 'inventory'
+        else key_state_source
     end as key_state_source,
+    case when is_described_later then described_deletion_time else logged_deletion_time end as deletion_time,
     case
-        when deleted_time is not null
-            or case when is_observed then observed_state else life_state end in ('PendingDeletion', 'PendingReplicaDeletion')
-        then scheduled_deletion_time
-    end as deletion_time,
-    case
-        when deleted_time is not null
-            or case when is_observed then observed_state else life_state end in ('PendingDeletion', 'PendingReplicaDeletion')
-        then scheduled_deletion_event_id
+        when not is_described_later or (described_deletion_time is not distinct from logged_deletion_time) then deletion_event_id
     end as deletion_event_id,
     deleted_time,
-    rotation_event in ('rotation_enabled', 'rotated') as rotation_enabled,
+    rotation_enabled,
     rotation_event_id,
     last_rotated_time,
     last_rotated_event_id,
     policy_event_id,
     first_seen_time,
-    last_seen_time
-from judged
+    last_seen_time,
+    described_time
+from compared

@@ -1,7 +1,7 @@
 -- view:    kms_potential_access
 -- summary: Who may be allowed to use each key, by key policies, IAM policies and grants, and how
 -- grain:   key_arn, tier, principal, via
--- reads:   kms_key_policies, kms_grants, inventory_key_policies, inventory_grants, inventory_iam_statements
+-- reads:   kms_key_policies, kms_grants, inventory_key_policies, inventory_iam_statements
 -- notes:   may be allowed, never is allowed: denials, conditions, permissions boundaries, organisation, session and endpoint policies are not weighed
 -- notes:   policies and grants from the logs and from imported outputs; IAM policies from imported outputs only: without them the tier account_delegation has no rows
 -- notes:   IAM identities of other accounts, which a key policy may let in, are not known
@@ -135,28 +135,7 @@ select
     case
         when grantee_principal like 'arn:%' then split_part(grantee_principal, ':', 5) <> split_part(key_arn, ':', 5)
     end as is_cross_account,
-    'logs' as source,
-    created_time as as_of_time
+    case when is_created_before_window and listed_time is not null then 'inventory' else 'logs' end as source,
+    case when is_created_before_window and listed_time is not null then listed_time else created_time end as as_of_time
 from kms_grants
 where grant_state = 'live'
-
-union all
-
-select
-    inventory_grants.key_arn,
-    'grant' as tier,
-    inventory_grants.grantee_principal as principal,
-    inventory_grants.grant_id as via,
-    inventory_grants.operations as actions,
-    inventory_grants.constraints is not null as is_conditional,
-    case
-        when inventory_grants.grantee_principal like 'arn:%'
-            then split_part(inventory_grants.grantee_principal, ':', 5) <> split_part(inventory_grants.key_arn, ':', 5)
-    end as is_cross_account,
-    'inventory' as source,
-    inventory_grants.snapshot_time as as_of_time
-from inventory_grants
-left join kms_grants
-    on kms_grants.key_arn = inventory_grants.key_arn
-    and kms_grants.grant_id = inventory_grants.grant_id
-where kms_grants.grant_id is null

@@ -13,7 +13,10 @@ use crate::{escape, pages, session};
 pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
     let question = KeyQuestion { key: arguments.key.clone(), at: arguments.at, min_window: arguments.min_window };
-    let answer = key_answer(&session, &question).await?;
+    let mut answer = key_answer(&session, &question).await?;
+    if arguments.hash_contexts {
+        answer.hash_context_values();
+    }
     let mut out = DataWriter::stdout();
     match arguments.format {
         PageFormat::Table => out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?,

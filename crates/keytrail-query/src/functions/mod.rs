@@ -12,6 +12,7 @@ mod context_resource;
 mod context_signature;
 mod contexts;
 mod extreme_by;
+mod is_observer;
 mod key_id;
 mod key_mentions;
 mod kms_logging_effect;
@@ -27,12 +28,14 @@ use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{AggregateUDF, DocSection, Documentation, ScalarUDF};
 
+use crate::observers::Observers;
 use crate::rules::ContextRules;
 use aws_time::AwsTime;
 use context_get::ContextGet;
 use context_resource::ContextResource;
 use context_signature::ContextSignature;
 use extreme_by::{ExtremeBy, Pick};
+use is_observer::IsObserver;
 use key_mentions::KeyMentions;
 use kms_logging_effect::KmsLoggingEffect;
 use policy_statements::PolicyStatements;
@@ -45,7 +48,7 @@ fn documentation(syntax: &str, description: &str) -> Documentation {
 }
 
 /// Registers all of them with a session.
-pub(crate) fn register(context: &mut SessionContext, rules: ContextRules) -> Result<()> {
+pub(crate) fn register(context: &mut SessionContext, rules: ContextRules, observers: Observers) -> Result<()> {
     datafusion_functions_json::register_all(context)?;
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
@@ -56,6 +59,7 @@ pub(crate) fn register(context: &mut SessionContext, rules: ContextRules) -> Res
     context.register_udf(ScalarUDF::new_from_impl(ContextGet::new()));
     context.register_udf(ScalarUDF::new_from_impl(ContextSignature::new()));
     context.register_udf(ScalarUDF::new_from_impl(ContextResource::new(Arc::new(rules))));
+    context.register_udf(ScalarUDF::new_from_impl(IsObserver::new(observers)));
     context.register_udf(ScalarUDF::new_from_impl(KeyMentions::new()));
     for function in [
         arn_part::arn_part(),

@@ -778,33 +778,12 @@ impl<'o> Records<'o> {
         table("kms_key_services", columns, groups.into_iter().map(row))
     }
 
-    /// The changes of other services that name keys: the record, the key, the resource.
-    fn named_keys(&self) -> Vec<(&super::Event, String, Cell)> {
-        let is_change = |event: &&super::Event| {
-            let text = |name: &str| text_at(&event.value, &[name]);
-            let flag = |name: &str| member(&event.value, name).map(|flag| flag.to_string().trim_matches('"') == "true");
-            !text("eventSource").is_some_and(|source| source.starts_with("kms."))
-                && text("errorCode").is_none()
-                && flag("readOnly") != Some(true)
-                && flag("managementEvent") != Some(false)
-        };
-        let mut named = Vec::new();
-        for event in self.oracle.events.iter().filter(is_change) {
-            let mut keys = BTreeSet::new();
-            for name in ["requestParameters", "responseElements"] {
-                collect_keys(event, "", &event.value[name], &mut keys);
-            }
-            named.extend(keys.into_iter().map(|key| (event, key, changed_resource(&event.value))));
-        }
-        named
-    }
-
     fn mentions(&self) -> ViewTable {
         let columns = &["recipient_account_id", "event_id", "key_arn", "resource"];
         let row = |(event, key, resource): (&super::Event, String, Cell)| {
             vec![event.recipient_account_id.clone(), some(&event.event_id), Some(key), resource]
         };
-        table("key_mentions", columns, self.named_keys().into_iter().map(row))
+        table("key_mentions", columns, named_keys(self.oracle).into_iter().map(row))
     }
 
     fn dependencies(&self) -> ViewTable {
@@ -819,7 +798,7 @@ impl<'o> Records<'o> {
             "last_event_id",
         ];
         let mut groups: BTreeMap<[Cell; 4], Attempts> = BTreeMap::new();
-        for (event, key, resource) in self.named_keys() {
+        for (event, key, resource) in named_keys(self.oracle) {
             let text = |name: &str| text_at(&event.value, &[name]).and_then(some);
             let group = [Some(key), text("eventSource"), text("eventName"), resource];
             groups.entry(group).or_default().add(event.event_time, &event.event_id);
@@ -835,6 +814,27 @@ fn counts_of(calls: &[Use<'_>]) -> Vec<Cell> {
     let failed = calls.iter().filter(|found| !found.is_success()).count();
     let [first, last] = span.cells();
     vec![some(calls.len() - failed), some(failed), first, last]
+}
+
+/// The changes of other services that name keys: the record, the key, the resource.
+pub(super) fn named_keys(oracle: &Oracle) -> Vec<(&super::Event, String, Cell)> {
+    let is_change = |event: &&super::Event| {
+        let text = |name: &str| text_at(&event.value, &[name]);
+        let flag = |name: &str| member(&event.value, name).map(|flag| flag.to_string().trim_matches('"') == "true");
+        !text("eventSource").is_some_and(|source| source.starts_with("kms."))
+            && text("errorCode").is_none()
+            && flag("readOnly") != Some(true)
+            && flag("managementEvent") != Some(false)
+    };
+    let mut named = Vec::new();
+    for event in oracle.events.iter().filter(is_change) {
+        let mut keys = BTreeSet::new();
+        for name in ["requestParameters", "responseElements"] {
+            collect_keys(event, "", &event.value[name], &mut keys);
+        }
+        named.extend(keys.into_iter().map(|key| (event, key, changed_resource(&event.value))));
+    }
+    named
 }
 
 /// Role or ARN from the caller's copy, the unique id from the owner's.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DurationRound as _, NaiveDate, NaiveDateTime, TimeDelta};
 use serde_json::Value;
 
+use super::contexts::named_keys;
 use super::kms::{KeyRole, KmsEvent, is_cryptographic, is_write, member, text_at};
 use super::views::{Row, Span, Time, ViewTable, some, table, time_cell};
 use super::{Event, Oracle};
@@ -316,8 +317,10 @@ fn place_of_key(key: &str) -> Place {
     (parts.get(4).map(|part| (*part).to_owned()), parts.get(3).map(|part| (*part).to_owned()))
 }
 
-fn keys(events: &[KmsEvent]) -> BTreeSet<String> {
-    events.iter().flat_map(|event| &event.touches).filter_map(|touch| touch.key_arn.clone()).collect()
+/// The keys that any event names.
+fn keys(oracle: &Oracle, events: &[KmsEvent]) -> BTreeSet<String> {
+    let touched = events.iter().flat_map(|event| &event.touches).filter_map(|touch| touch.key_arn.clone());
+    touched.chain(named_keys(oracle).into_iter().map(|(_, key, _)| key)).collect()
 }
 
 fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
@@ -326,7 +329,7 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
         .into_iter()
         .map(|gap| SpotRow { place: gap.place, kind: "gap", from: Some(gap.start), to: Some(gap.end), event_id: None })
         .collect();
-    let of_keys: BTreeSet<Place> = keys(&oracle.kms()).iter().map(|key| place_of_key(key)).collect();
+    let of_keys: BTreeSet<Place> = keys(oracle, &oracle.kms()).iter().map(|key| place_of_key(key)).collect();
     for place in of_keys.into_iter().filter(|place| !places.contains_key(place)) {
         spots.push(SpotRow { place, kind: "no_logs", from: None, to: None, event_id: None });
     }
@@ -426,7 +429,7 @@ fn verdicts(oracle: &Oracle) -> Vec<VerdictRow> {
     let events = oracle.kms();
     let spots = blind_spots(oracle);
     let places = by_place(oracle);
-    let all = keys(&events);
+    let all = keys(oracle, &events);
     all.iter().map(|key| verdict(key, &all, &events, &spots, &places)).collect()
 }
 

@@ -182,6 +182,7 @@ impl KmsEvent {
             &["userIdentity", "arn"],
             &["userIdentity", "invokedBy"],
             &["userIdentity", "principalId"],
+            &["userIdentity", "onBehalfOf", "userId"],
         ];
         Some(Self {
             event_id: event.event_id.clone(),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use serde_json::Value;
 
+use super::contexts::named_keys;
 use super::kms::{KeyRole, KmsEvent, member, text_at};
 use super::views::{ViewTable, some, time_cell};
 use super::{Event, Oracle};
@@ -296,6 +297,9 @@ impl Oracle {
                 let Some(key) = &touch.key_arn else { continue };
                 seen.entry(key.clone()).or_default().add(call, key, touch.role);
             }
+        }
+        for (event, key, _) in named_keys(self) {
+            seen.entry(key).or_default().see(event.event_time);
         }
         for (key, life) in &lives {
             let sightings = seen.entry(key.clone()).or_default();

@@ -1,0 +1,50 @@
+//! Every example event of the KMS developer guide, classified as `developer_guide.tsv` says; each line of that table was reviewed
+//! against the guide's text. The events stand in the corpus beside the repository, where it is at all.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cells::{Cells, rows};
+use crate::fixture::{folder, raw_session_over};
+
+/// Folders of the corpus with the guide's examples.
+const EXAMPLES: [&str; 2] = ["awsdocs+aws-kms-developer-guide", "aws-docs-recent"];
+
+const SQL: &str = "select regexp_replace(log_file_path, '^.*/(latest|older|aws-docs-recent)/', '\\1/') as example, record_index, event_id, \
+                   event_name, error_code, operation_class, outcome, key_role, key_resolution, right(key_arn, 12) as key, \
+                   right(requested_key_ref, 24) as requested, context_state, use_mark, account_side \
+                   from kms_events order by example, record_index, key_role";
+
+/// The examples, unpacked; `None` where the shared folder is not there.
+fn examples(into: &Path) -> Option<Vec<PathBuf>> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/corpus.tar.gz");
+    if !corpus.exists() {
+        assert!(std::env::var_os("CI").is_none(), "CI has the corpus: {}", corpus.display());
+        return None;
+    }
+    let unpacked = Command::new("tar").arg("-xzf").arg(&corpus).arg("-C").arg(into).args(EXAMPLES).status().unwrap();
+    assert!(unpacked.success());
+    Some(EXAMPLES.map(|name| into.join(name)).to_vec())
+}
+
+fn line(row: Cells) -> String {
+    row.into_iter().map(|cell| cell.unwrap_or("-".to_owned())).collect::<Vec<_>>().join("\t")
+}
+
+#[tokio::test]
+async fn every_example_is_classified_as_the_reviewed_table_says() {
+    let unpacked = tempfile::tempdir().unwrap();
+    let Some(folders) = examples(unpacked.path()) else { return };
+    let folders: Vec<_> = folders.iter().map(PathBuf::as_path).collect();
+    let session = raw_session_over(&folders).await;
+    let found: Vec<_> = rows(&session, SQL).await.into_iter().map(line).collect();
+    let table = fs_err::read_to_string(folder().join("developer_guide.tsv")).unwrap();
+    let expected: Vec<_> = table.lines().filter(|line| !line.starts_with('#')).skip(1).collect();
+    let differing: Vec<_> = found.iter().filter(|line| !expected.contains(&line.as_str())).collect();
+    assert!(
+        differing.is_empty(),
+        "not in the table:\n{}",
+        differing.iter().map(|line| line.as_str()).collect::<Vec<_>>().join("\n")
+    );
+    assert_eq!(found.len(), expected.len());
+}
