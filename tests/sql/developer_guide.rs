@@ -10,10 +10,11 @@ use crate::fixture::{folder, raw_session_over};
 /// Folders of the corpus with the guide's examples.
 const EXAMPLES: [&str; 2] = ["awsdocs+aws-kms-developer-guide", "aws-docs-recent"];
 
-const SQL: &str = "select regexp_replace(log_file_path, '^.*/(latest|older|aws-docs-recent)/', '\\1/') as example, record_index, event_id, \
-                   event_name, error_code, operation_class, outcome, key_role, key_resolution, right(key_arn, 12) as key, \
-                   right(requested_key_ref, 24) as requested, context_state, use_mark, account_side \
-                   from kms_events order by example, record_index, key_role";
+/// Several examples share an event id and differ in their texts; of equal ones the raw logs give one, whichever comes first.
+const SQL: &str = "select distinct event_id, event_name, error_code, operation_class, outcome, key_role, key_resolution, \
+                   right(key_arn, 12) as key, right(requested_key_ref, 24) as requested, context_state, use_mark, is_attested, \
+                   account_side \
+                   from kms_events order by event_name, event_id, key_role, key, requested, context_state, use_mark";
 
 /// The examples, unpacked; `None` where the shared folder is not there.
 fn examples(into: &Path) -> Option<Vec<PathBuf>> {

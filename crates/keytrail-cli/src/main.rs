@@ -24,6 +24,10 @@ use crate::engine::THREAD_STACK_BYTES;
 use crate::errors::{CliError, Exit};
 use crate::signals::{Ended, supervise};
 
+/// A quarter of the time of planning, and a tenth of that of converting, went to the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = run(arguments);

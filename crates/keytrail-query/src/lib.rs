@@ -15,6 +15,7 @@ mod describe;
 mod dialect;
 mod error;
 mod flat_view;
+mod focus;
 mod footers;
 mod functions;
 mod kept;

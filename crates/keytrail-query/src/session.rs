@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use datafusion::catalog::TableProvider;
+use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
 use datafusion::common::config::Dialect;
 use datafusion::common::{DFSchema, ParamValues, ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
@@ -116,7 +116,7 @@ impl QueryResult {
 /// Tables, views and functions to run statements on.
 pub struct Session {
     context: SessionContext,
-    source: Box<dyn TableSource>,
+    source: Arc<dyn TableSource>,
     views: BTreeMap<String, ViewDefinition>,
     raw_rejects: Option<Arc<RawRejects>>,
     kept_rows: Option<KeptRowsOptions>,
@@ -133,7 +133,7 @@ impl Session {
     /// When the user's views cannot be loaded.
     #[expect(clippy::unused_async, reason = "the contract leaves room for reading the log here")]
     pub async fn over_lake(lake: &Lake, options: &SessionOptions) -> Result<Self, QueryError> {
-        Self::over_source(Box::new(LakeTables::new(lake)), options)
+        Self::over_source(Arc::new(LakeTables::new(lake)), options)
     }
 
     /// A session over unconverted log files: the tables `events` and `log_files`, and every view that needs no other.
@@ -143,7 +143,7 @@ impl Session {
     pub async fn over_raw(source: RawSource, options: &SessionOptions) -> Result<Self, QueryError> {
         let tables = RawTables::list(source).await?;
         let rejects = tables.rejects();
-        Ok(Self { raw_rejects: Some(rejects), ..Self::over_source(Box::new(tables), options)? })
+        Ok(Self { raw_rejects: Some(rejects), ..Self::over_source(Arc::new(tables), options)? })
     }
 
     /// A session over tables that the caller made, by name.
@@ -154,10 +154,10 @@ impl Session {
         tables: HashMap<String, Arc<dyn TableProvider>>,
         options: &SessionOptions,
     ) -> Result<Self, QueryError> {
-        Self::over_source(Box::new(GivenTables(tables)), options)
+        Self::over_source(Arc::new(GivenTables(tables)), options)
     }
 
-    fn over_source(source: Box<dyn TableSource>, options: &SessionOptions) -> Result<Self, QueryError> {
+    fn over_source(source: Arc<dyn TableSource>, options: &SessionOptions) -> Result<Self, QueryError> {
         let views = load_views(options.views_dir.as_deref())?;
         let rules = ContextRules::load(options.views_dir.as_deref())?;
         let observers = Observers::load(options.views_dir.as_deref())?;
@@ -367,9 +367,47 @@ impl Session {
     }
 
     async fn table_digest(&self, name: &str) -> Result<Option<ContentDigest>, QueryError> {
+        Ok(self.source.digest(self.provider(name).await?.as_ref()))
+    }
+
+    /// A session over the same data in which a relation is replaced by what `replacement` makes of it: views read that one. Kept views
+    /// are those of this session, of all rows.
+    pub(crate) async fn with_replaced(
+        &self,
+        name: &str,
+        replacement: impl FnOnce(Arc<dyn TableProvider>) -> Arc<dyn TableProvider>,
+    ) -> Result<Self, QueryError> {
+        let _guard = self.opening.lock().await;
+        let kept = self.views.values().filter(|view| view.is_kept).map(|view| view.name.clone());
+        let shared: Vec<String> = self.source.names().into_iter().chain(kept).collect();
+        // An existing state has its default catalogue; here it is made anew.
+        let config = self.context.copied_config().with_create_default_catalog_and_schema(true);
+        let state = SessionStateBuilder::new_from_existing(self.context.state())
+            .with_config(config)
+            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+            .build();
+        let context = SessionContext::new_with_state(state);
+        for shared in &shared {
+            let provider = self.provider(shared).await?;
+            context.register_table(TableReference::bare(shared.as_str()), provider).map_err(QueryError::planning)?;
+        }
+        let replaced = replacement(self.provider(name).await?);
+        context.register_table(TableReference::bare(name), replaced).map_err(QueryError::planning)?;
+        Ok(Self {
+            context,
+            source: Arc::clone(&self.source),
+            views: self.views.clone(),
+            raw_rejects: self.raw_rejects.clone(),
+            kept_rows: None,
+            rules_text: self.rules_text.clone(),
+            opening: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Opens a relation; the caller holds `opening`.
+    async fn provider(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
         self.open_named(name, &mut Vec::new()).await?;
-        let table = self.context.table_provider(TableReference::bare(name)).await.map_err(QueryError::planning)?;
-        Ok(self.source.digest(table.as_ref()))
+        self.context.table_provider(TableReference::bare(name)).await.map_err(QueryError::planning)
     }
 
     /// Forgets what was opened: the next statement sees the tables as they are then.
@@ -414,9 +452,7 @@ impl Session {
     /// The columns of a table or view.
     pub(crate) async fn schema_of(&self, name: &str) -> Result<SchemaRef, QueryError> {
         let _guard = self.opening.lock().await;
-        self.open_named(name, &mut Vec::new()).await?;
-        let provider = self.context.table_provider(TableReference::bare(name)).await.map_err(QueryError::planning)?;
-        Ok(provider.schema())
+        Ok(self.provider(name).await?.schema())
     }
 
     /// Splits a text into its statements, at every `;` outside of quotes and comments.

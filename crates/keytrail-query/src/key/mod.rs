@@ -8,12 +8,17 @@ mod name;
 mod sections;
 mod verdict;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use datafusion::catalog::TableProvider;
+use datafusion::common::runtime::SpawnedTask;
 use futures::try_join;
 use sha2::{Digest as _, Sha256};
 
 use crate::catalogue::{report_files, report_sql};
 use crate::error::QueryError;
+use crate::focus::FocusedEvents;
 use crate::rows::Rows;
 use crate::session::Session;
 use name::{KeyArn, resolve};
@@ -102,14 +107,29 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
     let (key_arn, is_seen) = resolve(session, &question.key, question.at).await?;
     let not_a_key = || QueryError::NotAKey { key: question.key.clone() };
     let KeyArn { account_id, region } = KeyArn::parse(&key_arn, ":key/").ok_or_else(not_a_key)?;
+    let events = |all| Arc::new(FocusedEvents::new(all, &key_arn)) as Arc<dyn TableProvider>;
+    let session = Arc::new(session.with_replaced("kms_events", events).await?);
+    let place = [("account_id".to_owned(), account_id.to_owned()), ("region".to_owned(), region.to_owned())];
+    let (usage, knowledge, window) =
+        try_join!(use_of(&session, &key_arn), knowledge_of(&session, &key_arn), window_of(&session, &key_arn, &place))?;
     let mut answer = KeyAnswer {
         account_id: account_id.to_owned(),
         region: region.to_owned(),
         is_seen,
-        ..use_of(session, &key_arn).await?
+        facts: knowledge.facts,
+        access: knowledge.access,
+        access_total: knowledge.access_total,
+        protected: knowledge.protected,
+        family: knowledge.family,
+        dependencies: knowledge.dependencies,
+        dependency_total: knowledge.dependency_total,
+        unattributed_failure_count: window.unattributed_failure_count,
+        coverage: window.coverage,
+        blind_spots: window.blind_spots,
+        blind_spot_total: window.blind_spot_total,
+        verdict: window.verdict,
+        ..usage
     };
-    add_knowledge(session, &mut answer).await?;
-    add_window(session, &mut answer).await?;
     let covered = answer.coverage.last_event_time.zip(answer.coverage.first_event_time);
     if let Some(minimum) = question.min_window {
         answer.verdict.require_window(covered.map(|(last, first)| last - first), minimum);
@@ -125,16 +145,16 @@ pub fn key_statements() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// What was done with the key.
-async fn use_of(session: &Session, key_arn: &str) -> Result<KeyAnswer, QueryError> {
+async fn use_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, QueryError> {
     let of_key = [("key".to_owned(), key_arn.to_owned())];
     let (usage, operations, principals, services, contexts, failures, aliases) = try_join!(
-        report(session, "key/usage.sql", &of_key),
-        report(session, "key/operations.sql", &of_key),
-        report(session, "key/principals.sql", &of_key),
-        report(session, "key/services.sql", &of_key),
-        report(session, "key/contexts.sql", &of_key),
-        report(session, "key/failures.sql", &of_key),
-        report(session, "key/aliases.sql", &of_key),
+        spawned(session, "key/usage.sql", &of_key),
+        spawned(session, "key/operations.sql", &of_key),
+        spawned(session, "key/principals.sql", &of_key),
+        spawned(session, "key/services.sql", &of_key),
+        spawned(session, "key/contexts.sql", &of_key),
+        spawned(session, "key/failures.sql", &of_key),
+        spawned(session, "key/aliases.sql", &of_key),
     )?;
     Ok(KeyAnswer {
         key_arn: key_arn.to_owned(),
@@ -152,55 +172,63 @@ async fn use_of(session: &Session, key_arn: &str) -> Result<KeyAnswer, QueryErro
 }
 
 /// What is known of the key, and what stands around it.
-async fn add_knowledge(session: &Session, answer: &mut KeyAnswer) -> Result<(), QueryError> {
-    let of_key = [("key".to_owned(), answer.key_arn.clone())];
-    let id = answer.key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
+async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, QueryError> {
+    let of_key = [("key".to_owned(), key_arn.to_owned())];
+    let id = key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
     let of_family = [of_key[0].clone(), ("key_suffix".to_owned(), format!(":key/{id}"))];
     let family = async {
         // Only multi-Region keys have siblings.
         if !id.starts_with("mrk-") {
             return Ok(Vec::new());
         }
-        report(session, "key/family.sql", &of_family).await?.map(sections::family_member)
+        spawned(session, "key/family.sql", &of_family).await?.map(sections::family_member)
     };
     let (facts, public_key, access, protected, family, dependencies) = try_join!(
-        report(session, "key/facts.sql", &of_key),
-        report(session, "key/public_key.sql", &of_key),
-        report(session, "key/access.sql", &of_key),
-        report(session, "key/protected.sql", &of_key),
+        spawned(session, "key/facts.sql", &of_key),
+        spawned(session, "key/public_key.sql", &of_key),
+        spawned(session, "key/access.sql", &of_key),
+        spawned(session, "key/protected.sql", &of_key),
         family,
-        report(session, "key/dependencies.sql", &of_key),
+        spawned(session, "key/dependencies.sql", &of_key),
     )?;
-    answer.facts = facts.first().map(sections::key_facts).transpose()?.unwrap_or_default();
-    answer.facts.public_key_read_count = first_count(&public_key, "event_count")?;
-    answer.access = access.map(sections::potential_access)?;
-    answer.access_total = first_count(&access, "total_count")?;
-    answer.protected = protected.map(sections::protected_kind)?;
-    answer.family = family;
-    answer.dependencies = dependencies.map(sections::dependency)?;
-    answer.dependency_total = first_count(&dependencies, "total_count")?;
-    Ok(())
+    let facts = facts.first().map(sections::key_facts).transpose()?.unwrap_or_default();
+    Ok(KeyAnswer {
+        facts: KeyFacts { public_key_read_count: first_count(&public_key, "event_count")?, ..facts },
+        access: access.map(sections::potential_access)?,
+        access_total: first_count(&access, "total_count")?,
+        protected: protected.map(sections::protected_kind)?,
+        family,
+        dependencies: dependencies.map(sections::dependency)?,
+        dependency_total: first_count(&dependencies, "total_count")?,
+        ..KeyAnswer::empty()
+    })
 }
 
 /// What the logs cover where the key lives, and the verdict that this allows.
-async fn add_window(session: &Session, answer: &mut KeyAnswer) -> Result<(), QueryError> {
-    let of_key = [("key".to_owned(), answer.key_arn.clone())];
-    let of_place = [("account_id".to_owned(), answer.account_id.clone()), ("region".to_owned(), answer.region.clone())];
+async fn window_of(
+    session: &Arc<Session>,
+    key_arn: &str,
+    of_place: &[(String, String)],
+) -> Result<KeyAnswer, QueryError> {
+    let of_key = [("key".to_owned(), key_arn.to_owned())];
     let (unattributed, coverage, blind_spots, verdict) = try_join!(
-        report(session, "key/unattributed.sql", &of_place),
-        report(session, "key/coverage.sql", &of_place),
-        report(session, "key/blind_spots.sql", &of_place),
-        report(session, "key/verdict.sql", &of_key),
+        spawned(session, "key/unattributed.sql", of_place),
+        spawned(session, "key/coverage.sql", of_place),
+        spawned(session, "key/blind_spots.sql", of_place),
+        spawned(session, "key/verdict.sql", &of_key),
     )?;
-    answer.unattributed_failure_count = first_count(&unattributed, "event_count")?;
-    answer.coverage = coverage.first().map(sections::coverage_window).transpose()?.unwrap_or_default();
-    answer.blind_spots = blind_spots.map(sections::blind_spot)?;
-    answer.blind_spot_total = first_count(&blind_spots, "total_count")?;
-    answer.verdict = match verdict.first() {
+    let answer = KeyAnswer {
+        unattributed_failure_count: first_count(&unattributed, "event_count")?,
+        coverage: coverage.first().map(sections::coverage_window).transpose()?.unwrap_or_default(),
+        blind_spots: blind_spots.map(sections::blind_spot)?,
+        blind_spot_total: first_count(&blind_spots, "total_count")?,
+        ..KeyAnswer::empty()
+    };
+    let verdict = match verdict.first() {
         Some(row) => KeyVerdict::of_row(row)?,
         None => KeyVerdict::unseen(answer.blind_kinds()),
     };
-    Ok(())
+    Ok(KeyAnswer { verdict, ..answer })
 }
 
 impl KeyAnswer {
@@ -263,6 +291,20 @@ fn hashed(value: &str) -> String {
 
 async fn report(session: &Session, file: &str, parameters: &[(String, String)]) -> Result<Rows, QueryError> {
     Rows::collect(session.execute(report_sql(file), parameters).await?).await
+}
+
+/// As [`report`], on another thread where there is one: planning alone takes as long as reading.
+async fn spawned(
+    session: &Arc<Session>,
+    file: &'static str,
+    parameters: &[(String, String)],
+) -> Result<Rows, QueryError> {
+    let (session, parameters) = (Arc::clone(session), parameters.to_vec());
+    let task = SpawnedTask::spawn(async move { report(&session, file, &parameters).await });
+    match task.join().await {
+        Ok(rows) => rows,
+        Err(stopped) => Err(QueryError::UnexpectedResult { what: format!("{file}: {stopped}") }),
+    }
 }
 
 fn first_count(rows: &Rows, column: &str) -> Result<u64, QueryError> {
