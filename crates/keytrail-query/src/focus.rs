@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 const MAX_ROWS: usize = 500_000;
 
 /// The columns that the reports under `sql/reports/key/` read, by way of the views.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 22] = [
     "event_id",
     "event_time",
     "event_name",
@@ -38,6 +38,7 @@ const COLUMNS: [&str; 21] = [
     "outcome",
     "key_arn",
     "encryption_context",
+    "source_encryption_context",
     "alias_name",
     "amends_event_id",
     "key_role",

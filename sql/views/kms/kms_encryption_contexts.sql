@@ -13,11 +13,10 @@
 with contexts as (
     select
         key_arn,
-        recipient_account_id,
-        event_id,
         event_time,
         amends_event_id,
-        key_arn is not distinct from other_key_arn as is_same_key,
+        -- A ReEncrypt from a key to itself has a row for each side; a pair of both is one.
+        case when key_role = 'destination' and key_arn = other_key_arn then source_encryption_context end as other_context,
         unnest(map_entries(encryption_context)) as entry
     from kms_events
     where key_role <> 'target'
@@ -27,13 +26,11 @@ with contexts as (
 pairs as (
     select
         key_arn,
-        recipient_account_id,
-        event_id,
         event_time,
-        amends_event_id,
-        is_same_key,
         entry['key'] as context_key,
-        entry['value'] as context_value
+        entry['value'] as context_value,
+        amends_event_id is null
+            and coalesce(context_get(other_context, entry['key']) <> entry['value'], true) as is_counted
     from contexts
 )
 
@@ -41,10 +38,7 @@ select
     key_arn,
     context_key,
     context_value,
-    count(*) filter (where not is_same_key and amends_event_id is null)
-        + count(distinct coalesce(recipient_account_id, '') || ' ' || event_id) filter (
-            where is_same_key and amends_event_id is null
-        ) as event_count,
+    count(*) filter (where is_counted) as event_count,
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time
 from pairs
