@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use keytrail_convert::inventory::{ImportOptions, import};
 use keytrail_convert::{ConvertOptions, NoProgress, Source, StopSignal, convert, lake_spec};
 use keytrail_lake::{Lake, Location, StorageOptions};
 use keytrail_query::{RawSource, Session, SessionOptions};
-use keytrail_testkit::oracle::{KmsEvent, Oracle, ViewTable};
+use keytrail_testkit::oracle::{Inventory, KmsEvent, Oracle, ViewTable};
 use keytrail_testkit::trail::{TrailConfig, TrailFacts, generate};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -21,9 +23,10 @@ struct Trail {
     lake: Lake,
     oracle: Oracle,
     facts: TrailFacts,
+    end: DateTime<Utc>,
 }
 
-/// Views of what users hold beside the logs: the oracle reads logs only, `inventory/` has their cases.
+/// Views of what users hold beside the logs: compared on a lake with planted outputs.
 pub(crate) const FROM_INVENTORY: [&str; 10] = [
     "inventory_aliases",
     "inventory_grants",
@@ -62,7 +65,14 @@ async fn make_trail() -> Trail {
     let lake = Lake::create_or_open(&lake_location, &StorageOptions::default(), lake_spec()).await.unwrap();
     let options = ConvertOptions::new(vec![Source::Place(location.clone())], "test".to_owned(), config.end());
     convert(&lake, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await.unwrap();
-    Trail { location, lake, oracle: Oracle::read_folder(&logs).unwrap(), facts: summary.facts, _folder: folder }
+    Trail {
+        location,
+        lake,
+        oracle: Oracle::read_folder(&logs).unwrap(),
+        facts: summary.facts,
+        end: config.end(),
+        _folder: folder,
+    }
 }
 
 /// A session over the generated lake.
@@ -178,6 +188,28 @@ async fn every_view_of_a_lake_equals_the_oracle() {
     let compared: BTreeSet<&str> = views.iter().map(|view| view.view).collect();
     let from_logs = keytrail_query::view_catalogue().iter().map(|view| view.name.as_str());
     assert_eq!(compared, from_logs.filter(|name| !FROM_INVENTORY.contains(name)).collect());
+    for view in views {
+        assert_equal(&session, &view).await;
+    }
+}
+
+/// Every view of imported outputs, on the generated lake with outputs that fit it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_view_of_the_inventory_equals_the_oracle() {
+    let (folder, trail) = (tempfile::tempdir().unwrap(), make_trail().await);
+    let inventory = Inventory::planted(&trail.oracle, trail.end);
+    inventory.write(folder.path()).unwrap();
+    let options = ImportOptions {
+        paths: vec![folder.path().to_owned()],
+        snapshot_time: Some(inventory.snapshot_time),
+        started: inventory.snapshot_time,
+    };
+    let summary = import(&trail.lake, &options).await.unwrap();
+    assert!(summary.rejected.is_empty(), "{summary:?}");
+    let session = Session::over_lake(&trail.lake, &SessionOptions::default()).await.unwrap();
+    let views = inventory.views(&trail.oracle);
+    let compared: BTreeSet<&str> = views.iter().map(|view| view.view).collect();
+    assert_eq!(compared, FROM_INVENTORY.into_iter().collect());
     for view in views {
         assert_equal(&session, &view).await;
     }

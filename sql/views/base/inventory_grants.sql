@@ -46,7 +46,11 @@ select
     coalesce(item ->> 'GranteePrincipal', item ->> 'GranteeServicePrincipal') as grantee_principal,
     coalesce(item ->> 'RetiringPrincipal', item ->> 'RetiringServicePrincipal') as retiring_principal,
     item ->> 'IssuingAccount' as issuing_account,
-    btrim(replace(replace(item ->> 'Operations', '"', ''), ' ', ''), '[]') as operations,
+    replace(
+        array_to_string(array_sort(array_distinct(json_get_array(item, 'Operations'))), ','),
+        '"',
+        ''
+    ) as operations,
     item ->> 'Constraints' as constraints,
     aws_time(item ->> 'CreationDate') as created_time,
     snapshot_time

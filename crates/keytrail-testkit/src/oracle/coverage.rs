@@ -119,10 +119,10 @@ impl Row for SpotRow {
 
 /// A row of `kms_key_verdicts`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct VerdictRow {
-    key_arn: String,
-    verdict: &'static str,
-    reasons: String,
+pub(super) struct VerdictRow {
+    pub(super) key_arn: String,
+    pub(super) verdict: &'static str,
+    pub(super) reasons: String,
     use_event_count: u64,
     probe_count: u64,
     unmet_count: u64,
@@ -425,7 +425,18 @@ fn calls<'e>(events: &'e [KmsEvent], key: &str) -> Vec<&'e KmsEvent> {
     events.iter().filter(touches).collect()
 }
 
-fn verdicts(oracle: &Oracle) -> Vec<VerdictRow> {
+/// The kinds of blind spots of a place, sorted; `no_logs` where nothing is covered.
+pub(super) fn kinds_of_place(oracle: &Oracle, account_id: &str, region: &str) -> Vec<String> {
+    let place = (Some(account_id.to_owned()), Some(region.to_owned()));
+    if !by_place(oracle).contains_key(&place) {
+        return vec!["no_logs".to_owned()];
+    }
+    let kinds: BTreeSet<&str> =
+        blind_spots(oracle).into_iter().filter(|spot| spot.place == place).map(|spot| spot.kind).collect();
+    kinds.into_iter().map(str::to_owned).collect()
+}
+
+pub(super) fn verdicts(oracle: &Oracle) -> Vec<VerdictRow> {
     let events = oracle.kms();
     let spots = blind_spots(oracle);
     let places = by_place(oracle);

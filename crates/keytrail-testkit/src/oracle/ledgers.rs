@@ -9,6 +9,7 @@ use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use serde_json::Value;
 
 use super::contexts::named_keys;
+use super::inventory::Statement;
 use super::kms::{KeyRole, KmsEvent, member, text_at};
 use super::views::{ViewTable, some, time_cell};
 use super::{Event, Oracle};
@@ -424,6 +425,35 @@ impl Oracle {
             }
         }
         grants
+    }
+
+    /// Grants that nothing in the logs has ended: key, grantee, id.
+    pub(super) fn live_grants(&self) -> Vec<(Option<String>, Option<String>, String)> {
+        let lives = self.grant_lives().into_iter().filter(|grant| grant.grant_state == "live");
+        let asked = |grant: &GrantLife, name: &str| text(&grant.request, &[name]);
+        let grantee =
+            |grant: &GrantLife| asked(grant, "granteePrincipal").or_else(|| asked(grant, "granteeServicePrincipal"));
+        lives.map(|grant| (grant.key_arn.clone(), grantee(&grant), grant.grant_id)).collect()
+    }
+
+    /// The statements of the policies in force at the end of the logs.
+    pub(super) fn policies_in_force(&self) -> Vec<Statement> {
+        let column = |name: &str| POLICIES.iter().position(|column| *column == name).unwrap_or_default();
+        let statement = |cells: Cells| {
+            let cell = |name: &str| cells[column(name)].clone();
+            let index = cell("statement_index")?;
+            Some(Statement {
+                key: cell("key_arn")?,
+                is_allow: cell("effect")? == "Allow",
+                principal: cell("principal")?,
+                kind: cell("principal_kind").unwrap_or_default(),
+                via: cell("statement_id").unwrap_or_else(|| format!("statement {index}")),
+                is_delegation: cell("is_account_delegation").as_deref() == Some("true"),
+                source: "logs",
+            })
+        };
+        let in_force = self.policy_cells().into_iter().filter(|cells| cells[column("valid_to")].is_none());
+        in_force.filter_map(statement).collect()
     }
 
     fn policy_cells(&self) -> Vec<Cells> {

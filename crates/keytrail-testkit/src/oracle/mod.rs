@@ -9,6 +9,7 @@
 
 mod contexts;
 mod coverage;
+mod inventory;
 mod kms;
 mod ledgers;
 mod outcome;
@@ -23,6 +24,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+pub use inventory::Inventory;
 pub use kms::{KeyRole, KmsEvent, Touch};
 pub use ledgers::{AliasInterval, GrantLife, LifeEvent};
 pub use read::{FileKind, RecordText, read_file};
