@@ -6,12 +6,15 @@ mod engine;
 mod errors;
 mod escape;
 mod output;
+mod pager;
 mod pages;
 mod progress;
+mod query_progress;
 mod render;
 mod repl;
 mod session;
 mod signals;
+mod spool;
 mod statements;
 
 use std::process::ExitCode;

@@ -14,10 +14,13 @@ mod catalogue;
 mod describe;
 mod dialect;
 mod error;
+mod examples;
 mod footers;
+mod function_list;
 mod functions;
 mod kept;
 mod key;
+mod known_values;
 mod lake_table;
 mod narrow;
 mod raw_ledger;
@@ -26,12 +29,15 @@ mod read_only;
 mod rows;
 mod rules;
 mod session;
+mod statement_metrics;
 mod stores;
 mod yielding;
 
 pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
 pub use describe::{ColumnDescription, RelationDescription, RelationKind};
 pub use error::QueryError;
+pub use examples::{Example, examples};
+pub use function_list::{FunctionInfo, FunctionKind};
 pub use key::{
     AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer,
     KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind,
@@ -39,3 +45,4 @@ pub use key::{
 };
 pub use raw_table::RawSource;
 pub use session::{QueryResult, Session, SessionOptions};
+pub use statement_metrics::{StatementCounts, StatementMetrics, StatementRun};

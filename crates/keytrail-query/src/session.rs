@@ -190,7 +190,7 @@ impl Session {
     }
 
     /// Parses, checks and plans a statement, its parameters bound.
-    async fn plan(&self, sql: &str, parameters: &[(String, String)]) -> Result<LogicalPlan, QueryError> {
+    pub(crate) async fn plan(&self, sql: &str, parameters: &[(String, String)]) -> Result<LogicalPlan, QueryError> {
         let statement = Self::parse(sql)?;
         read_only::check_statement(&statement)?;
         self.open_relations(&statement).await?;
@@ -302,6 +302,11 @@ impl Session {
     /// over a lake, whose table `rejects` tells. An answer without them is incomplete.
     pub fn raw_rejects(&self) -> BTreeMap<String, u64> {
         self.raw_rejects.as_ref().map(|rejects| rejects.by_file()).unwrap_or_default()
+    }
+
+    /// The engine, for the parts of this crate that look into it.
+    pub(crate) fn context(&self) -> &SessionContext {
+        &self.context
     }
 
     /// Names of the tables, sorted.

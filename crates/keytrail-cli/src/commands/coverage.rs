@@ -7,7 +7,8 @@ use crate::render::Format;
 use crate::session::SqlSession;
 use crate::{session, statements};
 
-const COVERAGE_SQL: &str = include_str!("../../../../sql/reports/coverage.sql");
+/// The rows of `log_file_coverage`, in order.
+pub(crate) const COVERAGE_SQL: &str = include_str!("../../../../sql/reports/coverage.sql");
 
 /// Writes the rows of `log_file_coverage`, in order.
 pub(crate) async fn run(arguments: &CoverageArguments) -> Result<Exit, CliError> {

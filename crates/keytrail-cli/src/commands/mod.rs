@@ -12,6 +12,7 @@ mod key;
 mod sql;
 mod views;
 
+pub(crate) use self::coverage::COVERAGE_SQL;
 use crate::args::{Arguments, Command};
 use crate::errors::{CliError, Exit};
 use crate::signals::Interruption;

@@ -1,13 +1,15 @@
-//! Streams of record batches in the ten formats of the contract, in bounded memory.
+//! Streams of record batches in the ten formats of the contract and as a picture, in bounded memory.
 //!
 //! A renderer sees one batch at a time and keeps at most a chunk of it. It asks no question of the environment: where
 //! the bytes go, and whether that is a terminal, is told by the [`DataWriter`].
 
 mod binary;
 mod delimited;
+pub(crate) mod grid;
 mod html;
 mod json;
 mod markdown;
+mod plot;
 mod table;
 pub(crate) mod value;
 mod vertical;
@@ -15,6 +17,7 @@ mod vertical;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
@@ -46,12 +49,30 @@ pub(crate) enum Format {
     Parquet,
     /// An Arrow IPC file
     Arrow,
+    /// Bars or columns for one number by name or over time
+    Plot,
 }
 
 impl Format {
     /// The format when none is asked for: `table` on a terminal, `csv` in a pipe.
     pub(crate) fn default_for(destination: Destination) -> Self {
         if destination.is_terminal() { Self::Table } else { Self::Csv }
+    }
+
+    /// Names of the formats that a screen can show.
+    pub(crate) fn for_the_prompt() -> Vec<String> {
+        let shown = Self::value_variants().iter().filter(|format| !format.is_binary());
+        shown.map(|format| format.name()).collect()
+    }
+
+    /// The format that the ending of a file's name tells; none where it tells none.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "md" => Some(Self::Markdown),
+            "htm" => Some(Self::Html),
+            "jsonl" => Some(Self::Ndjson),
+            ending => Self::from_str(ending, false).ok(),
+        }
     }
 
     /// The format's name as it is typed.
@@ -97,6 +118,7 @@ pub(crate) fn renderer<'a>(
         Format::Html => Box::new(html::HtmlRenderer::try_new(schema, out)?),
         Format::Parquet => Box::new(binary::ParquetRenderer::try_new(schema, out)?),
         Format::Arrow => Box::new(binary::ArrowRenderer::try_new(schema, out)?),
+        Format::Plot => Box::new(plot::PlotRenderer::try_new(schema, out)?),
     })
 }
 

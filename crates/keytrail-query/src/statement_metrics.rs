@@ -1,0 +1,168 @@
+//! A statement that runs, and what it has read so far: for a line of progress, and for telling where the time went.
+//!
+//! The figures are the engine's own, taken from the operators of the plan. What they mean for a person (units, a rate,
+//! when to show them) is up to the caller. It runs statements in the one way that [`Session::execute`] does.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+
+use crate::error::QueryError;
+use crate::lake_table::LakeTable;
+use crate::session::{QueryResult, Session};
+
+/// What a statement has read. All figures only grow while it runs, but for `files_pruned`, which planning settles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StatementCounts {
+    /// Rows that the scans gave to the rest of the plan.
+    pub scanned_rows: u64,
+    /// Bytes of data files read, footers among them; 0 over logs, where the engine does not read by itself.
+    pub bytes_read: u64,
+    /// Data files that are done with.
+    pub files_read: u64,
+    /// Data files that planning left to read; a file that two parts of the statement read counts twice.
+    pub files_to_read: u64,
+    /// Data files of the tables that planning found to hold no wanted row.
+    pub files_pruned: u64,
+}
+
+/// A look into a statement that runs; cheap to copy.
+#[derive(Debug, Clone)]
+pub struct StatementMetrics {
+    plan: Arc<dyn ExecutionPlan>,
+    /// Files of all tables that the statement names.
+    table_files: u64,
+}
+
+/// A planned statement: its rows, which are computed as they are asked for, and the look into it.
+pub struct StatementRun {
+    /// The rows.
+    pub result: QueryResult,
+    /// What has been read for them.
+    pub metrics: StatementMetrics,
+}
+
+impl Session {
+    /// Plans one statement; `parameters` are the texts that `$name` stands for. The rows come as they are asked for.
+    ///
+    /// # Errors
+    /// As for [`Session::execute`].
+    pub async fn start(&self, sql: &str, parameters: &[(String, String)]) -> Result<StatementRun, QueryError> {
+        let plan = self.plan(sql, parameters).await?;
+        let table_files = table_files(&plan)?;
+        let state = self.context().state();
+        let plan = state.create_physical_plan(&plan).await.map_err(QueryError::planning)?;
+        let stream = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(QueryError::planning)?;
+        let result = QueryResult { schema: stream.schema(), stream };
+        Ok(StatementRun { result, metrics: StatementMetrics { plan, table_files } })
+    }
+}
+
+impl StatementMetrics {
+    /// The figures at this moment.
+    pub fn counts(&self) -> StatementCounts {
+        let mut sums = Sums::default();
+        sums.add(self.plan.as_ref());
+        StatementCounts {
+            scanned_rows: sums.rows,
+            bytes_read: sums.bytes,
+            // A file may be split among partitions; what a person counts are files.
+            files_read: (sums.parts_read * sums.files).checked_div(sums.parts).unwrap_or(0).min(sums.files),
+            files_to_read: sums.files,
+            files_pruned: self.table_files.saturating_sub(sums.files),
+        }
+    }
+}
+
+/// Sums over the scans of a plan.
+#[derive(Default)]
+struct Sums {
+    rows: u64,
+    bytes: u64,
+    /// Parts of files, which partitions take turns at.
+    parts_read: u64,
+    parts: u64,
+    files: u64,
+}
+
+impl Sums {
+    fn add(&mut self, plan: &dyn ExecutionPlan) {
+        let children = plan.children();
+        if children.is_empty() {
+            self.add_scan(plan);
+        }
+        children.into_iter().for_each(|child| self.add(child.as_ref()));
+    }
+
+    fn add_scan(&mut self, scan: &dyn ExecutionPlan) {
+        if let Some(metrics) = scan.metrics() {
+            self.rows += metrics.output_rows().map_or(0, |rows| rows as u64);
+            self.bytes += counter(&metrics, "bytes_scanned");
+            self.parts_read += counter(&metrics, "files_processed");
+        }
+        if let Some(config) = file_scan(scan) {
+            let files = || config.file_groups.iter().flat_map(|group| group.iter());
+            self.parts += files().count() as u64;
+            self.files += files().map(|file| file.path()).collect::<HashSet<_>>().len() as u64;
+        }
+    }
+}
+
+fn counter(metrics: &MetricsSet, name: &str) -> u64 {
+    metrics.sum_by_name(name).map_or(0, |value| value.as_usize() as u64)
+}
+
+fn file_scan(scan: &dyn ExecutionPlan) -> Option<&FileScanConfig> {
+    let scan = (scan as &dyn std::any::Any).downcast_ref::<DataSourceExec>()?;
+    scan.data_source().downcast_ref::<FileScanConfig>()
+}
+
+/// Data files of the lake's tables that the plan names, those of subqueries too.
+fn table_files(plan: &LogicalPlan) -> Result<u64, QueryError> {
+    let mut count = 0;
+    let visit = |node: &LogicalPlan| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+            && let Some(table) = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<LakeTable>()
+        {
+            count += table.file_count();
+        }
+        Ok(TreeNodeRecursion::Continue)
+    };
+    plan.apply_with_subqueries(visit).map_err(QueryError::planning)?;
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::session::SessionOptions;
+
+    #[tokio::test]
+    async fn rows_of_scans_are_counted_as_they_come() {
+        let session = Session::over_tables(HashMap::new(), &SessionOptions::default()).unwrap();
+        let sql = "select count(*) from generate_series(1, 5000)";
+        let StatementRun { result, metrics } = session.start(sql, &[]).await.unwrap();
+        assert_eq!(metrics.counts(), StatementCounts::default());
+        assert_eq!(result.collect().await.unwrap().len(), 1);
+        let counts = metrics.counts();
+        assert_eq!((counts.bytes_read, counts.files_to_read, counts.files_pruned), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_statement_does_not_start() {
+        let session = Session::over_tables(HashMap::new(), &SessionOptions::default()).unwrap();
+        for sql in ["select nonsense", "copy x to 'y'", "select 1; select 2"] {
+            assert!(session.start(sql, &[]).await.is_err_and(|error| error.is_usage()), "{sql}");
+        }
+    }
+}
