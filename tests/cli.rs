@@ -11,6 +11,8 @@ mod convert;
 mod inventory;
 #[path = "faults/names.rs"]
 mod names;
+#[path = "cli/prompt.rs"]
+mod prompt;
 #[path = "cli/readme.rs"]
 mod readme;
 #[path = "faults/rejects.rs"]
@@ -27,6 +29,8 @@ mod sources;
 mod sql;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/tmux.rs"]
+mod tmux;
 #[path = "faults/trail.rs"]
 mod trail;
 #[path = "faults/writers.rs"]

@@ -15,6 +15,7 @@ mod last_use;
 mod ledgers;
 mod oracle;
 mod plans;
+mod prompt;
 mod read_only;
 mod slt;
 mod user_views;

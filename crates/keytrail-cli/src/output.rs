@@ -95,7 +95,8 @@ impl DataWriter {
     /// Data to the end of a file, which may be there already; it is written as it comes.
     pub(crate) fn append(path: &Path) -> Result<Self, CliError> {
         let file = fs::OpenOptions::new().append(true).create(true).open(path);
-        let file = file.map_err(|error| CliError::input_output(format!("cannot write `{}`", path.display()), &error))?;
+        let file =
+            file.map_err(|error| CliError::input_output(format!("cannot write `{}`", path.display()), &error))?;
         Ok(Self::stream(Box::new(file), Destination::Exact))
     }
 

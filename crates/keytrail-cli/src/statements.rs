@@ -219,7 +219,11 @@ fn time_text(outcome: Outcome) -> String {
     let counts = outcome.counts;
     if counts.files_to_read + counts.files_pruned > 0 {
         parts.push(format!("{} read", bytes_text(counts.bytes_read)));
-        parts.push(format!("{} files read, {} pruned", count_text(counts.files_to_read), count_text(counts.files_pruned)));
+        parts.push(format!(
+            "{} files read, {} pruned",
+            count_text(counts.files_to_read),
+            count_text(counts.files_pruned)
+        ));
     }
     format!("time: {} ({})", milliseconds(outcome.elapsed), parts.join(", "))
 }

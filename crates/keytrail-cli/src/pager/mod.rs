@@ -97,7 +97,8 @@ fn through(command: &OsString, text: &Spool) -> Result<(), CliError> {
         // Colour is shown, and what fits the screen is not paged, as git asks of it.
         shell.env("LESS", "FRX");
     }
-    let told = |error: io::Error| CliError::input_output(format!("cannot run the pager `{}`", command.display()), &error);
+    let told =
+        |error: io::Error| CliError::input_output(format!("cannot run the pager `{}`", command.display()), &error);
     let mut pager = shell.spawn().map_err(told)?;
     let mut keyboard = pager.stdin.take().expect("a pipe was asked for");
     match text.copy_to(&mut keyboard) {

@@ -172,8 +172,7 @@ impl Prompt {
     /// Runs the last statement again.
     async fn again(&mut self, file: &str) -> Result<Next, CliError> {
         let sql = self.last_statement()?;
-        let target =
-            if file.is_empty() { Target::Usual(Paging::WhenLong) } else { Target::File(files::path(file)) };
+        let target = if file.is_empty() { Target::Usual(Paging::WhenLong) } else { Target::File(files::path(file)) };
         let mut interrupts = self.interruption.interrupts();
         self.run_statement(sql, target, &mut interrupts).await
     }
@@ -204,9 +203,9 @@ impl Prompt {
 fn watch_pause(seconds: &str) -> Result<Duration, CliError> {
     let seconds = if seconds.is_empty() { Ok(WATCH_SECONDS) } else { seconds.parse::<f64>() };
     let known = seconds.ok().filter(|seconds| (0.1..=MOST_WATCH_SECONDS).contains(seconds));
-    known.map(Duration::from_secs_f64).ok_or_else(|| {
-        CliError::usage("expected seconds, from 0.1 to 86400").with_hint("such as `\\watch 5`")
-    })
+    known
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| CliError::usage("expected seconds, from 0.1 to 86400").with_hint("such as `\\watch 5`"))
 }
 
 #[cfg(test)]

@@ -176,7 +176,10 @@ impl<'a> Named<'a> {
                 if let Some(alias) = next(1 + skipped).filter(|token| is_name(token)) {
                     named.aliases.insert(alias.text, token.text);
                 }
-            } else if is_name(token) && next(1).is_some_and(|as_| as_.is_word("as")) && next(2).is_some_and(|t| t.text == "(") {
+            } else if is_name(token)
+                && next(1).is_some_and(|as_| as_.is_word("as"))
+                && next(2).is_some_and(|t| t.text == "(")
+            {
                 named.queries.push(token.text.to_owned());
             }
         }

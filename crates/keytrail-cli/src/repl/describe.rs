@@ -63,7 +63,9 @@ pub(super) fn functions(
     let functions: Vec<_> =
         session.session.functions().into_iter().filter(|function| function.name.contains(&part)).collect();
     if functions.is_empty() {
-        return Err(CliError::usage(format!("no function has this in its name: `{part}`")).with_hint("`\\df` lists all"));
+        return Err(
+            CliError::usage(format!("no function has this in its name: `{part}`")).with_hint("`\\df` lists all")
+        );
     }
     let kind = |kind| match kind {
         FunctionKind::Scalar => "scalar",

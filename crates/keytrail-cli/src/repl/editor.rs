@@ -56,7 +56,12 @@ impl<K: Known> LineEditor<K> {
             .build();
         let mut editor = Editor::with_config(config)?;
         let is_coloured = output::colour_is_wanted();
-        editor.set_helper(Some(PromptHelper { known, is_coloured, is_empty: Cell::new(true), is_final: Cell::new(false) }));
+        editor.set_helper(Some(PromptHelper {
+            known,
+            is_coloured,
+            is_empty: Cell::new(true),
+            is_final: Cell::new(false),
+        }));
         let history = history.filter(|path| {
             let made = history::make_private(path);
             made.inspect_err(|error| output::note(format!("note: no history: {error}"))).is_ok()

@@ -62,8 +62,7 @@ pub(super) fn edit(text: &str) -> Result<String, CliError> {
     let path = folder.path().join("statement.sql");
     fs::write(&path, format!("{text}\n")).map_err(told)?;
     // By the shell, for an editor may come with options.
-    let status =
-        Command::new("sh").arg("-c").arg("$0 \"$1\"").arg(&editor).arg(&path).status().map_err(told)?;
+    let status = Command::new("sh").arg("-c").arg("$0 \"$1\"").arg(&editor).arg(&path).status().map_err(told)?;
     if !status.success() {
         return Err(told(io::Error::other(format!("it ended with {status}"))));
     }

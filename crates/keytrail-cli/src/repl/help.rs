@@ -58,8 +58,9 @@ pub(super) fn write_word(session: &SqlSession, word: &str, out: &mut DataWriter)
     let function = session.session.functions().into_iter().find(|function| function.name == word);
     match (keyword(&word), function) {
         (None, None) => {
-            return Err(CliError::usage(format!("no help on `{word}`"))
-                .with_hint("`\\?` lists the commands, `\\h` the keywords, `\\df` the functions, `\\d` tables and views"));
+            return Err(CliError::usage(format!("no help on `{word}`")).with_hint(
+                "`\\?` lists the commands, `\\h` the keywords, `\\df` the functions, `\\d` tables and views",
+            ));
         }
         (Some(keyword), None) => push_keyword(keyword, &mut page),
         (_, Some(function)) => push_function(&function, &mut page),
@@ -141,6 +142,12 @@ mod tests {
             assert!(text.contains(command.backslash_word()) && text.contains(command.dot_word()), "{command:?}");
         }
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn the_documentation_shows_the_same_help() {
+        let documentation = include_str!("../../../../docs/prompt.md");
+        assert!(documentation.contains(&overview()), "docs/prompt.md is to show:\n{}", overview());
     }
 
     #[test]

@@ -182,7 +182,8 @@ impl Prompt {
             let format = self.settings.screen_format();
             return self.show_all(sql, format, Paging::WhenLong, &mut self.interruption.interrupts()).await;
         }
-        let format = if word.is_empty() { self.settings.screen_format() } else { super::settings::prompt_format(word)? };
+        let format =
+            if word.is_empty() { self.settings.screen_format() } else { super::settings::prompt_format(word)? };
         if format == Format::Plot {
             return self.plot_last().await;
         }

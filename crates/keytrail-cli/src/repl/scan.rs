@@ -112,9 +112,15 @@ mod tests {
 
     #[test]
     fn open_quotes_and_comments_are_seen() {
-        for (text, is_open) in
-            [("'abc", true), ("'a''", true), ("'a'''", false), ("\"a", true), ("/* a", true), ("/*/", true), ("-- a", false)]
-        {
+        for (text, is_open) in [
+            ("'abc", true),
+            ("'a''", true),
+            ("'a'''", false),
+            ("\"a", true),
+            ("/* a", true),
+            ("/*/", true),
+            ("-- a", false),
+        ] {
             let last = *tokens(text).last().expect("a token");
             assert_eq!((last.is_open(), last.text), (is_open, text));
         }

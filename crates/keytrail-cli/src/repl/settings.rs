@@ -67,11 +67,14 @@ impl Settings {
             ("off", _) => Expanded::Off,
             _ => return Err(CliError::usage(format!("expected on, off or auto, not `{word}`"))),
         };
-        Ok(format!("one line per value: {}", match self.expanded {
-            Expanded::On => "on",
-            Expanded::Off => "off",
-            Expanded::Auto => "where columns do not fit",
-        }))
+        Ok(format!(
+            "one line per value: {}",
+            match self.expanded {
+                Expanded::On => "on",
+                Expanded::Off => "off",
+                Expanded::Auto => "where columns do not fit",
+            }
+        ))
     }
 
     pub(super) fn time(&mut self, word: &str) -> Result<String, CliError> {

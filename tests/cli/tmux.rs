@@ -1,0 +1,145 @@
+//! A real terminal for whole-prompt tests: tmux keeps the screen, the test presses keys and looks.
+//!
+//! A test waits for what the screen shows, never for time to pass; a screen that does not come fails the test.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::sandbox::Sandbox;
+
+/// None comes near it.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Sockets of one test process, by number.
+static SOCKETS: AtomicU32 = AtomicU32::new(0);
+
+/// A terminal with one program; both end with the value.
+pub(crate) struct Tmux<'a> {
+    sandbox: &'a Sandbox,
+    socket: String,
+}
+
+impl<'a> Tmux<'a> {
+    /// `keytrail` with arguments on a screen of 80 columns and 24 rows; the environment is added to the sandbox's.
+    pub(crate) fn start(sandbox: &'a Sandbox, arguments: &str, environment: &[(&str, &str)]) -> Self {
+        let number = SOCKETS.fetch_add(1, Ordering::Relaxed);
+        let tmux = Self { sandbox, socket: format!("keytrail-{}-{number}", std::process::id()) };
+        let mut line = String::from("exec env");
+        for (name, value) in environment {
+            write!(line, " {name}='{value}'").expect("a string");
+        }
+        write!(line, " {} {arguments}", env!("CARGO_BIN_EXE_keytrail")).expect("a string");
+        // The program stays on the screen when it has ended, with its exit code.
+        let session = ["new-session", "-d", "-x", "80", "-y", "24", &line];
+        tmux.run(&[&["-f", "/dev/null", "set-option", "-g", "remain-on-exit", "on", ";"][..], &session].concat());
+        tmux
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.sandbox.program("tmux");
+        command.env("LC_ALL", "C.UTF-8").args(["-L", &self.socket, "-u"]).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let output = self.command(arguments).output().expect("tmux starts");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    /// Types a text.
+    pub(crate) fn type_text(&self, text: &str) {
+        self.run(&["send-keys", "-l", "--", text]);
+    }
+
+    /// Presses keys by their names: `Enter`, `Tab`, `C-c`, `Up`.
+    pub(crate) fn press(&self, keys: &[&str]) {
+        self.run(&[&["send-keys"][..], keys].concat());
+    }
+
+    /// Types a text and presses Enter.
+    pub(crate) fn enter(&self, text: &str) {
+        self.type_text(text);
+        self.press(&["Enter"]);
+    }
+
+    /// Pastes a text as a terminal does, between the marks that tell a paste from typing.
+    pub(crate) fn paste(&self, text: &str) {
+        let mut load = self.command(&["load-buffer", "-"]).stdin(Stdio::piped()).spawn().expect("tmux starts");
+        load.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("a pipe");
+        assert!(load.wait().expect("tmux ends").success());
+        self.run(&["paste-buffer", "-p", "-r"]);
+    }
+
+    /// Changes the size of the screen.
+    pub(crate) fn resize(&self, width: u16, height: u16) {
+        self.run(&["resize-window", "-x", &width.to_string(), "-y", &height.to_string()]);
+    }
+
+    /// What the screen shows, without space at the ends of lines.
+    pub(crate) fn screen(&self) -> String {
+        let shown = String::from_utf8(self.run(&["capture-pane", "-p"]).stdout).expect("UTF-8");
+        shown.trim_end().to_owned()
+    }
+
+    /// The screen and everything that has left it at the top.
+    pub(crate) fn history(&self) -> String {
+        String::from_utf8(self.run(&["capture-pane", "-p", "-S", "-"]).stdout).expect("UTF-8")
+    }
+
+    /// The same with the sequences that make its colours.
+    pub(crate) fn coloured_screen(&self) -> String {
+        String::from_utf8(self.run(&["capture-pane", "-p", "-e"]).stdout).expect("UTF-8")
+    }
+
+    /// Waits until the screen is as wanted, and gives it.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.screen();
+            if is_wanted(&screen) {
+                return screen;
+            }
+            assert!(start.elapsed() < DEADLINE, "the screen never showed {what}:\n{screen}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until the screen shows a text.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        self.wait_until(text, |screen| screen.contains(text))
+    }
+
+    /// Waits until the last line is a prompt with nothing behind it.
+    #[track_caller]
+    pub(crate) fn wait_for_prompt(&self) -> String {
+        self.wait_until("an empty prompt", |screen| screen.lines().last() == Some("keytrail>"))
+    }
+
+    /// Waits until the program has ended; its exit code.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&self) -> i32 {
+        let start = Instant::now();
+        loop {
+            let status = self.run(&["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]).stdout;
+            let status = String::from_utf8(status).expect("UTF-8");
+            if let Some(code) = status.trim().strip_prefix("1 ") {
+                return code.parse().expect("an exit code");
+            }
+            assert!(start.elapsed() < DEADLINE, "the program does not end:\n{}", self.screen());
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Tmux<'_> {
+    fn drop(&mut self) {
+        // The server may have ended with its only session.
+        drop(self.command(&["kill-server"]).output());
+    }
+}
