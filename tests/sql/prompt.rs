@@ -39,8 +39,10 @@ async fn names_of_the_data_are_offered() {
 #[tokio::test]
 async fn a_statement_tells_which_files_it_read() {
     let session = fixture::session().await;
-    let StatementRun { result, metrics } =
-        session.start("select count(*) from events where event_month = '2024-01' and event_id > ''", &[]).await.unwrap();
+    let StatementRun { result, metrics } = session
+        .start("select count(*) from events where event_month = '2024-01' and event_id > ''", &[])
+        .await
+        .unwrap();
     let planned = metrics.counts();
     assert!(planned.files_to_read > 0 && planned.files_pruned > 0, "{planned:?}");
     assert_eq!((planned.files_read, planned.bytes_read, planned.scanned_rows), (0, 0, 0));

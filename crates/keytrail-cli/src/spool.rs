@@ -2,7 +2,7 @@
 //!
 //! It does not show anything: see [`crate::pager`].
 
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tempfile::SpooledTempFile;
@@ -82,12 +82,6 @@ impl Write for Spool {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file().flush()
-    }
-}
-
-impl Read for Spool {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.file().read(bytes)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The figures are the engine's own, taken from the operators of the plan. What they mean for a person (units, a rate,
 //! when to show them) is up to the caller. It runs statements in the one way that [`Session::execute`] does.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 
 use crate::error::QueryError;
 use crate::lake_table::LakeTable;
+use crate::raw_table::{RawTable, RawWork};
 use crate::session::{QueryResult, Session};
 
 /// What a statement has read. All figures only grow while it runs, but for `files_pruned`, which planning settles.
@@ -23,13 +25,13 @@ use crate::session::{QueryResult, Session};
 pub struct StatementCounts {
     /// Rows that the scans gave to the rest of the plan.
     pub scanned_rows: u64,
-    /// Bytes of data files read, footers among them; 0 over logs, where the engine does not read by itself.
+    /// Bytes of data files read, footers among them; over logs, the sizes of the log files read.
     pub bytes_read: u64,
-    /// Data files that are done with.
+    /// Data files, or log files, that are done with.
     pub files_read: u64,
-    /// Data files that planning left to read; a file that two parts of the statement read counts twice.
+    /// Data files, or log files, that planning left to read; a file that two parts of the statement read counts twice.
     pub files_to_read: u64,
-    /// Data files of the tables that planning found to hold no wanted row.
+    /// Files of the tables that planning found to hold no wanted row.
     pub files_pruned: u64,
 }
 
@@ -37,8 +39,16 @@ pub struct StatementCounts {
 #[derive(Debug, Clone)]
 pub struct StatementMetrics {
     plan: Arc<dyn ExecutionPlan>,
-    /// Files of all tables that the statement names.
-    table_files: u64,
+    tables: Tables,
+}
+
+/// The tables that a statement names.
+#[derive(Debug, Clone, Default)]
+struct Tables {
+    /// Their files, a table that is named twice counted twice.
+    files: u64,
+    /// What is read of logs, and what had been before the statement; none over a lake.
+    logs: Option<(Arc<RawWork>, [u64; 3])>,
 }
 
 /// A planned statement: its rows, which are computed as they are asked for, and the look into it.
@@ -56,12 +66,12 @@ impl Session {
     /// As for [`Session::execute`].
     pub async fn start(&self, sql: &str, parameters: &[(String, String)]) -> Result<StatementRun, QueryError> {
         let plan = self.plan(sql, parameters).await?;
-        let table_files = table_files(&plan)?;
+        let tables = Tables::of(&plan)?;
         let state = self.context().state();
         let plan = state.create_physical_plan(&plan).await.map_err(QueryError::planning)?;
         let stream = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(QueryError::planning)?;
         let result = QueryResult { schema: stream.schema(), stream };
-        Ok(StatementRun { result, metrics: StatementMetrics { plan, table_files } })
+        Ok(StatementRun { result, metrics: StatementMetrics { plan, tables } })
     }
 }
 
@@ -70,14 +80,49 @@ impl StatementMetrics {
     pub fn counts(&self) -> StatementCounts {
         let mut sums = Sums::default();
         sums.add(self.plan.as_ref());
+        // A file may be split among partitions; what a person counts are files.
+        let files_read = (sums.parts_read * sums.files).checked_div(sums.parts).unwrap_or(0).min(sums.files);
+        let [log_files, log_files_read, log_bytes] = self.tables.logs_read();
         StatementCounts {
             scanned_rows: sums.rows,
-            bytes_read: sums.bytes,
-            // A file may be split among partitions; what a person counts are files.
-            files_read: (sums.parts_read * sums.files).checked_div(sums.parts).unwrap_or(0).min(sums.files),
-            files_to_read: sums.files,
-            files_pruned: self.table_files.saturating_sub(sums.files),
+            bytes_read: sums.bytes + log_bytes,
+            files_read: files_read + log_files_read,
+            files_to_read: sums.files + log_files,
+            files_pruned: self.tables.files.saturating_sub(sums.files + log_files),
         }
+    }
+}
+
+impl Tables {
+    /// The tables of a plan, those of subqueries too.
+    fn of(plan: &LogicalPlan) -> Result<Self, QueryError> {
+        let mut tables = Self::default();
+        let visit = |node: &LogicalPlan| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Ok(provider) = source_as_provider(&scan.source)
+            {
+                tables.add(provider.as_ref());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        };
+        plan.apply_with_subqueries(visit).map_err(QueryError::planning)?;
+        Ok(tables)
+    }
+
+    fn add(&mut self, provider: &dyn Any) {
+        if let Some(table) = provider.downcast_ref::<LakeTable>() {
+            self.files += table.file_count();
+        } else if let Some(table) = provider.downcast_ref::<RawTable>() {
+            self.files += table.file_count();
+            self.logs.get_or_insert_with(|| (table.work(), table.work().counts()));
+        }
+    }
+
+    /// Log files planned, log files read and their bytes since the statement began.
+    fn logs_read(&self) -> [u64; 3] {
+        let Some((work, before)) = &self.logs else { return [0; 3] };
+        let now = work.counts();
+        std::array::from_fn(|index| now[index].saturating_sub(before[index]))
     }
 }
 
@@ -120,24 +165,8 @@ fn counter(metrics: &MetricsSet, name: &str) -> u64 {
 }
 
 fn file_scan(scan: &dyn ExecutionPlan) -> Option<&FileScanConfig> {
-    let scan = (scan as &dyn std::any::Any).downcast_ref::<DataSourceExec>()?;
+    let scan = (scan as &dyn Any).downcast_ref::<DataSourceExec>()?;
     scan.data_source().downcast_ref::<FileScanConfig>()
-}
-
-/// Data files of the lake's tables that the plan names, those of subqueries too.
-fn table_files(plan: &LogicalPlan) -> Result<u64, QueryError> {
-    let mut count = 0;
-    let visit = |node: &LogicalPlan| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Ok(provider) = source_as_provider(&scan.source)
-            && let Some(table) = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<LakeTable>()
-        {
-            count += table.file_count();
-        }
-        Ok(TreeNodeRecursion::Continue)
-    };
-    plan.apply_with_subqueries(visit).map_err(QueryError::planning)?;
-    Ok(count)
 }
 
 #[cfg(test)]

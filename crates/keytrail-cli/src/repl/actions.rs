@@ -7,7 +7,7 @@ use keytrail_query::{KeyQuestion, key_answer};
 
 use super::commands::{Action, PromptCommand};
 use super::describe::Listing;
-use super::results::{Ran, Target};
+use super::results::{Ran, Target, cancelled};
 use super::{Next, Prompt, describe, files, help};
 use crate::commands::COVERAGE_SQL;
 use crate::errors::CliError;
@@ -165,7 +165,7 @@ impl Prompt {
                 self.show(|out| Ok(out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?))?;
                 Ok(Next::Line)
             }
-            other => self.cancelled(other),
+            other => Ok(cancelled(&other)),
         }
     }
 
@@ -190,7 +190,7 @@ impl Prompt {
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = interrupts.next() => return self.cancelled(Ran::<()>::Cancelled),
+                () = interrupts.next() => return Ok(cancelled(&Ran::<()>::Cancelled)),
             }
         }
     }

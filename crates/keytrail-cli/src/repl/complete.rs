@@ -51,7 +51,6 @@ fn command(known: &dyn Known, line: &str, line_start: usize) -> (usize, Vec<Stri
 }
 
 fn arguments(known: &dyn Known, argument: Argument, typed: &str) -> Vec<String> {
-    let text = |word: &&str| (*word).to_owned();
     match argument {
         Argument::Nothing | Argument::Free => Vec::new(),
         Argument::Relation => beginning_with(typed, known.relations()),
@@ -59,7 +58,7 @@ fn arguments(known: &dyn Known, argument: Argument, typed: &str) -> Vec<String> 
         Argument::Key => values(typed, &known.key_names()),
         Argument::Format => beginning_with(typed, Format::for_the_prompt()),
         Argument::File => files::beginning_with(typed),
-        Argument::OneOf(words) => beginning_with(typed, words.iter().map(|word| text(&word))),
+        Argument::OneOf(words) => beginning_with(typed, words.iter().map(|word| (*word).to_owned())),
         Argument::Keyword => {
             let words = keywords().iter().map(|keyword| keyword.word.to_owned());
             beginning_with(typed, words.chain(known.functions().iter().cloned()))

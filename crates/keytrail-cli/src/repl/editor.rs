@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::path::PathBuf;
 
+use fs_err as fs;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -69,7 +70,11 @@ impl<K: Known> LineEditor<K> {
         if let Some(path) = &history {
             // A history that cannot be read is none; there is none before the first session.
             drop(editor.load_history(path));
-            history::forget_unwanted(editor.history_mut())?;
+            if history::forget_unwanted(editor.history_mut())? {
+                // An empty history is not written: what was unwanted would stay.
+                drop(fs::remove_file(path));
+                drop(editor.save_history(path));
+            }
         }
         Ok(Self { editor, history })
     }

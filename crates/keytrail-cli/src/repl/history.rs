@@ -79,17 +79,18 @@ fn has_key_id(text: &str, kind: &str) -> bool {
     })
 }
 
-/// Leaves out what an older version, or another program, wrote into the file and this one would not have.
-pub(super) fn forget_unwanted(history: &mut FileHistory) -> rustyline::Result<()> {
+/// Leaves out what an older version, or another program, wrote into the file and this one would not have; true when there
+/// was something, and the file is to be written anew.
+pub(super) fn forget_unwanted(history: &mut FileHistory) -> rustyline::Result<bool> {
     let entries: Vec<String> = history.iter().cloned().collect();
     if entries.iter().all(|entry| is_worth_keeping(entry)) {
-        return Ok(());
+        return Ok(false);
     }
     history.clear()?;
     for entry in entries.iter().filter(|entry| is_worth_keeping(entry)) {
         history.add(entry)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The rest of the newest entry that begins with `text`, up to the end of its line; none without one.
@@ -153,7 +154,8 @@ mod tests {
         assert!(!is_worth_keeping("select '\u{1b}[2J';") && !is_worth_keeping("select '\u{202e}';"));
         assert!(is_worth_keeping("select\n\t1;") && !is_worth_keeping(" \n"));
         let mut history = history(&["select 1;", "select '\u{1b}]0;x';", "select 2;"]);
-        forget_unwanted(&mut history).expect("a history");
+        assert!(forget_unwanted(&mut history).expect("a history"));
+        assert!(!forget_unwanted(&mut history).expect("a history"));
         assert_eq!(history.iter().collect::<Vec<_>>(), ["select 1;", "select 2;"]);
     }
 

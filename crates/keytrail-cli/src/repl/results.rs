@@ -117,7 +117,7 @@ impl Prompt {
                 self.note_shown(outcome, report);
                 Ok(Next::Line)
             }
-            other => self.cancelled(other),
+            other => Ok(cancelled(&other)),
         }
     }
 
@@ -143,7 +143,7 @@ impl Prompt {
                 self.note_time(outcome);
                 Ok(Next::Line)
             }
-            other => self.cancelled(other),
+            other => Ok(cancelled(&other)),
         }
     }
 
@@ -170,7 +170,7 @@ impl Prompt {
                 self.note_time(outcome);
                 Ok(Next::Line)
             }
-            other => self.cancelled(other),
+            other => Ok(cancelled(&other)),
         }
     }
 
@@ -286,19 +286,6 @@ impl Prompt {
         Ok(Ran::Cancelled)
     }
 
-    /// What the prompt does after something was cancelled.
-    #[expect(clippy::unused_self, reason = "reads as the other ends of a statement do")]
-    #[expect(clippy::needless_pass_by_value, reason = "what is cancelled is over")]
-    pub(super) fn cancelled<T>(&self, ran: Ran<T>) -> Result<Next, CliError> {
-        match ran {
-            Ran::Left => Ok(Next::Leave(Exit::Interrupted)),
-            Ran::Done(_) | Ran::Cancelled => {
-                output::note("cancelled; Ctrl-C once more ends the prompt");
-                Ok(Next::Cancelled)
-            }
-        }
-    }
-
     fn note_shown(&self, outcome: Outcome, report: GridReport) {
         let shown = self.last.as_ref().map_or(outcome.row_count, |last| last.rows.kept_count);
         output::note(footer(shown, outcome.row_count));
@@ -316,6 +303,15 @@ impl Prompt {
     pub(super) fn shared_session(&self) -> SqlSession {
         self.session.clone()
     }
+}
+
+/// What the prompt does after something was cancelled.
+pub(super) fn cancelled<T>(ran: &Ran<T>) -> Next {
+    if matches!(ran, Ran::Left) {
+        return Next::Leave(Exit::Interrupted);
+    }
+    output::note("cancelled; Ctrl-C once more ends the prompt");
+    Next::Cancelled
 }
 
 fn no_result() -> CliError {

@@ -46,10 +46,10 @@ impl TimeScale {
     /// The smallest steps of which at most `most` cover the times.
     pub(super) fn covering(from: i64, to: i64, most: usize, is_daily: bool) -> Self {
         let smallest = if is_daily { DAY } else { 0 };
-        let scales =
-            STEPS.iter().filter(|(step, _)| *step >= smallest).map(|(step, name)| Self::of(from, to, *step, name));
+        let mut scales =
+            STEPS.iter().filter(|(step, _)| *step >= smallest).map(|(step, name)| Self::of(from, to, *step, *name));
         let century = Self::of(from, to, 5200 * 7 * DAY, "100 years");
-        scales.into_iter().find(|scale| scale.step_count <= most).unwrap_or(century)
+        scales.find(|scale| scale.step_count <= most).unwrap_or(century)
     }
 
     fn of(from: i64, to: i64, step: i64, step_name: &'static str) -> Self {
