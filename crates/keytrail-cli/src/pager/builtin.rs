@@ -97,7 +97,7 @@ impl View<'_> {
             Key::Character('j') | Key::Down | Key::Enter => self.forward(1),
             Key::Character('k') | Key::Up => self.top = self.top.saturating_sub(1),
             Key::Character('g' | '<') | Key::Home => self.top = 0,
-            Key::Character('G' | '>') | Key::End => self.to_the_end()?,
+            Key::Character('G' | '>') | Key::End => self.go_to_end()?,
             Key::Character('/') => self.search(keyboard)?,
             Key::Character('n') => self.search_on()?,
             Key::Character('q' | 'Q') | Key::Interrupt => return Ok(Next::Quit),
@@ -115,7 +115,7 @@ impl View<'_> {
         Ok(())
     }
 
-    fn to_the_end(&mut self) -> io::Result<()> {
+    fn go_to_end(&mut self) -> io::Result<()> {
         self.top = self.page_before(self.starts.len())?;
         Ok(())
     }

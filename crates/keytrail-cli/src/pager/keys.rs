@@ -58,7 +58,7 @@ impl Keyboard {
 impl Drop for Keyboard {
     fn drop(&mut self) {
         // There is nobody to tell when the terminal is gone.
-        drop(tcsetattr(&self.terminal, SetArg::TCSADRAIN, &self.saved));
+        tcsetattr(&self.terminal, SetArg::TCSADRAIN, &self.saved).unwrap_or_default();
     }
 }
 

@@ -88,7 +88,7 @@ fn unknown(word: &str) -> String {
 
 /// Whether one is the beginning of the other, the kind of spelling aside, or they differ by one letter.
 fn is_near(known: &str, word: &str) -> bool {
-    let (known, word) = (known[1..].as_bytes(), word.get(1..).unwrap_or_default().as_bytes());
+    let (known, word) = (&known.as_bytes()[1..], word.get(1..).unwrap_or_default().as_bytes());
     let common = known.iter().zip(word).take_while(|(one, other)| one == other).count();
     let common_end = known.iter().rev().zip(word.iter().rev()).take_while(|(one, other)| one == other).count();
     let longer = known.len().max(word.len());

@@ -77,19 +77,19 @@ impl Prompt {
     ) -> Result<Next, CliError> {
         self.last_sql = Some(sql.trim().to_owned());
         match target {
-            Target::File(path) => self.to_file(sql, &path, interrupts).await,
+            Target::File(path) => self.write_file(sql, &path, interrupts).await,
             Target::Usual(paging) => match (self.settings.once.take(), self.settings.output.clone()) {
-                (Some(path), _) => self.to_file(sql, &path, interrupts).await,
+                (Some(path), _) => self.write_file(sql, &path, interrupts).await,
                 (None, Some(path)) => {
                     let out = DataWriter::append(&path)?;
                     self.write_all(sql, self.settings.file_format(&path), out, interrupts).await
                 }
-                (None, None) => self.to_screen(sql, paging, interrupts).await,
+                (None, None) => self.show_statement(sql, paging, interrupts).await,
             },
         }
     }
 
-    async fn to_file(&mut self, sql: String, path: &Path, interrupts: &mut Interrupts) -> Result<Next, CliError> {
+    async fn write_file(&mut self, sql: String, path: &Path, interrupts: &mut Interrupts) -> Result<Next, CliError> {
         let format = self.settings.file_format(path);
         let next = self.write_all(sql, format, DataWriter::file(path)?, interrupts).await?;
         if next == Next::Line {
@@ -98,7 +98,12 @@ impl Prompt {
         Ok(next)
     }
 
-    async fn to_screen(&mut self, sql: String, paging: Paging, interrupts: &mut Interrupts) -> Result<Next, CliError> {
+    async fn show_statement(
+        &mut self,
+        sql: String,
+        paging: Paging,
+        interrupts: &mut Interrupts,
+    ) -> Result<Next, CliError> {
         let format = self.settings.screen_format();
         if !output::stdout_destination().is_terminal() {
             return self.write_all(sql, format, DataWriter::stdout(), interrupts).await;

@@ -109,7 +109,7 @@ fn bar(amount: f64, most: f64, room: usize) -> String {
     }
     let eighths = ((amount / most * (room * 8) as f64).round() as usize).max(1);
     let mut bar = "█".repeat(eighths / 8);
-    bar.extend((eighths % 8 > 0).then_some(BAR[eighths % 8]));
+    bar.extend((!eighths.is_multiple_of(8)).then_some(BAR[eighths % 8]));
     bar
 }
 

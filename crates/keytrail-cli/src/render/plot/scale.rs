@@ -47,7 +47,7 @@ impl TimeScale {
     pub(super) fn covering(from: i64, to: i64, most: usize, is_daily: bool) -> Self {
         let smallest = if is_daily { DAY } else { 0 };
         let mut scales =
-            STEPS.iter().filter(|(step, _)| *step >= smallest).map(|(step, name)| Self::of(from, to, *step, *name));
+            STEPS.iter().filter(|(step, _)| *step >= smallest).map(|(step, name)| Self::of(from, to, *step, name));
         let century = Self::of(from, to, 5200 * 7 * DAY, "100 years");
         scales.find(|scale| scale.step_count <= most).unwrap_or(century)
     }
