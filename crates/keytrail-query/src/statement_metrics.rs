@@ -79,7 +79,7 @@ impl StatementMetrics {
     /// The figures at this moment.
     pub fn counts(&self) -> StatementCounts {
         let mut sums = Sums::default();
-        sums.add(&self.plan);
+        sums.add(self.plan.as_ref());
         // A file may be split among partitions; what a person counts are files.
         let files_read = (sums.parts_read * sums.files).checked_div(sums.parts).unwrap_or(0).min(sums.files);
         let [log_files, log_files_read, log_bytes] = self.tables.logs_read();
@@ -138,15 +138,15 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, plan: &Arc<dyn ExecutionPlan>) {
+    fn add(&mut self, plan: &dyn ExecutionPlan) {
         let children = plan.children();
         if children.is_empty() {
             self.add_scan(plan);
         }
-        children.into_iter().for_each(|child| self.add(child));
+        children.into_iter().for_each(|child| self.add(child.as_ref()));
     }
 
-    fn add_scan(&mut self, scan: &Arc<dyn ExecutionPlan>) {
+    fn add_scan(&mut self, scan: &dyn ExecutionPlan) {
         if let Some(metrics) = scan.metrics() {
             self.rows += metrics.output_rows().map_or(0, |rows| rows as u64);
             self.bytes += counter(&metrics, "bytes_scanned");
@@ -164,8 +164,8 @@ fn counter(metrics: &MetricsSet, name: &str) -> u64 {
     metrics.sum_by_name(name).map_or(0, |value| value.as_usize() as u64)
 }
 
-fn file_scan(scan: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
-    let scan = (scan.as_ref() as &dyn Any).downcast_ref::<DataSourceExec>()?;
+fn file_scan(scan: &dyn ExecutionPlan) -> Option<&FileScanConfig> {
+    let scan = (scan as &dyn Any).downcast_ref::<DataSourceExec>()?;
     scan.data_source().downcast_ref::<FileScanConfig>()
 }
 

@@ -71,7 +71,7 @@ fn columns_are_those_of_the_relations_in_the_statement() {
     assert_offers("select key_| from kms_keys", "key_", &["key_arn", "key_id(", "key_spec", "key_state"]);
     assert_offers("select use_| from kms_keys", "use_", &[]);
     assert_offers("select 1; select key_s| from kms_keys; select 2", "key_s", &["key_spec", "key_state"]);
-    assert_offers("select * from kms_keys k where k.key_s|", "key_s", &["key_spec", "key_state"]);
+    assert_offers("select * from kms_keys k where k.key_s|", "key_s", &["key_state", "key_spec"]);
     assert_offers("select u.| from kms_key_usage as u", "", &["key_arn", "use_count", "last_used_time"]);
     assert_offers("select kms_keys.key_sp| from kms_keys", "key_sp", &["key_spec"]);
     assert_offers("select x.ke| from kms_keys k", "ke", &[]);
