@@ -166,7 +166,7 @@ fn usage_errors_are_told_on_stderr() {
     exit 2
     -- stderr
     error: invalid value 'nonsense' for '--format <FORMAT>'
-      [possible values: table, vertical, csv, tsv, json, ndjson, markdown, html, parquet, arrow]
+      [possible values: table, vertical, csv, tsv, json, ndjson, markdown, html, parquet, arrow, plot]
 
     For more information, try '--help'.
     ");

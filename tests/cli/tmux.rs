@@ -52,7 +52,9 @@ impl<'a> Tmux<'a> {
 
     /// Types a text.
     pub(crate) fn type_text(&self, text: &str) {
-        self.run(&["send-keys", "-l", "--", text]);
+        // A `;` at the end of an argument would end tmux's command.
+        let text = text.strip_suffix(';').map_or_else(|| text.to_owned(), |text| format!("{text}\\;"));
+        self.run(&["send-keys", "-l", "--", &text]);
     }
 
     /// Presses keys by their names: `Enter`, `Tab`, `C-c`, `Up`.

@@ -80,11 +80,11 @@ fn fitting(line: &str) -> String {
     line.chars().take(usize::from(width).saturating_sub(1)).collect()
 }
 
-/// `1,234 rows read, 1.6 MiB, 3 of 88 files, 2.5 s`; what is not known yet is left out.
+/// What has been read; before the statement is planned, that there is work. Such as `1,234 rows read, 1.6 MiB, 3 of 88 files, 2.5 s`; what is not known yet is left out.
 fn text(counts: Option<StatementCounts>, elapsed: Duration) -> String {
     let mut parts = Vec::new();
     match counts {
-        None => parts.push("planning".to_owned()),
+        None => parts.push("working".to_owned()),
         Some(counts) => {
             parts.push(format!("{} rows read", count_text(counts.scanned_rows)));
             if counts.bytes_read > 0 {
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn the_line_tells_what_is_known() {
         let elapsed = Duration::from_millis(2_540);
-        assert_eq!(text(None, elapsed), "planning, 2.5 s (Ctrl-C cancels)");
+        assert_eq!(text(None, elapsed), "working, 2.5 s (Ctrl-C cancels)");
         let logs = StatementCounts { scanned_rows: 1_234, ..StatementCounts::default() };
         assert_eq!(text(Some(logs), elapsed), "1,234 rows read, 2.5 s (Ctrl-C cancels)");
         let lake = StatementCounts { bytes_read: 3 << 19, files_read: 3, files_to_read: 88, files_pruned: 7, ..logs };

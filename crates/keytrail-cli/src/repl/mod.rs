@@ -150,7 +150,7 @@ pub(crate) async fn run(mut prompt: Prompt, interruption: &Interruption) -> Resu
     prompt.interruption = interruption.clone();
     let known = SessionCatalogue::new(Arc::clone(&prompt.session.session), Handle::current());
     let mut editor = LineEditor::open(known, history_path()).map_err(|error| terminal_error(&error))?;
-    output::note("`\\?` helps, `\\d` lists tables and views, `.help kms` teaches the KMS views, Ctrl-D ends");
+    output::note("`\\?` helps, `\\d` lists tables and views, `.help kms` teaches them, Ctrl-D ends");
     let mut is_interrupted = false;
     loop {
         let begun = prompt.begun.take().unwrap_or_default();

@@ -300,7 +300,7 @@ impl Prompt {
 
     fn note_time(&self, outcome: Outcome) {
         if self.settings.is_timed {
-            statements::note_time(outcome);
+            statements::note_split_time(outcome);
         }
     }
 
