@@ -121,7 +121,7 @@ fn hints_and_colour_come_as_one_types() {
     tmux.wait_for("(1 row)");
     tmux.type_text("select 'h");
     tmux.wait_until("the hint", |screen| screen.matches("select 'hinted' as x;").count() == 2);
-    assert!(tmux.coloured_screen().contains("\u{1b}[1m\u{1b}[34mselect"), "{:?}", tmux.coloured_screen());
+    assert!(tmux.coloured_screen().contains("\u{1b}[34mselect"), "{:?}", tmux.coloured_screen());
     tmux.press(&["Right", "Enter"]);
     tmux.wait_until("the result again", |screen| screen.matches("(1 row)").count() == 2);
 }
@@ -243,7 +243,7 @@ fn two_hundred_lines_can_be_pasted() {
     tmux.press(&["Enter"]);
     let screen = tmux.wait_for("(1 row)");
     assert!(screen.contains("    199"), "{screen}");
-    assert!(!sandbox.read(".local/state/keytrail/history").contains('\u{7}'));
+    assert!(!sandbox.path(".local/state/keytrail/history").exists(), "a text that rings the bell is not remembered");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_year_of_use_fits_the_screen() {
     tmux.press(&["C-l"]);
     tmux.enter(".plot");
     let screen = tmux.wait_for("one column is");
-    assert!(screen.contains("use_event_count") && screen.contains("2026-01-01") && screen.contains('█'), "{screen}");
+    assert!(screen.contains("use_event_count") && screen.contains("2026-11-16") && screen.contains('█'), "{screen}");
     tmux.enter("select 1 as a, 2 as b, 3 as c;");
     tmux.wait_for("(1 row)");
     tmux.enter(".plot");

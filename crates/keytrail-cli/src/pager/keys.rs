@@ -28,6 +28,8 @@ pub(super) enum Key {
 pub(super) struct Keyboard {
     terminal: fs::File,
     saved: Termios,
+    /// What came with the last key, of a person who types fast.
+    pending: Vec<u8>,
 }
 
 impl Keyboard {
@@ -38,16 +40,28 @@ impl Keyboard {
         let mut raw = saved.clone();
         raw.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG);
         tcsetattr(&terminal, SetArg::TCSADRAIN, &raw)?;
-        Ok(Self { terminal, saved })
+        Ok(Self { terminal, saved, pending: Vec::new() })
     }
 
     /// Waits for a key.
     pub(super) fn next(&mut self) -> io::Result<Key> {
-        let mut bytes = [0; 16];
+        if self.pending.is_empty() && !self.read()? {
+            return Ok(Key::Interrupt);
+        }
+        let (key, length) = key(&self.pending);
+        self.pending.drain(..length);
+        Ok(key)
+    }
+
+    /// False when the terminal is gone.
+    fn read(&mut self) -> io::Result<bool> {
+        let mut bytes = [0; 256];
         loop {
             match self.terminal.read(&mut bytes) {
-                Ok(0) => return Ok(Key::Interrupt),
-                Ok(count) => return Ok(key(&bytes[..count])),
+                Ok(count) => {
+                    self.pending.extend_from_slice(&bytes[..count]);
+                    return Ok(count > 0);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -62,25 +76,38 @@ impl Drop for Keyboard {
     }
 }
 
-/// Control-C and control-D.
-const INTERRUPT: u8 = 3;
-const END_OF_INPUT: u8 = 4;
+/// What terminals send for keys that are no characters; Ctrl-C and Ctrl-D are among them.
+const SEQUENCES: [(&[u8], Key); 18] = [
+    (b"\x03", Key::Interrupt),
+    (b"\x04", Key::Interrupt),
+    (b"\r", Key::Enter),
+    (b"\n", Key::Enter),
+    (b"\x7f", Key::Erase),
+    (b"\x08", Key::Erase),
+    (b"\x1b[A", Key::Up),
+    (b"\x1bOA", Key::Up),
+    (b"\x1b[B", Key::Down),
+    (b"\x1bOB", Key::Down),
+    (b"\x1b[5~", Key::PageUp),
+    (b"\x1b[6~", Key::PageDown),
+    (b"\x1b[H", Key::Home),
+    (b"\x1bOH", Key::Home),
+    (b"\x1b[1~", Key::Home),
+    (b"\x1b[F", Key::End),
+    (b"\x1bOF", Key::End),
+    (b"\x1b[4~", Key::End),
+];
 
-fn key(bytes: &[u8]) -> Key {
-    match bytes {
-        b"\r" | b"\n" => Key::Enter,
-        b"\x7f" | b"\x08" => Key::Erase,
-        b"\x1b[A" | b"\x1bOA" => Key::Up,
-        b"\x1b[B" | b"\x1bOB" => Key::Down,
-        b"\x1b[5~" => Key::PageUp,
-        b"\x1b[6~" => Key::PageDown,
-        b"\x1b[H" | b"\x1bOH" | b"\x1b[1~" => Key::Home,
-        b"\x1b[F" | b"\x1bOF" | b"\x1b[4~" => Key::End,
-        [INTERRUPT | END_OF_INPUT, ..] => Key::Interrupt,
-        _ => match std::str::from_utf8(bytes).ok().and_then(|text| text.chars().next()) {
-            Some(character) if !character.is_control() => Key::Character(character),
-            _ => Key::Other,
-        },
+/// The first key of some bytes, and how many of them it takes; a sequence that is not known takes all.
+fn key(bytes: &[u8]) -> (Key, usize) {
+    if let Some((sequence, key)) = SEQUENCES.iter().find(|(sequence, _)| bytes.starts_with(sequence)) {
+        return (*key, sequence.len());
+    }
+    let text = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    match text.chars().next() {
+        Some('\u{1b}') | None => (Key::Other, bytes.len()),
+        Some(character) if character.is_control() => (Key::Other, character.len_utf8()),
+        Some(character) => (Key::Character(character), character.len_utf8()),
     }
 }
 
@@ -88,9 +115,19 @@ fn key(bytes: &[u8]) -> Key {
 mod tests {
     use super::*;
 
+    fn keys(text: &str) -> Vec<Key> {
+        let (mut bytes, mut keys) = (text.as_bytes(), Vec::new());
+        while !bytes.is_empty() {
+            let (key, length) = key(bytes);
+            keys.push(key);
+            bytes = &bytes[length..];
+        }
+        keys
+    }
+
     #[test]
     fn keys_are_told_apart() {
-        for (bytes, expected) in [
+        for (text, expected) in [
             ("q", Key::Character('q')),
             ("é", Key::Character('é')),
             ("\u{1b}[A", Key::Up),
@@ -101,7 +138,14 @@ mod tests {
             ("\u{1b}[99~", Key::Other),
             ("\u{1}", Key::Other),
         ] {
-            assert_eq!(key(bytes.as_bytes()), expected, "{bytes:?}");
+            assert_eq!(keys(text), [expected], "{text:?}");
         }
+        assert_eq!(key(b"\xff"), (Key::Other, 1));
+    }
+
+    #[test]
+    fn keys_that_come_at_once_are_not_lost() {
+        let expected = [Key::Character('/'), Key::Character('é'), Key::Enter, Key::Down, Key::Character('q')];
+        assert_eq!(keys("/é\r\u{1b}[Bq"), expected);
     }
 }
