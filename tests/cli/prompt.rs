@@ -295,6 +295,17 @@ fn timing_tells_where_the_time_went() {
 }
 
 #[test]
+fn the_time_over_logs_tells_their_files() {
+    let sandbox = lake();
+    let tmux = Tmux::start(&sandbox, "sql --raw logs", PLAIN);
+    tmux.wait_for_prompt();
+    tmux.enter("\\timing on");
+    tmux.enter("select count(*) as n from events;");
+    let screen = tmux.wait_for("pruned)");
+    assert!(screen.replace('\n', "").contains("1 files read, 0 pruned)"), "{screen}");
+}
+
+#[test]
 fn the_editor_brings_the_statement_back_to_the_prompt() {
     let sandbox = Sandbox::new();
     sandbox.write("editor", "sed -i s/old/new/ \"$1\"\n");

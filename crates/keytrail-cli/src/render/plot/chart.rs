@@ -88,7 +88,8 @@ fn legend(scale: TimeScale, points: &[Point]) -> String {
 fn bars(shape: &Shape, points: &[Point], width: usize) -> String {
     let shown = &points[..points.len().min(MOST_ROWS)];
     let most = points.iter().map(|point| point.amount).fold(0.0, f64::max);
-    let names = name_width(shown.iter().map(|point| point.name.as_str()), width);
+    let widest = shown.iter().map(|point| point.name.width()).max().unwrap_or(0);
+    let names = widest.min(width * 2 / 5);
     let amounts = shown.iter().map(|point| amount_text(point.amount).width()).max().unwrap_or(0);
     let room = width.saturating_sub(names + amounts + 3).max(8);
     let mut text = format!("{}\n", shape.measure_name);
@@ -125,10 +126,12 @@ fn small_lines(shape: &Shape, points: &[Point], width: usize) -> String {
         points.push(point);
     }
     let shown = &order[..order.len().min(MOST_ROWS)];
-    let names = name_width(shown.iter().copied(), width);
     let amounts = amount_text(total(points)).width().max("most".len());
-    let room = width.saturating_sub(names + amounts + 3).max(8);
+    let widest = shown.iter().map(|name| name.width()).max().unwrap_or(0);
+    let room = width.saturating_sub(widest.min(width * 2 / 5) + amounts + 3).max(8);
     let scale = scale(shape, points, room);
+    // What the steps of time leave free is the names'.
+    let names = widest.min(width.saturating_sub(scale.step_count + amounts + 3));
     let mut text = format!("{:names$} {:>amounts$} {}\n", "", "most", shape.measure_name);
     for shown_name in shown {
         let sums = sums(scale, of_name[shown_name].iter().copied());
@@ -147,11 +150,6 @@ fn small_lines(shape: &Shape, points: &[Point], width: usize) -> String {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8 eighths")]
 fn small(amount: f64, most: f64) -> char {
     if amount <= 0.0 { ' ' } else { COLUMN[((amount / most * 8.0).round() as usize).clamp(1, 8)] }
-}
-
-/// Columns that names take: as many as the longest, at most two fifths of the width.
-fn name_width<'a>(names: impl Iterator<Item = &'a str>, width: usize) -> usize {
-    names.map(|name| name.width()).max().unwrap_or(0).min(width * 2 / 5)
 }
 
 fn name(name: &str, width: usize) -> String {
