@@ -149,6 +149,19 @@ fn ctrl_c_cancels_and_a_second_one_leaves() {
 }
 
 #[test]
+fn a_second_ctrl_c_after_a_cancelled_statement_leaves() {
+    let sandbox = Sandbox::new();
+    let tmux = prompt_over_nothing(&sandbox);
+    tmux.enter(ENDLESS);
+    tmux.wait_for("(Ctrl-C cancels)");
+    tmux.press(&["C-c"]);
+    tmux.wait_for("cancelled");
+    tmux.wait_for_prompt();
+    tmux.press(&["C-c"]);
+    assert_eq!(tmux.wait_for_end(), 130);
+}
+
+#[test]
 fn text_longer_than_the_screen_is_paged() {
     let sandbox = Sandbox::new();
     let tmux = prompt_over_nothing(&sandbox);
@@ -225,7 +238,7 @@ fn many_rows_are_shown_in_part_and_all_on_demand() {
     tmux.enter("select value as n from generate_series(1, 1500);");
     tmux.wait_for("(10 of 1,500 rows shown; `.last all` shows all)");
     tmux.enter(".last all");
-    tmux.wait_for("(1500 rows)");
+    tmux.wait_for("(1,500 rows)");
     assert!(tmux.history().contains("\n 1499\n"));
     tmux.enter(".last json");
     tmux.wait_for("{\"n\":10}");

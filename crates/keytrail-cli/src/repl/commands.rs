@@ -43,6 +43,8 @@ pub(crate) enum Argument {
     Function,
     Key,
     Format,
+    /// A format, or `all`.
+    FormatOrAll,
     File,
     OneOf(&'static [&'static str]),
     /// A word of SQL.
@@ -196,7 +198,7 @@ pub(crate) const COMMANDS: &[PromptCommand] = &[
     command(
         A::Last,
         &["\\last", ".last"],
-        ("[FORMAT|all]", Argument::Format),
+        ("[FORMAT|all]", Argument::FormatOrAll),
         "the last result again: in FORMAT, or all of it",
         Results,
     ),

@@ -57,6 +57,7 @@ fn arguments(known: &dyn Known, argument: Argument, typed: &str) -> Vec<String> 
         Argument::Function => beginning_with(typed, known.functions().iter().cloned()),
         Argument::Key => values(typed, &known.key_names()),
         Argument::Format => beginning_with(typed, Format::for_the_prompt()),
+        Argument::FormatOrAll => beginning_with(typed, Format::for_the_prompt().into_iter().chain(["all".to_owned()])),
         Argument::File => files::beginning_with(typed),
         Argument::OneOf(words) => beginning_with(typed, words.iter().map(|word| (*word).to_owned())),
         Argument::Keyword => {

@@ -144,7 +144,7 @@ impl Prompt {
         };
         match self.cancellable(write, interrupts).await? {
             Ran::Done(outcome) => {
-                statements::note_rows(outcome);
+                output::note(footer(outcome.row_count, outcome.row_count));
                 self.note_time(outcome);
                 Ok(Next::Line)
             }
@@ -171,7 +171,7 @@ impl Prompt {
         match self.cancellable(write, interrupts).await? {
             Ran::Done(outcome) => {
                 pager::show(&spool, paging)?;
-                statements::note_rows(outcome);
+                output::note(footer(outcome.row_count, outcome.row_count));
                 self.note_time(outcome);
                 Ok(Next::Line)
             }

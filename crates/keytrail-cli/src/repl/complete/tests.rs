@@ -100,6 +100,7 @@ fn commands_are_completed_with_their_arguments() {
     assert_offers(".out|", ".out", &[".output"]);
     assert_offers("\\d kms_keys|", "kms_keys", &["kms_keys"]);
     assert_offers(".key alias/l|", "alias/l", &["alias/logs"]);
+    assert_offers(".last a|", "a", &["all"]);
     assert_offers(".mode nd|", "nd", &["ndjson"]);
     assert_offers("\\x o|", "o", &["on", "off"]);
     assert_offers("\\h uni|", "uni", &["union"]);
