@@ -1,6 +1,7 @@
 //! A real terminal for whole-prompt tests: tmux keeps the screen, the test presses keys and looks.
 //!
-//! A test waits for what the screen shows, never for time to pass; a screen that does not come fails the test.
+//! A test waits for what the screen shows, never for so much time: it looks again and again, and a screen that does not
+//! come fails the test.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -12,6 +13,8 @@ use crate::sandbox::Sandbox;
 
 /// None comes near it.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// Between two looks at a screen that is not as wanted yet: the program under test needs the processor more.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Sockets of one test process, by number.
 static SOCKETS: AtomicU32 = AtomicU32::new(0);
@@ -107,7 +110,7 @@ impl<'a> Tmux<'a> {
                 return screen;
             }
             assert!(start.elapsed() < DEADLINE, "the screen never showed {what}:\n{screen}");
-            std::thread::yield_now();
+            std::thread::sleep(PAUSE);
         }
     }
 
@@ -134,7 +137,7 @@ impl<'a> Tmux<'a> {
                 return code.parse().expect("an exit code");
             }
             assert!(start.elapsed() < DEADLINE, "the program does not end:\n{}", self.screen());
-            std::thread::yield_now();
+            std::thread::sleep(PAUSE);
         }
     }
 }
