@@ -81,11 +81,12 @@ fn a_statement_takes_several_lines_and_comes_back_from_the_history() {
     let sandbox = Sandbox::new();
     let tmux = prompt_over_nothing(&sandbox);
     tmux.enter("select 40");
-    tmux.enter("  + 2 as answer");
-    tmux.enter(";");
+    tmux.type_line("  + 2 as answer");
+    tmux.type_line(";");
     tmux.wait_for("(1 row)");
     tmux.enter("select 'other' as x;");
     tmux.wait_until("two results", |screen| screen.matches("(1 row)").count() == 2);
+    tmux.wait_for_prompt();
     tmux.press(&["C-r"]);
     tmux.type_text("answ");
     tmux.wait_for("(reverse-i-search)`answ'");
@@ -119,6 +120,7 @@ fn hints_and_colour_come_as_one_types() {
     tmux.wait_for_prompt();
     tmux.enter("select 'hinted' as x;");
     tmux.wait_for("(1 row)");
+    tmux.wait_for_prompt();
     tmux.type_text("select 'h");
     tmux.wait_until("the hint", |screen| screen.matches("select 'hinted' as x;").count() == 2);
     assert!(tmux.coloured_screen().contains("\u{1b}[34mselect"), "{:?}", tmux.coloured_screen());
@@ -171,7 +173,7 @@ fn text_longer_than_the_screen_is_paged() {
     tmux.wait_for("lines 24-46 of 502");
     tmux.type_text("b");
     tmux.wait_for("lines 1-23 of 502");
-    tmux.enter("/ 321");
+    tmux.type_line("/ 321");
     tmux.wait_until("the line that was searched", |screen| {
         screen.lines().next().is_some_and(|line| line.trim() == "321")
     });

@@ -16,6 +16,9 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// Between two looks at a screen that is not as wanted yet: the program under test needs the processor more.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// What stands before the exit code.
+const ENDED: &str = "ended with ";
+
 /// Sockets of one test process, by number.
 static SOCKETS: AtomicU32 = AtomicU32::new(0);
 
@@ -30,12 +33,13 @@ impl<'a> Tmux<'a> {
     pub(crate) fn start(sandbox: &'a Sandbox, arguments: &str, environment: &[(&str, &str)]) -> Self {
         let number = SOCKETS.fetch_add(1, Ordering::Relaxed);
         let tmux = Self { sandbox, socket: format!("keytrail-{}-{number}", std::process::id()) };
-        let mut line = String::from("exec env");
+        // The shell tells the exit code on the screen; it must outlive a Ctrl-C that is meant for the program.
+        let mut line = String::from("trap : INT; env");
         for (name, value) in environment {
             write!(line, " {name}='{value}'").expect("a string");
         }
-        write!(line, " {} {arguments}", env!("CARGO_BIN_EXE_keytrail")).expect("a string");
-        // The program stays on the screen when it has ended, with its exit code.
+        write!(line, " {} {arguments}; echo {ENDED}$?", env!("CARGO_BIN_EXE_keytrail")).expect("a string");
+        // The screen stays when the shell has ended.
         let session = ["new-session", "-d", "-x", "80", "-y", "24", &line];
         tmux.run(&[&["-f", "/dev/null", "set-option", "-g", "remain-on-exit", "on", ";"][..], &session].concat());
         tmux
@@ -66,9 +70,16 @@ impl<'a> Tmux<'a> {
     }
 
     /// Types a text and presses Enter.
-    pub(crate) fn enter(&self, text: &str) {
+    pub(crate) fn type_line(&self, text: &str) {
         self.type_text(text);
         self.press(&["Enter"]);
+    }
+
+    /// The same at the next prompt: what is typed before it stands would be lost.
+    #[track_caller]
+    pub(crate) fn enter(&self, text: &str) {
+        self.wait_for_prompt();
+        self.type_line(text);
     }
 
     /// Pastes a text as a terminal does, between the marks that tell a paste from typing.
@@ -129,16 +140,12 @@ impl<'a> Tmux<'a> {
     /// Waits until the program has ended; its exit code.
     #[track_caller]
     pub(crate) fn wait_for_end(&self) -> i32 {
-        let start = Instant::now();
-        loop {
-            let status = self.run(&["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]).stdout;
-            let status = String::from_utf8(status).expect("UTF-8");
-            if let Some(code) = status.trim().strip_prefix("1 ") {
-                return code.parse().expect("an exit code");
-            }
-            assert!(start.elapsed() < DEADLINE, "the program does not end:\n{}", self.screen());
-            std::thread::sleep(PAUSE);
-        }
+        let code = |screen: &str| {
+            let told = screen.lines().rev().find_map(|line| line.split_once(ENDED))?;
+            told.1.trim().parse::<i32>().ok()
+        };
+        let screen = self.wait_until("an exit code", |screen| code(screen).is_some());
+        code(&screen).expect("waited for")
     }
 }
 
