@@ -37,28 +37,22 @@ fn names_and_values_are_completed_from_the_lake() {
     let sandbox = lake();
     let tmux = prompt_over_lake(&sandbox, PLAIN);
     tmux.type_text("select use_c");
-    tmux.press(&["Tab"]);
-    tmux.wait_for("> select use_count");
+    tmux.complete_to("> select use_count");
     tmux.type_text(" from kms_key_usage_d");
-    tmux.press(&["Tab"]);
-    tmux.wait_for("from kms_key_usage_daily");
+    tmux.complete_to("from kms_key_usage_daily");
     tmux.press(&["C-c"]);
     tmux.wait_for_prompt();
     tmux.type_text("select count(*) from kms_events where event_name = 'dec");
-    tmux.press(&["Tab"]);
-    tmux.wait_for("event_name = 'Decrypt'");
+    tmux.complete_to("event_name = 'Decrypt'");
     tmux.type_text(" and key_arn like '00000001-");
-    tmux.press(&["Tab"]);
-    tmux.wait_for("arn:aws:kms:eu-west-1:111122223333:key/00000001-0000-4000-8000-0000");
+    tmux.complete_to("arn:aws:kms:eu-west-1:111122223333:key/00000001-0000-4000-8000-0000");
     tmux.press(&["C-c"]);
     tmux.wait_for_prompt();
     tmux.type_text(".key alias/b");
-    tmux.press(&["Tab"]);
-    tmux.wait_for(".key alias/billing");
+    tmux.complete_to(".key alias/billing");
     tmux.press(&["C-u"]);
     tmux.type_text("\\i logs/");
-    tmux.press(&["Tab"]);
-    tmux.wait_for("\\i logs/a.json");
+    tmux.complete_to("\\i logs/a.json");
 }
 
 #[test]
@@ -66,7 +60,7 @@ fn candidates_are_listed_and_none_steers_the_terminal() {
     let sandbox = lake();
     let tmux = prompt_over_lake(&sandbox, PLAIN);
     tmux.type_text("select 'D");
-    tmux.press(&["Tab"]);
+    tmux.complete_to("DescribeKey'");
     let screen =
         tmux.wait_until("the candidates", |screen| screen.contains("Decrypt'  ") || screen.contains("DescribeKey'"));
     assert!(screen.contains("Decrypt'") && !screen.contains("Evil"), "{screen}");

@@ -69,9 +69,14 @@ impl<'a> Tmux<'a> {
         self.run(&[&["send-keys"][..], keys].concat());
     }
 
-    /// Types a text and presses Enter.
+    /// Types a text, and presses Enter when the screen shows it: until then an empty prompt is the one typed at.
+    #[track_caller]
     pub(crate) fn type_line(&self, text: &str) {
         self.type_text(text);
+        self.wait_until(text, |screen| {
+            let typed = screen.rsplit("keytrail>").next().unwrap_or_default();
+            without_space(typed).contains(&without_space(text))
+        });
         self.press(&["Enter"]);
     }
 
@@ -131,6 +136,17 @@ impl<'a> Tmux<'a> {
         self.wait_until(text, |screen| screen.contains(text))
     }
 
+    /// Presses Tab until the screen shows a text: an answer that is late is there for the next Tab.
+    #[track_caller]
+    pub(crate) fn complete_to(&self, text: &str) {
+        let start = Instant::now();
+        while !self.screen().contains(text) {
+            assert!(start.elapsed() < DEADLINE, "never completed to {text}:\n{}", self.screen());
+            self.press(&["Tab"]);
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Waits until the last line is a prompt with nothing behind it.
     #[track_caller]
     pub(crate) fn wait_for_prompt(&self) -> String {
@@ -147,6 +163,11 @@ impl<'a> Tmux<'a> {
         let screen = self.wait_until("an exit code", |screen| code(screen).is_some());
         code(&screen).expect("waited for")
     }
+}
+
+/// Where the terminal wraps a line, space is lost.
+fn without_space(text: &str) -> String {
+    text.chars().filter(|character| !character.is_whitespace()).collect()
 }
 
 impl Drop for Tmux<'_> {

@@ -78,7 +78,7 @@ mod tests {
         for (name, kind) in [
             ("date_trunc", FunctionKind::Scalar),
             ("key_id", FunctionKind::Scalar),
-            ("max_by", FunctionKind::Aggregate),
+            ("avg", FunctionKind::Aggregate),
             ("row_number", FunctionKind::Window),
         ] {
             let function = functions.iter().find(|function| function.name == name).unwrap();
