@@ -140,6 +140,10 @@ impl LakeError {
             | DeltaTableError::Parquet { .. }
             | DeltaTableError::Arrow { .. }
             | DeltaTableError::InvalidStatsJson { .. }
+            | DeltaTableError::InvalidData { .. }
+            | DeltaTableError::NoSchema
+            | DeltaTableError::SchemaMismatch { .. }
+            | DeltaTableError::PartitionError { .. }
             | DeltaTableError::MetadataError(_)) => Self::corrupt(&place, source),
             source => Self::Log { place, source: Box::new(source) },
         }
@@ -163,6 +167,12 @@ impl LakeError {
             | KernelError::MissingVersion
             | KernelError::InvalidProtocol(_)
             | KernelError::InvalidCheckpoint(_)
+            | KernelError::InvalidPartitionValues(_)
+            | KernelError::InvalidStructData(_)
+            | KernelError::MissingColumn(_)
+            | KernelError::MissingData(_)
+            | KernelError::ParseError(..)
+            | KernelError::UnexpectedColumnType(_)
             | KernelError::Schema(_)) => Self::corrupt(place, source),
             source => Self::Log { place: place.to_string(), source: Box::new(DeltaTableError::KernelError(source)) },
         }
