@@ -1,21 +1,25 @@
 //! Conversion against its limit, in one run: inflate only, + parse, + build, + write (sort, encode, compress), and the whole of `convert`.
 //!
-//! Each stage does all of the stages before it, on one thread, with the log files' bytes in memory. What the whole conversion reaches is
-//! the CPU time of the last stage against its own: the rest goes to reading, deduplication, accounts and commits.
+//! Each stage does all of the stages before it, on one thread, with the log files' bytes in memory. The last one makes the very data files
+//! that a conversion makes: of the same rows, with the same lineage, handed over and written at the same sizes. What the conversion
+//! reaches is the CPU time of that stage against its own: the rest goes to reading, deduplication, accounts and commits. Stages and
+//! conversions take turns; medians are printed, and the share of each turn, since a busy machine makes a turn as slow as it likes.
 //!
-//! `cargo bench --workspace --bench convert -- [EVENTS] [FOLDER]` makes a trail of EVENTS (default 200,000) in FOLDER (default: a
+//! `cargo bench --workspace --bench convert -- [EVENTS] [FOLDER] [TURNS]` makes a trail of EVENTS (default 200,000) in FOLDER (default: a
 //! temporary one; a folder that exists is used as it is). Ratios within one run mean something on any machine, the absolute numbers do not.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports on stdout")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use bytes::Bytes;
 use keytrail_convert::source::{DeliveryRange, list};
 use keytrail_convert::{
-    ConvertOptions, ConvertSummary, EVENTS, LogFile, NoProgress, Source, StopSignal, convert, encode_rows, lake_spec,
+    ConvertOptions, ConvertSummary, Deduplicator, EVENTS, Hour, LogFile, NoProgress, Place, RecordIdentity, Seen,
+    Source, StopSignal, convert, encode_rows, lake_spec,
 };
 use keytrail_events::compression::Inflater;
 use keytrail_events::{
@@ -31,50 +35,13 @@ fn main() -> Result<(), Failure> {
     let event_count = arguments.first().map_or(Ok(200_000), |text| text.parse())?;
     let scratch = tempfile::tempdir()?;
     let trail = arguments.get(1).map_or_else(|| scratch.path().join("trail"), PathBuf::from);
+    let turn_count = arguments.get(2).map_or(Ok(3), |text| text.parse())?;
     if !trail.exists() {
         generate(&TrailConfig { event_count, ..TrailConfig::default() }, &trail)?;
     }
-    let runtime = tokio::runtime::Runtime::new()?;
-    let source = Source::Place(Location::local(&trail)?);
-    let files =
-        runtime.block_on(list(std::slice::from_ref(&source), &DeliveryRange::default(), &StorageOptions::default()))?;
-    let bytes: Vec<_> = files.iter().map(|file| runtime.block_on(file.fetch())).collect::<Result<_, _>>()?;
-
-    let inflate = Stage::measure("inflate", || inflate_all(&bytes));
-    let parse = Stage::measure("+ parse", || decode_all(&bytes, &mut Counting::default()));
-    let build = Stage::measure("+ build", || decode_all(&bytes, &mut Building::default()));
-    let place = Location::local(&scratch.path().join("lake"))?;
-    let lake = runtime.block_on(Lake::create_or_open(&place, &StorageOptions::default(), lake_spec()))?;
-    let mut writing = Writing::new(lake.table(EVENTS).clone());
-    let write = Stage::measure("+ write", || {
-        let bytes = decode_all(&bytes, &mut writing);
-        writing.write_all();
-        bytes
-    });
-    println!("+ write gives {} files, {:.1} MB", writing.files, megabytes(writing.bytes));
-    println!(
-        "{} log files, {:.1} MB gzip, {:.1} MB JSON",
-        files.len(),
-        megabytes(total(&files)),
-        megabytes(inflate.bytes)
-    );
-    for stage in [&inflate, &parse, &build, &write] {
-        stage.report(&inflate);
-    }
-    let convert = |workers: usize| -> Result<Usage, Failure> {
-        let lake = scratch.path().join(format!("lake-{workers}"));
-        let began = Usage::now();
-        let summary = runtime.block_on(convert_into(&lake, &source, workers))?;
-        let usage = Usage::now().since(&began);
-        report_convert(&summary, &usage, workers, &write);
-        Ok(usage)
-    };
-    let (one, two) = (convert(1)?, convert(2)?);
-    println!(
-        "two workers are {:.2} times as fast as one (wanted: {WANTED_SPEED_UP})",
-        one.wall.as_secs_f64() / two.wall.as_secs_f64()
-    );
-    println!("peak memory of the process {} MiB (all stages; the files' bytes are held throughout)", peak_mebibytes());
+    let bench = Bench::new(&trail, scratch.path())?;
+    let turns = (0..turn_count).map(|_| bench.turn()).collect::<Result<Vec<_>, _>>()?;
+    bench.report(&turns);
     Ok(())
 }
 
@@ -82,9 +49,91 @@ fn main() -> Result<(), Failure> {
 const WANTED_SHARE: f64 = 85.0;
 /// How many times faster two workers should be than one.
 const WANTED_SPEED_UP: f64 = 1.8;
+/// The stages, each with all before it.
+const STAGES: [&str; 4] = ["inflate", "+ parse", "+ build", "+ write"];
 
-fn total(files: &[LogFile]) -> u64 {
-    files.iter().map(|file| file.size_bytes).sum()
+/// A trail in memory, and where its lakes go.
+struct Bench {
+    runtime: tokio::runtime::Runtime,
+    source: Source,
+    files: Vec<(LogFile, Bytes)>,
+    duplicates: HashSet<Place>,
+    table: Table,
+    scratch: PathBuf,
+}
+
+/// What each stage and each conversion took.
+struct Turn {
+    stages: [Usage; STAGES.len()],
+    written: (usize, u64),
+    json_bytes: u64,
+    one: (ConvertSummary, Usage),
+    two: (ConvertSummary, Usage),
+}
+
+impl Bench {
+    fn new(trail: &Path, scratch: &Path) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Runtime::new()?;
+        let source = Source::Place(Location::local(trail)?);
+        let options = StorageOptions::default();
+        let listed = runtime.block_on(list(std::slice::from_ref(&source), &DeliveryRange::default(), &options))?;
+        let read = listed.into_iter().map(|file| {
+            let bytes = runtime.block_on(file.fetch())?;
+            Ok::<_, String>((file, bytes))
+        });
+        let files = read.collect::<Result<Vec<_>, _>>()?;
+        let mut repeated = Repeated::default();
+        decode_all(&files, &mut repeated);
+        let place = Location::local(&scratch.join("lake"))?;
+        let lake = runtime.block_on(Lake::create_or_open(&place, &options, lake_spec()))?;
+        let (table, duplicates) = (lake.table(EVENTS).clone(), repeated.duplicates);
+        Ok(Self { runtime, source, files, duplicates, table, scratch: scratch.to_owned() })
+    }
+
+    fn turn(&self) -> Result<Turn, Failure> {
+        let (json_bytes, inflate) = measured(|| inflate_all(&self.files));
+        let (_, parse) = measured(|| decode_all(&self.files, &mut Counting::default()));
+        let (_, build) = measured(|| decode_all(&self.files, &mut Building::new(&self.duplicates, None)));
+        let (written, write) = measured(|| {
+            let mut building = Building::new(&self.duplicates, Some(&self.table));
+            decode_all(&self.files, &mut building);
+            building.write_all()
+        });
+        let (one, two) = (self.converted(1)?, self.converted(2)?);
+        Ok(Turn { stages: [inflate, parse, build, write], written, json_bytes, one, two })
+    }
+
+    fn converted(&self, workers: usize) -> Result<(ConvertSummary, Usage), Failure> {
+        let lake = tempfile::tempdir_in(&self.scratch)?;
+        let (summary, usage) = measured(|| self.runtime.block_on(convert_into(lake.path(), &self.source, workers)));
+        Ok((summary?, usage))
+    }
+
+    fn report(&self, turns: &[Turn]) {
+        let Some(first) = turns.first() else { return };
+        let gzip_bytes: u64 = self.files.iter().map(|(file, _)| file.size_bytes).sum();
+        println!(
+            "{} log files, {:.1} MB gzip, {:.1} MB JSON; medians of {} turns",
+            self.files.len(),
+            megabytes(gzip_bytes),
+            megabytes(first.json_bytes),
+            turns.len()
+        );
+        let inflate = median(turns.iter().map(|turn| turn.stages[0].cpu));
+        for (number, name) in STAGES.iter().enumerate() {
+            let cpu = median(turns.iter().map(|turn| turn.stages[number].cpu));
+            let rate = megabytes(first.json_bytes) / cpu;
+            println!("{name:<10} {cpu:>7.2} CPU-s {rate:>7.0} MB/s of JSON, {:.2} times the inflating", cpu / inflate);
+        }
+        let (files, bytes) = first.written;
+        println!("+ write gives {files} files, {:.1} MB", megabytes(bytes));
+        report_convert(turns, 1, |turn| &turn.one);
+        report_convert(turns, 2, |turn| &turn.two);
+        println!(
+            "two workers are {:.2} times as fast as one (wanted: {WANTED_SPEED_UP})",
+            median(turns.iter().map(|turn| turn.one.1.wall / turn.two.1.wall))
+        );
+    }
 }
 
 async fn convert_into(lake: &Path, source: &Source, workers: usize) -> Result<ConvertSummary, Failure> {
@@ -96,60 +145,76 @@ async fn convert_into(lake: &Path, source: &Source, workers: usize) -> Result<Co
     Ok(convert(&lake, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await?)
 }
 
-fn report_convert(summary: &ConvertSummary, usage: &Usage, workers: usize, limit: &Stage) {
-    let wall = usage.wall.as_secs_f64();
+fn report_convert(turns: &[Turn], workers: usize, of: impl Fn(&Turn) -> &(ConvertSummary, Usage)) {
+    let Some((summary, _)) = turns.first().map(&of) else { return };
+    let wall = median(turns.iter().map(|turn| of(turn).1.wall));
     println!(
         "convert, {workers} workers: {:.2} s wall, {:.2} CPU-s, {:.0} records/s, {:.1} MB/s of JSON, lake {:.3} bytes per byte of gzip, {} files",
         wall,
-        usage.cpu,
+        median(turns.iter().map(|turn| of(turn).1.cpu)),
         summary.records as f64 / wall,
         megabytes(summary.uncompressed_bytes) / wall,
         summary.data_file_bytes as f64 / summary.bytes as f64,
         summary.data_files,
     );
-    println!("    {:.1} % of the limit (wanted: {WANTED_SHARE})", 100.0 * limit.seconds / usage.cpu);
+    let shares: Vec<f64> =
+        turns.iter().map(|turn| 100.0 * turn.stages[STAGES.len() - 1].cpu / of(turn).1.cpu).collect();
+    let each: Vec<String> = shares.iter().map(|share| format!("{share:.1}")).collect();
+    println!(
+        "    {:.1} % of the limit (wanted: {WANTED_SHARE}); by turn: {}",
+        median(shares.into_iter()),
+        each.join(" ")
+    );
 }
 
-/// A stage of the conversion with those before it, on one thread.
-struct Stage {
-    name: &'static str,
-    /// CPU time.
-    seconds: f64,
-    bytes: u64,
-}
-
-impl Stage {
-    fn measure(name: &'static str, work: impl FnOnce() -> u64) -> Self {
-        let began = cpu_seconds();
-        let bytes = work();
-        Self { name, seconds: cpu_seconds() - began, bytes }
-    }
-
-    fn report(&self, first: &Stage) {
-        let rate = megabytes(self.bytes) / self.seconds;
-        println!(
-            "{:<10} {:>7.2} CPU-s {:>7.0} MB/s of JSON, {:.2} times the inflating",
-            self.name,
-            self.seconds,
-            rate,
-            self.seconds / first.seconds
-        );
-    }
-}
-
-fn inflate_all(files: &[bytes::Bytes]) -> u64 {
+fn inflate_all(files: &[(LogFile, Bytes)]) -> u64 {
     let mut inflater = Inflater::new(1 << 30);
     let mut out = Vec::new();
-    let sizes = files.iter().map(|file| {
-        inflater.inflate(file, &mut out);
+    let sizes = files.iter().map(|(_, bytes)| {
+        inflater.inflate(bytes, &mut out);
         out.len() as u64
     });
     sizes.sum()
 }
 
-fn decode_all(files: &[bytes::Bytes], sink: &mut dyn RecordSink) -> u64 {
+/// Takes the records of one file after the other.
+trait Stage: RecordSink {
+    fn begin(&mut self, _file: &LogFile) {}
+    fn end(&mut self) {}
+}
+
+fn decode_all(files: &[(LogFile, Bytes)], stage: &mut dyn Stage) {
     let mut decoder = FileDecoder::new();
-    files.iter().map(|file| decoder.decode(file, sink).uncompressed_bytes).sum()
+    for (file, bytes) in files {
+        stage.begin(file);
+        decoder.decode(bytes, stage);
+        stage.end();
+    }
+}
+
+/// Finds the records that become no rows.
+#[derive(Default)]
+struct Repeated {
+    seen: Deduplicator,
+    path: String,
+    duplicates: HashSet<Place>,
+}
+
+impl Stage for Repeated {
+    fn begin(&mut self, file: &LogFile) {
+        self.path.clone_from(&file.path);
+    }
+}
+
+impl RecordSink for Repeated {
+    fn record(&mut self, index: u64, record: &EventRecord<'_>) {
+        let place = Place::new(&self.path, index);
+        if self.seen.note(Hour::of(record.event_time()), &RecordIdentity::of(record), place) == Seen::Duplicate {
+            self.duplicates.insert(place);
+        }
+    }
+
+    fn reject(&mut self, _reject: Reject<'_>) {}
 }
 
 /// Looks at each record, so that nothing can be optimised away.
@@ -157,6 +222,8 @@ fn decode_all(files: &[bytes::Bytes], sink: &mut dyn RecordSink) -> u64 {
 struct Counting {
     bytes: usize,
 }
+
+impl Stage for Counting {}
 
 impl RecordSink for Counting {
     fn record(&mut self, _index: u64, record: &EventRecord<'_>) {
@@ -166,93 +233,117 @@ impl RecordSink for Counting {
     fn reject(&mut self, _reject: Reject<'_>) {}
 }
 
-/// About as many as a worker hands over at once.
-const BATCH_ROWS: usize = 8192;
-
-/// Builds rows and drops them.
-#[derive(Default)]
-struct Building {
-    builder: EventBatchBuilder,
-    rows: usize,
-}
-
-impl RecordSink for Building {
-    fn record(&mut self, index: u64, record: &EventRecord<'_>) {
-        self.builder.append(record, &Lineage { log_file_path: "bench", record_index: index, ..Lineage::default() });
-        if self.builder.row_count() == BATCH_ROWS {
-            self.rows += self.builder.finish_rows().row_count();
-        }
-    }
-
-    fn reject(&mut self, _reject: Reject<'_>) {}
-}
-
-/// Builds rows and encodes them, the largest partition whenever as much waits as in a conversion.
-struct Writing {
-    table: Table,
+/// Builds rows as a worker does; they are dropped, or encoded, the largest partition whenever as much waits as in a conversion.
+struct Building<'b> {
+    duplicates: &'b HashSet<Place>,
+    table: Option<&'b Table>,
+    path: String,
+    delivery_time: Option<i64>,
     builders: BTreeMap<EventPartition, EventBatchBuilder>,
     waiting: BTreeMap<EventPartition, Vec<EventRows>>,
     files: usize,
     bytes: u64,
 }
 
-impl Writing {
-    fn new(table: Table) -> Self {
-        Self { table, builders: BTreeMap::new(), waiting: BTreeMap::new(), files: 0, bytes: 0 }
+impl<'b> Building<'b> {
+    fn new(duplicates: &'b HashSet<Place>, table: Option<&'b Table>) -> Self {
+        Self {
+            duplicates,
+            table,
+            path: String::new(),
+            delivery_time: None,
+            builders: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            files: 0,
+            bytes: 0,
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let mut builders = std::mem::take(&mut self.builders);
+        for (partition, builder) in &mut builders {
+            let rows = builder.finish_rows();
+            if self.table.is_some() && rows.row_count() > 0 {
+                self.waiting.entry(partition.clone()).or_default().push(rows);
+                self.write_largest_of_many();
+            }
+        }
+        self.builders = builders;
+    }
+
+    fn write_largest_of_many(&mut self) {
+        let size = |parts: &Vec<EventRows>| parts.iter().map(EventRows::size_bytes).sum::<usize>();
+        if self.waiting.values().map(size).sum::<usize>() > ConvertOptions::DEFAULT_BUFFER_BYTES {
+            let largest = self.waiting.iter().max_by_key(|(_, parts)| size(parts));
+            let largest = largest.map(|(partition, _)| partition.clone());
+            largest.into_iter().for_each(|partition| self.write(&partition));
+        }
     }
 
     fn write(&mut self, partition: &EventPartition) {
-        let rows = self.waiting.remove(partition).unwrap_or_default();
-        let file = encode_rows(&self.table, partition, &rows).expect("rows of the builders can be written");
+        let (Some(table), Some(rows)) = (self.table, self.waiting.remove(partition)) else { return };
+        let file = encode_rows(table, partition, &rows).expect("rows of the builders can be written");
         self.files += 1;
         self.bytes += file.size_bytes();
     }
 
-    fn write_all(&mut self) {
-        for (partition, mut builder) in std::mem::take(&mut self.builders) {
-            self.waiting.entry(partition).or_default().push(builder.finish_rows());
-        }
+    /// Writes what waits; tells how many files there are, and their bytes.
+    fn write_all(mut self) -> (usize, u64) {
+        self.hand_over();
         for partition in self.waiting.keys().cloned().collect::<Vec<_>>() {
             self.write(&partition);
+        }
+        (self.files, self.bytes)
+    }
+}
+
+impl Stage for Building<'_> {
+    fn begin(&mut self, file: &LogFile) {
+        self.path.clone_from(&file.path);
+        self.delivery_time = file.delivery_time;
+    }
+
+    fn end(&mut self) {
+        if self.builders.values().map(EventBatchBuilder::size_bytes).sum::<usize>() > ConvertOptions::WORKER_BYTES {
+            self.hand_over();
         }
     }
 }
 
-impl RecordSink for Writing {
+impl RecordSink for Building<'_> {
     fn record(&mut self, index: u64, record: &EventRecord<'_>) {
-        let partition = EventPartition::of(record);
-        let builder = self.builders.entry(partition.clone()).or_default();
-        builder.append(record, &Lineage { log_file_path: "bench", record_index: index, ..Lineage::default() });
-        if builder.row_count() < BATCH_ROWS {
+        if self.duplicates.contains(&Place::new(&self.path, index)) {
             return;
         }
-        self.waiting.entry(partition).or_default().push(builder.finish_rows());
-        let size = |parts: &Vec<EventRows>| parts.iter().map(EventRows::size_bytes).sum::<usize>();
-        if self.waiting.values().map(size).sum::<usize>() > ConvertOptions::DEFAULT_BUFFER_BYTES {
-            let largest =
-                self.waiting.iter().max_by_key(|(_, parts)| size(parts)).map(|(partition, _)| partition.clone());
-            largest.iter().for_each(|partition| self.write(partition));
-        }
+        let lineage = Lineage {
+            log_file_path: &self.path,
+            record_index: index,
+            delivery_time: self.delivery_time,
+            is_known_id: false,
+        };
+        self.builders.entry(EventPartition::of(record)).or_default().append(record, &lineage);
     }
 
     fn reject(&mut self, _reject: Reject<'_>) {}
 }
 
-/// Wall time and the process's CPU time.
+/// Wall time and the process's CPU time, in seconds.
+#[derive(Debug, Clone, Copy)]
 struct Usage {
-    at: Instant,
-    wall: Duration,
+    wall: f64,
     cpu: f64,
 }
 
-impl Usage {
-    fn now() -> Self {
-        Self { at: Instant::now(), wall: Duration::ZERO, cpu: cpu_seconds() }
-    }
+fn measured<T>(work: impl FnOnce() -> T) -> (T, Usage) {
+    let (began, cpu) = (Instant::now(), cpu_seconds());
+    let result = work();
+    (result, Usage { wall: began.elapsed().as_secs_f64(), cpu: cpu_seconds() - cpu })
+}
 
-    fn since(&self, began: &Self) -> Self {
-        Self { at: self.at, wall: self.at - began.at, cpu: self.cpu - began.cpu }
-    }
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// User and system time of this process by `/proc/self/stat`, in seconds; 100 ticks a second on every Linux.
@@ -261,12 +352,6 @@ fn cpu_seconds() -> f64 {
     let after_name = stat.rsplit(") ").next().unwrap_or_default();
     let ticks: u64 = after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     ticks as f64 / 100.0
-}
-
-fn peak_mebibytes() -> u64 {
-    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 fn megabytes(bytes: u64) -> f64 {

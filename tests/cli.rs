@@ -7,18 +7,32 @@
 mod checks;
 #[path = "cli/convert.rs"]
 mod convert;
+#[path = "cli/files.rs"]
+mod files;
+#[path = "cli/formats.rs"]
+mod formats;
+#[path = "cli/help.rs"]
+mod help;
 #[path = "cli/inventory.rs"]
 mod inventory;
+#[path = "cli/mistakes.rs"]
+mod mistakes;
 #[path = "faults/names.rs"]
 mod names;
+#[path = "cli/prompt.rs"]
+mod prompt;
 #[path = "cli/readme.rs"]
 mod readme;
 #[path = "faults/rejects.rs"]
 mod rejects;
 #[path = "cli/s3.rs"]
 mod s3;
+#[path = "cli/safety.rs"]
+mod safety;
 #[path = "cli/sandbox.rs"]
 mod sandbox;
+#[path = "cli/scripts.rs"]
+mod scripts;
 #[path = "cli/signals.rs"]
 mod signals;
 #[path = "faults/sources.rs"]
@@ -27,6 +41,8 @@ mod sources;
 mod sql;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/tmux.rs"]
+mod tmux;
 #[path = "faults/trail.rs"]
 mod trail;
 #[path = "faults/writers.rs"]

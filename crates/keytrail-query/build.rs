@@ -13,7 +13,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (constant, folder) in [("VIEW_FILES", "views"), ("REPORT_FILES", "reports")] {
         write_constant(&mut generated, constant, &sql.join(folder))?;
     }
-    fs_err::write(PathBuf::from(env::var("OUT_DIR")?).join("sql_files.rs"), generated)?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs_err::write(out.join("sql_files.rs"), generated)?;
+    let mut generated = String::new();
+    write_constant(&mut generated, "EXAMPLE_FILES", &sql.join("examples"))?;
+    fs_err::write(out.join("example_files.rs"), generated)?;
     Ok(())
 }
 

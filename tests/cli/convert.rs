@@ -117,17 +117,19 @@ fn places_that_are_wrong_have_their_own_exit_codes() {
     exit 66
     -- stderr
     error: no such file or folder: [dir]/nowhere
+    hint: the folder `[dir]` holds nothing of that name
     ");
     insta::assert_snapshot!(sandbox.run("keytrail sql --lake logs -c 'select * from events'"), @"
     exit 10
     -- stderr
     error: not a keytrail lake (no table is there): `[dir]/logs/events`
-    hint: `keytrail convert SOURCE --lake LAKE` makes a lake
+    hint: `keytrail convert SOURCE --lake LAKE` makes a lake; `keytrail sql --raw SOURCE` reads logs without one
     ");
     insta::assert_snapshot!(sandbox.run("keytrail check --lake gs://bucket"), @"
     exit 2
     -- stderr
     error: only folders, file:// and s3:// are known: `gs://bucket`
+    hint: a location is a folder or s3://bucket/prefix
     ");
 }
 

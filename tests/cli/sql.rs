@@ -27,7 +27,9 @@ fn a_table_without_a_lake_is_told_with_a_hint() {
     exit 2
     -- stderr
     error: no such table or view: `events`
-    hint: `keytrail views` lists the views; the tables are events, log_files and rejects
+      | select * from events
+      |               ^^^^^^
+    hint: `keytrail views` lists the views; the tables are events, log_files, rejects, runs and inventory
     hint: name a lake with `--lake LAKE` or in `KEYTRAIL_LAKE`, or logs with `--raw SOURCE`
     ");
 }
@@ -41,8 +43,10 @@ fn statements_stop_at_the_first_failure() {
     a
     1
     -- stderr
-    error: cannot understand the statement
-    caused by: Expected: an SQL statement, found: selec at Line: 1, Column: 2
+    error: expected an SQL statement, found `selec`
+      | selec 2
+      | ^^^^^
+    hint: did you mean `select`?
     ");
 }
 
@@ -83,6 +87,7 @@ fn a_pipe_is_a_file() {
     -- stderr
     error: cannot read `nowhere.sql`
     caused by: failed to open file `nowhere.sql`: No such file or directory (os error 2)
+    hint: the folder `.` holds nothing of that name
     ");
 }
 
@@ -99,6 +104,9 @@ fn parameters_are_values_and_never_sql() {
     exit 2
     -- stderr
     error: no value for the parameter `$who`
+      | select $who as who
+      |        ^^^^
+    hint: give it with `--param who=VALUE`
     ");
 }
 
@@ -148,6 +156,7 @@ fn a_file_holds_one_result_or_a_stream_of_them() {
     exit 2
     -- stderr
     error: this format holds one result, not 2
+    hint: write each result to a file of its own with `-o FILE`
     ");
 }
 
@@ -166,7 +175,7 @@ fn usage_errors_are_told_on_stderr() {
     exit 2
     -- stderr
     error: invalid value 'nonsense' for '--format <FORMAT>'
-      [possible values: table, vertical, csv, tsv, json, ndjson, markdown, html, parquet, arrow]
+      [possible values: table, vertical, csv, tsv, json, ndjson, markdown, html, parquet, arrow, plot]
 
     For more information, try '--help'.
     ");
@@ -191,6 +200,7 @@ fn later_commands_say_so_and_are_not_advertised() {
     exit 2
     -- stderr
     error: not available in this version: `report`
+    hint: `keytrail key KEY` tells what is known of a key, `keytrail check` whether the lake is whole
     ");
     assert_eq!(sandbox.run("keytrail verify --help").code(), Some(2));
     insta::assert_snapshot!(sandbox.run("keytrail --help"), @"
@@ -213,7 +223,9 @@ fn later_commands_say_so_and_are_not_advertised() {
       export       Give event records back byte for byte
       views        List the views with what they mean; with a name, show its SQL
       demo         Make a trail of 100,000 events, convert it and tell its story
+      connect      Print what opens the lake in another tool: DuckDB, Polars, Spark, Athena, Python
       completions  Print a completion script for a shell
+      man          Write man pages, one for each command
       help         Print this message or the help of the given subcommand(s)
 
     Options:

@@ -6,16 +6,18 @@
 //! The runtimes have several threads, as the command's has: on a single one the log library reads on runtimes of its own that end
 //! while their connections are still in the client's pool.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use chrono::DateTime;
 use futures::TryStreamExt;
 use keytrail_convert::{
-    ConvertError, ConvertOptions, ConvertSummary, EVENTS, NoProgress, Source, StopSignal, check_accounting, convert,
-    lake_spec,
+    ConvertError, ConvertOptions, ConvertSummary, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, check_accounting,
+    convert, lake_spec,
 };
 use keytrail_events::RecordTexts;
 use keytrail_lake::{Lake, LakeError, Location, StaticCredentials, StorageOptions, open_storage};
@@ -338,6 +340,50 @@ async fn what_could_not_be_fetched_is_read_by_the_next_run() {
     assert!(bucket.texts().await.len() < expected.texts.len(), "the first run was not complete");
     bucket.convert(source).await.expect("converted");
     assert!(bucket.texts().await == expected.texts, "the second run makes it whole");
+    assert_eq!(bucket.findings().await, Vec::<String>::new());
+}
+
+/// The status of every log file in the ledger, counted.
+async fn statuses(lake: &Lake) -> BTreeMap<String, usize> {
+    let table = lake.table(LOG_FILES);
+    let mut counts = BTreeMap::new();
+    for file in table.snapshot().await.expect("snapshot").files() {
+        let batches: Vec<RecordBatch> =
+            table.read_columns(file, &["status"]).await.expect("file").try_collect().await.expect("rows");
+        for status in batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten()) {
+            *counts.entry(status.to_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn archived_objects_are_in_the_ledger_and_read_after_their_restore() {
+    let expected = OnDisk::new().await;
+    let bucket = Bucket::in_process("archived").with_trail().await;
+    let lake = bucket.lake().await;
+    bucket.server().inject(|call| match call.operation == Operation::Get && call.key.contains("/trail/") {
+        true if call.key.contains("/2026/01/03/") => Fault::Archived,
+        _ => Fault::None,
+    });
+    let source = bucket.location("trail");
+    let first = bucket.convert_into(&lake, source.clone(), |_| {}).await.expect("converted");
+    let archived = first.archived_log_files.len();
+    assert!(archived > 2 && first.rejected == archived as u64 && first.unread_log_files.is_empty(), "{first:?}");
+    let wanted = BTreeMap::from([
+        ("archived", archived),
+        ("committed", usize::try_from(first.log_files).expect("few") - archived),
+    ]);
+    let found = statuses(&lake).await;
+    assert_eq!(found.iter().map(|(status, count)| (status.as_str(), *count)).collect::<BTreeMap<_, _>>(), wanted);
+    assert_eq!(bucket.findings().await, Vec::<String>::new(), "each is a reject, so the accounts add up");
+
+    bucket.server().heal();
+    let again = bucket.convert_into(&lake, source.clone(), |_| {}).await.expect("converted again");
+    assert_eq!((again.log_files, again.known_log_files), (0, first.log_files), "the ledger has them");
+    let restored = bucket.convert_into(&lake, source, |options| options.is_retry = true).await.expect("restored");
+    assert_eq!((restored.log_files, restored.rejected), (archived as u64, 0));
+    assert!(bucket.texts().await == expected.texts, "the lake is whole");
     assert_eq!(bucket.findings().await, Vec::<String>::new());
 }
 

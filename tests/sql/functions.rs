@@ -109,6 +109,7 @@ async fn functions_of_its_own_are_documented() {
         "context_pattern",
         "context_resource",
         "context_signature",
+        "histogram",
         "key_id",
         "key_mentions",
         "principal_role",
@@ -119,6 +120,34 @@ async fn functions_of_its_own_are_documented() {
         );
         let found = rows(&session, &sql).await;
         assert!(matches!(&found[..], [row] if row.iter().all(Option::is_some)), "{name}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn histograms_count_values_by_group_and_overall() {
+    let session = fixture::session().await;
+    let cases = [
+        ("select histogram(x) from (values ('b'), ('a'), ('b'), (null)) t(x)", Some("{a: 1, b: 2}")),
+        ("select histogram(x) filter (where x > 1) from (values (1), (2), (2), (10)) t(x)", Some("{10: 1, 2: 2}")),
+        ("select histogram(x) from (select 1 as x where false)", Some("{}")),
+        (
+            "select histogram(time_bucket(interval '1 day', x))['2024-01-31T00:00:00'] from (values (timestamp '2024-01-31 06:00:00'), (timestamp '2024-01-31 07:00:00')) t(x)",
+            Some("2"),
+        ),
+        ("select sum(n) from (select unnest(map_values(histogram(event_name))) as n from events)", Some("26")),
+        (
+            "select count(*) from (select event_source, histogram(event_name) as h from events group by event_source) where cardinality(h) = 0",
+            Some("0"),
+        ),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(value(&session, sql).await.as_deref(), expected, "{sql}");
+    }
+    // As many partial counts as there are partitions give one.
+    let sql = "select histogram(value % 3) from generate_series(1, 30000) as t(value)";
+    assert_eq!(value(&session, sql).await.as_deref(), Some("{0: 10000, 1: 10000, 2: 10000}"));
+    for bad in ["histogram()", "histogram(event_name, 2)", "histogram(encryption_context)"] {
+        assert!(session.execute(&format!("select {bad} from events"), &[]).await.is_err(), "{bad}");
     }
 }
 

@@ -3,12 +3,15 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
 use keytrail_convert::Shard;
 
+use crate::examples;
+use crate::output::Destination;
 use crate::render::Format;
+use crate::values::{parse_attachment, parse_bytes, parse_days, parse_duration, parse_parameter, parse_time};
 
 /// Years of AWS CloudTrail logs as a small, lossless lake: which KMS key was used, when, by whom and for what
 #[derive(Debug, Parser)]
@@ -55,8 +58,12 @@ pub(crate) enum Command {
     Views(ViewsArguments),
     /// Make a trail of 100,000 events, convert it and tell its story
     Demo(DemoArguments),
+    /// Print what opens the lake in another tool: DuckDB, Polars, Spark, Athena, Python
+    Connect(ConnectArguments),
     /// Print a completion script for a shell
     Completions(CompletionsArguments),
+    /// Write man pages, one for each command
+    Man(ManArguments),
     /// Words of the contract that this version does not know yet.
     #[command(hide = true)]
     Report(LaterArguments),
@@ -109,6 +116,7 @@ pub(crate) struct PeriodArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::CONVERT)]
 pub(crate) struct ConvertArguments {
     /// Log files: a file, a folder, s3://bucket/prefix, or - for stdin
     #[arg(required_unless_present = "retry_rejected", value_name = "SOURCE")]
@@ -154,6 +162,7 @@ pub(crate) struct ConvertArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::SQL)]
 pub(crate) struct SqlArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
@@ -171,9 +180,29 @@ pub(crate) struct SqlArguments {
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 
-    /// A value for `$NAME` in the statements; may be repeated
+    /// A value for `:NAME` and `$NAME` in the statements, bound and never pasted; typed by its place or as NAME:TYPE=VALUE
+    /// (int, float, bool, date, timestamp, interval, text); may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
     pub(crate) parameters: Vec<(String, String)>,
+
+    /// Run the statements after a failed one too; the exit code is that of the first failure
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+
+    /// Give up a statement that takes longer (such as 30s, 5m)
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) timeout: Option<std::time::Duration>,
+
+    /// Settings and statements that the prompt starts with [default: keytrail/init.sql in the configuration folder]
+    #[arg(long, value_name = "FILE", env = "KEYTRAIL_INIT", hide_env_values = true, conflicts_with = "no_init")]
+    pub(crate) init: Option<PathBuf>,
+
+    /// Start the prompt without such a file
+    #[arg(long)]
+    pub(crate) no_init: bool,
+
+    #[command(flatten)]
+    pub(crate) files: FileArguments,
 
     /// Show the time of each statement on stderr
     #[arg(long)]
@@ -181,6 +210,19 @@ pub(crate) struct SqlArguments {
 
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
+}
+
+/// Files beside the lake that statements may read.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Files of your own")]
+pub(crate) struct FileArguments {
+    /// Make a CSV, JSON or Parquet file the table NAME; may be repeated
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_attachment)]
+    pub(crate) attach: Vec<(String, PathBuf)>,
+
+    /// Allow statements to read the files of this folder, as in `from 'owners.csv'`; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) allow_files: Vec<PathBuf>,
 }
 
 /// Statements to run, in the order of the command line; clap alone would lose the order between `-c` and `-f`.
@@ -263,9 +305,22 @@ pub(crate) struct OutputArguments {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Leave texts in csv and tsv as they are; else those that a spreadsheet would run get an apostrophe in front
+    #[arg(long)]
+    pub(crate) csv_raw: bool,
+}
+
+impl OutputArguments {
+    /// The format of rows that go to `destination`.
+    pub(crate) fn format_for(&self, destination: Destination) -> Format {
+        let format = self.format.unwrap_or_else(|| Format::default_for(destination));
+        if self.csv_raw { format.raw() } else { format }
+    }
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::KEY)]
 pub(crate) struct KeyArguments {
     /// Key: ARN, key id, alias/NAME or alias ARN
     #[arg(value_name = "KEY")]
@@ -303,7 +358,7 @@ pub(crate) struct KeyArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "scripts/collect-inventory prints all of it for one account, read-only.")]
+#[command(after_help = examples::IMPORT)]
 pub(crate) struct ImportArguments {
     /// JSON that the AWS CLI printed: files, or folders of them; what each holds is told by its content
     #[arg(value_name = "FILE", required = true)]
@@ -331,6 +386,7 @@ pub(crate) enum PageFormat {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::COVERAGE)]
 pub(crate) struct CoverageArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
@@ -343,6 +399,7 @@ pub(crate) struct CoverageArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::CHECK)]
 pub(crate) struct CheckArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
@@ -368,6 +425,7 @@ pub(crate) struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::COMPACT)]
 pub(crate) struct CompactArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
@@ -382,6 +440,7 @@ pub(crate) struct CompactArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::EXPORT)]
 pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
@@ -403,6 +462,7 @@ pub(crate) struct ExportArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::VIEWS)]
 pub(crate) struct ViewsArguments {
     /// View whose SQL to print
     #[arg(value_name = "NAME")]
@@ -410,6 +470,7 @@ pub(crate) struct ViewsArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::DEMO)]
 pub(crate) struct DemoArguments {
     /// Folder for the trail and the lake, kept afterwards [default: a temporary one]
     #[arg(long, value_name = "DIR")]
@@ -425,10 +486,45 @@ pub(crate) struct DemoArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::COMPLETIONS)]
 pub(crate) struct CompletionsArguments {
     /// Shell to complete for
     #[arg(value_name = "SHELL")]
     pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::CONNECT)]
+pub(crate) struct ConnectArguments {
+    /// Tool to open the lake with
+    #[arg(value_name = "TOOL")]
+    pub(crate) tool: Tool,
+
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+}
+
+/// Tools that read a lake without keytrail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Tool {
+    /// SQL for the DuckDB shell
+    Duckdb,
+    /// Python with Polars
+    Polars,
+    /// Python with Spark and the Delta extension
+    Spark,
+    /// DDL for Athena; the lake must be on S3
+    Athena,
+    /// Python with deltalake and PyArrow
+    Python,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::MAN)]
+pub(crate) struct ManArguments {
+    /// Folder for the pages, made where there is none
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 /// Whatever was typed after a word that is not available yet.
@@ -437,71 +533,6 @@ pub(crate) struct CompletionsArguments {
 pub(crate) struct LaterArguments {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     _rest: Vec<String>,
-}
-
-/// A date (midnight UTC) or an RFC 3339 time.
-fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc());
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|error| format!("expected a date (2024-01-31) or a time (2024-01-31T06:00:00Z): {error}"))
-}
-
-fn parse_parameter(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.trim_start_matches('$').to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE".to_owned()),
-    }
-}
-
-/// A whole number of days, weeks or years (of 365 days).
-fn parse_days(text: &str) -> Result<TimeDelta, String> {
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit.trim() {
-        "d" => 1,
-        "w" => 7,
-        "y" => 365,
-        unit => return Err(format!("expected days such as 400d, weeks (w) or years (y), not the unit `{unit}`")),
-    };
-    let count: i64 = number.parse().map_err(|error| format!("expected days such as 400d: {error}"))?;
-    let days = count.checked_mul(factor).and_then(TimeDelta::try_days);
-    days.ok_or_else(|| "out of range".to_owned())
-}
-
-/// A whole number of seconds, minutes or hours.
-fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: u64 = match unit.trim() {
-        "" | "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        unit => return Err(format!("unknown unit: `{unit}`")),
-    };
-    let count: u64 = number.parse().map_err(|error| format!("expected a time such as 90s or 2h: {error}"))?;
-    let seconds = count.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(|| "out of range".to_owned())?;
-    Ok(std::time::Duration::from_secs(seconds))
-}
-
-/// A whole number of bytes with an optional unit, decimal (kB, MB, GB) or binary (KiB, MiB, GiB).
-fn parse_bytes(text: &str) -> Result<usize, String> {
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: usize = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        _ => return Err(format!("unknown unit: `{}`", unit.trim())),
-    };
-    let count: usize = number.parse().map_err(|error| format!("expected a number such as 512MiB: {error}"))?;
-    count.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| "out of range".to_owned())
 }
 
 #[cfg(test)]
@@ -513,48 +544,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn bytes_have_units() {
-        assert_eq!(parse_bytes("1024"), Ok(1024));
-        assert_eq!(parse_bytes("512MiB"), Ok(512 << 20));
-        assert_eq!(parse_bytes("2 GB"), Ok(2_000_000_000));
-        for wrong in ["", "MiB", "12parsecs", "0", "99999999999999999999", "18446744073709551615k"] {
-            assert!(parse_bytes(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations_have_units() {
-        for (text, seconds) in [("90", 90), ("90s", 90), ("2m", 120), ("1h", 3600)] {
-            assert_eq!(parse_duration(text), Ok(std::time::Duration::from_secs(seconds)), "{text}");
-        }
-        for wrong in ["", "h", "0", "1d", "99999999999999999h"] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn windows_are_days() {
-        for (text, days) in [("400d", 400), ("2w", 14), ("1y", 365)] {
-            assert_eq!(parse_days(text), Ok(TimeDelta::days(days)), "{text}");
-        }
-        for wrong in ["", "d", "400", "1h", "99999999999999999d"] {
-            assert!(parse_days(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn times_are_utc() {
-        for (text, expected) in [
-            ("2024-01-31", "2024-01-31T00:00:00+00:00"),
-            ("2024-01-31T06:00:00Z", "2024-01-31T06:00:00+00:00"),
-            ("2024-01-31T06:00:00+02:00", "2024-01-31T04:00:00+00:00"),
-        ] {
-            assert_eq!(parse_time(text).map(|time| time.to_rfc3339()), Ok(expected.to_owned()));
-        }
-        assert!(parse_time("yesterday").is_err());
     }
 
     #[test]
@@ -572,13 +561,5 @@ mod tests {
             panic!("not sql")
         };
         assert_eq!(arguments.scripts.0, [Script::Text(sql.to_owned())]);
-    }
-
-    #[test]
-    fn parameters_have_a_name() {
-        assert_eq!(parse_parameter("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
-        assert_eq!(parse_parameter("$a="), Ok(("a".to_owned(), String::new())));
-        assert!(parse_parameter("=b").is_err());
-        assert!(parse_parameter("ab").is_err());
     }
 }

@@ -40,13 +40,14 @@ mod tests {
 
     #[test]
     fn the_folder_is_named_by_the_environment() {
-        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
-            (&[("HOME", "/home/ana")], Some("/home/ana/.cache/keytrail")),
-            (&[("HOME", "/home/ana"), ("XDG_CACHE_HOME", "/cache")], Some("/cache/keytrail")),
-            (&[("HOME", "/home/ana"), ("XDG_CACHE_HOME", "relative")], Some("/home/ana/.cache/keytrail")),
-            (&[("HOME", "/home/ana"), ("KEYTRAIL_CACHE", "/tmp/kt")], Some("/tmp/kt")),
-            (&[("HOME", "/home/ana"), ("KEYTRAIL_CACHE", "off")], None),
-            (&[], None),
+        const HOME: (&str, &str) = ("HOME", "/home/ana");
+        let cases = [
+            (vec![HOME], Some("/home/ana/.cache/keytrail")),
+            (vec![HOME, ("XDG_CACHE_HOME", "/cache")], Some("/cache/keytrail")),
+            (vec![HOME, ("XDG_CACHE_HOME", "relative")], Some("/home/ana/.cache/keytrail")),
+            (vec![HOME, ("KEYTRAIL_CACHE", "/tmp/kt")], Some("/tmp/kt")),
+            (vec![HOME, ("KEYTRAIL_CACHE", "off")], None),
+            (vec![], None),
         ];
         for (variables, expected) in cases {
             let variable =

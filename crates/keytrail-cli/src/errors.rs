@@ -1,6 +1,7 @@
 //! One funnel: every library error becomes a message, `caused by:` lines, `hint:` lines and an exit code.
 //!
-//! It reads error values only. Printing is the output module's work, deciding what to do next the commands'.
+//! It reads error values only. Which statement they are about is added by [`CliError::about`]; printing is the output
+//! module's work, deciding what to do next the commands', what to advise that of [`crate::hints`].
 
 use std::error::Error as StdError;
 use std::fmt::Display;
@@ -9,9 +10,11 @@ use std::process::ExitCode;
 
 use keytrail_convert::ConvertError;
 use keytrail_lake::LakeError;
-use keytrail_query::QueryError;
+use keytrail_query::{Diagnosis, QueryError, Session};
 use parquet::errors::ParquetError;
 
+use crate::excerpt::{Origin, excerpt};
+use crate::hints;
 use crate::signals::Signal;
 
 /// How the process ends; the numbers are a contract.
@@ -70,16 +73,28 @@ const DEBUG_FORM: &str = "SQL error: ParserError(";
 #[derive(Debug)]
 pub(crate) struct CliError {
     message: String,
+    /// Lines of the statement that it is about, with a mark at the place.
+    excerpt: Vec<String>,
     causes: Vec<String>,
     hints: Vec<String>,
     exit: Exit,
     is_broken_pipe: bool,
+    /// The query's error that it tells, to be looked up in its statement.
+    query: Option<Box<QueryError>>,
 }
 
 impl CliError {
     /// An error without causes.
     pub(crate) fn new(exit: Exit, message: impl Display) -> Self {
-        Self { message: message.to_string(), causes: Vec::new(), hints: Vec::new(), exit, is_broken_pipe: false }
+        Self {
+            message: message.to_string(),
+            excerpt: Vec::new(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            exit,
+            is_broken_pipe: false,
+            query: None,
+        }
     }
 
     /// A wrong command line or statement.
@@ -132,6 +147,30 @@ impl CliError {
         self
     }
 
+    /// An error of a query, told about its statement.
+    pub(crate) fn in_statement(session: &Session, error: QueryError, sql: &str, origin: &Origin) -> Self {
+        let diagnosis = session.diagnose(sql, &error);
+        Self::from(error).about(&diagnosis, excerpt(sql, diagnosis.place.as_ref(), origin))
+    }
+
+    /// The query's error that it tells, if it is one.
+    pub(crate) fn query(&self) -> Option<&QueryError> {
+        self.query.as_deref()
+    }
+
+    /// Tells it in the words of a diagnosis, with the lines of the statement that it is about.
+    pub(crate) fn about(mut self, diagnosis: &Diagnosis, excerpt: Vec<String>) -> Self {
+        if let Some(problem) = &diagnosis.problem {
+            self.message.clone_from(problem);
+            self.causes.clear();
+            self.hints.clear();
+        }
+        self.excerpt = excerpt;
+        let advice = hints::did_you_mean(&diagnosis.similar).into_iter().chain(diagnosis.advice.iter().cloned());
+        self.hints.splice(0..0, advice);
+        self
+    }
+
     /// Leaves out a cause that the lines above already say, as wrapping errors often repeat their source.
     fn push_causes(&mut self, causes: Vec<String>) {
         for cause in causes {
@@ -152,10 +191,8 @@ impl CliError {
                     *cause = rest.to_owned();
                 }
             }
-            if let Some((what, columns)) = cause.split_once(VALID_COLUMNS) {
-                let hint = columns_hint(what, columns);
+            if let Some((what, _)) = cause.split_once(VALID_COLUMNS) {
                 *cause = what.trim_end().trim_end_matches('.').to_owned();
-                self.hints.push(hint);
             }
         }
         self
@@ -173,38 +210,15 @@ impl CliError {
 
     /// The lines as they are shown after `error:`.
     pub(crate) fn text(&self) -> String {
+        let excerpt = self.excerpt.iter().map(|line| format!("\n{line}"));
         let causes = self.causes.iter().map(|cause| format!("\ncaused by: {cause}"));
         let hints = self.hints.iter().map(|hint| format!("\nhint: {hint}"));
-        std::iter::once(self.message.clone()).chain(causes).chain(hints).collect()
+        std::iter::once(self.message.clone()).chain(excerpt).chain(causes).chain(hints).collect()
     }
 }
 
 /// How the engine starts its list of columns.
 const VALID_COLUMNS: &str = "Valid fields are ";
-/// Columns that a hint names at most.
-const HINTED_COLUMNS: usize = 8;
-
-/// Characters that two names must share before one is taken for the other.
-const SHORTEST_LIKENESS: usize = 3;
-
-/// The columns that could have been meant, of a complaint `No field named NAME.` and the list of all columns.
-fn columns_hint(complaint: &str, columns: &str) -> String {
-    let last_part = |name: &str| name.rsplit('.').next().unwrap_or(name).trim_matches('"').to_owned();
-    let columns: Vec<String> = columns.trim_end_matches('.').split(", ").map(last_part).collect();
-    let wrong = complaint.split_once("named ").map_or("", |(_, name)| name);
-    let wrong = last_part(wrong.trim().trim_end_matches('.'));
-    let is_alike = |column: &&String| {
-        let (shorter, longer) = if column.len() < wrong.len() { (*column, &wrong) } else { (&wrong, *column) };
-        shorter.len() >= SHORTEST_LIKENESS && longer.contains(shorter.as_str())
-    };
-    let alike: Vec<&str> = columns.iter().filter(is_alike).map(String::as_str).take(HINTED_COLUMNS).collect();
-    match alike.is_empty() {
-        false => format!("columns like it: {}", alike.join(", ")),
-        true if columns.len() <= HINTED_COLUMNS => format!("columns: {}", columns.join(", ")),
-        true => "`\\d NAME` at the prompt lists the columns of a table or view".to_owned(),
-    }
-}
-
 /// The error and its sources, outermost first.
 pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let mut next = Some(error);
@@ -246,16 +260,7 @@ pub(crate) fn exit_of_io(kind: io::ErrorKind) -> Exit {
 impl From<LakeError> for CliError {
     fn from(error: LakeError) -> Self {
         let told = Self::from_source(exit_of_lake(&error), &error);
-        match &error {
-            LakeError::NotALake { .. } => told.with_hint("`keytrail convert SOURCE --lake LAKE` makes a lake"),
-            LakeError::NewerFormat { .. } => told.with_hint("use the keytrail version that wrote it, or a later one"),
-            LakeError::Conflict { .. } | LakeError::Overtaken { .. } => {
-                told.with_hint("run the command again: what is committed is not read twice")
-            }
-            LakeError::Corrupt { .. } => told.with_hint("`keytrail check` looks at every file of the lake"),
-            LakeError::Storage { source, .. } => with_storage_hint(told, source),
-            _ => told,
-        }
+        hints::of_lake(&error).into_iter().fold(told, Self::with_hint)
     }
 }
 
@@ -280,32 +285,31 @@ impl From<ConvertError> for CliError {
             ConvertError::Stopped(_) => Exit::Interrupted,
             _ => exit_of_storage(&error),
         };
-        Self::from_source(exit, &error)
+        hints::of_convert(&error).into_iter().fold(Self::from_source(exit, &error), Self::with_hint)
     }
 }
 
 impl From<QueryError> for CliError {
     fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::Lake(error) => error.into(),
-            QueryError::Convert(error) => error.into(),
-            QueryError::AmbiguousKey { ref candidates, .. } => {
-                candidates.iter().fold(Self::from_source(Exit::Usage, &error), |told, key| told.with_hint(key))
-            }
-            QueryError::UnknownRelation { .. } => Self::from_source(Exit::Usage, &error)
-                .with_hint("`keytrail views` lists the views; the tables are events, log_files and rejects"),
-            QueryError::OutOfMemory(_) => Self::from_source(Exit::Unavailable, &error)
-                .with_hint("raise `--memory-limit`, or ask for less at a time: fewer columns, a shorter period"),
+        let told = match error {
+            QueryError::Lake(error) => return error.into(),
+            QueryError::Convert(error) => return error.into(),
+            QueryError::OutOfMemory(_) => Self::from_source(Exit::Unavailable, &error),
             QueryError::UnexpectedResult { .. } => Self::from_source(Exit::Software, &error),
+            QueryError::AllowFolder { ref source, .. } | QueryError::ReadFile { ref source, .. } => {
+                Self::from_source(exit_of_io(source.kind()), &error)
+            }
             _ if error.is_usage() => Self::from_source(Exit::Usage, &error).without_engine_noise(),
             _ => Self::from_source(exit_of_engine(&error), &error),
-        }
+        };
+        let told = hints::of_query(&error).into_iter().fold(told, Self::with_hint);
+        Self { query: Some(Box::new(error)), ..told }
     }
 }
 
 /// A query fails over its data (exit code 2: the statement can be changed), or over the files below it.
 fn exit_of_engine(error: &QueryError) -> Exit {
-    let is_storage = chain(error).any(|error| error.is::<object_store::Error>() || error.is::<io::Error>());
+    let is_storage = hints::storage_error(error).is_some() || chain(error).any(|error| error.is::<io::Error>());
     let is_damage = chain(error).any(|error| error.is::<ParquetError>());
     match (is_storage, is_damage) {
         (true, _) => exit_of_storage(error),
@@ -316,23 +320,13 @@ fn exit_of_engine(error: &QueryError) -> Exit {
 
 /// The exit code of an error below which an object store or the file system failed.
 fn exit_of_storage(error: &(dyn StdError + 'static)) -> Exit {
-    let store = chain(error).find_map(|error| error.downcast_ref::<object_store::Error>());
-    match store {
+    match hints::storage_error(error) {
         Some(object_store::Error::NotFound { .. }) => Exit::NoInput,
-        Some(object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }) => {
-            Exit::Permission
-        }
+        Some(error) if hints::names_no_bucket(error) => Exit::NoInput,
+        Some(error) if hints::is_denied(error) => Exit::Permission,
+        Some(object_store::Error::Unauthenticated { .. }) => Exit::Permission,
         Some(object_store::Error::Generic { store: "S3", .. }) => Exit::Unavailable,
         _ => io_kind(error).map_or(Exit::InputOutput, exit_of_io),
-    }
-}
-
-fn with_storage_hint(told: CliError, source: &object_store::Error) -> CliError {
-    match source {
-        object_store::Error::Generic { store: "S3", .. } | object_store::Error::Unauthenticated { .. } => {
-            told.with_hint("check AWS_PROFILE or --profile, the region and, for other stores, --endpoint-url")
-        }
-        _ => told,
     }
 }
 
@@ -353,16 +347,21 @@ mod tests {
             .with_cause("SQL error: ParserError(\"Expected: x\")")
             .with_cause("sql parser error: Expected: x");
         assert_eq!(parser.without_engine_noise().text(), "cannot understand the statement\ncaused by: Expected: x");
-        let columns = "t.user_name, t.alias_name, t.a, t.b, t.c, t.d, t.e, t.f, t.g";
-        for (name, hint) in [
-            ("name", "columns like it: user_name, alias_name"),
-            ("nonsense", "`\\d NAME` at the prompt lists the columns of a table or view"),
-        ] {
-            let told = CliError::usage("no")
-                .with_cause(format!("Schema error: No field named {name}.\nValid fields are {columns}."))
-                .without_engine_noise();
-            assert_eq!(told.text(), format!("no\ncaused by: No field named {name}\nhint: {hint}"));
-        }
+        let column = CliError::usage("no").with_cause("Schema error: No field named x.\nValid fields are t.a, t.b.");
+        assert_eq!(column.without_engine_noise().text(), "no\ncaused by: No field named x");
+    }
+
+    #[test]
+    fn a_diagnosis_goes_before_the_engine_s_words() {
+        let diagnosis = Diagnosis {
+            problem: Some("no such column: `a`".to_owned()),
+            similar: vec!["b".to_owned()],
+            advice: vec!["look".to_owned()],
+            ..Diagnosis::default()
+        };
+        let told = CliError::usage("cannot understand the statement").with_cause("No field named a").with_hint("try");
+        let told = told.about(&diagnosis, vec!["  | select a".to_owned()]);
+        assert_eq!(told.text(), "no such column: `a`\n  | select a\nhint: did you mean `b`?\nhint: look");
     }
 
     #[test]

@@ -6,14 +6,24 @@ mod commands;
 mod engine;
 mod errors;
 mod escape;
+mod examples;
+mod excerpt;
+mod hints;
+mod init;
 mod output;
+mod pager;
 mod pages;
 mod progress;
+mod query_progress;
 mod render;
 mod repl;
+mod scripts;
 mod session;
 mod signals;
+mod spool;
 mod statements;
+mod time_limit;
+mod values;
 
 use std::process::ExitCode;
 

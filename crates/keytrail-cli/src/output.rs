@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use tempfile::NamedTempFile;
+use terminal_size::{Height, Width, terminal_size};
 
 use crate::errors::CliError;
 use crate::escape;
@@ -49,7 +50,23 @@ pub(crate) fn stderr_is_terminal() -> bool {
 
 /// Columns of the terminal; 80 where it does not tell.
 fn terminal_width() -> u16 {
-    comfy_table::Table::new().width().filter(|width| *width >= 20).unwrap_or(80)
+    screen_size().0
+}
+
+/// Columns and rows of the terminal; 80 and 24 where it does not tell, or tells what nobody can read.
+pub(crate) fn screen_size() -> (u16, u16) {
+    let (Width(width), Height(height)) = terminal_size().unwrap_or((Width(80), Height(24)));
+    (if width >= 20 { width } else { 80 }, if height >= 4 { height } else { 24 })
+}
+
+/// False for a terminal that only writes line after line.
+pub(crate) fn terminal_moves_cursor() -> bool {
+    std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
+}
+
+/// True when stdout shows colour.
+pub(crate) fn stdout_is_coloured() -> bool {
+    io::stdout().is_terminal() && colour_is_wanted()
 }
 
 /// Buffered data output: stdout, or a file that appears under its name only when it is complete.
@@ -73,6 +90,14 @@ impl DataWriter {
     pub(crate) fn file(path: &Path) -> Result<Self, CliError> {
         Self::try_file(path)
             .map_err(|error| CliError::input_output(format!("cannot write `{}`", path.display()), &error))
+    }
+
+    /// Data to the end of a file, which may be there already; it is written as it comes.
+    pub(crate) fn append(path: &Path) -> Result<Self, CliError> {
+        let file = fs::OpenOptions::new().append(true).create(true).open(path);
+        let file =
+            file.map_err(|error| CliError::input_output(format!("cannot write `{}`", path.display()), &error))?;
+        Ok(Self::stream(Box::new(file), Destination::Exact))
     }
 
     /// `path`, or stdout without one.
@@ -151,6 +176,12 @@ pub(crate) fn data_line(out: &mut DataWriter, text: &str) -> io::Result<()> {
 /// A note on stderr for the person who runs the command.
 pub(crate) fn note(text: impl Display) {
     to_stderr(&escape::lines(&text.to_string()));
+}
+
+/// A line on stderr that the next one takes the place of; it must fit the terminal and carry no text from data.
+pub(crate) fn passing_line(text: &str) {
+    let mut stderr = io::stderr().lock();
+    drop(write!(stderr, "\r{text}\u{1b}[K").and_then(|()| stderr.flush()));
 }
 
 /// An event for a program that follows the command, as one line on stderr.

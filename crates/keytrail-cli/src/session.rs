@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keytrail_convert::{Source, lake_spec};
 use keytrail_lake::{Lake, LakeError, Location, StorageOptions};
@@ -11,6 +12,7 @@ use keytrail_query::{QueryError, RawSource, Session, SessionOptions};
 use crate::args::{EngineArguments, LakeArguments, SqlArguments, StorageArguments};
 use crate::cache;
 use crate::errors::CliError;
+use crate::excerpt::{Origin, excerpt};
 
 /// The AWS settings of the command line.
 pub(crate) fn storage_options(arguments: &StorageArguments) -> StorageOptions {
@@ -41,7 +43,11 @@ pub(crate) async fn create_or_open_lake(arguments: &LakeArguments) -> Result<Lak
     Ok(Lake::create_or_open(&location, &storage_options(&arguments.storage), lake_spec()).await?)
 }
 
-fn lake_location(arguments: &LakeArguments) -> Result<Location, CliError> {
+/// Where the lake of the arguments is; nothing is opened.
+///
+/// # Errors
+/// When none is named or the text is no location.
+pub(crate) fn lake_location(arguments: &LakeArguments) -> Result<Location, CliError> {
     let text = arguments.lake.as_deref().filter(|text| !text.is_empty()).ok_or_else(no_lake)?;
     Ok(Location::parse(text)?)
 }
@@ -63,17 +69,31 @@ pub(crate) struct SqlSession {
     pub(crate) session: Arc<Session>,
     /// Whether it was given a lake or logs.
     has_data: bool,
+    /// Longest time of a statement; none = no limit.
+    pub(crate) time_limit: Option<Duration>,
 }
 
 impl SqlSession {
     /// Statements over a lake or over logs.
     pub(crate) fn over_data(session: Session) -> Self {
-        Self { session: Arc::new(session), has_data: true }
+        Self { session: Arc::new(session), has_data: true, time_limit: None }
     }
 
     /// Statements without any table.
     fn over_nothing(session: Session) -> Self {
-        Self { session: Arc::new(session), has_data: false }
+        Self { session: Arc::new(session), has_data: false, time_limit: None }
+    }
+
+    /// Shows the place of an error in its statement, and what may have been meant.
+    pub(crate) fn locate(&self, error: CliError, sql: &str, origin: &Origin) -> CliError {
+        let Some(mut diagnosis) = error.query().map(|query| self.session.diagnose(sql, query)) else {
+            return error;
+        };
+        if !self.has_data {
+            // A table that only a lake has is like many a view, and none of them was meant.
+            diagnosis.similar.retain(|_| !matches!(error.query(), Some(QueryError::UnknownRelation { .. })));
+        }
+        error.about(&diagnosis, excerpt(sql, diagnosis.place.as_ref(), origin))
     }
 
     /// Tells an error; when a table is missing only because no lake was named, it says so.
@@ -90,7 +110,15 @@ impl SqlSession {
 
 /// A session over log files, over the lake, or over nothing: `select 1` needs no lake.
 pub(crate) async fn for_sql(arguments: &SqlArguments) -> Result<SqlSession, CliError> {
-    let options = session_options(&arguments.engine);
+    Ok(SqlSession { time_limit: arguments.timeout, ..without_limit(arguments).await? })
+}
+
+async fn without_limit(arguments: &SqlArguments) -> Result<SqlSession, CliError> {
+    let options = SessionOptions {
+        allowed_folders: arguments.files.allow_files.clone(),
+        attached_files: arguments.files.attach.clone(),
+        ..session_options(&arguments.engine)
+    };
     let period = &arguments.period;
     if arguments.raw.is_empty() && (period.since.is_some() || period.until.is_some()) {
         return Err(CliError::usage("--since and --until are for --raw")
@@ -100,7 +128,8 @@ pub(crate) async fn for_sql(arguments: &SqlArguments) -> Result<SqlSession, CliE
         return Ok(SqlSession::over_data(over_raw(arguments, &options).await?));
     }
     if arguments.lake.lake.as_deref().is_some_and(|lake| !lake.is_empty()) {
-        return Ok(SqlSession::over_data(over_lake(&arguments.lake, &arguments.engine).await?));
+        let lake = open_lake(&arguments.lake).await?;
+        return Ok(SqlSession::over_data(Session::over_lake(&lake, &options).await?));
     }
     Ok(SqlSession::over_nothing(Session::over_tables(HashMap::new(), &options)?))
 }
@@ -113,6 +142,7 @@ pub(crate) fn session_options(arguments: &EngineArguments) -> SessionOptions {
         temp_directory: None,
         views_dir: arguments.views_folder.clone(),
         kept_rows: cache::kept_rows(),
+        ..SessionOptions::default()
     }
 }
 

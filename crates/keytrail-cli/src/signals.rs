@@ -54,6 +54,11 @@ impl Interrupts {
             std::future::pending().await
         }
     }
+
+    /// Whether Ctrl-C came since the last look; the next look sees it again.
+    pub(crate) fn has_come(&self) -> bool {
+        self.0.has_changed().unwrap_or(false)
+    }
 }
 
 /// How the running command wants to be interrupted, and the word that it has been.

@@ -1,55 +1,98 @@
-//! Statements: where their text comes from, running one, and its rows in a format.
+//! Statements: running one, and its rows in a format.
 //!
 //! It plans nothing: a statement is the query crate's business, a row the renderer's.
 
-use std::io::Read as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fs_err as fs;
-use keytrail_query::{QueryResult, Session};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use keytrail_query::{StatementCounts, StatementRun};
 
-use crate::args::Script;
 use crate::errors::CliError;
 use crate::output::{self, DataWriter};
+use crate::progress::{bytes_text, count_text};
+use crate::query_progress::{Live, QueryProgress};
 use crate::render::{Format, renderer};
 use crate::session::SqlSession;
+use crate::time_limit;
 
 /// What running a statement gave, beside its rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome {
-    /// Rows written.
+    /// Rows of the result.
     pub(crate) row_count: u64,
     /// Time from the statement to its last row.
     pub(crate) elapsed: Duration,
+    /// The part of it before the first row was asked for.
+    pub(crate) planning: Duration,
+    /// What was read.
+    pub(crate) counts: StatementCounts,
 }
 
-/// The statements of all scripts, in order.
-///
-/// # Errors
-/// When a file cannot be read or a text ends within a quote.
-pub(crate) fn read_all(scripts: &[Script]) -> Result<Vec<String>, CliError> {
-    let mut statements = Vec::new();
-    for script in scripts {
-        let text = match script {
-            Script::Text(text) => text.clone(),
-            Script::File(path) if path.as_os_str() == "-" => read_stdin()?,
-            Script::File(path) => fs::read_to_string(path)
-                .map_err(|error| CliError::input_output(format!("cannot read `{}`", path.display()), &error))?,
-        };
-        statements.extend(Session::split_statements(&text)?);
+/// The first rows of a result, to be shown in any format as often as it is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptRows {
+    /// The columns.
+    pub(crate) schema: SchemaRef,
+    /// The rows that were kept.
+    pub(crate) batches: Vec<RecordBatch>,
+    /// How many they are.
+    pub(crate) kept_count: u64,
+    /// How many the result has.
+    pub(crate) row_count: u64,
+}
+
+impl KeptRows {
+    /// Whether these are all rows of the result.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.kept_count == self.row_count
     }
-    Ok(statements)
 }
 
-fn read_stdin() -> Result<String, CliError> {
-    let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| CliError::input_output("cannot read statements from stdin", &error))?;
-    Ok(text)
+/// A statement that was planned; its rows come as they are asked for.
+struct Running {
+    run: StatementRun,
+    start: Instant,
+    planning: Duration,
+    row_count: u64,
 }
 
-/// Runs one statement and writes its rows.
+impl Running {
+    async fn start(
+        session: &SqlSession,
+        sql: &str,
+        parameters: &[(String, String)],
+        live: &Live,
+    ) -> Result<Self, CliError> {
+        let start = Instant::now();
+        let run = session.session.start(sql, parameters).await.map_err(|error| session.tell(error))?;
+        // It is set once: a look belongs to one statement.
+        drop(live.set(run.metrics.clone()));
+        Ok(Self { run, start, planning: start.elapsed(), row_count: 0 })
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.run.result.schema)
+    }
+
+    async fn next(&mut self) -> Result<Option<RecordBatch>, CliError> {
+        let batch = self.run.result.next().await?;
+        self.row_count += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+        Ok(batch)
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome {
+            row_count: self.row_count,
+            elapsed: self.start.elapsed(),
+            planning: self.planning,
+            counts: self.run.metrics.counts(),
+        }
+    }
+}
+
+/// Runs one statement and writes its rows as they come, with a line of progress for whoever waits at a terminal.
 ///
 /// # Errors
 /// When the statement fails or the rows cannot be written; rows before the failure are written.
@@ -60,25 +103,80 @@ pub(crate) async fn run(
     format: Format,
     out: &mut DataWriter,
 ) -> Result<Outcome, CliError> {
-    let start = Instant::now();
-    let result = session.session.execute(sql, parameters).await.map_err(|error| session.tell(error))?;
-    let row_count = write_rows(result, format, out).await?;
-    Ok(Outcome { row_count, elapsed: start.elapsed() })
+    let mut progress = QueryProgress::start();
+    let work = async {
+        let mut running = Running::start(session, sql, parameters, &progress.live()).await?;
+        let is_on_screen = out.destination().is_terminal();
+        let mut renderer = renderer(format, &running.schema(), out)?;
+        while let Some(batch) = running.next().await? {
+            if is_on_screen {
+                progress.finish();
+            }
+            renderer.write_batch(&batch)?;
+        }
+        progress.finish();
+        renderer.finish()?;
+        Ok(running.outcome())
+    };
+    time_limit::within(session.time_limit, work).await
 }
 
-/// Writes the rows of a result as they come; returns how many there were.
+/// The same with the line of progress left to the caller, who can take it off when the statement does not end.
 ///
 /// # Errors
-/// When the query fails on its way or the rows cannot be written.
-pub(crate) async fn write_rows(mut result: QueryResult, format: Format, out: &mut DataWriter) -> Result<u64, CliError> {
-    let mut renderer = renderer(format, &result.schema, out)?;
-    let mut row_count = 0;
-    while let Some(batch) = result.next().await? {
-        row_count += batch.num_rows() as u64;
-        renderer.write_batch(&batch)?;
-    }
-    renderer.finish()?;
-    Ok(row_count)
+/// As for [`run`].
+pub(crate) async fn write(
+    session: &SqlSession,
+    sql: &str,
+    parameters: &[(String, String)],
+    live: &Live,
+    format: Format,
+    out: &mut DataWriter,
+) -> Result<Outcome, CliError> {
+    let work = async {
+        let mut running = Running::start(session, sql, parameters, live).await?;
+        let mut renderer = renderer(format, &running.schema(), out)?;
+        while let Some(batch) = running.next().await? {
+            renderer.write_batch(&batch)?;
+        }
+        renderer.finish()?;
+        Ok(running.outcome())
+    };
+    time_limit::within(session.time_limit, work).await
+}
+
+/// Bytes of rows that are kept; a row of the lake is about a kilobyte.
+const MOST_KEPT_BYTES: usize = 256 * 1024 * 1024;
+
+/// Runs one statement to its end and keeps its first rows, at most `limit`.
+///
+/// # Errors
+/// When the statement fails.
+pub(crate) async fn keep(
+    session: &SqlSession,
+    sql: &str,
+    parameters: &[(String, String)],
+    live: &Live,
+    limit: Option<u64>,
+) -> Result<(KeptRows, Outcome), CliError> {
+    let work = async {
+        let mut running = Running::start(session, sql, parameters, live).await?;
+        let mut kept = KeptRows { schema: running.schema(), batches: Vec::new(), kept_count: 0, row_count: 0 };
+        let mut bytes = 0;
+        while let Some(batch) = running.next().await? {
+            let room = if bytes < MOST_KEPT_BYTES { limit.unwrap_or(u64::MAX) - kept.kept_count } else { 0 };
+            let count = usize::try_from(room).unwrap_or(usize::MAX).min(batch.num_rows());
+            if count > 0 {
+                // A slice holds on to the whole batch, which is at most some thousand rows.
+                bytes += batch.get_array_memory_size();
+                kept.kept_count += count as u64;
+                kept.batches.push(batch.slice(0, count));
+            }
+        }
+        kept.row_count = running.row_count;
+        Ok((kept, running.outcome()))
+    };
+    time_limit::within(session.time_limit, work).await
 }
 
 /// `(2 rows)`, on stderr.
@@ -89,11 +187,38 @@ pub(crate) fn note_rows(outcome: Outcome) {
 
 /// `time: 12.3 ms`, on stderr; always in milliseconds, for programs that read it.
 pub(crate) fn note_time(outcome: Outcome) {
-    output::note(format!("time: {:.1} ms", outcome.elapsed.as_secs_f64() * 1e3));
+    output::note(format!("time: {}", milliseconds(outcome.elapsed)));
+}
+
+/// The same for a person, with where the time went: `time: 12.3 ms (planning 2.0 ms, execution 10.3 ms, 1.6 MiB read,
+/// 3 files read, 9 pruned)`.
+pub(crate) fn note_split_time(outcome: Outcome) {
+    output::note(time_text(outcome));
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+fn time_text(outcome: Outcome) -> String {
+    let mut parts = vec![
+        format!("planning {}", milliseconds(outcome.planning)),
+        format!("execution {}", milliseconds(outcome.elapsed.saturating_sub(outcome.planning))),
+    ];
+    let counts = outcome.counts;
+    if counts.files_to_read + counts.files_pruned > 0 {
+        parts.push(format!("{} read", bytes_text(counts.bytes_read)));
+        parts.push(format!(
+            "{} files read, {} pruned",
+            count_text(counts.files_to_read),
+            count_text(counts.files_pruned)
+        ));
+    }
+    format!("time: {} ({})", milliseconds(outcome.elapsed), parts.join(", "))
 }
 
 /// `row` or `rows`.
-fn row_word(count: u64) -> &'static str {
+pub(crate) fn row_word(count: u64) -> &'static str {
     if count == 1 { "row" } else { "rows" }
 }
 
@@ -103,5 +228,41 @@ pub(crate) fn duration_text(elapsed: Duration) -> String {
         format!("{} ms", elapsed.as_millis())
     } else {
         format!("{:.1} s", elapsed.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use keytrail_query::{Session, SessionOptions};
+
+    use super::*;
+
+    fn session() -> SqlSession {
+        SqlSession::over_data(Session::over_tables(HashMap::new(), &SessionOptions::default()).expect("a session"))
+    }
+
+    #[tokio::test]
+    async fn only_the_first_rows_are_kept_but_all_are_counted() {
+        let sql = "select value from generate_series(1, 20000)";
+        for (limit, kept_count) in [(Some(10), 10), (Some(0), 0), (Some(20_000), 20_000), (None, 20_000)] {
+            let (kept, outcome) = keep(&session(), sql, &[], &Live::default(), limit).await.expect("rows");
+            assert_eq!((kept.kept_count, kept.row_count, outcome.row_count), (kept_count, 20_000, 20_000));
+            assert_eq!(kept.batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>(), kept_count);
+            assert_eq!(kept.is_complete(), kept_count == 20_000);
+        }
+    }
+
+    #[test]
+    fn the_time_is_split_into_what_it_was_spent_on() {
+        let counts = StatementCounts { bytes_read: 3 << 19, files_to_read: 3, files_pruned: 9, ..Default::default() };
+        let (elapsed, planning) = (Duration::from_micros(12_340), Duration::from_millis(2));
+        let outcome = Outcome { row_count: 1, elapsed, planning, counts: StatementCounts::default() };
+        assert_eq!(time_text(outcome), "time: 12.3 ms (planning 2.0 ms, execution 10.3 ms)");
+        assert_eq!(
+            time_text(Outcome { counts, ..outcome }),
+            "time: 12.3 ms (planning 2.0 ms, execution 10.3 ms, 1.5 MiB read, 3 files read, 9 pruned)"
+        );
     }
 }

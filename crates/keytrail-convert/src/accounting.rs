@@ -21,6 +21,8 @@ pub(crate) struct FileAccount {
     pub(crate) last_event_time: Option<i64>,
     /// Why the file's bytes could not be had; such a file has no ledger entry.
     pub(crate) unread_reason: Option<String>,
+    /// S3 has archived it; a restore and `--retry-rejected` read it.
+    pub(crate) is_archived: bool,
 }
 
 impl Default for FileAccount {
@@ -36,6 +38,7 @@ impl Default for FileAccount {
             first_event_time: None,
             last_event_time: None,
             unread_reason: None,
+            is_archived: false,
         }
     }
 }
@@ -85,6 +88,8 @@ pub struct ConvertSummary {
     pub noted_log_files: u64,
     /// Log files whose bytes could not be had, and why: counted as rejected here, not in the ledger, read again by the next run.
     pub unread_log_files: Vec<(String, String)>,
+    /// Log files that S3 has archived: rejected, and in the ledger as such.
+    pub archived_log_files: Vec<String>,
 }
 
 impl ConvertSummary {
@@ -92,6 +97,7 @@ impl ConvertSummary {
         self.log_files += 1;
         self.bytes += file.size_bytes;
         self.unread_log_files.extend(account.unread_reason.iter().map(|reason| (file.path.clone(), reason.clone())));
+        self.archived_log_files.extend(account.is_archived.then(|| file.path.clone()));
         self.uncompressed_bytes += account.outcome.uncompressed_bytes;
         self.records += account.outcome.record_count;
         self.rows += account.row_count;
@@ -120,6 +126,7 @@ impl ConvertSummary {
         self.ignored_records += other.ignored_records;
         self.noted_log_files += other.noted_log_files;
         self.unread_log_files.extend_from_slice(&other.unread_log_files);
+        self.archived_log_files.extend_from_slice(&other.archived_log_files);
         for (kind, count) in &other.kinds {
             *self.kinds.entry(*kind).or_default() += count;
         }

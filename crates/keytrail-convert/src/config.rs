@@ -44,6 +44,8 @@ impl ConvertOptions {
     /// Rows that wait to be written take this much by default: files of some 20,000 rows. With more, files are larger, and so are their
     /// rows: the dictionary of `userIdentity` texts is full before all rows of a time have shared it.
     pub const DEFAULT_BUFFER_BYTES: usize = 64 << 20;
+    /// A worker hands its rows over when they take this much.
+    pub const WORKER_BYTES: usize = 8 << 20;
     /// Identities of some 1.7 million rows by default.
     pub const DEFAULT_SEEN_BYTES: usize = 96 << 20;
     /// A commit every 256 MiB of log files by default, some million events.

@@ -269,9 +269,11 @@ fn notes_of(file: &LogFile, account: &FileAccount) -> Option<String> {
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
-/// `rejected` where nothing of the file was taken, `partial` where some of it was not, else `committed`.
+/// `archived` where S3 must restore the file first, `rejected` where nothing of it was taken, `partial` where some of it was not, else
+/// `committed`.
 fn status_of(account: &FileAccount) -> &'static str {
     match account.outcome.rejected_count {
+        _ if account.is_archived => "archived",
         0 => "committed",
         rejected if rejected == account.outcome.record_count => "rejected",
         _ => "partial",

@@ -8,13 +8,13 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::source::LogFile;
+use crate::source::{LogFile, Unread};
 
 /// Objects that are fetched ahead of the workers.
 const FETCH_AHEAD: usize = 16;
 
 /// A log file by its number, as the version that was read, with its bytes or why they could not be had.
-pub(crate) type Fetched = (usize, Arc<LogFile>, Result<Bytes, String>);
+pub(crate) type Fetched = (usize, Arc<LogFile>, Result<Bytes, Unread>);
 
 /// Hands log files to workers in order.
 pub(crate) enum FileQueue {

@@ -61,6 +61,8 @@ struct MergedRows<'p> {
     /// The first place of each identity.
     identity_places: Vec<Place>,
     identity_texts: ArrayRef,
+    /// The rows of a batch in each column of texts that has none.
+    no_texts: ArrayRef,
 }
 
 /// Where the rows stand in the parts, and their identities, in sorted order.
@@ -73,9 +75,18 @@ impl<'p> MergedRows<'p> {
     fn new(parts: &'p [EventRows]) -> Self {
         let user_identity = COLUMNS.iter().position(|column| column.name == USER_IDENTITY).expect("a column");
         let mut texts = interner_for(parts.iter().map(|part| part.column(user_identity)));
-        let (places, identities, identity_places) = (Vec::new(), Vec::new(), vec![(0, 0)]);
-        let identity_texts = new_null_array(&DataType::Utf8, 0);
-        let mut merged = Self { parts, places, identities, identity_places, identity_texts };
+        let row_count = parts.iter().map(EventRows::row_count).sum();
+        let mut merged = Self {
+            parts,
+            places: Vec::with_capacity(row_count),
+            identities: Vec::with_capacity(row_count),
+            identity_places: vec![(0, 0)],
+            identity_texts: new_null_array(&DataType::Utf8, 0),
+            no_texts: keyed_array(
+                vec![NULL_KEY; CHUNK_ROWS].into(),
+                &(Arc::new(TextInterner::new().finish()) as ArrayRef),
+            ),
+        };
         for (part, rows) in parts.iter().enumerate() {
             let numbers = match rows.column(user_identity) {
                 ColumnValues::Keyed { texts: of_part, .. } => merged_keys(of_part, &mut texts),
@@ -142,7 +153,7 @@ impl<'p> MergedRows<'p> {
         let data_type = COLUMNS[index].column_type.arrow();
         let is_of_identity = COLUMNS[index].repetition() == Repetition::WithIdentity;
         if self.values(index).all(|values| matches!(values, ColumnValues::Null)) {
-            return Ok(SortedColumn::Null(data_type));
+            return Ok(self.null_column(index));
         }
         if COLUMNS[index].name == USER_IDENTITY {
             let keys = order.iter().map(|row| self.identities[*row as usize]).collect();
@@ -169,6 +180,17 @@ impl<'p> MergedRows<'p> {
             true => SortedColumn::ByIdentity(interleave(&views_of(&arrays), &self.identity_places)?),
             false => SortedColumn::Each(arrays),
         })
+    }
+
+    /// Texts are keyed also where there are none: the writer is quick with keys.
+    fn null_column(&self, index: usize) -> SortedColumn {
+        let column = &COLUMNS[index];
+        match column.column_type {
+            ColumnType::Text if column.repetition() != Repetition::Rare => {
+                SortedColumn::Null(Arc::clone(&self.no_texts))
+            }
+            _ => SortedColumn::Null(new_null_array(&column.column_type.arrow(), CHUNK_ROWS)),
+        }
     }
 
     /// The key of each row, and the texts of all parts by their keys.
@@ -240,14 +262,19 @@ fn views_of(arrays: &[ArrayRef]) -> Vec<&dyn Array> {
     arrays.iter().map(AsRef::as_ref).collect()
 }
 
+/// Rows of texts by their keys.
+fn keyed_array(keys: ScalarBuffer<u32>, texts: &ArrayRef) -> ArrayRef {
+    let nulls = NullBuffer::new(BooleanBuffer::collect_bool(keys.len(), |row| keys[row] != NULL_KEY));
+    let keys = UInt32Array::new(keys, Some(nulls).filter(|nulls| nulls.null_count() > 0));
+    Arc::new(DictionaryArray::<UInt32Type>::new(keys, Arc::clone(texts)))
+}
+
 /// A column of all rows.
 enum SortedColumn {
-    Null(DataType),
+    /// As many nulls as a batch has rows.
+    Null(ArrayRef),
     /// Keys in sorted order.
-    Keyed {
-        keys: ScalarBuffer<u32>,
-        texts: ArrayRef,
-    },
+    Keyed { keys: ScalarBuffer<u32>, texts: ArrayRef },
     /// A value per identity.
     ByIdentity(ArrayRef),
     /// The parts' values, in the parts' order.
@@ -257,23 +284,19 @@ enum SortedColumn {
 impl SortedColumn {
     fn field(&self, plain: &Field) -> Field {
         match self {
-            Self::Keyed { .. } => {
-                let data_type = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+            Self::Keyed { texts, .. } => {
+                let data_type = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(texts.data_type().clone()));
                 plain.clone().with_data_type(data_type)
             }
+            Self::Null(nulls) => plain.clone().with_data_type(nulls.data_type().clone()),
             _ => plain.clone(),
         }
     }
 
     fn slice(&self, rows: &SortedRows, start: usize, length: usize) -> ArrayRef {
         match self {
-            Self::Null(data_type) => new_null_array(data_type, length),
-            Self::Keyed { keys, texts } => {
-                let keys = keys.slice(start, length);
-                let nulls = NullBuffer::new(BooleanBuffer::collect_bool(length, |row| keys[row] != NULL_KEY));
-                let keys = UInt32Array::new(keys, Some(nulls).filter(|nulls| nulls.null_count() > 0));
-                Arc::new(DictionaryArray::<UInt32Type>::new(keys, Arc::clone(texts)))
-            }
+            Self::Null(nulls) => nulls.slice(0, length),
+            Self::Keyed { keys, texts } => keyed_array(keys.slice(start, length), texts),
             Self::ByIdentity(values) => {
                 let identities = UInt32Array::new(rows.identities.slice(start, length), None);
                 take(values, &identities, None).expect("every identity has a value")

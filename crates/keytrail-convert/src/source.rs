@@ -5,6 +5,7 @@
 
 mod local;
 mod s3;
+mod unread;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::ConvertError;
 use crate::ledger::{EntryId, entry_id};
+
+pub use unread::Unread;
 
 /// A place that holds trail logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,12 +143,14 @@ impl LogFile {
     /// Reads a local file or given bytes.
     ///
     /// # Errors
-    /// What the file system says, in words for the `rejects` table.
-    pub(crate) fn read_now(&self) -> Result<Bytes, String> {
+    /// What the file system says.
+    pub(crate) fn read_now(&self) -> Result<Bytes, Unread> {
         match &self.content {
-            Content::Local(path) => fs_err::read(path).map(Bytes::from).map_err(|error| error.to_string()),
+            Content::Local(path) => {
+                fs_err::read(path).map(Bytes::from).map_err(|error| Unread::Failed(error.to_string()))
+            }
             Content::Given(bytes) => Ok(bytes.clone()),
-            Content::Object(_, path) => Err(format!("`{path}` is not local")),
+            Content::Object(_, path) => Err(Unread::Failed(format!("`{path}` is not local"))),
         }
     }
 
@@ -154,9 +159,11 @@ impl LogFile {
     /// # Errors
     /// What the store says after its own retries, in words for the `rejects` table.
     pub async fn fetch(&self) -> Result<Bytes, String> {
-        let Content::Object(store, path) = &self.content else { return self.read_now() };
-        let result = store.get(path).await.map_err(|error| error.to_string())?;
-        result.bytes().await.map_err(|error| error.to_string())
+        let read = async {
+            let Content::Object(store, path) = &self.content else { return self.read_now() };
+            Ok(store.get(path).await?.bytes().await?)
+        };
+        read.await.map_err(|unread: Unread| unread.to_string())
     }
 
     /// Its key in the ledger.
@@ -189,7 +196,7 @@ impl LogFile {
     }
 
     /// Reads a local file or given bytes, and says which version that was.
-    pub(crate) fn read_version(self: &Arc<Self>) -> (Arc<Self>, Result<Bytes, String>) {
+    pub(crate) fn read_version(self: &Arc<Self>) -> (Arc<Self>, Result<Bytes, Unread>) {
         let Content::Local(path) = &self.content else { return (Arc::clone(self), self.read_now()) };
         let mut file = Arc::clone(self);
         for _ in 0..MAX_READS {
@@ -201,11 +208,11 @@ impl LogFile {
                 _ => return (file, bytes),
             }
         }
-        (file, Err("it keeps changing while it is read".to_owned()))
+        (file, Err(Unread::Failed("it keeps changing while it is read".to_owned())))
     }
 
     /// Reads it wherever it is, and says which version that was.
-    pub(crate) async fn fetch_version(self: Arc<Self>) -> (Arc<Self>, Result<Bytes, String>) {
+    pub(crate) async fn fetch_version(self: Arc<Self>) -> (Arc<Self>, Result<Bytes, Unread>) {
         let Content::Object(store, path) = &self.content else { return self.read_version() };
         let (store, path) = (Arc::clone(store), path.clone());
         let mut file = self;
@@ -215,12 +222,12 @@ impl LogFile {
             match read.await {
                 Err(object_store::Error::Precondition { .. }) => match store.head(&path).await {
                     Ok(object) => file = Arc::new(file.replaced_by_object(&object)),
-                    Err(error) => return (file, Err(error.to_string())),
+                    Err(error) => return (file, Err(error.into())),
                 },
-                read => return (file, read.map_err(|error| error.to_string())),
+                read => return (file, read.map_err(Unread::from)),
             }
         }
-        (file, Err("it keeps changing while it is read".to_owned()))
+        (file, Err(Unread::Failed("it keeps changing while it is read".to_owned())))
     }
 
     /// The ETag that the listing gave; `None` where it gave none, and the version is of size and time.

@@ -48,6 +48,7 @@ fn events() -> TableSpec {
             "delivery_time",
         ],
         plain_columns: &["event_id", "request_id", "shared_event_id", "body_hash"],
+        grouped_columns: &["user_identity", "request_parameters", "log_file_path"],
     }
 }
 
@@ -88,6 +89,7 @@ fn small(
         bloom_filter_columns: &[],
         statistics_columns: &[],
         plain_columns: &[],
+        grouped_columns: &[],
     }
 }
 

@@ -9,14 +9,12 @@ use keytrail_events::{
 };
 
 use crate::accounting::FileAccount;
+use crate::config::ConvertOptions;
 use crate::dedupe::{Hour, HourSlot, Place, RecordIdentity, Seen};
 use crate::error::ConvertError;
 use crate::ledger::{EntryKey, MAX_RAW_BYTES, RejectRow};
 use crate::pipeline::Shared;
-use crate::source::LogFile;
-
-/// A worker hands its rows over when they take this much.
-const WORKER_BYTES: usize = 8 << 20;
+use crate::source::{LogFile, Unread};
 
 /// One thread's part.
 pub(crate) struct Worker<'s> {
@@ -105,7 +103,7 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn decode(&mut self, file: &Arc<LogFile>, bytes: &Result<Bytes, String>) -> Result<(), ConvertError> {
+    fn decode(&mut self, file: &Arc<LogFile>, bytes: &Result<Bytes, Unread>) -> Result<(), ConvertError> {
         let mut sink = FileSink::new(self.shared, file, &mut self.desk, self.epoch);
         let outcome = match bytes {
             Ok(bytes) => self.decoder.decode(bytes, &mut sink),
@@ -114,7 +112,7 @@ impl<'s> Worker<'s> {
         let (account, rejects) = sink.finish(outcome)?;
         self.shared.progress.log_file_read(file.size_bytes, account.outcome.record_count);
         self.shared.account(self.epoch, Arc::clone(file), account, rejects);
-        if self.desk.size_bytes() > WORKER_BYTES {
+        if self.desk.size_bytes() > ConvertOptions::WORKER_BYTES {
             self.hand_over();
         }
         Ok(())
@@ -140,9 +138,16 @@ impl<'w> FileSink<'w> {
     }
 
     /// The file's bytes could not be had at all: this run counts it as rejected, the ledger leaves it out, so that the next run
-    /// reads it again. Expired credentials must not turn into files that count as read.
-    fn unreadable(&mut self, reason: &str) -> FileOutcome {
-        self.account.unread_reason = Some(reason.to_owned());
+    /// reads it again. Expired credentials must not turn into files that count as read. An archived object stays so for years: the
+    /// ledger has it, as a reject, so that what the lake lacks can be asked for.
+    fn unreadable(&mut self, unread: &Unread) -> FileOutcome {
+        match unread {
+            Unread::Failed(reason) => self.account.unread_reason = Some(reason.clone()),
+            Unread::Archived { .. } => {
+                self.account.is_archived = true;
+                self.reject(Reject { record_index: None, byte_offset: 0, reason: unread.to_string(), raw: &[] });
+            }
+        }
         FileOutcome::unreadable(1)
     }
 

@@ -1,19 +1,20 @@
 //! Record batches as the bytes of one Parquet file, in memory.
 //!
-//! It writes what parquet's `ArrowWriter` would. Columns that come as dictionaries and need no statistics go through
-//! [`crate::keyed_chunk`], all others through parquet's own column writers.
+//! It writes what parquet's `ArrowWriter` would. Columns that come as dictionaries go through [`crate::keyed_chunk`], all others through
+//! parquet's own column writers.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::UInt32Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array};
-use arrow_schema::{Field, SchemaRef};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{Field, Schema, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::properties::{EnabledStatistics, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::ColumnDescPtr;
+use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
-use crate::keyed_chunk::{KeyedChunk, PageCompressor};
+use crate::keyed_chunk::{KeyedChunk, KeyedChunkConfig, PageCompressor, keyed_texts};
 use crate::writer::{DICTIONARY_BYTES, FileLayout, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 
 /// Fewer rows are not worth filling a dictionary to its last byte.
@@ -22,9 +23,12 @@ const LEAST_ROWS: usize = 256;
 /// One file under way.
 pub(crate) struct FileEncoder {
     writer: SerializedFileWriter<Vec<u8>>,
-    factory: ArrowRowGroupWriterFactory,
+    /// For the columns that are not keyed; made for the first rows, which show them.
+    factory: Option<ArrowRowGroupWriterFactory>,
     properties: WriterPropertiesPtr,
     schema: SchemaRef,
+    /// Columns whose dictionaries have alike texts side by side.
+    grouped_columns: &'static [&'static str],
     row_group: Option<RowGroup>,
     compressor: PageCompressor,
 }
@@ -32,10 +36,10 @@ pub(crate) struct FileEncoder {
 impl FileEncoder {
     /// An empty file of `schema`.
     pub(crate) fn try_new(schema: SchemaRef, layout: FileLayout) -> Result<Self> {
-        let properties = WriterPropertiesPtr::new(layout.properties);
+        let (properties, grouped_columns) = (WriterPropertiesPtr::new(layout.properties), layout.grouped_columns);
         let writer = SerializedFileWriter::new(Vec::new(), layout.leaves.root_schema_ptr(), properties.clone())?;
-        let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
-        Ok(Self { writer, factory, properties, schema, row_group: None, compressor: PageCompressor::try_new()? })
+        let compressor = PageCompressor::try_new()?;
+        Ok(Self { writer, factory: None, properties, schema, grouped_columns, row_group: None, compressor })
     }
 
     /// Appends rows. A column that comes as a dictionary has the same one in all batches.
@@ -47,7 +51,7 @@ impl FileEncoder {
                 None => self.new_row_group(&rest)?,
             };
             let count = rest.num_rows().min(row_group.room());
-            row_group.write(&self.schema, &rest.slice(0, count), &mut self.compressor)?;
+            row_group.write(&self.schema, &rest.slice(0, count))?;
             rest = rest.slice(count, rest.num_rows() - count);
             match row_group.room() {
                 0 => self.append(row_group)?,
@@ -65,34 +69,56 @@ impl FileEncoder {
         self.writer.into_inner()
     }
 
-    fn new_row_group(&self, first: &RecordBatch) -> Result<RowGroup> {
+    fn new_row_group(&mut self, first: &RecordBatch) -> Result<RowGroup> {
+        let number = self.writer.flushed_row_groups().len();
+        let factory = match self.factory.take() {
+            Some(factory) => factory,
+            None => self.factory_of_others(first)?,
+        };
+        let mut writers = factory.create_column_writers(number)?.into_iter();
+        self.factory = Some(factory);
         let leaves = self.writer.schema_descr();
-        let mut writers = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?.into_iter();
         let mut columns = Vec::new();
         let mut leaf = 0;
         for (index, column) in first.columns().iter().enumerate() {
             let end = (leaf..leaves.num_columns()).find(|leaf| leaves.get_column_root_idx(*leaf) != index);
             let count = end.unwrap_or(leaves.num_columns()) - leaf;
-            let of_column: Vec<_> = writers.by_ref().take(count).collect();
-            let texts = keyed_texts(column).filter(|_| self.is_for_keys(&leaves.column(leaf)));
-            columns.push(match texts {
-                Some((_, texts)) => {
-                    let page_rows = self.properties.data_page_row_count_limit();
-                    ColumnEncoder::Keyed(Box::new(KeyedChunk::new(leaves.column(leaf), texts.clone(), page_rows)))
+            columns.push(match self.texts_to_key(self.schema.field(index), column) {
+                Some(texts) => {
+                    let descriptor = leaves.column(leaf);
+                    let config = self.keyed_config(&descriptor);
+                    ColumnEncoder::Keyed(Box::new(KeyedChunk::new(descriptor, texts.clone(), config)))
                 }
-                None => ColumnEncoder::Arrow(of_column),
+                None => ColumnEncoder::Arrow(writers.by_ref().take(count).collect()),
             });
             leaf += count;
         }
         Ok(RowGroup { columns, row_count: 0 })
     }
 
-    /// Whether a column has nothing but its dictionary and its rows to be written.
-    fn is_for_keys(&self, leaf: &ColumnDescPtr) -> bool {
-        let (path, properties) = (leaf.path(), &self.properties);
-        properties.dictionary_enabled(path)
-            && properties.statistics_enabled(path) == EnabledStatistics::None
-            && properties.bloom_filter_properties(path).is_none()
+    /// Parquet's writers for the columns that are not keyed. A writer has a compressor and more, so none is made for the others.
+    fn factory_of_others(&self, first: &RecordBatch) -> Result<ArrowRowGroupWriterFactory> {
+        let columns = self.schema.fields().iter().zip(first.columns());
+        let others = columns.filter(|(field, column)| self.texts_to_key(field, column).is_none());
+        let schema = Arc::new(Schema::new(others.map(|(field, _)| Arc::clone(field)).collect::<Vec<_>>()));
+        let leaves = ArrowSchemaConverter::new().convert(&schema)?;
+        let writer = SerializedFileWriter::new(std::io::sink(), leaves.root_schema_ptr(), self.properties.clone())?;
+        Ok(ArrowRowGroupWriterFactory::new(&writer, schema))
+    }
+
+    /// The texts of a column that is written by its keys; none = it goes to parquet's writer.
+    fn texts_to_key<'c>(&self, field: &Field, column: &'c ArrayRef) -> Option<&'c StringArray> {
+        let (_, texts) = keyed_texts(column)?;
+        self.properties.dictionary_enabled(&ColumnPath::from(field.name().as_str())).then_some(texts)
+    }
+
+    fn keyed_config(&self, leaf: &ColumnDescPtr) -> KeyedChunkConfig {
+        KeyedChunkConfig {
+            page_rows: self.properties.data_page_row_count_limit(),
+            is_grouped: self.grouped_columns.iter().any(|name| leaf.path().parts() == [*name]),
+            has_bounds: self.properties.statistics_enabled(leaf.path()) != EnabledStatistics::None,
+            bloom_filter: self.properties.bloom_filter_properties(leaf.path()).map(|filter| filter.fpp()),
+        }
     }
 
     fn append(&mut self, row_group: RowGroup) -> Result<()> {
@@ -124,9 +150,9 @@ enum ColumnEncoder {
 }
 
 impl RowGroup {
-    fn write(&mut self, schema: &SchemaRef, batch: &RecordBatch, compressor: &mut PageCompressor) -> Result<()> {
+    fn write(&mut self, schema: &SchemaRef, batch: &RecordBatch) -> Result<()> {
         for ((field, column), encoder) in schema.fields().iter().zip(batch.columns()).zip(&mut self.columns) {
-            encoder.write(field, column, compressor)?;
+            encoder.write(field, column)?;
         }
         self.row_count += batch.num_rows();
         Ok(())
@@ -149,7 +175,7 @@ impl RowGroup {
 }
 
 impl ColumnEncoder {
-    fn write(&mut self, field: &Field, column: &ArrayRef, compressor: &mut PageCompressor) -> Result<()> {
+    fn write(&mut self, field: &Field, column: &ArrayRef) -> Result<()> {
         match self {
             Self::Arrow(writers) => {
                 for (writer, leaf) in writers.iter_mut().zip(compute_leaves(field, column)?) {
@@ -158,7 +184,10 @@ impl ColumnEncoder {
                 Ok(())
             }
             Self::Keyed(chunk) => match keyed_texts(column).filter(|(_, texts)| chunk.has_texts(texts)) {
-                Some((keys, _)) => chunk.write(keys, compressor),
+                Some((keys, _)) => {
+                    chunk.write(keys);
+                    Ok(())
+                }
                 None => Err(ParquetError::General(format!("another dictionary of column {}", field.name()))),
             },
         }
@@ -179,25 +208,20 @@ impl ColumnEncoder {
     }
 }
 
-/// The keys and the texts of a column that comes as a dictionary; nulls are among the keys only.
-fn keyed_texts(column: &ArrayRef) -> Option<(&UInt32Array, &StringArray)> {
-    let dictionary = column.as_dictionary_opt::<UInt32Type>()?;
-    let texts = dictionary.values().as_string_opt::<i32>().filter(|texts| texts.null_count() == 0)?;
-    Some((dictionary.keys(), texts))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::collections::BTreeSet;
 
-    use arrow_array::DictionaryArray;
+    use arrow_array::cast::AsArray;
+    use arrow_array::{DictionaryArray, UInt32Array};
     use arrow_cast::cast;
-    use arrow_schema::{DataType, Schema};
+    use arrow_schema::DataType;
     use arrow_select::concat::concat_batches;
     use bytes::Bytes;
-    use parquet::arrow::ArrowSchemaConverter;
     use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-    use parquet::file::metadata::PageIndexPolicy;
+    use parquet::basic::BoundaryOrder;
+    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+    use parquet::file::page_index::column_index::ColumnIndexMetaData;
     use parquet::file::properties::WriterProperties;
 
     use super::*;
@@ -245,9 +269,14 @@ mod tests {
         let properties = WriterProperties::builder()
             .set_compression(compression().expect("a codec"))
             .set_statistics_enabled(EnabledStatistics::None)
-            .set_data_page_row_count_limit(2048)
+            .set_column_statistics_enabled(ColumnPath::from("repeated"), EnabledStatistics::Page)
+            .set_column_statistics_enabled(ColumnPath::from("absent"), EnabledStatistics::Page)
+            .set_column_bloom_filter_enabled(ColumnPath::from("repeated"), true)
+            .set_column_bloom_filter_fpp(ColumnPath::from("repeated"), 0.01)
+            .set_data_page_row_count_limit(4096)
             .build();
-        FileEncoder::try_new(schema(), FileLayout { leaves, properties }).expect("an encoder")
+        FileEncoder::try_new(schema(), FileLayout { leaves, properties, grouped_columns: &["required"] })
+            .expect("an encoder")
     }
 
     fn encoded(batches: &[RecordBatch]) -> Bytes {
@@ -284,23 +313,44 @@ mod tests {
             ArrowReaderMetadata::load(&file, options).expect("a footer").metadata().as_ref().clone()
         });
         assert_eq!(keyed.file_metadata(), unkeyed.file_metadata());
-        let indices = |metadata: &parquet::file::metadata::ParquetMetaData| {
-            let pages = metadata.offset_index().expect("an offset index")[0].clone();
-            let rows = |locations: &[parquet::file::page_index::offset_index::PageLocation]| {
-                locations.iter().map(|page| page.first_row_index).collect::<Vec<_>>()
-            };
-            pages.iter().map(|column| rows(column.page_locations())).collect::<Vec<_>>()
+        let page_rows = |metadata: &ParquetMetaData, column: usize| {
+            let pages = &metadata.offset_index().expect("an offset index")[0][column];
+            pages.page_locations().iter().map(|page| page.first_row_index).collect::<Vec<_>>()
         };
-        assert_eq!(indices(&keyed), indices(&unkeyed));
+        assert_eq!(page_rows(&keyed, 0), page_rows(&unkeyed, 0));
+        assert_eq!(page_rows(&keyed, 1), page_rows(&unkeyed, 1));
+        assert_eq!(page_rows(&keyed, 2), [0], "a page of nothing is longer");
         for (keyed, unkeyed) in keyed.row_group(0).columns().iter().zip(unkeyed.row_group(0).columns()) {
             let name = keyed.column_path().string();
             assert_eq!(keyed.num_values(), unkeyed.num_values(), "{name}");
             assert_eq!(keyed.encodings_mask(), unkeyed.encodings_mask(), "{name}");
             assert_eq!(keyed.page_encoding_stats_mask(), unkeyed.page_encoding_stats_mask(), "{name}");
             assert_eq!(keyed.compression(), unkeyed.compression(), "{name}");
-            let (size, other) = (keyed.uncompressed_size(), unkeyed.uncompressed_size());
-            assert!((size - other).abs() <= other / 20, "{name}: {size} and {other} bytes");
+            assert_eq!(keyed.statistics(), unkeyed.statistics(), "{name}");
         }
+        let bounds = |metadata: &ParquetMetaData, column: usize| {
+            let index = &metadata.column_index().expect("a column index")[0][column];
+            let ColumnIndexMetaData::BYTE_ARRAY(texts) = index else { panic!("no texts: {index:?}") };
+            let of_pages = |values: &mut dyn Iterator<Item = Option<&[u8]>>| -> Vec<Option<Vec<u8>>> {
+                values.map(|value| value.map(<[u8]>::to_vec)).collect()
+            };
+            let bounds = [of_pages(&mut texts.min_values_iter()), of_pages(&mut texts.max_values_iter())];
+            (bounds, index.null_counts().cloned(), index.get_boundary_order())
+        };
+        assert_eq!(bounds(&keyed, 0), bounds(&unkeyed, 0));
+        assert_eq!(bounds(&keyed, 2), ([vec![None], vec![None]], Some(vec![9000]), Some(BoundaryOrder::ASCENDING)));
+    }
+
+    #[test]
+    fn a_bloom_filter_knows_the_texts_that_occur() {
+        let file = encoded(&[rows(0, 5000, &texts())]);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone()).expect("a file");
+        let filter = reader.get_row_group_column_bloom_filter(0, 0).expect("readable").expect("a filter");
+        let found = read(&file);
+        let found: BTreeSet<&str> = found.column(0).as_string::<i32>().iter().flatten().collect();
+        assert!(found.len() > 10 && found.iter().all(|text| filter.check(*text)), "{found:?}");
+        assert!(!filter.check("no such text"));
+        assert!(reader.get_row_group_column_bloom_filter(0, 1).expect("readable").is_none());
     }
 
     #[test]

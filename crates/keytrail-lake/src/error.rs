@@ -140,7 +140,13 @@ impl LakeError {
             | DeltaTableError::Parquet { .. }
             | DeltaTableError::Arrow { .. }
             | DeltaTableError::InvalidStatsJson { .. }
+            | DeltaTableError::InvalidData { .. }
+            | DeltaTableError::NoSchema
+            | DeltaTableError::SchemaMismatch { .. }
+            | DeltaTableError::PartitionError { .. }
             | DeltaTableError::MetadataError(_)) => Self::corrupt(&place, source),
+            // What it says of a log whose partition values name another column; there is no kind for it.
+            DeltaTableError::Generic(words) if words.starts_with("Partition column ") => Self::corrupt(&place, words),
             source => Self::Log { place, source: Box::new(source) },
         }
     }
@@ -163,6 +169,12 @@ impl LakeError {
             | KernelError::MissingVersion
             | KernelError::InvalidProtocol(_)
             | KernelError::InvalidCheckpoint(_)
+            | KernelError::InvalidPartitionValues(_)
+            | KernelError::InvalidStructData(_)
+            | KernelError::MissingColumn(_)
+            | KernelError::MissingData(_)
+            | KernelError::ParseError(..)
+            | KernelError::UnexpectedColumnType(_)
             | KernelError::Schema(_)) => Self::corrupt(place, source),
             source => Self::Log { place: place.to_string(), source: Box::new(DeltaTableError::KernelError(source)) },
         }
@@ -177,5 +189,19 @@ impl LakeError {
             },
             source => Self::corrupt(path, source),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_log_says_wrongly_is_damage() {
+        let of = |words: &str| LakeError::log(&"events", DeltaTableError::Generic(words.to_owned()));
+        let named = of("Partition column event_grpup not found in schema.");
+        assert!(matches!(named, LakeError::Corrupt { .. }), "{named}");
+        let other = of("something else");
+        assert!(matches!(other, LakeError::Log { .. }), "{other}");
     }
 }

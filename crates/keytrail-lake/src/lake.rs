@@ -48,6 +48,7 @@ impl Lake {
     ///
     /// As [`Self::create_or_open`].
     pub async fn create_or_open_in(storage: Storage, spec: LakeSpec) -> Result<Self, LakeError> {
+        storage.refuse_file()?;
         let tables = spec.tables.iter().map(|table| Table::create_or_open(&storage, table, spec.format_version));
         let tables = first_error(join_all(tables).await)?;
         Ok(Self { storage, tables })
@@ -59,6 +60,7 @@ impl Lake {
     ///
     /// As [`Self::open`].
     pub async fn open_in(storage: Storage, spec: LakeSpec) -> Result<Self, LakeError> {
+        storage.refuse_file()?;
         let tables = spec.tables.iter().map(|table| Table::open(&storage, table, spec.format_version));
         let tables = first_error(join_all(tables).await)?;
         Ok(Self { storage, tables })

@@ -26,6 +26,7 @@ mod compact;
 mod encoder;
 mod error;
 mod hybrid;
+mod keyed_bounds;
 mod keyed_chunk;
 mod lake;
 mod location;
@@ -39,6 +40,7 @@ mod storage;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text_bounds;
 mod upload;
 mod writer;
 

@@ -12,6 +12,8 @@ use arrow_schema::{DataType, Schema, TimeUnit};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
+use crate::text_bounds::{lower_bound, upper_bound};
+
 /// Bounds of text are kept up to this length in bytes; longer ones are cut, the upper bound rounded up.
 ///
 /// Delta's usual 32 characters would cut every KMS key ARN before its key id.
@@ -232,11 +234,14 @@ impl ColumnCollector {
     fn finish(self) -> ColumnStatistics {
         let (min, max) = self.range.unzip();
         ColumnStatistics {
-            min: min.map(|value| round(value, round_down)),
-            max: max.and_then(|value| match value {
+            min: min.map(|value| match value {
                 ScalarStat::Text(text) if text.len() >= CUT_FROM => {
-                    round_up(text).map(|text| Bound { value: ScalarStat::Text(text), is_exact: false })
+                    cut_bound(lower_bound(&text, TEXT_LIMIT).to_owned())
                 }
+                value => Bound { value, is_exact: true },
+            }),
+            max: max.and_then(|value| match value {
+                ScalarStat::Text(text) if text.len() >= CUT_FROM => upper_bound(&text, TEXT_LIMIT).map(cut_bound),
                 value => Some(Bound { value, is_exact: true }),
             }),
             null_count: Some(self.null_count),
@@ -244,33 +249,8 @@ impl ColumnCollector {
     }
 }
 
-fn round(value: ScalarStat, cut: fn(String) -> String) -> Bound {
-    match value {
-        ScalarStat::Text(text) if text.len() >= CUT_FROM => {
-            Bound { value: ScalarStat::Text(cut(text)), is_exact: false }
-        }
-        value => Bound { value, is_exact: true },
-    }
-}
-
-/// The longest beginning within the limit.
-fn round_down(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(TEXT_LIMIT));
-    text
-}
-
-/// The smallest text of allowed length that is not below the given one; none when its last character cannot grow.
-fn round_up(text: String) -> Option<String> {
-    if text.len() <= TEXT_LIMIT {
-        return Some(text);
-    }
-    // One character less than fits, so that a successor of more bytes still fits.
-    let mut cut = text;
-    cut.truncate(cut.floor_char_boundary(TEXT_LIMIT - 1));
-    let last = cut.pop()?;
-    let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32)?;
-    cut.push(next);
-    Some(cut)
+fn cut_bound(text: String) -> Bound {
+    Bound { value: ScalarStat::Text(text), is_exact: false }
 }
 
 /// Smallest and largest value that is not null; none when there is none, or the type has no order here.

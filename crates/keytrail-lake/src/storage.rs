@@ -121,6 +121,15 @@ impl Storage {
         self.folder.is_some()
     }
 
+    /// Says that a file is no lake, before something is looked for below it.
+    pub(crate) fn refuse_file(&self) -> Result<(), LakeError> {
+        let is_file = |folder: &PathBuf| fs_err::metadata(folder).is_ok_and(|metadata| metadata.is_file());
+        match self.folder.as_ref().is_some_and(is_file) {
+            true => Err(LakeError::NotALake { place: self.to_string(), reason: "it is a file".to_owned() }),
+            false => Ok(()),
+        }
+    }
+
     /// The full name of something below this place, as messages show it.
     pub(crate) fn name_of(&self, relative: &str) -> String {
         format!("{}/{relative}", self.name.trim_end_matches('/'))

@@ -34,6 +34,8 @@ pub struct TableSpec {
     pub statistics_columns: &'static [&'static str],
     /// Text and hash columns of all but unique values, for which a dictionary costs time and saves nothing.
     pub plain_columns: &'static [&'static str],
+    /// Text columns of long values that share their beginnings, in no order that the rows have: they are stored side by side.
+    pub grouped_columns: &'static [&'static str],
 }
 
 impl TableSpec {

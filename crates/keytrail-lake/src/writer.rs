@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef, SortOptions};
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::checksum::Checksum;
 use crate::encoder::FileEncoder;
 use crate::error::LakeError;
+use crate::keyed_chunk::{is_same_dictionary, keyed_texts};
 use crate::partition::{PartitionValues, data_file_path};
 use crate::snapshot::DataFile;
 use crate::statistics::StatisticsCollector;
@@ -42,7 +43,7 @@ pub(crate) const ZSTD_LEVEL: i32 = 1;
 /// More saves another hundredth, but a merge holds the dictionaries of all its inputs.
 pub(crate) const DICTIONARY_BYTES: usize = 4 * 1024 * 1024;
 /// Keeps a key ARN whole, and cuts texts that their beginning tells apart.
-const STATISTICS_BYTES: usize = 128;
+pub(crate) const STATISTICS_BYTES: usize = 128;
 /// One row group in a hundred is read in vain.
 const BLOOM_FILTER_FALSE_POSITIVES: f64 = 0.01;
 
@@ -232,10 +233,28 @@ impl OrderCheck {
             .map(|name| {
                 let column =
                     |batch: &RecordBatch| Ok::<_, ArrowError>(batch.column(batch.schema().index_of(name)?).clone());
-                make_comparator(&column(left)?, &column(right)?, SORT_OPTIONS)
+                let (left, right) = (column(left)?, column(right)?);
+                match comparator_of_keys(&left, &right) {
+                    Some(comparator) => Ok(comparator),
+                    None => make_comparator(&left, &right, SORT_OPTIONS),
+                }
             })
             .collect()
     }
+}
+
+/// Compares two columns of one dictionary; neighbours mostly have the same key, whose text is then not looked at. Nulls are first.
+fn comparator_of_keys(left: &ArrayRef, right: &ArrayRef) -> Option<DynComparator> {
+    let ((left, texts), (right, others)) = (keyed_texts(left)?, keyed_texts(right)?);
+    if !is_same_dictionary(texts, others) {
+        return None;
+    }
+    let (left, right, texts) = (left.clone(), right.clone(), texts.clone());
+    let key = |keys: &UInt32Array, row: usize| keys.is_valid(row).then(|| keys.value(row));
+    Some(Box::new(move |row, other| match (key(&left, row), key(&right, other)) {
+        (Some(one), Some(other)) if one != other => texts.value(one as usize).cmp(texts.value(other as usize)),
+        (one, other) => one.is_some().cmp(&other.is_some()),
+    }))
 }
 
 fn compare_rows(comparators: &[DynComparator], left: usize, right: usize) -> Ordering {
@@ -246,6 +265,8 @@ fn compare_rows(comparators: &[DynComparator], left: usize, right: usize) -> Ord
 pub(crate) struct FileLayout {
     pub(crate) leaves: SchemaDescriptor,
     pub(crate) properties: WriterProperties,
+    /// For dictionaries of our own: see [`TableSpec::grouped_columns`].
+    pub(crate) grouped_columns: &'static [&'static str],
 }
 
 impl FileLayout {
@@ -255,7 +276,8 @@ impl FileLayout {
         partition: &PartitionValues,
     ) -> Result<Self, ParquetError> {
         let leaves = ArrowSchemaConverter::new().convert(schema)?;
-        Ok(Self { properties: writer_properties(spec, &leaves, partition)?, leaves })
+        let properties = writer_properties(spec, &leaves, partition)?;
+        Ok(Self { leaves, properties, grouped_columns: spec.grouped_columns })
     }
 
     /// The same for parquet's own writers.

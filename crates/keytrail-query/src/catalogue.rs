@@ -84,7 +84,7 @@ pub(crate) fn load_views(views_dir: Option<&Path>) -> Result<BTreeMap<String, Vi
 }
 
 /// Names of tables, which no view may take.
-const RESERVED: [&str; 5] = ["events", "log_files", "rejects", "runs", "inventory"];
+pub(crate) const RESERVED: [&str; 5] = ["events", "log_files", "rejects", "runs", "inventory"];
 
 fn list_sql_files(folder: &Path) -> Result<Vec<PathBuf>, QueryError> {
     let read_error = |source| QueryError::ReadViews { path: folder.to_owned(), source };

@@ -27,6 +27,8 @@ pub enum QueryError {
     Unsupported {
         /// The part of the statement.
         what: String,
+        /// What to write instead; null where nothing does the same.
+        instead: Option<String>,
     },
     /// There is nothing to run, or more than one statement.
     #[error("expected one statement, got {count}")]
@@ -39,6 +41,57 @@ pub enum QueryError {
     MissingParameter {
         /// The parameter's name, without `$`.
         name: String,
+    },
+    /// The value of a parameter is none of the type that it is to have.
+    #[error("the parameter `${name}` is no {expected}: `{text}`")]
+    BadParameter {
+        /// The parameter's name, without `$`.
+        name: String,
+        /// The value as given.
+        text: String,
+        /// The type, as it was declared or as the statement asks for.
+        expected: String,
+    },
+    /// No file of this path may be read, whether there is one or not.
+    #[error("no such file under a folder that is allowed: `{file}`")]
+    FileNotAllowed {
+        /// The path as typed.
+        file: String,
+    },
+    /// A folder whose files are to be readable is none.
+    #[error("cannot allow the folder `{}`", path.display())]
+    AllowFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file cannot be attached under this name.
+    #[error("cannot attach a file as `{name}`: {reason}")]
+    Attach {
+        /// The table's name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A file beside the lake cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    ReadFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file beside the lake is not what its name says.
+    #[error("cannot read `{}` as a table", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<DataFusionError>,
     },
     /// There is no table or view of this name.
     #[error("no such table or view: `{name}`")]
@@ -143,6 +196,10 @@ impl QueryError {
                 | Self::Unsupported { .. }
                 | Self::StatementCount { .. }
                 | Self::MissingParameter { .. }
+                | Self::BadParameter { .. }
+                | Self::FileNotAllowed { .. }
+                | Self::Attach { .. }
+                | Self::BadFile { .. }
                 | Self::UnknownRelation { .. }
                 | Self::ViewFile { .. }
                 | Self::ReadViews { .. }

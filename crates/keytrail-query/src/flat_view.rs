@@ -69,6 +69,13 @@ impl FlatView {
     }
 }
 
+impl FlatView {
+    /// The tables that it selects from, one for each branch.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &dyn TableProvider> {
+        self.branches.iter().map(|branch| branch.table.as_ref())
+    }
+}
+
 impl Branch {
     fn of(plan: &LogicalPlan) -> Option<Self> {
         match plan {

@@ -12,9 +12,10 @@ use datafusion::catalog::{Session as EngineSession, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, TableType, col, lit};
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::TryStreamExt;
+use datafusion::physical_plan::ExecutionPlan;
 use tokio::sync::OnceCell;
+
+use crate::kept::rows_at_most;
 
 /// Most rows that are kept; some 200 MB.
 const MAX_ROWS: usize = 500_000;
@@ -68,16 +69,8 @@ impl FocusedEvents {
     async fn read(&self, state: &dyn EngineSession) -> Result<Option<MemTable>> {
         let plan = self.all.scan(state, Some(&self.columns), std::slice::from_ref(&self.condition), None).await?;
         let schema = plan.schema();
-        let mut stream = execute_stream(plan, state.task_ctx())?;
-        let (mut batches, mut row_count) = (Vec::new(), 0);
-        while let Some(batch) = stream.try_next().await? {
-            row_count += batch.num_rows();
-            if row_count > self.max_rows {
-                return Ok(None);
-            }
-            batches.push(batch);
-        }
-        MemTable::try_new(schema, vec![batches]).map(Some)
+        let rows = rows_at_most(plan, state, self.max_rows).await?;
+        rows.map(|rows| MemTable::try_new(schema, vec![rows])).transpose()
     }
 
     /// Places among the kept columns; none when one of them is not kept.
@@ -119,5 +112,53 @@ impl TableProvider for FocusedEvents {
             return rows.scan(state, Some(&places), filters, limit).await;
         }
         self.all.scan(state, projection, std::slice::from_ref(&self.condition), None).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::RecordBatch;
+    use arrow_array::cast::AsArray;
+    use arrow_schema::DataType;
+    use datafusion::arrow::compute::cast;
+    use datafusion::common::TableReference;
+    use datafusion::datasource::ViewTable;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    const EVENTS: &str = "select * from (values \
+        ('arn:aws:kms:r:1:key/a', 'of the key', null, 'cli'), \
+        ('arn:aws:kms:r:1:key/b', 'of another', null, 'cli'), \
+        ('arn:aws:kms:q:1:key/mrk-a', 'of a sibling', null, 'cli'), \
+        (null, 'a failure', 'AccessDenied', 'sdk'), \
+        (null, 'of no key', null, 'sdk')) t(key_arn, event_id, error_code, user_agent)";
+
+    /// The events about a key, read by a statement that needs kept columns only or another one too.
+    async fn events(key_arn: &str, max_rows: usize, column: &str) -> Vec<String> {
+        let context = SessionContext::new();
+        let plan = context.sql(EVENTS).await.unwrap().into_unoptimized_plan();
+        let all = Arc::new(ViewTable::new(plan, None));
+        let focused = FocusedEvents { max_rows, ..FocusedEvents::new(all, key_arn) };
+        context.register_table(TableReference::bare("kms_events"), Arc::new(focused)).unwrap();
+        let sql = format!("select concat(event_id, left({column}, 0)) as id from kms_events order by id");
+        let batches = context.sql(&sql).await.unwrap().collect().await.unwrap();
+        let texts = |batch: &RecordBatch| {
+            let ids = cast(batch.column(0), &DataType::Utf8).unwrap();
+            ids.as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+        };
+        batches.iter().flat_map(texts).collect()
+    }
+
+    #[tokio::test]
+    async fn what_bears_on_a_key_is_the_same_kept_and_read_again() {
+        for (key, expected) in [
+            ("arn:aws:kms:r:1:key/a", vec!["a failure", "of the key"]),
+            ("arn:aws:kms:r:1:key/mrk-a", vec!["a failure", "of a sibling"]),
+        ] {
+            for (max_rows, column) in [(MAX_ROWS, "event_id"), (1, "event_id"), (MAX_ROWS, "user_agent")] {
+                assert_eq!(events(key, max_rows, column).await, expected, "{key} {max_rows} {column}");
+            }
+        }
     }
 }

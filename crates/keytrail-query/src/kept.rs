@@ -41,21 +41,33 @@ impl KeptView {
     async fn compute(&self, state: &dyn Session) -> Result<Option<MemTable>> {
         let plan = state.create_physical_plan(self.view.logical_plan()).await?;
         let schema = plan.schema();
-        let mut stream = execute_stream(plan, state.task_ctx())?;
-        let (mut batches, mut row_count) = (Vec::new(), 0);
-        while let Some(batch) = stream.try_next().await? {
-            row_count += batch.num_rows();
-            if row_count > self.max_rows {
-                return Ok(None);
-            }
-            batches.push(batch);
-        }
+        let Some(rows) = rows_at_most(plan, state, self.max_rows).await? else {
+            return Ok(None);
+        };
         if let Some(file) = &self.file {
             // Without the file the next session computes the rows again.
-            drop(file.write(&schema, &batches));
+            drop(file.write(&schema, &rows));
         }
-        MemTable::try_new(schema, vec![batches]).map(Some)
+        MemTable::try_new(schema, vec![rows]).map(Some)
     }
+}
+
+/// The rows of a plan; none when they are more than `most`.
+pub(crate) async fn rows_at_most(
+    plan: Arc<dyn ExecutionPlan>,
+    state: &dyn Session,
+    most: usize,
+) -> Result<Option<Vec<RecordBatch>>> {
+    let mut stream = execute_stream(plan, state.task_ctx())?;
+    let (mut batches, mut row_count) = (Vec::new(), 0);
+    while let Some(batch) = stream.try_next().await? {
+        row_count += batch.num_rows();
+        if row_count > most {
+            return Ok(None);
+        }
+        batches.push(batch);
+    }
+    Ok(Some(batches))
 }
 
 #[async_trait]

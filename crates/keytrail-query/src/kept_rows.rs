@@ -164,7 +164,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = file(folder.path(), "a", "1");
         let batch = rows(&[1, 2]);
-        file.write(&batch.schema(), &[batch.clone()]).unwrap();
+        file.write(&batch.schema(), std::slice::from_ref(&batch)).unwrap();
         let bytes = fs::read(file.path()).unwrap();
         for at in [0, 40, bytes.len() - 1] {
             let mut damaged = bytes.clone();

@@ -107,6 +107,11 @@ impl LakeTable {
         Ok(Self { store_url, schema, files: snapshot.files().to_vec(), table })
     }
 
+    /// Data files of the table.
+    pub(crate) fn file_count(&self) -> u64 {
+        self.files.len() as u64
+    }
+
     fn partition_columns(&self) -> &'static [&'static str] {
         self.table.spec().partition_columns
     }

@@ -12,35 +12,51 @@
 
 mod catalogue;
 mod describe;
+mod diagnosis;
 mod dialect;
 mod error;
+mod examples;
+mod files;
 mod flat_view;
 mod focus;
 mod footers;
+mod function_list;
 mod functions;
 mod kept;
 mod kept_rows;
 mod key;
+mod known_values;
 mod lake_table;
 mod narrow;
 mod observers;
+mod parameters;
 mod raw_ledger;
 mod raw_table;
 mod read_only;
 mod rows;
 mod rules;
 mod session;
+mod similar_keys;
+mod statement_metrics;
 mod stores;
+mod texts;
 mod yielding;
 
 pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
 pub use describe::{ColumnDescription, RelationDescription, RelationKind};
+pub use diagnosis::{Diagnosis, diagnose_syntax, similar};
 pub use error::QueryError;
+pub use examples::{Example, examples};
+pub use function_list::{FunctionInfo, FunctionKind};
 pub use kept_rows::KeptRowsOptions;
 pub use key::{
     AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer,
     KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind,
     ServiceUse, Verdict, key_answer, key_statements,
 };
+pub use parameters::ParameterType;
 pub use raw_table::RawSource;
 pub use session::{QueryResult, Session, SessionOptions};
+pub use similar_keys::similar_keys;
+pub use statement_metrics::{StatementCounts, StatementMetrics, StatementRun};
+pub use texts::StatementText;

@@ -11,7 +11,7 @@
 //! It keeps nothing: every scan reads and decodes again. How a file is decoded is `keytrail-convert`'s business.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray};
@@ -65,6 +65,7 @@ pub struct RawSource {
 pub(crate) struct RawTables {
     files: Arc<[LogFile]>,
     rejects: Arc<RawRejects>,
+    work: Arc<RawWork>,
 }
 
 impl RawTables {
@@ -75,7 +76,7 @@ impl RawTables {
     pub(crate) async fn list(source: RawSource) -> Result<Self, QueryError> {
         let RawSource { sources, since, until, storage } = source;
         let files = source::list(&sources, &DeliveryRange { since, until }, &storage).await?;
-        Ok(Self { files: files.into(), rejects: Arc::default() })
+        Ok(Self { files: files.into(), rejects: Arc::default(), work: Arc::default() })
     }
 
     /// What could not be read so far.
@@ -94,7 +95,8 @@ impl TableSource for RawTables {
         if name == LOG_FILES {
             return listed_log_files(&self.files).map_err(QueryError::planning);
         }
-        Ok(Arc::new(RawTable { files: Arc::clone(&self.files), rejects: Arc::clone(&self.rejects) }))
+        let (files, rejects, work) = (Arc::clone(&self.files), Arc::clone(&self.rejects), Arc::clone(&self.work));
+        Ok(Arc::new(RawTable { files, rejects, work }))
     }
 }
 
@@ -120,10 +122,35 @@ impl RawRejects {
     }
 }
 
+/// What all statements of a session have read of the logs so far; the figures only grow.
+#[derive(Debug, Default)]
+pub(crate) struct RawWork {
+    files_planned: AtomicU64,
+    files_read: AtomicU64,
+    bytes_read: AtomicU64,
+}
+
+impl RawWork {
+    /// Log files that scans were planned for, log files read, and their bytes.
+    pub(crate) fn counts(&self) -> [u64; 3] {
+        [&self.files_planned, &self.files_read, &self.bytes_read].map(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    fn plan(&self, files: usize) {
+        self.files_planned.fetch_add(files as u64, Ordering::Relaxed);
+    }
+
+    fn read(&self, file: &LogFile) {
+        self.files_read.fetch_add(1, Ordering::Relaxed);
+        self.bytes_read.fetch_add(file.size_bytes, Ordering::Relaxed);
+    }
+}
+
 /// The table.
-struct RawTable {
+pub(crate) struct RawTable {
     files: Arc<[LogFile]>,
     rejects: Arc<RawRejects>,
+    work: Arc<RawWork>,
 }
 
 impl std::fmt::Debug for RawTable {
@@ -133,6 +160,16 @@ impl std::fmt::Debug for RawTable {
 }
 
 impl RawTable {
+    /// Log files of the session.
+    pub(crate) fn file_count(&self) -> u64 {
+        self.files.len() as u64
+    }
+
+    /// What has been read of them.
+    pub(crate) fn work(&self) -> Arc<RawWork> {
+        Arc::clone(&self.work)
+    }
+
     /// The files that can hold rows for which all filters are true.
     fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Arc<[LogFile]>> {
         let Some(filter) = conjunction(filters.to_vec()) else {
@@ -174,8 +211,10 @@ impl TableProvider for RawTable {
         let scan = Arc::new(RawScan {
             files: self.prune(state, filters)?,
             rejects: Arc::clone(&self.rejects),
+            work: Arc::clone(&self.work),
             runs: Mutex::default(),
         });
+        self.work.plan(scan.files.len());
         let partitions = state.config().target_partitions().clamp(1, scan.files.len().max(1));
         let partition = |_| -> Arc<dyn PartitionStream> { Arc::new(RawPartition::new(Arc::clone(&scan))) };
         let partitions = (0..partitions).map(partition).collect();
@@ -240,6 +279,7 @@ impl PruningStatistics for DeliveryBounds<'_> {
 struct RawScan {
     files: Arc<[LogFile]>,
     rejects: Arc<RawRejects>,
+    work: Arc<RawWork>,
     runs: Mutex<Vec<Arc<RawRun>>>,
 }
 
@@ -302,6 +342,7 @@ struct RawReader {
     decoder: RawDecoder,
     counts: Arc<RawCounts>,
     rejects: Arc<RawRejects>,
+    work: Arc<RawWork>,
     ready: VecDeque<RecordBatch>,
 }
 
@@ -313,6 +354,7 @@ impl RawReader {
             decoder: RawDecoder::new(Arc::clone(&run.seen), Arc::clone(&counts)),
             counts,
             rejects: Arc::clone(&scan.rejects),
+            work: Arc::clone(&scan.work),
             ready: VecDeque::new(),
         }
     }
@@ -336,6 +378,7 @@ impl RawReader {
         let decoded = SpawnedTask::spawn_blocking(move || {
             let rejected_before = self.counts.rejected.load(Ordering::Relaxed);
             self.decoder.decode(&file, &bytes);
+            self.work.read(&file);
             self.rejects.note(&file, self.counts.rejected.load(Ordering::Relaxed) - rejected_before);
             if self.decoder.row_count() >= BATCH_ROWS {
                 self.ready.extend(self.decoder.take_batches());

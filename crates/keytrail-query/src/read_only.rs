@@ -13,26 +13,37 @@ use datafusion::sql::sqlparser::ast::{
     Expr, ObjectName, Query, Select, SetExpr, Statement as SqlStatement, TableFactor, Visit, Visitor, WindowType,
 };
 
+use crate::diagnosis::{PIVOT, UNPIVOT};
 use crate::error::QueryError;
+use crate::files::names_a_file;
+
+/// Whether a statement may name files by their path; which ones is decided when they are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paths {
+    /// Every path is refused.
+    Refused,
+    /// Paths are looked up among the files that the session may read.
+    LookedUp,
+}
 
 /// Refuses a parsed statement that is not a plain query, or a question about one.
 ///
 /// # Errors
 /// [`QueryError::NotReadOnly`] and [`QueryError::Unsupported`].
-pub(crate) fn check_statement(statement: &Statement) -> Result<(), QueryError> {
+pub(crate) fn check_statement(statement: &Statement, paths: Paths) -> Result<(), QueryError> {
     match statement {
-        Statement::Statement(statement) => check_sql_statement(statement),
-        Statement::Explain(explain) => check_statement(&explain.statement),
+        Statement::Statement(statement) => check_sql_statement(statement, paths),
+        Statement::Explain(explain) => check_statement(&explain.statement, paths),
         Statement::CopyTo(_) => refuse("COPY"),
         Statement::CreateExternalTable(_) => refuse("CREATE EXTERNAL TABLE"),
         Statement::Reset(_) => refuse("RESET"),
     }
 }
 
-fn check_sql_statement(statement: &SqlStatement) -> Result<(), QueryError> {
+fn check_sql_statement(statement: &SqlStatement, paths: Paths) -> Result<(), QueryError> {
     match statement {
-        SqlStatement::Query(_) => check_query(statement),
-        SqlStatement::Explain { statement, .. } => check_sql_statement(statement),
+        SqlStatement::Query(_) => check_query(statement, paths),
+        SqlStatement::Explain { statement, .. } => check_sql_statement(statement, paths),
         SqlStatement::ExplainTable { .. }
         | SqlStatement::ShowVariable { .. }
         | SqlStatement::ShowTables { .. }
@@ -57,23 +68,26 @@ fn refuse(what: &str) -> Result<(), QueryError> {
     Err(QueryError::NotReadOnly { what: what.to_owned() })
 }
 
-fn check_query(statement: &SqlStatement) -> Result<(), QueryError> {
-    match statement.visit(&mut QueryVisitor) {
+fn check_query(statement: &SqlStatement, paths: Paths) -> Result<(), QueryError> {
+    match statement.visit(&mut QueryVisitor { paths }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
 }
 
 /// Looks for parts of a query that write, read files, or are ignored by the engine.
-struct QueryVisitor;
+struct QueryVisitor {
+    paths: Paths,
+}
 
 impl QueryVisitor {
     fn read_only<T>(what: &str) -> ControlFlow<Box<QueryError>, T> {
         ControlFlow::Break(Box::new(QueryError::NotReadOnly { what: what.to_owned() }))
     }
 
-    fn unsupported<T>(what: &str) -> ControlFlow<Box<QueryError>, T> {
-        ControlFlow::Break(Box::new(QueryError::Unsupported { what: what.to_owned() }))
+    fn unsupported<T>(what: &str, instead: Option<&str>) -> ControlFlow<Box<QueryError>, T> {
+        let instead = instead.map(str::to_owned);
+        ControlFlow::Break(Box::new(QueryError::Unsupported { what: what.to_owned(), instead }))
     }
 }
 
@@ -82,7 +96,7 @@ impl Visitor for QueryVisitor {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
         if !query.locks.is_empty() {
-            return Self::unsupported("FOR UPDATE and FOR SHARE");
+            return Self::unsupported("FOR UPDATE and FOR SHARE", Some("leave it out: nothing changes under a query"));
         }
         check_body(&query.body)
     }
@@ -97,20 +111,19 @@ impl Visitor for QueryVisitor {
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
         match factor {
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
-                Self::unsupported(
-                    "TABLESAMPLE (the engine would return all rows); filter by a hash of a column instead",
-                )
+                Self::unsupported("TABLESAMPLE (the engine would return all rows)", Some(SAMPLE))
             }
-            TableFactor::Table { version: Some(_), .. } => Self::unsupported("a table version"),
+            TableFactor::Table { version: Some(_), .. } => Self::unsupported("a table version", None),
+            TableFactor::Pivot { .. } => Self::unsupported("PIVOT", Some(PIVOT)),
+            TableFactor::Unpivot { .. } => Self::unsupported("UNPIVOT", Some(UNPIVOT)),
+            TableFactor::MatchRecognize { .. } => Self::unsupported("MATCH_RECOGNIZE", Some(MATCH_RECOGNIZE)),
             _ => ControlFlow::Continue(()),
         }
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Self::Break> {
         let name = relation.to_string();
-        if name.contains(['/', '\\'])
-            || FILE_ENDINGS.iter().any(|ending| name.trim_end_matches(['"', '\'', '`']).ends_with(ending))
-        {
+        if self.paths == Paths::Refused && names_a_file(name.trim_matches(['"', '\'', '`'])) {
             return Self::read_only(&format!("reading a file: {name}"));
         }
         ControlFlow::Continue(())
@@ -119,7 +132,8 @@ impl Visitor for QueryVisitor {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
         match expr {
             Expr::Function(function) if has_extended_window(function.over.as_ref()) => Self::unsupported(
-                "a named window with a frame or more (the engine would forget its partition and order); write it out instead",
+                "a named window with a frame or more (the engine would forget its partition and order)",
+                Some("write the window out where it is used"),
             ),
             _ => ControlFlow::Continue(()),
         }
@@ -138,7 +152,11 @@ fn has_extended_window(window: Option<&WindowType>) -> bool {
     matches!(window, Some(WindowType::WindowSpec(window)) if window.window_name.is_some())
 }
 
-const FILE_ENDINGS: [&str; 6] = [".parquet", ".csv", ".json", ".arrow", ".avro", ".gz"];
+/// A sample that is the same each time.
+const SAMPLE: &str = "filter by a hash of a column: `where md5(event_id) < '1'` keeps about a sixteenth of the rows";
+/// For `MATCH_RECOGNIZE`.
+const MATCH_RECOGNIZE: &str =
+    "number the rows with `row_number() over (partition by key_arn order by event_time)` and join them";
 
 fn check_body(body: &SetExpr) -> ControlFlow<Box<QueryError>> {
     match body {

@@ -14,7 +14,7 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
 use datafusion::common::config::Dialect;
-use datafusion::common::{DFSchema, ParamValues, ScalarValue, TableReference};
+use datafusion::common::{DFSchema, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
 use datafusion::datasource::empty::EmptyTable;
@@ -27,25 +27,29 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use datafusion::sql::sqlparser::tokenizer::Token;
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use keytrail_convert::{INVENTORY, inventory_schema};
 use keytrail_lake::Lake;
 
-use crate::catalogue::{ViewDefinition, load_views};
+use crate::catalogue::{RESERVED, ViewDefinition, load_views};
+use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
+use crate::files::FileTables;
 use crate::flat_view::FlatView;
 use crate::kept::{KeptView, StoredView};
 use crate::kept_rows::{ContentDigest, KeptRowsOptions, RowsFile};
 use crate::lake_table::LakeTables;
 use crate::narrow::narrow;
 use crate::observers::Observers;
+use crate::parameters::bind;
 use crate::raw_table::{RawRejects, RawSource, RawTables};
+use crate::read_only::{self, Paths};
 use crate::rules::ContextRules;
 use crate::stores::LakeStores;
+use crate::texts::{self, StatementText};
 use crate::yielding::YieldingJoins;
-use crate::{dialect, functions, read_only};
+use crate::{dialect, functions};
 
 /// Bytes of Parquet footers and page indexes that a session keeps.
 const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
@@ -68,6 +72,10 @@ pub struct SessionOptions {
     pub views_dir: Option<PathBuf>,
     /// Where the rows of kept views outlast the session; null = nowhere. Over a lake only.
     pub kept_rows: Option<KeptRowsOptions>,
+    /// Folders whose CSV, JSON and Parquet files statements may read by their path; empty = no file.
+    pub allowed_folders: Vec<PathBuf>,
+    /// Files that are tables of the session, by name.
+    pub attached_files: Vec<(String, PathBuf)>,
 }
 
 /// Where a session's tables come from.
@@ -118,6 +126,7 @@ pub struct Session {
     context: SessionContext,
     source: Arc<dyn TableSource>,
     views: BTreeMap<String, ViewDefinition>,
+    files: FileTables,
     raw_rejects: Option<Arc<RawRejects>>,
     kept_rows: Option<KeptRowsOptions>,
     /// The user's own rules and observers, which functions of views answer by.
@@ -161,6 +170,11 @@ impl Session {
         let views = load_views(options.views_dir.as_deref())?;
         let rules = ContextRules::load(options.views_dir.as_deref())?;
         let observers = Observers::load(options.views_dir.as_deref())?;
+        let files = FileTables::try_new(&options.allowed_folders, &options.attached_files)?;
+        let is_taken = |name: &&str| views.contains_key(*name) || is_table_name(name, &*source);
+        if let Some(name) = files.names().find(is_taken).map(str::to_owned) {
+            return Err(QueryError::Attach { name, reason: "a table or view has this name".to_owned() });
+        }
         let runtime = runtime(options)?;
         let state = SessionStateBuilder::new_with_default_features()
             .with_config(config(options))
@@ -174,6 +188,7 @@ impl Session {
             context,
             source,
             views,
+            files,
             raw_rejects: None,
             kept_rows: options.kept_rows.clone(),
             rules_text,
@@ -181,10 +196,11 @@ impl Session {
         })
     }
 
-    /// Runs one statement; `parameters` are the texts that `$name` stands for.
+    /// Runs one statement; `parameters` are names and the texts that `$name` or `:name` stands for. A name may carry the
+    /// parameter's type, as in `since:timestamp` (see [`crate::ParameterType`]); else it has the type that its place asks for.
     ///
     /// # Errors
-    /// When the statement is not one read-only query, cannot be planned, or lacks a parameter.
+    /// When the statement is not one read-only query, cannot be planned, or a parameter has no value or none of its type.
     pub async fn execute(&self, sql: &str, parameters: &[(String, String)]) -> Result<QueryResult, QueryError> {
         let plan = self.plan(sql, parameters).await?;
         let frame = DataFrame::new(self.context.state(), plan);
@@ -217,9 +233,10 @@ impl Session {
     }
 
     /// Parses, checks and plans a statement, its parameters bound.
-    async fn plan(&self, sql: &str, parameters: &[(String, String)]) -> Result<LogicalPlan, QueryError> {
+    pub(crate) async fn plan(&self, sql: &str, parameters: &[(String, String)]) -> Result<LogicalPlan, QueryError> {
         let statement = Self::parse(sql)?;
-        read_only::check_statement(&statement)?;
+        let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
+        read_only::check_statement(&statement, paths)?;
         self.open_relations(&statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await.map_err(QueryError::planning)?;
         read_only::check_plan(&plan)?;
@@ -227,7 +244,7 @@ impl Session {
     }
 
     fn parse(sql: &str) -> Result<Statement, QueryError> {
-        let count = split_statements(sql)?.len();
+        let count = texts::split(sql)?.len();
         if count != 1 {
             return Err(QueryError::StatementCount { count });
         }
@@ -256,7 +273,7 @@ impl Session {
 
     /// Opens all tables, and the views that can be: a list of relations is not to fail because of one broken view.
     async fn open_all(&self) -> Result<(), QueryError> {
-        for name in self.source.names() {
+        for name in self.table_names() {
             self.open_named(&name, &mut Vec::new()).await?;
         }
         for name in self.views.keys() {
@@ -274,12 +291,14 @@ impl Session {
             if self.context.table_exist(TableReference::bare(name)).map_err(QueryError::planning)? {
                 return Ok(());
             }
-            let provider = match self.views.get(name) {
-                Some(view) => self.open_view(view, outer).await?,
-                None if self.source.names().iter().any(|table| table == name) => self.source.open(name).await?,
-                None if name == INVENTORY => Arc::new(EmptyTable::new(inventory_schema())),
-                None if self.context.state().table_functions().contains_key(name) => return Ok(()),
-                None => return Err(QueryError::UnknownRelation { name: name.to_owned() }),
+            let file = self.files.open(name, &self.context).await?;
+            let provider = match (self.views.get(name), file) {
+                (Some(view), _) => self.open_view(view, outer).await?,
+                (None, Some(file)) => file,
+                _ if self.source.names().iter().any(|table| table == name) => self.source.open(name).await?,
+                _ if name == INVENTORY => Arc::new(EmptyTable::new(inventory_schema())),
+                _ if self.context.state().table_functions().contains_key(name) => return Ok(()),
+                _ => return Err(QueryError::UnknownRelation { name: name.to_owned() }),
             };
             self.context.register_table(TableReference::bare(name), provider).map_err(QueryError::planning)?;
             Ok(())
@@ -302,7 +321,7 @@ impl Session {
         }
         outer.push(view.name.clone());
         let statement = Self::parse(&view.sql)?;
-        read_only::check_statement(&statement)?;
+        read_only::check_statement(&statement, Paths::Refused)?;
         for reference in self.references(&statement)? {
             self.open_named(reference.table(), outer).await?;
         }
@@ -362,7 +381,7 @@ impl Session {
                 }
             }
             outer.pop();
-            Ok(Some(ContentDigest::of(digests.iter().map(|digest| &digest.as_bytes()[..]))))
+            Ok(Some(ContentDigest::of(digests.iter().map(ContentDigest::as_bytes))))
         })
     }
 
@@ -397,6 +416,7 @@ impl Session {
             context,
             source: Arc::clone(&self.source),
             views: self.views.clone(),
+            files: FileTables::default(),
             raw_rejects: self.raw_rejects.clone(),
             kept_rows: None,
             rules_text: self.rules_text.clone(),
@@ -427,9 +447,22 @@ impl Session {
         self.raw_rejects.as_ref().map(|rejects| rejects.by_file()).unwrap_or_default()
     }
 
-    /// Names of the tables, sorted.
+    /// The engine, for the parts of this crate that look into it.
+    pub(crate) fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// Names of the tables, sorted, then those of attached files.
     pub fn table_names(&self) -> Vec<String> {
-        self.source.names()
+        self.source.names().into_iter().chain(self.files.names().map(str::to_owned)).collect()
+    }
+
+    /// What a statement can name.
+    pub(crate) fn known_names(&self) -> KnownNames {
+        let state = self.context.state();
+        let functions = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+        let functions = functions.chain(state.window_functions().keys()).chain(state.table_functions().keys());
+        KnownNames { relations: self.relation_names(), functions: functions.cloned().collect() }
     }
 
     /// The views, compiled in and the user's own, by name.
@@ -444,9 +477,7 @@ impl Session {
 
     /// Names of all tables and of the views that they suffice for.
     fn relation_names(&self) -> Vec<String> {
-        let tables = self.source.names();
-        let views = self.views.keys().cloned();
-        tables.into_iter().chain(views).collect()
+        self.table_names().into_iter().chain(self.views.keys().cloned()).collect()
     }
 
     /// The columns of a table or view.
@@ -455,18 +486,25 @@ impl Session {
         Ok(self.provider(name).await?.schema())
     }
 
-    /// Splits a text into its statements, at every `;` outside of quotes and comments.
+    /// The statements of a text, which stand between `;` outside of quotes and comments, with their places.
+    ///
+    /// # Errors
+    /// When the text ends within quotes or a comment.
+    pub fn statements(sql: &str) -> Result<Vec<StatementText>, QueryError> {
+        texts::split(sql)
+    }
+
+    /// As [`Session::statements`], for callers that need no places.
     ///
     /// # Errors
     /// When the text ends within quotes or a comment.
     pub fn split_statements(sql: &str) -> Result<Vec<String>, QueryError> {
-        split_statements(sql)
+        Ok(texts::split(sql)?.into_iter().map(|statement| statement.text).collect())
     }
 
     /// Whether the text ends with a `;` outside of quotes and comments: a prompt need not ask for more.
     pub fn is_complete(sql: &str) -> bool {
-        let last = tokens(sql).ok().and_then(|tokens| tokens.into_iter().rev().find(|token| !is_blank(token)));
-        last == Some(Token::SemiColon)
+        texts::is_complete(sql)
     }
 }
 
@@ -477,6 +515,8 @@ fn config(options: &SessionOptions) -> SessionConfig {
     }
     let settings = config.options_mut();
     settings.sql_parser.dialect = Dialect::DuckDB;
+    // Errors tell where in the statement they are.
+    settings.sql_parser.collect_spans = true;
     // The rule names columns of `events` beside a view's own and fails on `kms_events`, whose source rows rename them;
     // what it would push down (a member of a map or of a JSON text) the files cannot read by itself anyway.
     settings.optimizer.enable_leaf_expression_pushdown = false;
@@ -501,43 +541,16 @@ fn runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
     builder.build_arc().map_err(QueryError::planning)
 }
 
+fn is_table_name(name: &str, source: &dyn TableSource) -> bool {
+    RESERVED.contains(&name) || source.names().iter().any(|table| table == name)
+}
+
 /// Whether the statement's answer is about all relations.
 fn lists_relations(statement: &Statement) -> bool {
     let Statement::Statement(statement) = statement else {
         return false;
     };
     matches!(**statement, SqlStatement::ShowTables { .. } | SqlStatement::ShowColumns { .. })
-}
-
-/// Puts the values in place of the parameters; as values, never as SQL.
-fn bind(plan: LogicalPlan, parameters: &[(String, String)]) -> Result<LogicalPlan, QueryError> {
-    let names = plan.get_parameter_names().map_err(QueryError::planning)?;
-    if names.is_empty() {
-        return Ok(plan);
-    }
-    let values: HashMap<_, _> =
-        parameters.iter().map(|(name, text)| (name.clone(), ScalarValue::Utf8(Some(text.clone())).into())).collect();
-    let missing =
-        names.iter().map(|name| name.trim_start_matches('$')).filter(|name| !values.contains_key(*name)).min();
-    if let Some(name) = missing {
-        return Err(QueryError::MissingParameter { name: name.to_owned() });
-    }
-    plan.with_param_values(ParamValues::Map(values)).map_err(QueryError::planning)
-}
-
-fn tokens(sql: &str) -> Result<Vec<Token>, QueryError> {
-    dialect::tokens(sql).map_err(QueryError::planning)
-}
-
-fn is_blank(token: &Token) -> bool {
-    matches!(token, Token::Whitespace(_) | Token::EOF)
-}
-
-fn split_statements(sql: &str) -> Result<Vec<String>, QueryError> {
-    let tokens = tokens(sql)?;
-    let statements = tokens.split(|token| *token == Token::SemiColon);
-    let with_content = statements.filter(|statement| !statement.iter().all(is_blank));
-    Ok(with_content.map(|statement| statement.iter().map(Token::to_string).collect::<String>()).collect())
 }
 
 /// Tables that the caller of [`Session::over_tables`] made.

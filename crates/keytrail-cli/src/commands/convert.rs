@@ -165,6 +165,9 @@ pub(crate) fn exit_of(conversion: &Conversion) -> Exit {
 fn note_summary(conversion: &Conversion, lake: &Lake) {
     let summary = &conversion.summary;
     let count = count_text;
+    if summary.log_files + summary.known_log_files == 0 {
+        output::note("note: there is no log file at all; check the path, and the period if one is given");
+    }
     output::note(format!(
         "log files: {} read, {} known before ({})",
         count(summary.log_files),
@@ -217,12 +220,27 @@ fn note_findings(conversion: &Conversion, lake: &Lake) {
             count_text((unread.len() - MAX_UNREAD_SHOWN) as u64)
         ));
     }
+    note_archived(&conversion.summary.archived_log_files);
     if conversion.summary.rejected > unread.len() as u64 {
         output::note(format!(
             "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select * from rejects'"
         ));
         output::note(format!("after a fix it is read again: keytrail convert --retry-rejected --lake {lake}"));
     }
+}
+
+/// Log files that S3 has archived, with the restore they need.
+fn note_archived(paths: &[String]) {
+    let Some((bucket, key)) = paths.first().and_then(|path| path.strip_prefix("s3://")?.split_once('/')) else {
+        return;
+    };
+    output::note(format!(
+        "archived by S3, to be restored before they can be read: {} log files; each is in `rejects` with its path",
+        count_text(paths.len() as u64)
+    ));
+    output::note(format!(
+        "a restore: aws s3api restore-object --bucket {bucket} --key '{key}' --restore-request 'Days=7,GlacierJobParameters={{Tier=Bulk}}'"
+    ));
 }
 
 fn write_json(conversion: &Conversion) -> Result<(), CliError> {

@@ -8,16 +8,19 @@ use keytrail_events::{RecordTexts, record_text_columns};
 
 use crate::args::ExportArguments;
 use crate::errors::{CliError, Exit};
+use crate::excerpt::Origin;
 use crate::output::{self, DataWriter};
 use crate::{escape, session};
 
 /// Writes the exact text of every matching record.
 pub(crate) async fn run(arguments: &ExportArguments) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
-    let mut result = session.events_where(arguments.condition.as_deref(), &record_text_columns()).await?;
+    let condition = arguments.condition.as_deref();
+    let in_condition = |error| CliError::in_statement(&session, error, condition.unwrap_or_default(), &Origin::Typed);
+    let mut result = session.events_where(condition, &record_text_columns()).await.map_err(in_condition)?;
     let mut out = DataWriter::open(arguments.output.as_deref())?;
     let mut records = RecordWriter::new(if arguments.lines { Layout::Lines } else { Layout::Container });
-    while let Some(batch) = result.next().await? {
+    while let Some(batch) = result.next().await.map_err(in_condition)? {
         let texts = RecordTexts::new(&batch).ok_or_else(|| damaged("a column is missing"))?;
         for row in 0..batch.num_rows() {
             records.text.clear();

@@ -2,20 +2,28 @@
 
 use std::io::Write as _;
 
-use keytrail_query::{KeyQuestion, Verdict, key_answer};
+use keytrail_query::{KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_answer, similar_keys};
 
 use crate::args::{KeyArguments, PageFormat};
 use crate::errors::{CliError, Exit};
-use crate::output::DataWriter;
+use crate::hints::{did_you_mean, similar_regions};
+use crate::output::{self, DataWriter};
 use crate::{escape, pages, session};
 
 /// Asks and shows the page, or its data.
 pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
     let question = KeyQuestion { key: arguments.key.clone(), at: arguments.at, min_window: arguments.min_window };
-    let mut answer = key_answer(&session, &question).await?;
+    let mut answer = match key_answer(&session, &question).await {
+        Ok(answer) => answer,
+        Err(error @ QueryError::KeyNotFound { .. }) => return Err(not_found(&session, &question.key, error).await),
+        Err(error) => return Err(error.into()),
+    };
     if arguments.hash_contexts {
         answer.hash_context_values();
+    }
+    if !answer.is_seen {
+        note_unseen(&session, &answer).await;
     }
     let mut out = DataWriter::stdout();
     match arguments.format {
@@ -35,4 +43,27 @@ pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
         Verdict::InUse | Verdict::BlockedDemand if arguments.exit_on_finding => Exit::Finding,
         _ => Exit::Done,
     })
+}
+
+/// A name that stands for no key, with those that it may have meant.
+async fn not_found(session: &Session, key: &str, error: QueryError) -> CliError {
+    // The first error is the one to tell, whatever becomes of the search for names.
+    let names = similar_keys(session, key).await.unwrap_or_default();
+    let told = CliError::from(error);
+    match did_you_mean(&names) {
+        Some(meant) => told.with_hint(meant),
+        None => told.with_hint(
+            "`keytrail sql -c \"select alias_name, key_arn from kms_aliases\"` lists the aliases that the logs know",
+        ),
+    }
+}
+
+/// A key ARN that no event names has an answer, which is worth little where the ARN is misspelt.
+async fn note_unseen(session: &Session, answer: &KeyAnswer) {
+    let regions = similar_regions(&answer.region);
+    let names =
+        if regions.is_empty() { similar_keys(session, &answer.key_arn).await.unwrap_or_default() } else { regions };
+    if let Some(meant) = did_you_mean(&names) {
+        output::note(format!("note: no event names the key `{}`; {meant}", answer.key_arn));
+    }
 }

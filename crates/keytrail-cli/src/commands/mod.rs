@@ -3,21 +3,31 @@
 mod check;
 mod compact;
 mod completions;
+mod connect;
 mod convert;
 mod coverage;
 mod demo;
 mod export;
 mod import;
 mod key;
+mod man;
 mod sql;
 mod views;
 
+pub(crate) use self::coverage::COVERAGE_SQL;
 use crate::args::{Arguments, Command};
 use crate::errors::{CliError, Exit};
+use crate::hints::{did_you_mean, similar_regions};
 use crate::signals::Interruption;
 
 /// Runs the command of the command line.
 pub(crate) async fn run(arguments: Arguments, interruption: Interruption) -> Result<Exit, CliError> {
+    let region = region(&arguments.command);
+    let outcome = run_command(arguments, interruption).await;
+    outcome.map_err(|error| doubt_region(error, region.as_deref()))
+}
+
+async fn run_command(arguments: Arguments, interruption: Interruption) -> Result<Exit, CliError> {
     let is_verbose = arguments.verbose > 0;
     match arguments.command {
         Command::Convert(arguments) => convert::run(&arguments, &interruption).await,
@@ -30,6 +40,8 @@ pub(crate) async fn run(arguments: Arguments, interruption: Interruption) -> Res
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Views(arguments) => views::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, &interruption).await,
+        Command::Connect(arguments) => connect::run(&arguments).await,
+        Command::Man(arguments) => man::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Report(_) => Err(not_yet("report")),
         Command::Verify(_) => Err(not_yet("verify")),
@@ -38,4 +50,33 @@ pub(crate) async fn run(arguments: Arguments, interruption: Interruption) -> Res
 
 fn not_yet(command: &str) -> CliError {
     CliError::usage(format!("not available in this version: `{command}`"))
+        .with_hint("`keytrail key KEY` tells what is known of a key, `keytrail check` whether the lake is whole")
+}
+
+/// The region that a command was given, by an argument or by the environment.
+fn region(command: &Command) -> Option<String> {
+    let lake = match command {
+        Command::Convert(arguments) => &arguments.lake,
+        Command::Sql(arguments) => &arguments.lake,
+        Command::Key(arguments) => &arguments.lake,
+        Command::Coverage(arguments) => &arguments.lake,
+        Command::Check(arguments) => &arguments.lake,
+        Command::Import(arguments) => &arguments.lake,
+        Command::Compact(arguments) => &arguments.lake,
+        Command::Export(arguments) => &arguments.lake,
+        _ => return None,
+    };
+    let from_environment = || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
+    lake.storage.region.clone().or_else(from_environment)
+}
+
+/// A host of a region that does not exist is not found; the error alone does not tell why.
+fn doubt_region(error: CliError, region: Option<&str>) -> CliError {
+    let Some(region) = region.filter(|_| error.exit() == Exit::Unavailable) else {
+        return error;
+    };
+    match did_you_mean(&similar_regions(region)) {
+        Some(meant) => error.with_hint(format!("no region is known as `{region}`; {meant}")),
+        None => error,
+    }
 }

@@ -1,10 +1,14 @@
 //! `keytrail sql`: statements from the command line, from files, from a pipe, or at the prompt.
 
+use std::io::Write as _;
+
 use crate::args::{Script, SqlArguments};
 use crate::errors::{CliError, Exit};
+use crate::init;
 use crate::output::{self, DataWriter};
 use crate::render::Format;
 use crate::repl::{self, Prompt};
+use crate::scripts::{self, ScriptStatement};
 use crate::session::{SqlSession, for_sql};
 use crate::signals::Interruption;
 use crate::statements;
@@ -21,27 +25,64 @@ pub(crate) async fn run(
         }
         arguments.scripts.0.push(Script::File("-".into()));
     }
-    let statements = statements::read_all(&arguments.scripts.0)?;
+    arguments.timing |= is_verbose;
+    let statements = scripts::read_all(&arguments.scripts.0)?;
     let session = for_sql(&arguments).await?;
     let mut out = DataWriter::open(arguments.output.output.as_deref())?;
-    let format = arguments.output.format.unwrap_or_else(|| Format::default_for(out.destination()));
+    let format = arguments.output.format_for(out.destination());
     if format.is_binary() && statements.len() != 1 {
-        return Err(CliError::usage(format!("this format holds one result, not {}", statements.len())));
+        return Err(CliError::usage(format!("this format holds one result, not {}", statements.len()))
+            .with_hint("write each result to a file of its own with `-o FILE`"));
     }
-    for sql in &statements {
-        let outcome = statements::run(&session, sql, &arguments.parameters, format, &mut out).await;
+    let mut script = ScriptRun { session: &session, arguments: &arguments, format, is_verbose };
+    let failure = script.run_all(&statements, &mut out).await?;
+    out.finish()?;
+    Ok(failure.unwrap_or_else(|| exit_of_rejects(&session)))
+}
+
+/// A run of statements without a person.
+struct ScriptRun<'a> {
+    session: &'a SqlSession,
+    arguments: &'a SqlArguments,
+    format: Format,
+    is_verbose: bool,
+}
+
+impl ScriptRun<'_> {
+    /// Runs all statements, or those up to the first failure; gives the exit code of the first failure that was gone over.
+    async fn run_all(
+        &mut self,
+        statements: &[ScriptStatement],
+        out: &mut DataWriter,
+    ) -> Result<Option<Exit>, CliError> {
+        let mut failure = None;
+        for statement in statements {
+            match self.run(statement, out).await {
+                Ok(()) => {}
+                Err(error) if error.is_broken_pipe() || !self.arguments.keep_going => return Err(error),
+                Err(error) => {
+                    output::error(&error);
+                    failure = failure.or(Some(error.exit()));
+                }
+            }
+        }
+        Ok(failure)
+    }
+
+    async fn run(&self, statement: &ScriptStatement, out: &mut DataWriter) -> Result<(), CliError> {
+        let parameters = &self.arguments.parameters;
+        let outcome = statements::run(self.session, &statement.text, parameters, self.format, out).await;
         // What was written before a failure is shown before the failure is told.
-        std::io::Write::flush(&mut out)?;
-        let outcome = outcome?;
-        if is_verbose {
+        out.flush()?;
+        let outcome = outcome.map_err(|error| self.session.locate(error, &statement.text, &statement.origin))?;
+        if self.is_verbose {
             statements::note_rows(outcome);
         }
-        if is_verbose || arguments.timing {
+        if self.arguments.timing {
             statements::note_time(outcome);
         }
+        Ok(())
     }
-    out.finish()?;
-    Ok(exit_of_rejects(&session))
 }
 
 /// An answer over logs is incomplete without the records that could not be taken.
@@ -54,7 +95,9 @@ fn exit_of_rejects(session: &SqlSession) -> Exit {
 }
 
 async fn run_prompt(arguments: SqlArguments, interruption: &Interruption) -> Result<Exit, CliError> {
+    let init = init::read(arguments.init.as_deref(), arguments.no_init)?;
     let session = for_sql(&arguments).await?;
-    let prompt = Prompt::try_new(session, arguments.parameters, arguments.output.format)?;
-    repl::run(prompt.with_timing(arguments.timing), interruption).await
+    let format = arguments.output.format.map(|format| if arguments.output.csv_raw { format.raw() } else { format });
+    let prompt = Prompt::try_new(session, arguments.parameters, format)?;
+    repl::run(prompt.with_timing(arguments.timing).with_init(init), interruption).await
 }

@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 
-use keytrail_query::{ViewDefinition, view_catalogue};
+use keytrail_query::{ViewDefinition, similar, view_catalogue};
 
 use crate::args::ViewsArguments;
 use crate::errors::{CliError, Exit};
+use crate::hints::did_you_mean;
 use crate::output::DataWriter;
 use crate::pages::layout::Page;
 
@@ -38,6 +39,7 @@ fn push_header(view: &ViewDefinition, page: &mut Page) {
 }
 
 fn no_such_view(name: &str, views: &[ViewDefinition]) -> CliError {
-    let names: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
-    CliError::usage(format!("no such view: `{name}`")).with_hint(format!("views: {}", names.join(", ")))
+    let error = CliError::usage(format!("no such view: `{name}`"));
+    let meant = did_you_mean(&similar(name, views.iter().map(|view| view.name.as_str())));
+    error.with_hint(meant.as_deref().unwrap_or("`keytrail views` lists the views"))
 }

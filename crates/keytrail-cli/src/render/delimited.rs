@@ -1,7 +1,9 @@
-//! CSV and TSV: exact values for programs, made harmless only when a terminal shows them.
+//! CSV and TSV: exact in a pipe and a file, escaped on a terminal, and without a cell that a spreadsheet would run.
 //!
-//! CSV keeps null and empty text apart (nothing and `""`); TSV writes null as `\N`. Cells that a spreadsheet would run
-//! as a formula are left as they are: this is data, not a spreadsheet.
+//! A spreadsheet takes a text that begins with `=`, `+`, `-`, `@` or a blank of another kind for a formula, and logs are
+//! full of texts that strangers chose. Such a text gets an apostrophe in front, which spreadsheets take for "what follows
+//! is text"; so does one that has apostrophes in front of such a text, so that taking one away gives every text back.
+//! Numbers stay as they are. A note tells how many cells were changed; [`Dialect::raw`] changes none.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -12,31 +14,50 @@ use arrow_schema::SchemaRef;
 use super::{Renderer, unique_names, value};
 use crate::errors::CliError;
 use crate::escape;
-use crate::output::DataWriter;
+use crate::output::{self, DataWriter};
 
-/// What sets the two formats apart.
+/// What sets the formats apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Dialect {
     separator: char,
     null: &'static str,
     quote: fn(&str) -> Cow<'_, str>,
+    guard: Guard,
+}
+
+/// What becomes of texts that a spreadsheet would run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// An apostrophe goes in front of them.
+    Apostrophe,
+    /// They stay as they are.
+    None,
 }
 
 /// RFC 4180 with `\n` as line end.
-pub(crate) const CSV: Dialect = Dialect { separator: ',', null: "", quote: quote_csv };
+pub(crate) const CSV: Dialect = Dialect { separator: ',', null: "", quote: quote_csv, guard: Guard::Apostrophe };
 /// Tab-separated with backslash escapes.
-pub(crate) const TSV: Dialect = Dialect { separator: '\t', null: "\\N", quote: escape_tsv };
+pub(crate) const TSV: Dialect = Dialect { separator: '\t', null: "\\N", quote: escape_tsv, guard: Guard::Apostrophe };
+
+impl Dialect {
+    /// The same with every text as it is.
+    pub(crate) const fn raw(self) -> Self {
+        Self { guard: Guard::None, ..self }
+    }
+}
 
 /// See the module.
 pub(crate) struct DelimitedRenderer<'a> {
     out: &'a mut DataWriter,
     dialect: Dialect,
     line: String,
+    /// Cells with an apostrophe that is not theirs.
+    guarded_count: u64,
 }
 
 impl<'a> DelimitedRenderer<'a> {
     pub(crate) fn try_new(dialect: Dialect, schema: &SchemaRef, out: &'a mut DataWriter) -> Result<Self, CliError> {
-        let mut renderer = Self { out, dialect, line: String::new() };
+        let mut renderer = Self { out, dialect, line: String::new(), guarded_count: 0 };
         for (column, name) in unique_names(schema).iter().enumerate() {
             renderer.push_cell(column, Some(name));
         }
@@ -48,9 +69,15 @@ impl<'a> DelimitedRenderer<'a> {
         if column > 0 {
             self.line.push(self.dialect.separator);
         }
-        match text {
-            Some(text) => self.line.push_str(&(self.dialect.quote)(text)),
-            None => self.line.push_str(self.dialect.null),
+        let Some(text) = text else {
+            self.line.push_str(self.dialect.null);
+            return;
+        };
+        if self.dialect.guard == Guard::Apostrophe && is_formula(text) {
+            self.guarded_count += 1;
+            self.line.push_str(&(self.dialect.quote)(&format!("'{text}")));
+        } else {
+            self.line.push_str(&(self.dialect.quote)(text));
         }
     }
 
@@ -79,12 +106,38 @@ impl Renderer for DelimitedRenderer<'_> {
     }
 
     fn finish(self: Box<Self>) -> Result<(), CliError> {
+        if self.guarded_count > 0 {
+            let count = self.guarded_count;
+            output::note(format!(
+                "note: a spreadsheet would run the text of {count} cells, which got an apostrophe in front; `--csv-raw` leaves them as they are"
+            ));
+        }
         Ok(())
     }
 }
 
+/// True for a text that a spreadsheet runs, and for one with apostrophes in front of such a text.
+fn is_formula(text: &str) -> bool {
+    let text = text.trim_start_matches('\'');
+    let begins_one = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    begins_one && !is_number(text)
+}
+
+/// True for a text with a part that is run where spreadsheets split cells at semicolons or tabs, unless they are quoted.
+fn hides_formula(text: &str) -> bool {
+    text.split([';', '\t']).skip(1).any(is_formula)
+}
+
+/// A number as spreadsheets show it, or a sign alone.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    text.len() > digits.len()
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && digits.matches('.').count() <= 1
+}
+
 fn quote_csv(text: &str) -> Cow<'_, str> {
-    if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
+    if text.is_empty() || text.contains([',', '"', '\n', '\r']) || hides_formula(text) {
         Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
     } else {
         Cow::Borrowed(text)
@@ -106,4 +159,33 @@ fn escape_tsv(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_told_from_numbers_and_words() {
+        for text in [
+            "=1+1",
+            "+cmd|' /C calc'!A0",
+            "-2+3",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "＝1",
+            "'=1",
+            "''@x",
+            "-1.2.3",
+            "-x",
+        ] {
+            assert!(is_formula(text), "{text:?}");
+        }
+        for text in ["", "-", "+", "-1", "+49", "-0.5", "a=1", "'a", "1-2", "[-1]", "é@x", " =1"] {
+            assert!(!is_formula(text), "{text:?}");
+        }
+        assert!(hides_formula("a;=b") && hides_formula("a\t@b") && !hides_formula("a; b;-1"));
+    }
 }

@@ -1,13 +1,15 @@
-//! Streams of record batches in the ten formats of the contract, in bounded memory.
+//! Streams of record batches in the ten formats of the contract and as a picture, in bounded memory.
 //!
 //! A renderer sees one batch at a time and keeps at most a chunk of it. It asks no question of the environment: where
 //! the bytes go, and whether that is a terminal, is told by the [`DataWriter`].
 
 mod binary;
 mod delimited;
+pub(crate) mod grid;
 mod html;
 mod json;
 mod markdown;
+mod plot;
 mod table;
 pub(crate) mod value;
 mod vertical;
@@ -15,6 +17,7 @@ mod vertical;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
@@ -30,10 +33,16 @@ pub(crate) enum Format {
     Table,
     /// One line per value for people, for wide rows
     Vertical,
-    /// RFC 4180: null is empty, empty text is `""`, values exact
+    /// RFC 4180: null is empty, empty text is `""`; safe for spreadsheets, see --csv-raw
     Csv,
-    /// Tab-separated: null is `\N`; tab, newline and backslash are escaped
+    /// Tab-separated: null is `\N`; tab, newline and backslash are escaped; safe for spreadsheets
     Tsv,
+    /// `Csv` with every text as it is.
+    #[value(skip)]
+    CsvRaw,
+    /// `Tsv` with every text as it is.
+    #[value(skip)]
+    TsvRaw,
     /// One JSON array of objects
     Json,
     /// One JSON object per line
@@ -46,6 +55,8 @@ pub(crate) enum Format {
     Parquet,
     /// An Arrow IPC file
     Arrow,
+    /// Bars or columns for one number by name or over time
+    Plot,
 }
 
 impl Format {
@@ -54,9 +65,34 @@ impl Format {
         if destination.is_terminal() { Self::Table } else { Self::Csv }
     }
 
+    /// Names of the formats that a screen can show.
+    pub(crate) fn for_the_prompt() -> Vec<String> {
+        let shown = Self::value_variants().iter().filter(|format| !format.is_binary());
+        shown.map(|format| format.name()).collect()
+    }
+
+    /// The format that the ending of a file's name tells; none where it tells none.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "md" => Some(Self::Markdown),
+            "htm" => Some(Self::Html),
+            "jsonl" => Some(Self::Ndjson),
+            ending => Self::from_str(ending, false).ok(),
+        }
+    }
+
     /// The format's name as it is typed.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// The format with every text as it is; the other formats change none.
+    pub(crate) fn raw(self) -> Self {
+        match self {
+            Self::Csv => Self::CsvRaw,
+            Self::Tsv => Self::TsvRaw,
+            other => other,
+        }
     }
 
     /// True for a format that holds exactly one result and is not meant for eyes.
@@ -91,12 +127,15 @@ pub(crate) fn renderer<'a>(
         Format::Vertical => Box::new(vertical::VerticalRenderer::new(schema, out)),
         Format::Csv => Box::new(delimited::DelimitedRenderer::try_new(delimited::CSV, schema, out)?),
         Format::Tsv => Box::new(delimited::DelimitedRenderer::try_new(delimited::TSV, schema, out)?),
+        Format::CsvRaw => Box::new(delimited::DelimitedRenderer::try_new(delimited::CSV.raw(), schema, out)?),
+        Format::TsvRaw => Box::new(delimited::DelimitedRenderer::try_new(delimited::TSV.raw(), schema, out)?),
         Format::Json => Box::new(json::JsonRenderer::new(json::Layout::Array, schema, out)),
         Format::Ndjson => Box::new(json::JsonRenderer::new(json::Layout::Lines, schema, out)),
         Format::Markdown => Box::new(markdown::MarkdownRenderer::try_new(schema, out)?),
         Format::Html => Box::new(html::HtmlRenderer::try_new(schema, out)?),
         Format::Parquet => Box::new(binary::ParquetRenderer::try_new(schema, out)?),
         Format::Arrow => Box::new(binary::ArrowRenderer::try_new(schema, out)?),
+        Format::Plot => Box::new(plot::PlotRenderer::try_new(schema, out)?),
     })
 }
 

@@ -19,7 +19,7 @@ use crate::output::{DataWriter, Destination};
 const CHUNK_ROWS: usize = 1_000;
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// A column is not squeezed below this many characters: times and counts stay on one line, an ARN takes a few.
-const NARROWEST: u16 = 24;
+pub(super) const NARROWEST: u16 = 24;
 /// A space on each side of a value.
 const PADDING: u16 = 2;
 /// The line between two columns.
@@ -102,7 +102,7 @@ impl<'a> TableRenderer<'a> {
         let Destination::Terminal { width } = self.out.destination() else {
             return Layout::Columns(natural.to_vec());
         };
-        match squeeze(natural, width) {
+        match squeeze(natural, width, NARROWEST) {
             Some(widths) => Layout::Columns(widths),
             None => Layout::Vertical(VerticalRows::new(self.columns.iter().map(|column| column.name.clone()))),
         }
@@ -139,8 +139,8 @@ fn widen(widths: &mut [u16], natural: &[u16]) {
     }
 }
 
-/// Widths that fit `terminal`: the widest columns give first, none below [`NARROWEST`]; `None` when that is not enough.
-fn squeeze(natural: &[u16], terminal: u16) -> Option<Vec<u16>> {
+/// Widths that fit `terminal`: the widest columns give first, none below `narrowest`; `None` when that is not enough.
+pub(super) fn squeeze(natural: &[u16], terminal: u16, narrowest: u16) -> Option<Vec<u16>> {
     let columns = u32::try_from(natural.len()).ok()?;
     let frame = columns * u32::from(PADDING) + columns.saturating_sub(1) * u32::from(SEPARATOR);
     let room = u32::from(terminal).checked_sub(frame)?;
@@ -148,7 +148,7 @@ fn squeeze(natural: &[u16], terminal: u16) -> Option<Vec<u16>> {
     if fits(u16::MAX) {
         return Some(natural.to_vec());
     }
-    let cap = (NARROWEST..=terminal).rev().find(|cap| fits(*cap))?;
+    let cap = (narrowest..=terminal).rev().find(|cap| fits(*cap))?;
     Some(natural.iter().map(|width| (*width).min(cap)).collect())
 }
 
@@ -164,15 +164,15 @@ fn write_lines(mut table: Table, widths: &[u16], out: &mut DataWriter) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::squeeze;
+    use super::{NARROWEST, squeeze};
 
     #[test]
     fn the_widest_columns_give_first() {
-        assert_eq!(squeeze(&[10, 20], 80), Some(vec![10, 20]));
-        assert_eq!(squeeze(&[10, 200], 80), Some(vec![10, 65]));
-        assert_eq!(squeeze(&[100, 200], 80), Some(vec![37, 37]));
-        assert_eq!(squeeze(&[75, 9, 12, 20], 80), Some(vec![28, 9, 12, 20]));
-        assert_eq!(squeeze(&[75, 9, 15, 13, 20], 80), None);
-        assert_eq!(squeeze(&[], 80), Some(vec![]));
+        assert_eq!(squeeze(&[10, 20], 80, NARROWEST), Some(vec![10, 20]));
+        assert_eq!(squeeze(&[10, 200], 80, NARROWEST), Some(vec![10, 65]));
+        assert_eq!(squeeze(&[100, 200], 80, NARROWEST), Some(vec![37, 37]));
+        assert_eq!(squeeze(&[75, 9, 12, 20], 80, NARROWEST), Some(vec![28, 9, 12, 20]));
+        assert_eq!(squeeze(&[75, 9, 15, 13, 20], 80, NARROWEST), None);
+        assert_eq!(squeeze(&[], 80, NARROWEST), Some(vec![]));
     }
 }

@@ -1,174 +1,173 @@
-//! The line editor: history in the state folder, statements over several lines, completion of names and words.
+//! The line editor: statements over several lines, history, completion, hints and colour, put together for rustyline.
 //!
-//! It reads lines and understands none: see [`super::input`].
+//! It reads texts and understands none: see [`super::input`].
 
 use std::borrow::Cow;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::cell::Cell;
+use std::path::PathBuf;
 
 use fs_err as fs;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{CompletionType, Config, Context, Editor, Helper};
+use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
 
-use super::input;
+use super::catalogue::Known;
+use super::{complete, highlight, history, input};
 use crate::output;
 
 /// Entries that the history keeps.
 const HISTORY_ENTRIES: usize = 5_000;
+/// Candidates that are listed without asking.
+const LISTED: usize = 200;
 
 /// What the person at the prompt did.
 pub(crate) enum Line {
     /// A complete command or statements.
     Text(String),
     /// Ctrl-C: what was typed so far is dropped.
-    Cleared,
+    Cleared {
+        /// Nothing had been typed.
+        was_empty: bool,
+    },
     /// Ctrl-D on an empty line.
     End,
 }
 
 /// A line editor with its history file, if there is a place for one.
-pub(crate) struct LineEditor {
-    editor: Editor<PromptHelper, FileHistory>,
+pub(crate) struct LineEditor<K: Known> {
+    editor: Editor<PromptHelper<K>, FileHistory>,
     history: Option<PathBuf>,
 }
 
-impl LineEditor {
-    /// Opens the editor and reads the history of earlier sessions; `words` are offered as completions.
-    pub(crate) fn open(words: Vec<String>, history: Option<PathBuf>) -> rustyline::Result<Self> {
+impl<K: Known> LineEditor<K> {
+    /// Opens the editor and reads the history of earlier sessions; `known` is what completions are made of.
+    pub(crate) fn open(known: K, history: Option<PathBuf>) -> rustyline::Result<Self> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
+            .completion_show_all_if_ambiguous(true)
+            .completion_prompt_limit(LISTED)
             .max_history_size(HISTORY_ENTRIES)?
             .history_ignore_space(true)
+            // The helper decides about colour, and keeps control characters from the terminal without it, too.
+            .color_mode(ColorMode::Forced)
             .build();
         let mut editor = Editor::with_config(config)?;
-        editor.set_helper(Some(PromptHelper { words, is_coloured: output::colour_is_wanted() }));
-        let history = history.filter(|path| has_private_history(path));
+        let is_coloured = output::colour_is_wanted();
+        editor.set_helper(Some(PromptHelper {
+            known,
+            is_coloured,
+            is_empty: Cell::new(true),
+            is_final: Cell::new(false),
+        }));
+        let history = history.filter(|path| {
+            let made = history::make_private(path);
+            made.inspect_err(|error| output::note(format!("note: no history: {error}"))).is_ok()
+        });
         if let Some(path) = &history {
+            // A history that cannot be read is none; there is none before the first session.
             drop(editor.load_history(path));
+            if history::forget_unwanted(editor.history_mut())? {
+                // An empty history is not written: what was unwanted would stay.
+                drop(fs::remove_file(path));
+                drop(editor.save_history(path));
+            }
         }
         Ok(Self { editor, history })
     }
 
-    /// Reads until a command or a statement is complete.
-    pub(crate) fn read(&mut self, prompt: &str) -> rustyline::Result<Line> {
-        match self.editor.readline(prompt) {
+    /// Reads until a command or a statement is complete, beginning with a text that can be changed.
+    pub(crate) fn read(&mut self, prompt: &str, begun: &str) -> rustyline::Result<Line> {
+        if let Some(helper) = self.editor.helper() {
+            helper.is_empty.set(begun.is_empty());
+        }
+        match self.editor.readline_with_initial(prompt, (begun, "")) {
             Ok(line) => {
-                self.remember(&line);
+                self.remember(line.trim());
                 Ok(Line::Text(line))
             }
-            Err(ReadlineError::Interrupted) => Ok(Line::Cleared),
+            Err(ReadlineError::Interrupted) => {
+                let was_empty = self.editor.helper().is_some_and(|helper| helper.is_empty.get());
+                Ok(Line::Cleared { was_empty })
+            }
             Err(ReadlineError::Eof) => Ok(Line::End),
             Err(error) => Err(error),
         }
     }
 
     /// A history that cannot be written is no reason to interrupt the work at the prompt.
-    fn remember(&mut self, line: &str) {
-        let is_new = self.editor.add_history_entry(line.trim()).unwrap_or(false);
+    fn remember(&mut self, text: &str) {
+        if !history::is_worth_keeping(text) {
+            return;
+        }
+        let is_new = self.editor.add_history_entry(text).unwrap_or(false);
         if let Some(path) = self.history.as_ref().filter(|_| is_new) {
             drop(self.editor.append_history(path));
         }
     }
 }
 
-/// Makes a place for the history that only its owner reads: statements can name what is secret.
-fn has_private_history(path: &Path) -> bool {
-    make_private(path).inspect_err(|error| output::note(format!("note: no history: {error}"))).is_ok()
-}
-
-/// The file itself is made by rustyline, with the version line that it needs.
-fn make_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    if path.exists() {
-        fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(())
-}
-
-/// The history file: `$XDG_STATE_HOME/keytrail/history`, by default below `~/.local/state`; none without a home.
-pub(crate) fn history_path() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
-    Some(state.join("keytrail/history"))
-}
-
-struct PromptHelper {
-    /// Sorted, unique.
-    words: Vec<String>,
+struct PromptHelper<K: Known> {
+    known: K,
     is_coloured: bool,
+    /// Whether the line has nothing in it, as of the last key.
+    is_empty: Cell<bool>,
+    /// Whether the text is shown for the last time: no cursor is on it any more.
+    is_final: Cell<bool>,
 }
 
-impl Helper for PromptHelper {}
+impl<K: Known> Helper for PromptHelper<K> {}
 
-impl Hinter for PromptHelper {
+impl<K: Known> Hinter for PromptHelper<K> {
     type Hint = String;
-}
 
-impl Highlighter for PromptHelper {
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        if self.is_coloured { Cow::Owned(format!("\u{1b}[1m{prompt}\u{1b}[0m")) } else { Cow::Borrowed(prompt) }
+    fn hint(&self, line: &str, position: usize, context: &Context<'_>) -> Option<String> {
+        self.is_empty.set(line.is_empty());
+        // Without colour nobody could tell the hint from what was typed.
+        if !self.is_coloured || position < line.len() {
+            return None;
+        }
+        history::hint(line, context.history())
     }
 }
 
-impl Validator for PromptHelper {
+impl<K: Known> Highlighter for PromptHelper<K> {
+    fn highlight<'l>(&self, line: &'l str, position: usize) -> Cow<'l, str> {
+        let cursor = (!self.is_final.get()).then_some(position);
+        Cow::Owned(match self.is_coloured {
+            true => highlight::highlighted(line, cursor),
+            false => highlight::safe(line),
+        })
+    }
+
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
+        if self.is_coloured { Cow::Owned(highlight::painted("1", prompt)) } else { Cow::Borrowed(prompt) }
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(highlight::painted("2", hint))
+    }
+
+    fn highlight_char(&self, _line: &str, _position: usize, kind: CmdKind) -> bool {
+        self.is_final.set(kind == CmdKind::ForcedRefresh);
+        true
+    }
+}
+
+impl<K: Known> Validator for PromptHelper<K> {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let is_complete = input::is_complete(context.input());
         Ok(if is_complete { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }
 
-impl Completer for PromptHelper {
+impl<K: Known> Completer for PromptHelper<K> {
     type Candidate = String;
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(complete(&self.words, &line[..position]))
-    }
-}
-
-/// The start of the word that ends `text`, and the words that begin like it whatever their case.
-fn complete(words: &[String], text: &str) -> (usize, Vec<String>) {
-    let is_word = |character: char| character.is_alphanumeric() || matches!(character, '_' | '\\' | '+' | '?');
-    let start = text.char_indices().rev().take_while(|(_, c)| is_word(*c)).last().map_or(text.len(), |(at, _)| at);
-    let typed = text[start..].to_lowercase();
-    if typed.is_empty() {
-        return (start, Vec::new());
-    }
-    (start, words.iter().filter(|word| word.to_lowercase().starts_with(&typed)).cloned().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_completed_whatever_their_case() {
-        let words: Vec<String> = ["events", "event_id", "kms_events", "\\d", "\\dv"].map(String::from).to_vec();
-        assert_eq!(complete(&words, "select EV"), (7, vec!["events".to_owned(), "event_id".to_owned()]));
-        assert_eq!(complete(&words, "select x, kms"), (10, vec!["kms_events".to_owned()]));
-        assert_eq!(complete(&words, "\\d"), (0, vec!["\\d".to_owned(), "\\dv".to_owned()]));
-        assert_eq!(complete(&words, "select "), (7, vec![]));
-    }
-
-    #[test]
-    fn the_history_is_private() {
-        use rustyline::history::History as _;
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("keytrail/history");
-        assert!(has_private_history(&path));
-        let mut history = FileHistory::new();
-        assert!(history.add("select 'secret';").expect("an entry"));
-        history.append(&path).expect("a history file");
-        assert!(has_private_history(&path));
-        let mode = fs::metadata(&path).expect("the file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        Ok(complete::complete(&self.known, line, position))
     }
 }

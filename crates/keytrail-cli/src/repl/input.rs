@@ -1,133 +1,117 @@
-//! What a line at the prompt is: a command of the prompt, or SQL that may need more lines.
+//! What a text at the prompt is: commands of the prompt, a line each, and SQL that may need more lines.
 //!
 //! It runs nothing and knows no table.
 
-use clap::ValueEnum as _;
 use keytrail_query::Session;
 
-use crate::render::Format;
+use super::commands::{COMMANDS, PromptCommand};
 
-/// A command of the prompt as the help lists it.
-pub(crate) struct PromptCommand {
-    /// The word that starts it.
-    pub(crate) word: &'static str,
-    /// Its argument as shown in the help; empty without one.
-    pub(crate) argument: &'static str,
-    /// What it does.
-    pub(crate) summary: &'static str,
-}
-
-const fn command(word: &'static str, argument: &'static str, summary: &'static str) -> PromptCommand {
-    PromptCommand { word, argument, summary }
-}
-
-/// The commands, in the order of the help.
-pub(crate) const COMMANDS: &[PromptCommand] = &[
-    command("\\d", "[NAME]", "list tables and views; with a name, its columns"),
-    command("\\d+", "NAME", "the same with everything that the view's header says"),
-    command("\\dv", "", "list views with their summaries"),
-    command("\\x", "", "one line per value instead of columns, on or off"),
-    command("\\format", "NAME", "table, vertical, csv, tsv, json, ndjson, markdown, html"),
-    command("\\timing", "", "show the time of each statement, on or off"),
-    command("\\?", "", "this help"),
-    command("\\q", "", "end (so does Ctrl-D)"),
-];
-
-/// A line that is complete.
+/// A part of a text that is run by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// Nothing but space and comments.
-    Nothing,
     /// Statements to run.
     Sql(String),
-    /// `\d` and `\dv`.
-    List(Listing),
-    /// `\d NAME`
-    Describe {
-        /// Table or view.
-        name: String,
-        /// With everything that its header says.
-        is_full: bool,
-    },
-    /// `\x`
-    ToggleVertical,
-    /// `\timing`
-    ToggleTiming,
-    /// `\format`; none shows the current one.
-    Format(Option<Format>),
-    /// `\?`
-    Help,
-    /// `\q`
-    Quit,
+    /// A command with what follows it.
+    Command(&'static PromptCommand, String),
     /// Something that is no command; the text says why.
     Wrong(String),
 }
 
-/// What to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listing {
-    /// Tables and views.
-    All,
-    /// Views only.
-    Views,
+/// A part and the line that it begins at, from 1.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// What to do.
+    pub(crate) input: Input,
+    /// Where it stands.
+    pub(crate) line: usize,
 }
 
-/// Understands a complete line.
-pub(crate) fn parse(line: &str) -> Input {
+/// The parts of a text, in order; statements need no `;` at its end.
+pub(crate) fn pieces(text: &str) -> Vec<Piece> {
+    let (mut pieces, mut sql, mut first) = (Vec::new(), String::new(), 1);
+    let mut is_open = false;
+    for (index, line) in text.lines().enumerate() {
+        if !is_open {
+            first = index + 1;
+            if let Some(input) = command(line) {
+                sql.clear();
+                pieces.push(Piece { input, line: first });
+                continue;
+            }
+        }
+        sql.push_str(line);
+        sql.push('\n');
+        is_open = is_open || !is_blank(&sql);
+        if line.contains(';') && Session::is_complete(&sql) {
+            push_sql(&mut pieces, &mut sql, first);
+            is_open = false;
+        }
+    }
+    push_sql(&mut pieces, &mut sql, first);
+    pieces
+}
+
+fn push_sql(pieces: &mut Vec<Piece>, sql: &mut String, line: usize) {
+    if !is_blank(sql) {
+        pieces.push(Piece { input: Input::Sql(sql.trim().to_owned()), line });
+    }
+    sql.clear();
+}
+
+/// A line that is a command, or wants to be one.
+fn command(line: &str) -> Option<Input> {
     let line = line.trim();
-    if line.starts_with('\\') {
-        return parse_command(line.trim_end_matches(';').trim_end());
-    }
-    match line {
-        "help" | "help;" => Input::Help,
-        "quit" | "quit;" | "exit" | "exit;" => Input::Quit,
-        _ if is_blank(line) => Input::Nothing,
-        _ => Input::Sql(line.to_owned()),
-    }
-}
-
-fn parse_command(line: &str) -> Input {
+    let bare = line.trim_end_matches(';').trim_end();
+    let line = match bare {
+        "help" => "\\?",
+        "quit" | "exit" => "\\q",
+        _ if line.starts_with(['\\', '.']) => bare,
+        _ => return None,
+    };
     let (word, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let argument = argument.trim();
-    match (word, argument) {
-        ("\\d" | "\\d+" | "\\dt", "") => Input::List(Listing::All),
-        ("\\dv" | "\\dv+", "") => Input::List(Listing::Views),
-        ("\\d", name) => Input::Describe { name: name.to_owned(), is_full: false },
-        ("\\d+", name) => Input::Describe { name: name.to_owned(), is_full: true },
-        ("\\x", "") => Input::ToggleVertical,
-        ("\\timing", "") => Input::ToggleTiming,
-        ("\\format", "") => Input::Format(None),
-        ("\\format", name) => parse_format(name),
-        ("\\?" | "\\h" | "\\help", _) => Input::Help,
-        ("\\q" | "\\quit", _) => Input::Quit,
-        _ => Input::Wrong(format!("unknown command: `{line}`")),
+    let Some(command) = PromptCommand::of_word(word) else { return Some(Input::Wrong(unknown(word))) };
+    Some(match command.objection(argument) {
+        Some(objection) => Input::Wrong(objection),
+        None => Input::Command(command, argument.to_owned()),
+    })
+}
+
+fn unknown(word: &str) -> String {
+    let words = COMMANDS.iter().flat_map(|command| command.words);
+    let near: Vec<&str> = words.filter(|known| known.len() > 2 && is_near(known, word)).copied().collect();
+    match near.is_empty() {
+        true => format!("unknown command: `{word}`"),
+        false => format!("unknown command: `{word}`; did you mean `{}`", near.join("`, `")),
     }
 }
 
-fn parse_format(name: &str) -> Input {
-    match Format::from_str(name, true) {
-        Ok(format) if format.is_binary() => Input::Wrong(format!("not a format for the prompt: `{name}`")),
-        Ok(format) => Input::Format(Some(format)),
-        Err(_unknown) => Input::Wrong(format!("unknown format: `{name}`")),
-    }
+/// Whether one is the beginning of the other, the kind of spelling aside, or they differ by one letter.
+fn is_near(known: &str, word: &str) -> bool {
+    let (known, word) = (&known.as_bytes()[1..], word.get(1..).unwrap_or_default().as_bytes());
+    let common = known.iter().zip(word).take_while(|(one, other)| one == other).count();
+    let common_end = known.iter().rev().zip(word.iter().rev()).take_while(|(one, other)| one == other).count();
+    let longer = known.len().max(word.len());
+    word.len() > 1 && (common == word.len() || common == known.len() || common + common_end + 1 >= longer)
 }
 
-/// True when the line can be run: a command, nothing, or statements that end with `;` outside quotes and comments.
-pub(crate) fn is_complete(line: &str) -> bool {
-    let trimmed = line.trim();
-    trimmed.starts_with('\\')
-        || matches!(trimmed, "help" | "quit" | "exit")
-        || is_blank(trimmed)
-        || Session::is_complete(trimmed)
+/// True when the text can be run: a command, nothing, or statements that end with `;` outside quotes and comments.
+pub(crate) fn is_complete(text: &str) -> bool {
+    let last_is_command = || {
+        let last = pieces(text).pop();
+        last.is_some_and(|piece| !matches!(piece.input, Input::Sql(_)))
+    };
+    is_blank(text) || Session::is_complete(text) || last_is_command()
 }
 
 /// True for space and comments only.
 fn is_blank(sql: &str) -> bool {
-    Session::split_statements(sql).is_ok_and(|statements| statements.is_empty())
+    sql.trim().is_empty() || Session::split_statements(sql).is_ok_and(|statements| statements.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::commands::Action;
     use super::*;
 
     #[test]
@@ -147,44 +131,71 @@ mod tests {
             ("/* open ;", false),
             ("select 1; select 2", false),
             ("\\d", true),
+            (".tables", true),
             ("quit", true),
+            ("select 1;\n\\d", true),
+            ("select 1\n.5", false),
         ] {
             assert_eq!(is_complete(text), expected, "{text}");
         }
     }
 
+    fn actions(text: &str) -> Vec<(Action, String)> {
+        let action = |piece: Piece| match piece.input {
+            Input::Command(command, argument) => (command.action, argument),
+            other => panic!("{other:?}"),
+        };
+        pieces(text).into_iter().map(action).collect()
+    }
+
     #[test]
-    fn commands_are_understood() {
-        let describe = |name: &str, is_full| Input::Describe { name: name.to_owned(), is_full };
-        for (line, expected) in [
-            ("\\d", Input::List(Listing::All)),
-            ("\\d ;", Input::List(Listing::All)),
-            ("\\dv", Input::List(Listing::Views)),
-            ("\\d events", describe("events", false)),
-            ("\\d+ kms_events;", describe("kms_events", true)),
-            ("\\x", Input::ToggleVertical),
-            ("\\timing", Input::ToggleTiming),
-            ("\\format CSV", Input::Format(Some(Format::Csv))),
-            ("\\format", Input::Format(None)),
-            ("\\?", Input::Help),
-            ("\\q", Input::Quit),
-            ("exit", Input::Quit),
-            ("-- nothing", Input::Nothing),
-            (" select 1; ", Input::Sql("select 1;".to_owned())),
+    fn commands_are_understood_in_both_spellings() {
+        for (line, action, argument) in [
+            ("\\d", Action::Describe, ""),
+            ("\\d ;", Action::Describe, ""),
+            ("  \\dv", Action::ListViews, ""),
+            (".views", Action::ListViews, ""),
+            ("\\d events", Action::Describe, "events"),
+            ("\\d+ kms_events;", Action::DescribeInFull, "kms_events"),
+            ("\\x on", Action::Expanded, "on"),
+            (".timer", Action::Timing, ""),
+            ("\\format CSV", Action::SetFormat, "CSV"),
+            (".mode", Action::SetFormat, ""),
+            (".once my file.csv", Action::Once, "my file.csv"),
+            ("\\?", Action::Help, ""),
+            (".help kms", Action::Help, "kms"),
+            ("help;", Action::Help, ""),
+            ("exit", Action::Quit, ""),
         ] {
-            assert_eq!(parse(line), expected, "{line}");
-        }
-        for line in ["\\nonsense", "\\format parquet", "\\format nonsense", "\\x on"] {
-            assert!(matches!(parse(line), Input::Wrong(_)), "{line}");
+            assert_eq!(actions(line), [(action, argument.to_owned())], "{line}");
         }
     }
 
     #[test]
-    fn every_command_of_the_help_is_understood() {
-        for command in COMMANDS {
-            let argument = if command.word == "\\format" { "csv" } else { command.argument.trim_matches(['[', ']']) };
-            let line = format!("{} {argument}", command.word);
-            assert!(!matches!(parse(&line), Input::Wrong(_)), "{line}");
+    fn what_is_no_command_is_told_with_what_is_near() {
+        for (line, told) in [
+            ("\\nonsense", "unknown command: `\\nonsense`"),
+            (".tabels", "unknown command: `.tabels`"),
+            (".tablez", "did you mean `.tables`"),
+            (".outpu x", "did you mean `.output`"),
+            ("\\dv x", "`\\dv` takes nothing, not `x`"),
+            ("\\i", "`\\i` needs FILE"),
+        ] {
+            let piece = pieces(line).pop().expect("a piece");
+            let Input::Wrong(why) = piece.input else { panic!("{line}: {:?}", piece.input) };
+            assert!(why.contains(told), "{line}: {why}");
         }
+    }
+
+    #[test]
+    fn a_text_may_mix_commands_and_statements() {
+        let text = "-- a script\n\\timing on\nselect 1;\n\nselect 2,\n  '\\x';\n.views\nselect 3\n";
+        let found = pieces(text);
+        let lines: Vec<_> = found.iter().map(|piece| piece.line).collect();
+        assert_eq!(lines, [2, 3, 5, 7, 8]);
+        assert_eq!(found[2].input, Input::Sql("select 2,\n  '\\x';".to_owned()));
+        assert_eq!(found[4].input, Input::Sql("select 3".to_owned()));
+        assert_eq!(pieces("-- nothing\n"), []);
+        assert_eq!(pieces("select 1; select 2;").len(), 1);
     }
 }

@@ -1,50 +1,75 @@
-//! The prompt: reads a line, does what it says, and goes on whatever happened.
+//! The prompt: reads a text, does what it says, and goes on whatever happened.
 //!
 //! ```text
-//! line ─▶ input::parse ─┬─▶ statements ─▶ rows on stdout      Ctrl-C ends the statement, not the prompt
-//!                       └─▶ describe, settings, help
+//! text ─▶ input::pieces ─┬─▶ results: statements ─▶ rows      Ctrl-C ends the statement, not the prompt
+//!                        └─▶ actions: the commands of the one table in `commands`
 //! ```
 //! It holds no SQL and formats no rows.
 
+mod actions;
+mod catalogue;
+mod commands;
+mod complete;
 mod describe;
 mod editor;
+mod files;
+mod help;
+mod highlight;
+mod history;
 mod input;
+mod keywords;
+mod results;
+mod scan;
+mod settings;
 
-use std::io::Write as _;
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::Arc;
 
-use keytrail_query::Session;
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
 
-use self::editor::{Line, LineEditor, history_path};
-use self::input::{COMMANDS, Input};
+use self::catalogue::SessionCatalogue;
+use self::editor::{Line, LineEditor};
+use self::history::history_path;
+use self::input::Input;
+pub(crate) use self::input::is_complete;
+use self::results::LastResult;
+use self::settings::Settings;
 use crate::engine::StatementThreads;
 use crate::errors::{CliError, Exit};
-use crate::output::{self, DataWriter};
+use crate::init::Init;
+use crate::output;
 use crate::render::Format;
 use crate::session::SqlSession;
-use crate::signals::{Interruption, Interrupts};
-use crate::statements::{self, Outcome};
+use crate::signals::Interruption;
 
-/// How long the prompt waits for a cancelled statement to let go of the terminal.
-const CANCEL_GRACE: Duration = Duration::from_secs(1);
+/// Files that read one another; more is a circle.
+const MOST_OPEN_FILES: usize = 16;
 
-/// What the prompt works on and how it shows rows.
+/// What the prompt works on, how it shows rows, and what was last.
 pub(crate) struct Prompt {
     session: SqlSession,
-    parameters: Vec<(String, String)>,
-    format: Format,
-    is_vertical: bool,
-    is_timed: bool,
+    settings: Settings,
     threads: StatementThreads,
+    interruption: Interruption,
+    last_sql: Option<String>,
+    last: Option<LastResult>,
+    /// The text that the next line begins with.
+    begun: Option<String>,
+    /// Files that are being read, the outermost first.
+    open_files: Vec<String>,
+    init: Init,
 }
 
 /// Whether the prompt goes on.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+pub(crate) enum Next {
+    /// With the next line.
     Line,
+    /// With the next line; what else was to be run is dropped.
+    Cancelled,
+    /// Not: the person ended it.
     End,
+    /// Not: it was left.
+    Leave(Exit),
 }
 
 impl Prompt {
@@ -57,128 +82,125 @@ impl Prompt {
         parameters: Vec<(String, String)>,
         format: Option<Format>,
     ) -> Result<Self, CliError> {
-        let format = format.filter(|format| !format.is_binary()).unwrap_or(Format::Table);
-        let threads = StatementThreads::start().map_err(|error| no_threads(&error))?;
-        Ok(Self { session, parameters, format, is_vertical: false, is_timed: false, threads })
+        Ok(Self {
+            session,
+            settings: Settings::new(parameters, format),
+            threads: StatementThreads::start().map_err(|error| no_threads(&error))?,
+            interruption: Interruption::new(),
+            last_sql: None,
+            last: None,
+            begun: None,
+            open_files: Vec::new(),
+            init: Init::default(),
+        })
     }
 
     /// Whether the time of each statement is shown from the start.
     pub(crate) fn with_timing(mut self, is_timed: bool) -> Self {
-        self.is_timed = is_timed;
+        self.settings.is_timed = is_timed;
         self
     }
 
-    fn row_format(&self) -> Format {
-        if self.is_vertical { Format::Vertical } else { self.format }
+    /// Lines to begin with.
+    pub(crate) fn with_init(mut self, init: Init) -> Self {
+        self.init = init;
+        self
     }
 
-    /// Does what a complete line says.
-    async fn handle(&mut self, line: &str, interruption: &Interruption) -> Result<Next, CliError> {
-        match input::parse(line) {
-            Input::Nothing => {}
-            Input::Sql(sql) => self.run_statements(&sql, interruption.interrupts()).await?,
-            Input::List(listing) => describe::list(&self.session, listing, self.row_format()).await?,
-            Input::Describe { name, is_full } => {
-                describe::relation(&self.session, &name, is_full, self.row_format()).await?;
+    /// Does what the lines to begin with say; one that fails is told, and the others are done.
+    async fn begin(&mut self) -> Result<Next, CliError> {
+        let init = std::mem::take(&mut self.init);
+        for entry in &init.entries {
+            match self.handle(entry).await {
+                Ok(Next::Line | Next::Cancelled) => {}
+                Ok(next) => return Ok(next),
+                Err(error) if error.is_broken_pipe() => return Err(error),
+                Err(error) => output::error(&error.within(format!("in `{}`", init.path.display()))),
             }
-            Input::ToggleVertical => {
-                self.is_vertical = !self.is_vertical;
-                output::note(format!("one line per value: {}", on_or_off(self.is_vertical)));
-            }
-            Input::ToggleTiming => {
-                self.is_timed = !self.is_timed;
-                output::note(format!("time of statements: {}", on_or_off(self.is_timed)));
-            }
-            Input::Format(format) => {
-                self.format = format.unwrap_or(self.format);
-                output::note(format!("format: {}", self.format.name()));
-            }
-            Input::Help => write_help()?,
-            Input::Quit => return Ok(Next::End),
-            Input::Wrong(why) => return Err(CliError::usage(why).with_hint("`\\?` lists the commands")),
         }
         Ok(Next::Line)
     }
 
-    async fn run_statements(&mut self, sql: &str, mut interrupts: Interrupts) -> Result<(), CliError> {
-        for statement in Session::split_statements(sql)? {
-            match self.run_cancellable(statement, &mut interrupts).await? {
-                Some(outcome) => self.note_outcome(outcome),
-                None => {
-                    output::note("cancelled");
-                    break;
-                }
+    /// Does what a complete text says, up to the first part that fails.
+    pub(crate) async fn handle(&mut self, text: &str) -> Result<Next, CliError> {
+        for piece in input::pieces(text) {
+            let next = self.handle_piece(piece.input).await?;
+            if next != Next::Line {
+                return Ok(next);
             }
         }
-        Ok(())
+        Ok(Next::Line)
     }
 
-    /// Runs a statement on other threads and leaves it when Ctrl-C comes; none = cancelled.
-    async fn run_cancellable(&mut self, sql: String, interrupts: &mut Interrupts) -> Result<Option<Outcome>, CliError> {
-        let (session, parameters, format) = (self.session.clone(), self.parameters.clone(), self.row_format());
-        let (running, ended) = mpsc::channel::<()>();
-        let mut tasks = JoinSet::new();
-        let run = async move {
-            let _running = running;
-            let mut out = DataWriter::stdout();
-            let outcome = statements::run(&session, &sql, &parameters, format, &mut out).await;
-            out.finish()?;
-            outcome
-        };
-        tasks.spawn_on(run, self.threads.handle());
-        tokio::select! {
-            Some(joined) = tasks.join_next() => match joined {
-                Ok(outcome) => outcome.map(Some),
-                Err(bug) => Err(CliError::from_source(Exit::Software, &bug).within("this is a bug in keytrail")),
-            },
-            () = interrupts.next() => {
-                tasks.abort_all();
-                // Not a timer of the runtime: a query that computes without a pause keeps that from running, too.
-                let (Ok(()) | Err(_)) = ended.recv_timeout(CANCEL_GRACE);
-                tasks.detach_all();
-                self.threads.leave_behind().map_err(|error| no_threads(&error))?;
-                Ok(None)
+    async fn handle_piece(&mut self, input: Input) -> Result<Next, CliError> {
+        match input {
+            Input::Sql(sql) => self.run_statements(&sql).await,
+            Input::Command(command, argument) => self.act(command, &argument).await,
+            Input::Wrong(why) => Err(CliError::usage(why).with_hint("`\\?` lists the commands")),
+        }
+    }
+
+    /// Does what a file says; an error tells the place.
+    async fn read_file(&mut self, name: &str) -> Result<Next, CliError> {
+        if self.open_files.len() == MOST_OPEN_FILES {
+            return Err(CliError::usage(format!("files read one another too deep: `{name}`")));
+        }
+        let text = files::read(&files::path(name))?;
+        self.open_files.push(name.to_owned());
+        let done = self.handle_file(name, &text).await;
+        self.open_files.pop();
+        done
+    }
+
+    async fn handle_file(&mut self, name: &str, text: &str) -> Result<Next, CliError> {
+        for piece in input::pieces(text) {
+            let line = piece.line;
+            let next = self.handle_piece(piece.input).await;
+            match next.map_err(|error| error.within(format!("stopped at line {line} of `{name}`")))? {
+                Next::Line => {}
+                next => return Ok(next),
             }
         }
-    }
-
-    fn note_outcome(&self, outcome: Outcome) {
-        statements::note_rows(outcome);
-        if self.is_timed {
-            statements::note_time(outcome);
-        }
-    }
-
-    /// Words that the Tab key offers: names of relations and columns, commands, keywords.
-    async fn words(&self) -> Vec<String> {
-        let mut words = describe::names(&self.session).await;
-        words.extend(COMMANDS.iter().map(|command| command.word.to_owned()));
-        words.extend(KEYWORDS.iter().map(|&word| word.to_owned()));
-        words.sort_unstable();
-        words.dedup();
-        words
+        Ok(Next::Line)
     }
 }
 
-/// Reads and handles lines until the person ends it.
+/// Reads and handles texts until the person ends it.
 ///
 /// # Errors
-/// When the terminal or stdout fails; errors of a line are told and the prompt goes on.
+/// When the terminal or stdout fails; errors of a text are told and the prompt goes on.
 pub(crate) async fn run(mut prompt: Prompt, interruption: &Interruption) -> Result<Exit, CliError> {
     interruption.keep_interrupts();
-    let words = prompt.words().await;
-    let mut editor = LineEditor::open(words, history_path()).map_err(|error| terminal_error(&error))?;
-    output::note("`\\?` helps, `\\d` lists tables and views, Ctrl-D ends");
+    prompt.interruption = interruption.clone();
+    let known = SessionCatalogue::new(Arc::clone(&prompt.session.session), Handle::current());
+    let mut editor = LineEditor::open(known, history_path()).map_err(|error| terminal_error(&error))?;
+    output::note("`\\?` helps, `\\d` lists tables and views, `.help kms` teaches them, Ctrl-D ends");
+    match prompt.begin().await? {
+        Next::Line | Next::Cancelled => {}
+        Next::End => return Ok(Exit::Done),
+        Next::Leave(exit) => return Ok(exit),
+    }
+    let mut is_interrupted = false;
     loop {
-        let line = editor.read("keytrail> ").map_err(|error| terminal_error(&error))?;
+        let begun = prompt.begun.take().unwrap_or_default();
+        let line = editor.read("keytrail> ", &begun).map_err(|error| terminal_error(&error))?;
         let next = match line {
             Line::End => Ok(Next::End),
-            Line::Cleared => Ok(Next::Line),
-            Line::Text(text) => prompt.handle(&text, interruption).await,
+            Line::Cleared { was_empty: true } if is_interrupted => Ok(Next::Leave(Exit::Interrupted)),
+            Line::Cleared { was_empty } => {
+                if was_empty {
+                    output::note("Ctrl-C once more, or Ctrl-D, ends");
+                }
+                is_interrupted = was_empty;
+                continue;
+            }
+            Line::Text(text) => prompt.handle(&text).await,
         };
+        is_interrupted = matches!(next, Ok(Next::Cancelled));
         match next {
-            Ok(Next::Line) => {}
+            Ok(Next::Line | Next::Cancelled) => {}
             Ok(Next::End) => return Ok(Exit::Done),
+            Ok(Next::Leave(exit)) => return Ok(exit),
             Err(error) if error.is_broken_pipe() => return Err(error),
             Err(error) => output::error(&error),
         }
@@ -193,72 +215,11 @@ fn terminal_error(error: &rustyline::error::ReadlineError) -> CliError {
     CliError::new(Exit::InputOutput, "cannot read from the terminal").with_cause(error)
 }
 
-fn write_help() -> Result<(), CliError> {
-    let mut out = DataWriter::stdout();
-    for command in COMMANDS {
-        writeln!(out, "{:18} {}", format!("{} {}", command.word, command.argument), command.summary)?;
-    }
-    writeln!(out, "\nSQL ends with `;` and may take several lines.")?;
-    writeln!(out, "Ctrl-C cancels a statement or clears the line.")?;
-    Ok(out.finish()?)
-}
-
-fn on_or_off(is_on: bool) -> &'static str {
-    if is_on { "on" } else { "off" }
-}
-
-/// Keywords worth completing.
-const KEYWORDS: &[&str] = &[
-    "and",
-    "as",
-    "between",
-    "case",
-    "cast",
-    "count",
-    "distinct",
-    "else",
-    "end",
-    "except",
-    "exists",
-    "explain",
-    "filter",
-    "from",
-    "full",
-    "group by",
-    "having",
-    "ilike",
-    "inner",
-    "intersect",
-    "interval",
-    "is not null",
-    "is null",
-    "join",
-    "left",
-    "like",
-    "limit",
-    "not",
-    "null",
-    "offset",
-    "order by",
-    "over",
-    "partition by",
-    "qualify",
-    "select",
-    "then",
-    "timestamp",
-    "union all",
-    "unnest",
-    "using",
-    "when",
-    "where",
-    "with",
-];
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use keytrail_query::SessionOptions;
+    use keytrail_query::{Session, SessionOptions};
 
     use super::*;
 
@@ -270,22 +231,86 @@ mod tests {
     #[tokio::test]
     async fn lines_change_settings_and_end_the_prompt() {
         let mut prompt = prompt();
-        assert_eq!(prompt.handle("\\x", &Interruption::new()).await.expect("a setting"), Next::Line);
-        assert_eq!(prompt.row_format(), Format::Vertical);
-        prompt.handle("\\x", &Interruption::new()).await.expect("a setting");
-        prompt.handle("\\format ndjson", &Interruption::new()).await.expect("a setting");
-        assert_eq!(prompt.row_format(), Format::Ndjson);
-        prompt.handle("\\timing", &Interruption::new()).await.expect("a setting");
-        assert!(prompt.is_timed);
-        assert_eq!(prompt.handle("\\q", &Interruption::new()).await.expect("an end"), Next::End);
+        assert_eq!(prompt.handle("\\x").await.expect("a setting"), Next::Line);
+        assert_eq!(prompt.settings.screen_format(), Format::Vertical);
+        prompt.handle("\\x").await.expect("a setting");
+        prompt.handle(".mode ndjson").await.expect("a setting");
+        assert_eq!(prompt.settings.screen_format(), Format::Ndjson);
+        prompt.handle("\\timing\n\\set who me").await.expect("settings");
+        assert!(prompt.settings.is_timed && prompt.settings.parameters.len() == 1);
+        assert_eq!(prompt.handle("\\q").await.expect("an end"), Next::End);
     }
 
     #[tokio::test]
     async fn an_error_leaves_the_prompt_as_it_was() {
         let mut prompt = prompt();
-        for line in ["select nonsense;", "select * from nowhere;", "\\nonsense", "\\d nowhere", "copy x to 'y';"] {
-            assert_eq!(prompt.handle(line, &Interruption::new()).await.expect_err(line).exit(), Exit::Usage, "{line}");
+        for line in [
+            "select nonsense;",
+            "select * from nowhere;",
+            "\\nonsense",
+            "\\d nowhere",
+            "copy x to 'y';",
+            ".last",
+            "\\g",
+            ".plot",
+            "\\examples 99",
+            "\\unset nothing",
+            "\\watch soon",
+            "\\o x.parquet",
+        ] {
+            assert_eq!(prompt.handle(line).await.expect_err(line).exit(), Exit::Usage, "{line}");
         }
-        assert_eq!(prompt.handle("-- a comment", &Interruption::new()).await.expect("nothing"), Next::Line);
+        assert_eq!(prompt.handle("-- a comment").await.expect("nothing"), Next::Line);
+    }
+
+    #[tokio::test]
+    async fn results_go_to_files_in_the_format_of_their_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let read = |name: &str| fs_err::read_to_string(folder.path().join(name)).expect("a file");
+        let mut prompt = prompt();
+        let text = format!(".once {}\nselect 1 as a;\n\\g {}\n", file("once.csv"), file("again.json"));
+        prompt.handle(&text).await.expect("two files");
+        assert_eq!((read("once.csv").as_str(), read("again.json").as_str()), ("a\n1\n", "[\n{\"a\":1}\n]\n"));
+        prompt.handle(&format!("\\o {}\nselect 1 as a; select 2 as b;\n\\o", file("all.csv"))).await.expect("a file");
+        assert_eq!(read("all.csv"), "a\n1\nb\n2\n");
+        assert_eq!(prompt.settings.output, None);
+    }
+
+    #[tokio::test]
+    async fn files_are_read_with_commands_and_statements_and_errors_tell_their_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| fs_err::write(folder.path().join(name), text).expect("a file");
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let mut prompt = prompt();
+        write("in.sql", &format!(".once {}\nselect $who as who\n", file("out.csv")));
+        prompt.handle(&format!("\\set who me\n\\i {}", file("in.sql"))).await.expect("a file");
+        assert_eq!(fs_err::read_to_string(file("out.csv")).expect("a file"), "who\nme\n");
+        write("bad.sql", "\\timing on\n\nselect nonsense;\n");
+        let error = prompt.handle(&format!(".read {}", file("bad.sql"))).await.expect_err("an error");
+        assert!(error.text().starts_with("stopped at line 3 of"), "{}", error.text());
+        write("circle.sql", &format!("\\i {}", file("circle.sql")));
+        let error = prompt.handle(&format!("\\i {}", file("circle.sql"))).await.expect_err("an error");
+        assert!(error.text().contains("too deep"), "{}", error.text());
+        assert_eq!(prompt.open_files.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn every_command_runs_or_says_what_it_lacks() {
+        // Those that write pages are run in a terminal (tests/cli/prompt.rs); the editor waits for a person.
+        let is_quiet = |command: &&commands::PromptCommand| {
+            use commands::{Action, Group};
+            command.group != Group::Look && !matches!(command.action, Action::Edit | Action::Help | Action::KeywordHelp)
+        };
+        for command in commands::COMMANDS.iter().filter(is_quiet) {
+            for word in command.words {
+                let argument = if command.shown_argument.starts_with('[') { "" } else { "nothing" };
+                let argument = if command.shown_argument.is_empty() { "" } else { argument };
+                match prompt().handle(&format!("{word} {argument}")).await {
+                    Ok(next) => assert!(matches!(next, Next::Line | Next::End), "{word}"),
+                    Err(error) => assert_ne!(error.exit(), Exit::Software, "{word}: {}", error.text()),
+                }
+            }
+        }
     }
 }

@@ -58,6 +58,7 @@ fn events_spec() -> TableSpec {
         bloom_filter_columns: &["id", "key"],
         statistics_columns: &["key", "time", "flag", "number"],
         plain_columns: &["id"],
+        grouped_columns: &[],
     }
 }
 
@@ -73,6 +74,7 @@ fn ledger_spec() -> TableSpec {
         bloom_filter_columns: &["path"],
         statistics_columns: &["path"],
         plain_columns: &[],
+        grouped_columns: &[],
     }
 }
 

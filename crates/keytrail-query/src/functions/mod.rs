@@ -1,8 +1,8 @@
-//! SQL functions that the engine lacks: what an analyst expects (`max_by`, `min_by`, also `arg_max`, `arg_min`, and
-//! `time_bucket`, beside the JSON functions and operators), what AWS's texts need (`aws_time`, `kms_logging_effect`,
+//! SQL functions that the engine lacks: what an analyst expects (`max_by`, `min_by`, also `arg_max`, `arg_min`,
+//! `histogram` and `time_bucket`, beside the JSON functions and operators), what AWS's texts need (`aws_time`, `kms_logging_effect`,
 //! `policy_statements`), and what keys need: parts of ARNs, encryption contexts and what they protect.
 //!
-//! The first are thin: each is put together from functions that the engine has.
+//! The first are thin where they can be: put together from functions that the engine has.
 
 mod arn_part;
 mod aws_time;
@@ -12,6 +12,7 @@ mod context_resource;
 mod context_signature;
 mod contexts;
 mod extreme_by;
+mod histogram;
 mod is_observer;
 mod key_id;
 mod key_mentions;
@@ -35,6 +36,7 @@ use context_get::ContextGet;
 use context_resource::ContextResource;
 use context_signature::ContextSignature;
 use extreme_by::{ExtremeBy, Pick};
+use histogram::Histogram;
 use is_observer::IsObserver;
 use key_mentions::KeyMentions;
 use kms_logging_effect::KmsLoggingEffect;
@@ -52,6 +54,7 @@ pub(crate) fn register(context: &mut SessionContext, rules: ContextRules, observ
     datafusion_functions_json::register_all(context)?;
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
+    context.register_udaf(AggregateUDF::new_from_impl(Histogram::new()));
     context.register_udf(ScalarUDF::new_from_impl(TimeBucket::new()));
     context.register_udf(ScalarUDF::new_from_impl(AwsTime::new()));
     context.register_udf(ScalarUDF::new_from_impl(KmsLoggingEffect::new()));

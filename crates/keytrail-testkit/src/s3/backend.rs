@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
-use super::fault::{Fault, Operation, S3Call, error_with, expired_token};
+use super::fault::{Fault, Operation, S3Call, archived, error_with, expired_token};
 use super::line::break_off;
 use super::objects::{Entry, ListQuery, Objects, Refusal, Start, StoredObject};
 
@@ -130,6 +130,7 @@ impl Backend {
             Fault::Conflict => return Err(error_with(409)),
             Fault::Delay(time) => tokio::time::sleep(time).await,
             Fault::ExpireToken => return Err(expired_token()),
+            Fault::Archived => return Err(archived()),
             Fault::Reset => match break_off().await {},
             Fault::None
             | Fault::LoseReply(_)

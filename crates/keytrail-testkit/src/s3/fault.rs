@@ -69,11 +69,18 @@ pub enum Fault {
     Drip(usize, Duration),
     /// The credentials count as expired: 400, and no effect.
     ExpireToken,
+    /// The object counts as archived: 403 with its own code, and no effect.
+    Archived,
 }
 
 /// The error of credentials that were good once.
 pub(super) fn expired_token() -> S3Error {
     S3Error::with_message(S3ErrorCode::ExpiredToken, "an injected fault: the provided token has expired")
+}
+
+/// The error of a read of an object that must be restored first.
+pub(super) fn archived() -> S3Error {
+    S3Error::with_message(S3ErrorCode::InvalidObjectState, "an injected fault: the object's class does not allow it")
 }
 
 /// The error that S3 gives with a status.

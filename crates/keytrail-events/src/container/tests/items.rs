@@ -1,10 +1,10 @@
 //! The checklist of edge cases, domain facts §10: input (1 to 15) and record (16 to 28), a test for each.
 
 use super::*;
-use crate::builder::{EventPartition, event_id};
 use crate::identity::Identity;
 use crate::path::LogFilePath;
 use crate::record::{Field, RecordError};
+use crate::row_keys::{EventPartition, event_id};
 
 /// What becomes of a member of a KMS record, by column.
 fn column_of(text: &str, column: &str) -> Option<String> {

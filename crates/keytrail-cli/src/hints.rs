@@ -1,0 +1,241 @@
+//! What to do next about an error: one line each, in the words of this command line.
+//!
+//! It tells nothing of what is wrong: the errors do, and [`keytrail_query::Diagnosis`] what to write instead in SQL.
+
+use std::error::Error as StdError;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use keytrail_convert::ConvertError;
+use keytrail_lake::LakeError;
+use keytrail_query::{QueryError, similar};
+
+use crate::errors::chain;
+
+/// `did you mean …?`; none without a name.
+pub(crate) fn did_you_mean(names: &[String]) -> Option<String> {
+    let (last, others) = names.split_last()?;
+    let quoted: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+    Some(match quoted.is_empty() {
+        true => format!("did you mean `{last}`?"),
+        false => format!("did you mean {} or `{last}`?", quoted.join(", ")),
+    })
+}
+
+/// For an error of a lake.
+pub(crate) fn of_lake(error: &LakeError) -> Vec<String> {
+    let hint = match error {
+        LakeError::NotALake { .. } => {
+            "`keytrail convert SOURCE --lake LAKE` makes a lake; `keytrail sql --raw SOURCE` reads logs without one"
+        }
+        LakeError::NewerFormat { .. } => "use the keytrail version that wrote it, or a later one",
+        LakeError::Conflict { .. } | LakeError::Overtaken { .. } => {
+            "run the command again: what is committed is not read twice"
+        }
+        LakeError::Corrupt { .. } => "`keytrail check` looks at every file of the lake",
+        LakeError::InvalidLocation { .. } => "a location is a folder or s3://bucket/prefix",
+        LakeError::Storage { source, .. } => return of_storage(source).map(str::to_owned).into_iter().collect(),
+        _ => return Vec::new(),
+    };
+    vec![hint.to_owned()]
+}
+
+/// For an error of a conversion.
+pub(crate) fn of_convert(error: &ConvertError) -> Vec<String> {
+    match error {
+        ConvertError::NoSuchSource(path) => of_missing(path),
+        _ => storage_error(error).and_then(of_storage).map(str::to_owned).into_iter().collect(),
+    }
+}
+
+/// The object store's error below an error; the lake crate keeps it in a box.
+pub(crate) fn storage_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a object_store::Error> {
+    let boxed =
+        |error: &'a (dyn StdError + 'static)| error.downcast_ref::<Box<object_store::Error>>().map(AsRef::as_ref);
+    chain(error).find_map(|error| error.downcast_ref().or_else(|| boxed(error)))
+}
+
+/// Whether a store says that the bucket does not exist.
+pub(crate) fn names_no_bucket(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::Generic { store: "S3", .. } | object_store::Error::NotFound { .. })
+        && error.to_string().contains("NoSuchBucket")
+}
+
+/// Whether a store refuses what is asked; listings tell it in words only.
+pub(crate) fn is_denied(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::PermissionDenied { .. })
+        || matches!(error, object_store::Error::Generic { store: "S3", .. } if error.to_string().contains("AccessDenied"))
+}
+
+/// For a file or folder that is not there: what stands beside it, or which folder is missing.
+pub(crate) fn of_missing(path: &Path) -> Vec<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(entries) = fs_err::read_dir(folder) else {
+        return vec![format!("there is no folder `{}`", folder.display())];
+    };
+    let names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let wrong = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let meant = did_you_mean(&similar(wrong, names.iter().map(String::as_str)));
+    vec![meant.unwrap_or_else(|| format!("the folder `{}` holds nothing of that name", folder.display()))]
+}
+
+/// For an object store's error.
+fn of_storage(error: &object_store::Error) -> Option<&'static str> {
+    match error {
+        error if is_denied(error) => Some(
+            "reading needs s3:ListBucket and s3:GetObject (and kms:Decrypt), writing a lake s3:PutObject and s3:DeleteObject too",
+        ),
+        error if names_no_bucket(error) => Some(
+            "there is no such bucket, or it is in another region or account: check the name, --region and --profile",
+        ),
+        object_store::Error::Generic { store: "LocalFileSystem", source }
+            if source.to_string().contains("os error 20") =>
+        {
+            Some("a lake is a folder: name one that is empty or not there yet")
+        }
+        object_store::Error::NotFound { .. } => Some("check the path, --region and --profile"),
+        object_store::Error::Generic { store: "S3", .. } | object_store::Error::Unauthenticated { .. } => {
+            Some("check AWS_PROFILE or --profile, the region and, for other stores, --endpoint-url")
+        }
+        _ => None,
+    }
+}
+
+/// For an error of a query.
+pub(crate) fn of_query(error: &QueryError) -> Vec<String> {
+    let hint = match error {
+        QueryError::AmbiguousKey { candidates, .. } => return candidates.clone(),
+        QueryError::NotAKey { .. } => {
+            "a key is named as arn:aws:kms:REGION:ACCOUNT:key/ID, as its ID, as alias/NAME or as an alias ARN"
+        }
+        QueryError::UnknownRelation { .. } => {
+            "`keytrail views` lists the views; the tables are events, log_files, rejects, runs and inventory"
+        }
+        QueryError::OutOfMemory(_) => {
+            "raise `--memory-limit`, or ask for less at a time: fewer columns, a shorter period"
+        }
+        QueryError::MissingParameter { name } => return vec![format!("give it with `--param {name}=VALUE`")],
+        QueryError::BadParameter { name, expected, .. } => return of_parameter(name, expected),
+        QueryError::NotReadOnly { what } => return of_refusal(what).map(str::to_owned).into_iter().collect(),
+        QueryError::ReadFile { path, source } if source.kind() == ErrorKind::NotFound => return of_missing(path),
+        QueryError::FileNotAllowed { .. } | QueryError::AllowFolder { .. } => {
+            "`--allow-files DIR` allows the files of a folder, `--attach NAME=FILE` makes one file a table"
+        }
+        QueryError::Attach { .. } | QueryError::BadFile { .. } => {
+            "CSV with a first line of column names, JSON (a line or an array element per row) and Parquet can be read"
+        }
+        QueryError::ViewFile { .. } => {
+            "a view file begins with `-- view: NAME` and `-- summary: TEXT`; `keytrail views kms_key_usage` shows one"
+        }
+        _ => return Vec::new(),
+    };
+    vec![hint.to_owned()]
+}
+
+fn of_parameter(name: &str, expected: &str) -> Vec<String> {
+    let how = match expected {
+        "timestamp" => "times are written 2024-01-31T06:00:00Z, in UTC",
+        "date" => "dates are written 2024-01-31",
+        "interval" => "intervals are written `90 days` or `6 hours`",
+        "bool" => "write true or false",
+        _ => "",
+    };
+    let declared = format!(
+        "`--param {name}:text=VALUE` gives it another type: int, float, bool, date, timestamp, interval or text"
+    );
+    [how.to_owned(), declared].into_iter().filter(|hint| !hint.is_empty()).collect()
+}
+
+/// What to do instead of a statement that would change something.
+fn of_refusal(what: &str) -> Option<&'static str> {
+    let hints = [
+        ("COPY", "`-o FILE --format parquet` writes a result to a file"),
+        ("EXPORT", "`-o FILE --format parquet` writes a result to a file"),
+        (
+            "reading a file",
+            "`--allow-files DIR` allows the files of a folder, `--attach NAME=FILE` makes one file a table",
+        ),
+        ("CREATE EXTERNAL TABLE", "`--attach NAME=FILE` makes a CSV, JSON or Parquet file a table"),
+        ("ATTACH", "`--attach NAME=FILE` makes a CSV, JSON or Parquet file a table"),
+        ("CREATE VIEW", "`--views DIR` adds views of your own; within a statement, write `with name as (select …)`"),
+        ("CREATE TABLE", "within a statement, write `with name as (select …)`; `-o FILE` keeps a result"),
+        ("SELECT INTO", "`-o FILE` keeps a result"),
+        ("SET", "`--memory-limit`, `--workers` and `--timeout` limit the engine; all times are UTC"),
+        ("PRAGMA", "`describe kms_events` shows columns, `show tables` tables and views"),
+        ("INSTALL", "there are no extensions: everything is built in"),
+        ("LOAD", "there are no extensions: everything is built in"),
+        ("PIVOT", "write a column for each value: `count(*) filter (where event_name = 'Decrypt') as decrypt`"),
+    ];
+    let written = ["INSERT", "UPDATE", "DELETE", "MERGE", "DROP", "ALTER", "TRUNCATE"];
+    let hint = hints.iter().find(|(kind, _)| what.starts_with(kind)).map(|(_, hint)| *hint);
+    let is_write = written.iter().any(|kind| what.starts_with(kind));
+    hint.or_else(|| {
+        is_write.then_some("what a lake holds is changed by `keytrail convert`, `import` and `compact` only")
+    })
+}
+
+/// Regions of AWS, for telling a misspelt one; a name that is not among them may still be one.
+const REGIONS: [&str; 37] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-2",
+];
+
+/// Known regions like one that is not known; none for a known one.
+pub(crate) fn similar_regions(region: &str) -> Vec<String> {
+    if REGIONS.contains(&region) { Vec::new() } else { similar(region, REGIONS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_offered_in_a_sentence() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(did_you_mean(&[]), None);
+        assert_eq!(did_you_mean(&names(&["a"])).as_deref(), Some("did you mean `a`?"));
+        assert_eq!(did_you_mean(&names(&["a", "b", "c"])).as_deref(), Some("did you mean `a`, `b` or `c`?"));
+    }
+
+    #[test]
+    fn misspelt_regions_are_told() {
+        assert_eq!(similar_regions("us-esat-1").first().map(String::as_str), Some("us-east-1"));
+        assert!(similar_regions("us-east-1").is_empty());
+        assert!(similar_regions("moon").is_empty());
+    }
+}

@@ -1,0 +1,109 @@
+//! Pictures of small results, and shapes that are refused.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::*;
+use crate::render::{Format, renderer};
+use crate::spool::Spool;
+
+fn plot(columns: Vec<(&str, ArrayRef)>, width: u16) -> Result<String, String> {
+    let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
+    let spool = Spool::new();
+    let mut out = spool.writer(Destination::Terminal { width });
+    let mut renderer = renderer(Format::Plot, &batch.schema(), &mut out).map_err(|error| error.text())?;
+    renderer.write_batch(&batch).map_err(|error| error.text())?;
+    renderer.finish().expect("memory");
+    out.finish().expect("memory");
+    Ok(spool.text())
+}
+
+fn texts(texts: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(texts.to_vec()))
+}
+
+fn numbers(numbers: &[i64]) -> ArrayRef {
+    Arc::new(Int64Array::from(numbers.to_vec()))
+}
+
+fn days(days: std::ops::Range<i32>) -> ArrayRef {
+    Arc::new(Date32Array::from_iter_values(days))
+}
+
+#[test]
+fn names_have_bars() {
+    let columns = vec![("service", texts(&["s3", "ebs", "nobody"])), ("n", numbers(&[1200, 300, 0]))];
+    insta::assert_snapshot!(plot(columns, 40).expect("a picture"), @"
+    n
+    s3     1,200 ██████████████████████████
+    ebs      300 ██████▌
+    nobody     0
+    ");
+}
+
+#[test]
+fn a_year_of_days_fits_a_screen() {
+    let amounts: Vec<i64> = (0..365).map(|day| if day % 30 < 20 { day } else { 0 }).collect();
+    let picture = plot(vec![("day", days(20_089..20_454)), ("uses", numbers(&amounts))], 80).expect("a picture");
+    assert!(picture.lines().count() <= 22, "{picture}");
+    assert!(picture.lines().all(|line| line.width() <= 80), "{picture}");
+    assert!(picture.contains("2024-12-30") && picture.contains("2025-12-29"), "{picture}");
+    assert!(picture.ends_with("one column is a week; 43,690 in all\n"), "{picture}");
+}
+
+#[test]
+fn names_over_time_have_a_line_each() {
+    let columns = vec![
+        ("key", texts(&["a", "b", "a", "b"])),
+        ("day", Arc::new(Date32Array::from(vec![20_089, 20_089, 20_098, 20_092])) as ArrayRef),
+        ("n", numbers(&[8, 1, 4, 1])),
+    ];
+    insta::assert_snapshot!(plot(columns, 60).expect("a picture"), @"
+      most n
+    a    8 █        ▄
+    b    1 █  █
+           2025-01-01  2025-01-10
+    one column is a day; 14 in all
+    ");
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let times = TimestampMicrosecondArray::from(vec![Some(0), None, Some(1)]).with_timezone("UTC");
+    let columns =
+        vec![("at", Arc::new(times) as ArrayRef), ("n", Arc::new(Int64Array::from(vec![Some(1), Some(1), None])) as _)];
+    assert!(plot(columns, 60).expect("a picture").ends_with("2 rows without a time or a number are left out\n"));
+    let many: Vec<String> = (0..100).map(|n| format!("name {n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let picture = plot(vec![("x", texts(&many)), ("n", numbers(&[1; 100]))], 60).expect("a picture");
+    assert!(picture.contains("… 40 more"), "{picture}");
+    assert_eq!(plot(vec![("x", texts(&[])), ("n", numbers(&[]))], 60).expect("a text"), "nothing to plot: no rows\n");
+}
+
+#[test]
+fn hours_and_years_are_names() {
+    let picture = plot(vec![("hour", numbers(&[0, 1])), ("n", numbers(&[5, 10]))], 40).expect("a picture");
+    assert!(picture.starts_with("n\n0  5 █"), "{picture}");
+}
+
+#[test]
+fn other_shapes_are_refused_with_what_to_select() {
+    for columns in [
+        vec![("x", texts(&["a"]))],
+        vec![("n", numbers(&[1]))],
+        vec![("x", texts(&["a"])), ("y", texts(&["b"])), ("n", numbers(&[1]))],
+        vec![("day", days(0..1)), ("n", numbers(&[1])), ("m", numbers(&[1]))],
+        vec![("day", days(0..1)), ("n", numbers(&[-1]))],
+    ] {
+        let error = plot(columns, 80).expect_err("no shape");
+        assert!(error.starts_with("cannot plot "), "{error}");
+    }
+}
+
+#[test]
+fn names_from_data_cannot_steer_the_terminal() {
+    let picture = plot(vec![("x", texts(&["\u{1b}[2J\u{202e}"])), ("n", numbers(&[1]))], 80).expect("a picture");
+    assert!(!picture.contains(|c| escape::is_unsafe(c) && c != '\n'), "{picture:?}");
+}

@@ -1,0 +1,255 @@
+//! The values of a record in the order of the columns: envelope, identity, JSON, KMS facts.
+//!
+//! It decides which value goes into which column; how a column holds it is [`crate::columns`]'s to know.
+
+use std::borrow::Cow;
+
+use crate::columns::ColumnBuilder;
+use crate::flattened;
+use crate::identity::Identity;
+use crate::json;
+use crate::kms::{ContextPairs, KmsFacts, KmsInput, is_kms_event};
+use crate::record::{DetailLevel, EventRecord, Field, FieldValue};
+use crate::row_keys::event_id;
+
+/// What KMS facts need of an identity.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    pub(crate) account_id: Option<String>,
+    pub(crate) invoked_by: Option<String>,
+}
+
+/// Writes one row's values column by column, in the schema's order. What is null is passed over.
+pub(crate) struct RowWriter<'b> {
+    columns: std::slice::IterMut<'b, ColumnBuilder>,
+    row: usize,
+}
+
+impl<'b> RowWriter<'b> {
+    /// Writes the row of a number.
+    pub(crate) fn new(columns: &'b mut [ColumnBuilder], row: usize) -> Self {
+        Self { columns: columns.iter_mut(), row }
+    }
+
+    /// Whether every column had its turn.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.columns.len() == 0
+    }
+
+    fn column(&mut self) -> &mut ColumnBuilder {
+        self.columns.next().expect("a column for each value")
+    }
+
+    #[inline]
+    fn put<V>(&mut self, value: Option<V>, put: impl FnOnce(&mut ColumnBuilder, usize, V)) {
+        let row = self.row;
+        let column = self.column();
+        if let Some(value) = value {
+            put(column, row, value);
+        }
+    }
+
+    pub(crate) fn text(&mut self, value: Option<&str>) {
+        self.put(value, ColumnBuilder::text);
+    }
+
+    fn boolean(&mut self, value: Option<bool>) {
+        self.put(value, ColumnBuilder::boolean);
+    }
+
+    pub(crate) fn time(&mut self, value: Option<i64>) {
+        self.put(value, ColumnBuilder::time);
+    }
+
+    pub(crate) fn hash(&mut self, value: u32) {
+        self.put(Some(value), ColumnBuilder::hash);
+    }
+
+    pub(crate) fn integer(&mut self, value: Option<i64>) {
+        self.put(value, ColumnBuilder::integer);
+    }
+
+    fn map(&mut self, pairs: Option<&ContextPairs<'_>>) {
+        self.put(pairs, ColumnBuilder::map);
+    }
+
+    fn field(&mut self, record: &EventRecord<'_>, field: Field) {
+        match record.value(field) {
+            Some(FieldValue::Text(text)) => self.text(Some(text)),
+            Some(FieldValue::Boolean(value)) => self.boolean(Some(*value)),
+            Some(FieldValue::Time(micros)) => self.time(Some(*micros)),
+            None => self.skip(1),
+        }
+    }
+
+    pub(crate) fn skip(&mut self, count: usize) {
+        self.columns.nth(count - 1).expect("as many columns");
+    }
+}
+
+/// The fields of the envelope columns after `event_id`, in the schema's order.
+const ENVELOPE_FIELDS: [Field; 21] = [
+    Field::EventTime,
+    Field::EventSource,
+    Field::EventName,
+    Field::EventVersion,
+    Field::EventType,
+    Field::EventCategory,
+    Field::AwsRegion,
+    Field::SourceIpAddress,
+    Field::UserAgent,
+    Field::ErrorCode,
+    Field::ErrorMessage,
+    Field::RequestId,
+    Field::ReadOnly,
+    Field::ManagementEvent,
+    Field::RecipientAccountId,
+    Field::SharedEventId,
+    Field::VpcEndpointId,
+    Field::VpcEndpointAccountId,
+    Field::ApiVersion,
+    Field::SessionCredentialFromConsole,
+    Field::Annotation,
+];
+
+/// The fields of the JSON columns between `user_identity` and `unknown_fields`, in the schema's order.
+const JSON_FIELDS: [Field; 8] = [
+    Field::RequestParameters,
+    Field::ResponseElements,
+    Field::AdditionalEventData,
+    Field::ServiceEventDetails,
+    Field::Resources,
+    Field::TlsDetails,
+    Field::Addendum,
+    Field::EventContext,
+];
+
+pub(crate) fn append_envelope(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
+    row.text(Some(&event_id(record)));
+    for field in ENVELOPE_FIELDS {
+        row.field(record, field);
+    }
+}
+
+pub(crate) fn append_json(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
+    row.skip(1);
+    for field in JSON_FIELDS {
+        row.field(record, field);
+    }
+    row.text(record.unknown_fields());
+}
+
+pub(crate) fn append_identity(row: &mut RowWriter<'_>, identity: &Identity<'_>) {
+    row.text(identity.principal_type.as_deref());
+    row.text(identity.principal_id.as_deref());
+    row.text(identity.principal_arn.as_deref());
+    row.text(identity.principal_account_id.as_deref());
+    row.text(identity.access_key_id.as_deref());
+    row.text(identity.user_name.as_deref());
+    row.text(identity.identity_provider.as_deref());
+    row.text(identity.credential_id.as_deref());
+    row.text(identity.invoked_by.as_deref());
+    row.text(identity.role_arn.as_deref());
+    row.text(identity.role_session_name.as_deref());
+    row.text(identity.session_issuer_type.as_deref());
+    row.text(identity.session_issuer_account_id.as_deref());
+    row.text(identity.session_issuer_user_name.as_deref());
+    row.time(identity.session_creation_time);
+    row.boolean(identity.mfa_authenticated);
+    row.text(identity.source_identity.as_deref());
+    row.text(identity.ec2_role_delivery.as_deref());
+    row.text(identity.federated_provider.as_deref());
+    row.text(identity.on_behalf_of_user_id.as_deref());
+    row.text(identity.in_scope_of_source_arn.as_deref());
+    row.text(identity.invoked_by_delegate_account_id.as_deref());
+}
+
+/// How deep a flattened `userIdentity` is unfolded: all of it.
+pub(crate) const USER_IDENTITY_LEVELS: u32 = 8;
+
+/// The JSON of a member that is the text of a map, as far as it can be told; `None` where it is anything else.
+pub(crate) fn unfolded(text: &str, levels: u32) -> Option<String> {
+    flattened::to_json(&json::string_value(text)?, levels)
+}
+
+/// A JSON member for facts to be drawn from: as it stands, or of a flattened record what can be told of it. Request parameters are
+/// unfolded by one level only: the pairs of an encryption context cannot be told apart safely.
+fn member<'r>(record: &'r EventRecord<'_>, field: Field) -> Option<Cow<'r, str>> {
+    let text = record.text_of(field)?;
+    let levels = if field == Field::RequestParameters { 1 } else { 8 };
+    let is_flattened = record.detail_level() == DetailLevel::Flattened;
+    Some(if is_flattened { unfolded(text, levels) } else { None }.map_or(Cow::Borrowed(text), Cow::Owned))
+}
+
+pub(crate) const IDENTITY_COLUMN_COUNT: usize = 22;
+/// The columns that are drawn from an identity, and all that follow.
+pub(crate) const IDENTITY_COLUMNS: std::ops::RangeFrom<usize> = 1 + ENVELOPE_FIELDS.len()..;
+pub(crate) const USER_IDENTITY_COLUMN: usize = IDENTITY_COLUMNS.start + IDENTITY_COLUMN_COUNT;
+const KMS_COLUMN_COUNT: usize = 16;
+
+pub(crate) fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>, caller: &Caller) {
+    if !is_kms_event(record.text_of(Field::EventSource)) {
+        row.skip(KMS_COLUMN_COUNT);
+        return;
+    }
+    let [request, response, additional, details, resources] = [
+        Field::RequestParameters,
+        Field::ResponseElements,
+        Field::AdditionalEventData,
+        Field::ServiceEventDetails,
+        Field::Resources,
+    ]
+    .map(|field| member(record, field));
+    let facts = KmsFacts::of(&KmsInput {
+        event_name: record.text_of(Field::EventName).unwrap_or(""),
+        event_type: record.text_of(Field::EventType),
+        aws_region: record.text_of(Field::AwsRegion),
+        error_code: record.text_of(Field::ErrorCode),
+        error_message: record.text_of(Field::ErrorMessage),
+        recipient_account_id: record.text_of(Field::RecipientAccountId),
+        principal_account_id: caller.account_id.as_deref(),
+        invoked_by: caller.invoked_by.as_deref(),
+        request_parameters: request.as_deref(),
+        response_elements: response.as_deref(),
+        additional_event_data: additional.as_deref(),
+        service_event_details: details.as_deref(),
+        resources: resources.as_deref(),
+        lacks_context: !record.detail_level().carries_context(),
+    });
+    row.text(Some(facts.operation_class.as_str()));
+    row.text(Some(facts.outcome.as_str()));
+    row.text(facts.key_arn.as_deref());
+    row.text(facts.source_key_arn.as_deref());
+    row.text(facts.requested_key_ref.as_deref());
+    row.text(facts.source_requested_key_ref.as_deref());
+    row.text(Some(facts.key_resolution.as_str()));
+    row.map(facts.encryption_context.as_ref());
+    row.map(facts.source_encryption_context.as_ref());
+    row.text(facts.context_state.map(|state| state.as_str()));
+    row.text(facts.source_context_state.map(|state| state.as_str()));
+    row.text(facts.grant_id.as_deref());
+    row.text(facts.key_material_id.as_deref());
+    row.text(facts.source_key_material_id.as_deref());
+    row.text(facts.alias_name.as_deref());
+    row.text(facts.algorithm.as_deref());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{COLUMNS, ColumnGroup};
+
+    fn names_of(group: ColumnGroup) -> Vec<&'static str> {
+        COLUMNS.iter().filter(|column| column.group == group).map(|column| column.name).collect()
+    }
+
+    #[test]
+    fn fields_are_appended_in_the_order_of_the_schema() {
+        assert_eq!(names_of(ColumnGroup::Envelope)[1..], ENVELOPE_FIELDS.map(Field::column));
+        let json = names_of(ColumnGroup::Json);
+        assert_eq!(json[1..json.len() - 1], JSON_FIELDS.map(Field::column));
+        assert_eq!(COLUMNS[USER_IDENTITY_COLUMN].name, Field::UserIdentity.column());
+        assert_eq!(names_of(ColumnGroup::Identity).len(), IDENTITY_COLUMN_COUNT);
+        assert_eq!(names_of(ColumnGroup::Kms).len(), KMS_COLUMN_COUNT);
+    }
+}

@@ -1,0 +1,352 @@
+//! What the engine's errors say, told in the words of the person who typed the statement.
+//!
+//! Kinds and spans are used where the engine has them; where it has words only, those are read here and nowhere else.
+//! Words that are not understood are passed on as they are.
+
+use std::ops::Range;
+
+use arrow_schema::ArrowError;
+use datafusion::common::{Column, DataFusionError, Diagnostic, SchemaError};
+use datafusion::sql::sqlparser::parser::ParserError;
+
+use super::{Diagnosis, KnownNames, instead, place, similar};
+
+/// Columns that are listed at most where none is alike.
+const LISTED_COLUMNS: usize = 8;
+/// Signatures of a function that are listed at most.
+const LISTED_SIGNATURES: usize = 3;
+
+/// Words that a statement can begin with.
+const FIRST_WORDS: [&str; 7] = ["select", "with", "explain", "describe", "show", "values", "from"];
+/// Words between which misspelt ones are looked for.
+const CLAUSES: [&str; 14] = [
+    "from", "where", "group", "order", "having", "limit", "join", "union", "distinct", "between", "offset", "qualify",
+    "and", "by",
+];
+
+/// Tells what is wrong with `sql`.
+pub(super) fn diagnose(sql: &str, error: &DataFusionError, names: &KnownNames) -> Diagnosis {
+    let (error, engine) = innermost(error);
+    let span = engine.and_then(|diagnostic| diagnostic.span).and_then(|span| place::of_span(sql, span));
+    let told = match error {
+        DataFusionError::SQL(error, _) => of_syntax(sql, error),
+        DataFusionError::SchemaError(error, _) => of_schema(sql, error),
+        DataFusionError::ArrowError(error, _) => of_value(sql, error),
+        DataFusionError::Plan(message) | DataFusionError::Execution(message) => of_plan(sql, message, names),
+        DataFusionError::NotImplemented(message) => of_unsupported(sql, message),
+        _ => Diagnosis::default(),
+    };
+    // The parser marks the word that it stumbles over; of_token may know better which is wrong.
+    let is_syntax = matches!(error, DataFusionError::SQL(..));
+    let place = if is_syntax { told.place.or(span) } else { span.or(told.place) };
+    Diagnosis { place, ..told }
+}
+
+/// What the engine does not do, in its own words.
+fn of_unsupported(sql: &str, message: &str) -> Diagnosis {
+    let word = message.split_whitespace().next().unwrap_or_default();
+    Diagnosis {
+        problem: Some(format!("not supported: {}", first_line(message))),
+        place: place::of_name(sql, word),
+        advice: instead::word(word).map(str::to_owned).into_iter().collect(),
+        ..Diagnosis::default()
+    }
+}
+
+/// The error below all wrappers, and what the engine's own diagnosis says on the way.
+fn innermost(mut error: &DataFusionError) -> (&DataFusionError, Option<&Diagnostic>) {
+    let mut diagnostic = None;
+    loop {
+        error = match error {
+            DataFusionError::Diagnostic(found, inner) => {
+                diagnostic = Some(found.as_ref());
+                inner
+            }
+            DataFusionError::Context(_, inner) => inner,
+            DataFusionError::Shared(inner) => inner,
+            DataFusionError::Collection(errors) if !errors.is_empty() => &errors[0],
+            _ => return (error, diagnostic),
+        }
+    }
+}
+
+/// A text that the parser does not take: `Expected: WHAT, found: TOKEN at Line: 1, Column: 2`.
+fn of_syntax(sql: &str, error: &ParserError) -> Diagnosis {
+    let message = match error {
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => message.as_str(),
+        ParserError::RecursionLimitExceeded => {
+            return Diagnosis {
+                problem: Some("the statement is nested too deeply".to_owned()),
+                ..Diagnosis::default()
+            };
+        }
+    };
+    let (what, place) = match message.rsplit_once(" at Line: ") {
+        Some((what, position)) => (what, line_and_column(position).and_then(|(l, c)| place::of_line(sql, l, c))),
+        None => (message, None),
+    };
+    if what.starts_with("Unterminated string") {
+        let advice = vec!["a quote within a text is written twice: `'it''s'`".to_owned()];
+        return Diagnosis { problem: Some("a text is not closed".to_owned()), place, advice, ..Diagnosis::default() };
+    }
+    let Some((expected, found)) = what.strip_prefix("Expected: ").and_then(|what| what.split_once(", found: ")) else {
+        return Diagnosis { problem: Some(lower_first(what)), place, ..Diagnosis::default() };
+    };
+    of_token(sql, expected, found.trim(), place)
+}
+
+/// A token that the parser did not expect.
+fn of_token(sql: &str, expected: &str, found: &str, place: Option<Range<usize>>) -> Diagnosis {
+    let expected = lower_first(expected.trim_end_matches('.'));
+    if found == "EOF" {
+        let end = sql.trim_end().len();
+        let problem = Some(format!("the statement ends too early: {expected} is missing"));
+        let last =
+            place::word_before(sql, &(end..end)).map(|(word, _)| format!("complete it, or end it before `{word}`"));
+        return Diagnosis {
+            problem,
+            place: Some(end..end),
+            advice: last.into_iter().collect(),
+            ..Diagnosis::default()
+        };
+    }
+    let is_first = place.as_ref().is_some_and(|place| sql[..place.start].trim().is_empty());
+    let known = if is_first { &FIRST_WORDS[..] } else { &CLAUSES[..] };
+    let before = place.as_ref().and_then(|place| place::word_before(sql, place));
+    let mut told = Diagnosis {
+        problem: Some(format!("expected {expected}, found `{found}`")),
+        similar: misspelt(found, known),
+        advice: instead::word(found).map(str::to_owned).into_iter().collect(),
+        place,
+    };
+    if matches!(expected.as_str(), ")" | "]" | "}") {
+        told.advice.push(format!("a bracket is not closed: put `{expected}` in front of `{found}`"));
+    }
+    // `select a form events`: `form` is a name for `a`, and only `events` is one word too many.
+    if let Some((word, place)) = before.filter(|_| told.similar.is_empty() && told.advice.is_empty()) {
+        told.advice = instead::word(&word).map(str::to_owned).into_iter().collect();
+        told.similar = misspelt(&word, &CLAUSES);
+        if !told.similar.is_empty() {
+            told.problem = Some(format!("not a word of SQL here: `{word}`"));
+        }
+        if !(told.similar.is_empty() && told.advice.is_empty()) {
+            told.place = Some(place);
+        }
+    }
+    told
+}
+
+/// Keywords like a word that is none itself.
+fn misspelt(word: &str, known: &[&str]) -> Vec<String> {
+    let is_keyword = known.iter().any(|keyword| keyword.eq_ignore_ascii_case(word));
+    if is_keyword { Vec::new() } else { similar(word, known.iter().copied()) }
+}
+
+/// `3, Column: 8`
+fn line_and_column(text: &str) -> Option<(u64, u64)> {
+    let (line, column) = text.split_once(", Column: ")?;
+    Some((line.trim().parse().ok()?, column.trim().parse().ok()?))
+}
+
+fn of_schema(sql: &str, error: &SchemaError) -> Diagnosis {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => of_unknown_column(sql, field, valid_fields),
+        SchemaError::AmbiguousReference { field } => Diagnosis {
+            problem: Some(format!("several tables have this column: `{}`", field.name)),
+            place: place::of_spans(sql, field.spans()).or_else(|| place::of_name(sql, &field.name)),
+            advice: vec![format!("say of which table it is, such as `e.{}`", field.name)],
+            ..Diagnosis::default()
+        },
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Diagnosis {
+                problem: Some(format!("two columns have one name: `{name}`")),
+                place: place::of_name(sql, name),
+                advice: vec![format!("give one of them another name with `as`, as in `{name} as other_{name}`")],
+                ..Diagnosis::default()
+            }
+        }
+    }
+}
+
+fn of_unknown_column(sql: &str, field: &Column, valid: &[Column]) -> Diagnosis {
+    let place = place::of_spans(sql, field.spans()).or_else(|| place::of_name(sql, &field.name));
+    if valid.is_empty() {
+        let problem = Some(format!("no such column: `{}`; the statement reads no table", field.name));
+        let advice = vec!["a text stands in single quotes: `'text'`; a table is read with `from`".to_owned()];
+        return Diagnosis { problem, place, advice, ..Diagnosis::default() };
+    }
+    let relations = relations(valid);
+    let wanted = field.relation.as_ref().map(|relation| relation.table().to_owned());
+    if let Some(unknown) = wanted.filter(|wanted| !relations.iter().any(|known| known == wanted)) {
+        return Diagnosis {
+            problem: Some(format!("the statement has no table or alias of this name: `{unknown}`")),
+            place,
+            similar: similar(&unknown, relations.iter().map(String::as_str)),
+            advice: vec![format!("its tables and aliases: {}", relations.join(", "))],
+        };
+    }
+    let names: Vec<&str> = valid.iter().map(|column| column.name.as_str()).collect();
+    let mut told = Diagnosis {
+        problem: Some(format!("no such column: `{}`", field.name)),
+        place,
+        similar: similar(&field.name, names.iter().copied()),
+        advice: Vec::new(),
+    };
+    if told.similar.is_empty() {
+        told.advice.push(format!("if a text was meant, it stands in single quotes: `'{}'`", field.name));
+        told.advice.push(match names.len() {
+            0..=LISTED_COLUMNS => format!("columns: {}", names.join(", ")),
+            _ => format!("`describe {}` lists the columns", relations.first().map_or("NAME", String::as_str)),
+        });
+    }
+    told
+}
+
+/// The tables and aliases that columns belong to, in order, each once.
+fn relations(columns: &[Column]) -> Vec<String> {
+    let mut relations: Vec<String> = Vec::new();
+    for relation in columns.iter().filter_map(|column| column.relation.as_ref()) {
+        if relations.last().is_none_or(|last| last != relation.table()) {
+            relations.push(relation.table().to_owned());
+        }
+    }
+    relations
+}
+
+fn of_plan(sql: &str, message: &str, names: &KnownNames) -> Diagnosis {
+    if let Some(name) = quoted_after(message, "Invalid function '") {
+        return of_unknown_function(sql, name, names);
+    }
+    if let Some((_, rest)) = message.split_once("must be in GROUP BY or an aggregate function") {
+        return of_ungrouped(sql, quoted_after(rest, "column \"").unwrap_or_default());
+    }
+    let aggregate = quoted_after(message, "Function '").filter(|_| message.contains("failed to match any signature"));
+    if let Some(name) = quoted_after(message, "satisfy a call to '").or(aggregate) {
+        return of_wrong_arguments(sql, name, message);
+    }
+    if let Some(name) = quoted_after(message, "table '").filter(|_| message.ends_with("not found")) {
+        let bare = name.rsplit('.').next().unwrap_or(name);
+        let problem = Some(format!("no such table or view: `{}`", name.trim_start_matches("datafusion.")));
+        let advice = vec![format!("tables and views stand in no schema: write `{bare}` alone")];
+        return Diagnosis { problem, place: place::of_name(sql, bare), advice, ..Diagnosis::default() };
+    }
+    let mut told = Diagnosis { problem: Some(lower_first(first_line(message))), ..Diagnosis::default() };
+    if message.contains("Timestamp") && (message.contains("Int") || message.contains("Float")) {
+        told.advice.push(TIMES.to_owned());
+    }
+    told
+}
+
+fn of_unknown_function(sql: &str, name: &str, names: &KnownNames) -> Diagnosis {
+    let place = place::of_name(sql, name);
+    let problem = Some(format!("no such function: `{name}`"));
+    match instead::function(name) {
+        Some(other) => Diagnosis { problem, place, advice: vec![format!("write `{other}`")], ..Diagnosis::default() },
+        None => Diagnosis {
+            problem,
+            place,
+            similar: names.similar_functions(name),
+            advice: vec!["`show functions like '%part%'` finds functions by a part of their names".to_owned()],
+        },
+    }
+}
+
+fn of_ungrouped(sql: &str, column: &str) -> Diagnosis {
+    let name = column.rsplit('.').next().unwrap_or(column);
+    Diagnosis {
+        problem: Some(format!("neither grouped nor aggregated: `{name}`")),
+        place: place::of_name(sql, name),
+        advice: vec![format!("group by it (`group by all` takes every such column), or take one value: `max({name})`")],
+        ..Diagnosis::default()
+    }
+}
+
+/// A known function whose arguments fit none of its signatures.
+fn of_wrong_arguments(sql: &str, name: &str, message: &str) -> Diagnosis {
+    let signatures = message.lines().map(str::trim).filter(|line| line.starts_with(&format!("{name}(")));
+    let signatures: Vec<&str> = signatures.take(LISTED_SIGNATURES).collect();
+    let got = quoted_after(message, "argument types '");
+    let counts = message.split_once(" expects ").and_then(|(_, rest)| rest.split_once(" arguments but received "));
+    let problem = match (got, counts) {
+        (Some(got), _) => format!("no such call: `{got}`"),
+        (None, Some((expected, rest))) => {
+            let received = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            format!("`{name}` takes {expected} arguments, not {received}")
+        }
+        (None, None) => format!("wrong arguments for `{name}`"),
+    };
+    let advice = match signatures.is_empty() {
+        true => format!("`show functions like '{name}'` tells what it takes"),
+        false => format!("it takes {}", signatures.join(" or ")),
+    };
+    Diagnosis { problem: Some(problem), place: place::of_name(sql, name), advice: vec![advice], ..Diagnosis::default() }
+}
+
+/// How times are written, where something else was.
+const TIMES: &str = "times are written `timestamp '2024-01-31 06:00:00'`, days `date '2024-01-31'`, all in UTC";
+
+/// A value that cannot be what it is taken for, most often a literal of the statement.
+fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
+    let (ArrowError::ParseError(message) | ArrowError::CastError(message)) = error else {
+        return Diagnosis { problem: Some(lower_first(&error.to_string())), ..Diagnosis::default() };
+    };
+    let literal = literal_of(message);
+    let place = literal.and_then(|literal| place::of_literal(sql, literal));
+    let literal = literal.unwrap_or_default();
+    let folded = message.to_ascii_lowercase();
+    let (problem, advice) = if folded.contains("interval") {
+        let advice = "intervals are written `interval '90 days'`, `interval '6 hours'`, `interval '1 month'`";
+        (format!("not an interval: `{literal}`"), advice.to_owned())
+    } else if folded.contains("timestamp") || folded.contains("date") {
+        (format!("not a time: `{literal}`"), TIMES.to_owned())
+    } else if let Some((_, target)) = message.rsplit_once(" to value of ") {
+        let wanted = sql_type(target.trim_end_matches(" type"));
+        (format!("not a value of type {wanted}: `{literal}`"), format!("`try_cast(… as {wanted})` gives null instead"))
+    } else {
+        return Diagnosis { problem: Some(lower_first(first_line(message))), place, ..Diagnosis::default() };
+    };
+    Diagnosis { problem: Some(problem), place, advice: vec![advice], ..Diagnosis::default() }
+}
+
+/// A type of the engine in the words of SQL.
+fn sql_type(name: &str) -> &str {
+    match name {
+        "Int8" => "tinyint",
+        "Int16" => "smallint",
+        "Int32" => "int",
+        "Int64" => "bigint",
+        "Float32" => "real",
+        "Float64" => "double",
+        "Boolean" => "boolean",
+        other => other,
+    }
+}
+
+/// The first text in quotes of either kind.
+fn literal_of(message: &str) -> Option<&str> {
+    let start = message.find(['\'', '"'])?;
+    let quote = &message[start..=start];
+    let rest = &message[start + 1..];
+    Some(&rest[..rest.find(quote)?])
+}
+
+/// What stands between `start`, which ends with a quote, and the next quote of that kind.
+fn quoted_after<'a>(message: &'a str, start: &str) -> Option<&'a str> {
+    let (_, rest) = message.split_once(start)?;
+    Some(rest.split_once(start.chars().next_back()?)?.0)
+}
+
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default().trim_end_matches('.')
+}
+
+/// With a small first letter, as messages have it, unless a word of capitals begins it.
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    match (characters.next(), text.chars().nth(1)) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(characters).collect()
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,121 @@
+//! Places in a statement's text: from lines and columns, names and literals to ranges of bytes.
+
+use std::ops::Range;
+
+use datafusion::common::{Span, Spans};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use crate::dialect;
+
+/// The bytes of a span that the engine kept; none for the span of nothing.
+pub(super) fn of_span(sql: &str, span: Span) -> Option<Range<usize>> {
+    let start = offset(sql, span.start.line, span.start.column)?;
+    let end = offset(sql, span.end.line, span.end.column).unwrap_or(sql.len());
+    Some(start..end.max(start))
+}
+
+/// The bytes of the first of several spans.
+pub(super) fn of_spans(sql: &str, spans: &Spans) -> Option<Range<usize>> {
+    of_span(sql, spans.first()?)
+}
+
+/// The token at a line and a column, both from 1, or the end of the text behind them.
+pub(super) fn of_line(sql: &str, line: u64, column: u64) -> Option<Range<usize>> {
+    let start = offset(sql, line, column)?;
+    let token = tokens(sql).into_iter().find(|(_, place)| place.start == start);
+    Some(token.map_or(start..start, |(_, place)| place))
+}
+
+/// The byte at a line and a column, which count characters from 1.
+fn offset(sql: &str, line: u64, column: u64) -> Option<usize> {
+    let line_index = usize::try_from(line.checked_sub(1)?).ok()?;
+    let column_index = usize::try_from(column.checked_sub(1)?).ok()?;
+    let start: usize = sql.split_inclusive('\n').take(line_index).map(str::len).sum();
+    let rest = &sql[start..];
+    Some(start + rest.char_indices().nth(column_index).map_or(rest.len(), |(at, _)| at))
+}
+
+/// The first place of a name, quoted or not; upper and lower case are one.
+pub(super) fn of_name(sql: &str, name: &str) -> Option<Range<usize>> {
+    let is_name = |token: &Token| match token {
+        Token::Word(word) => word.value.eq_ignore_ascii_case(name),
+        Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => text == name,
+        _ => false,
+    };
+    tokens(sql).into_iter().find(|(token, _)| is_name(token)).map(|(_, place)| place)
+}
+
+/// The first place of a text literal.
+pub(super) fn of_literal(sql: &str, literal: &str) -> Option<Range<usize>> {
+    let is_literal = |token: &Token| matches!(token, Token::SingleQuotedString(text) if text == literal);
+    tokens(sql).into_iter().find(|(token, _)| is_literal(token)).map(|(_, place)| place)
+}
+
+/// The first place of a parameter, `$name` or `:name`.
+pub(super) fn of_parameter(sql: &str, name: &str) -> Option<Range<usize>> {
+    let is_parameter = |window: &[(Token, Range<usize>)]| match window {
+        [(Token::Placeholder(found), place), ..] if found[1..] == *name => Some(place.clone()),
+        [(Token::Colon, colon), (Token::Word(word), place)] if word.value == name => Some(colon.start..place.end),
+        _ => None,
+    };
+    let mut tokens = tokens(sql);
+    tokens.push((Token::EOF, sql.len()..sql.len()));
+    tokens.windows(2).find_map(is_parameter)
+}
+
+/// The word in front of a place, if nothing but blanks stand between.
+pub(super) fn word_before(sql: &str, place: &Range<usize>) -> Option<(String, Range<usize>)> {
+    let mut before = tokens(sql)
+        .into_iter()
+        .filter(|(token, found)| found.end <= place.start && !matches!(token, Token::Whitespace(_)));
+    match before.next_back()? {
+        (Token::Word(word), found) if word.quote_style.is_none() => Some((word.value, found)),
+        _ => None,
+    }
+}
+
+/// The tokens with their bytes; none where the text cannot be taken apart.
+fn tokens(sql: &str) -> Vec<(Token, Range<usize>)> {
+    let mut end = 0;
+    let place = |token: Token| {
+        let start = end;
+        end += token.to_string().len();
+        (token, start..end)
+    };
+    let tokens: Vec<_> = dialect::tokens(sql).unwrap_or_default().into_iter().map(place).collect();
+    // Line ends of two characters come back as one; then no place would be right.
+    if end == sql.len() { tokens } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_characters_and_give_bytes() {
+        let sql = "select 'é', a\nfrom \"T\"";
+        assert_eq!(of_line(sql, 1, 13).map(|place| &sql[place]), Some("a"));
+        assert_eq!(of_line(sql, 2, 6).map(|place| &sql[place]), Some("\"T\""));
+        assert_eq!(of_line(sql, 9, 9), Some(sql.len()..sql.len()));
+        assert_eq!(of_line(sql, 0, 0), None);
+        assert_eq!(of_name(sql, "t").map(|place| &sql[place]), Some("\"T\""));
+        assert_eq!(of_name(sql, "nowhere"), None);
+        assert_eq!(of_literal(sql, "é").map(|place| &sql[place]), Some("'é'"));
+    }
+
+    #[test]
+    fn parameters_are_found_in_both_spellings() {
+        let sql = "select a::text, ':b', $c, :b";
+        assert_eq!(of_parameter(sql, "b").map(|place| &sql[place]), Some(":b"));
+        assert_eq!(of_parameter(sql, "c").map(|place| &sql[place]), Some("$c"));
+        assert_eq!(of_parameter(sql, "text"), None);
+    }
+
+    #[test]
+    fn the_word_before_skips_blanks() {
+        let sql = "select a form /* x */ events";
+        let place = of_name(sql, "events").unwrap();
+        assert_eq!(word_before(sql, &place).map(|(word, _)| word), Some("form".to_owned()));
+        assert_eq!(word_before(sql, &(0..6)), None);
+    }
+}

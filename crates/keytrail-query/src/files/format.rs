@@ -1,0 +1,97 @@
+//! What a file holds, told by its name, and the table over it.
+//!
+//! Cells of CSV are texts, whatever they look like: account ids begin with zeros, and a guess that makes numbers of them
+//! loses those. An empty cell is null. JSON and Parquet have types of their own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::common::Result;
+use datafusion::datasource::file_format::FileFormat as EngineFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::json::JsonFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::execution::context::SessionContext;
+use url::Url;
+
+use super::store::OpenFile;
+
+/// The kinds of files that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileFormat {
+    /// Commas between cells; the first line names the columns.
+    Csv,
+    /// Tabs between cells.
+    Tsv,
+    /// One object per line, or one array of objects.
+    Json,
+    /// Apache Parquet.
+    Parquet,
+}
+
+const ENDINGS: [(&str, FileFormat); 6] = [
+    ("csv", FileFormat::Csv),
+    ("tsv", FileFormat::Tsv),
+    ("json", FileFormat::Json),
+    ("ndjson", FileFormat::Json),
+    ("jsonl", FileFormat::Json),
+    ("parquet", FileFormat::Parquet),
+];
+
+impl FileFormat {
+    /// The format that a file's name tells.
+    pub(super) fn of_path(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        ENDINGS.iter().find(|(ending, _)| *ending == extension).map(|(_, format)| *format)
+    }
+
+    /// All endings, for messages.
+    pub(super) fn endings() -> String {
+        ENDINGS.map(|(ending, _)| format!(".{ending}")).join(", ")
+    }
+
+    fn engine_format(self, is_array: bool) -> Arc<dyn EngineFormat> {
+        let csv = |delimiter| {
+            CsvFormat::default().with_has_header(true).with_delimiter(delimiter).with_newlines_in_values(true)
+        };
+        match self {
+            Self::Csv => Arc::new(csv(b',')),
+            Self::Tsv => Arc::new(csv(b'\t')),
+            Self::Json => Arc::new(JsonFormat::default().with_newline_delimited(!is_array)),
+            Self::Parquet => Arc::new(ParquetFormat::default()),
+        }
+    }
+}
+
+/// A table over an open file.
+///
+/// # Errors
+/// When the file is not what its name says.
+pub(super) async fn table(
+    file: OpenFile,
+    format: FileFormat,
+    is_array: bool,
+    context: &SessionContext,
+) -> Result<Arc<dyn TableProvider>> {
+    let location = file.location().to_string();
+    let url = Url::parse(&format!("keytrail-file://{location}/{location}")).expect("made of letters and digits");
+    context.register_object_store(&url, Arc::new(file));
+    let url = ListingTableUrl::try_new(url, None)?;
+    let options = ListingOptions::new(format.engine_format(is_array)).with_file_extension("");
+    let schema = options.infer_schema(&context.state(), &url).await?;
+    let schema = match format {
+        FileFormat::Csv | FileFormat::Tsv => texts(&schema),
+        FileFormat::Json | FileFormat::Parquet => schema,
+    };
+    let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
+    Ok(Arc::new(ListingTable::try_new(config)?))
+}
+
+/// The columns as texts. Spreadsheets put a mark in front of the first name, which is no part of it.
+fn texts(schema: &Schema) -> SchemaRef {
+    let text = |field: &Arc<Field>| Field::new(field.name().trim_start_matches('\u{feff}'), DataType::Utf8, true);
+    Arc::new(Schema::new(schema.fields().iter().map(text).collect::<Vec<_>>()))
+}

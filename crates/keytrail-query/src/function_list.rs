@@ -1,0 +1,89 @@
+//! The functions that statements can call, with what is written down about them: for a prompt's help and completion.
+//!
+//! It registers none: [`crate::functions`] and the engine do.
+
+use std::collections::BTreeMap;
+
+use datafusion::logical_expr::Documentation;
+
+use crate::session::Session;
+
+/// What kind of rows a function works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionKind {
+    /// One value for each row.
+    Scalar,
+    /// One value for a group of rows.
+    Aggregate,
+    /// One value for each row, from the rows around it.
+    Window,
+}
+
+/// A function by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// The name; other names of the same function have entries of their own.
+    pub name: String,
+    /// What it works on.
+    pub kind: FunctionKind,
+    /// How it is called; empty where nobody wrote it down.
+    pub syntax: String,
+    /// What it gives; empty where nobody wrote it down.
+    pub description: String,
+}
+
+impl Session {
+    /// All functions, sorted by name.
+    pub fn functions(&self) -> Vec<FunctionInfo> {
+        let state = self.context().state();
+        let mut known = BTreeMap::new();
+        let mut add = |name: &String, kind, documentation: Option<&Documentation>| {
+            known.entry(name.clone()).or_insert_with(|| info(name, kind, documentation));
+        };
+        for (name, function) in state.scalar_functions() {
+            add(name, FunctionKind::Scalar, function.documentation());
+        }
+        for (name, function) in state.aggregate_functions() {
+            add(name, FunctionKind::Aggregate, function.documentation());
+        }
+        for (name, function) in state.window_functions() {
+            add(name, FunctionKind::Window, function.documentation());
+        }
+        known.into_values().collect()
+    }
+}
+
+fn info(name: &str, kind: FunctionKind, documentation: Option<&Documentation>) -> FunctionInfo {
+    let text = |pick: fn(&Documentation) -> &String| documentation.map(pick).cloned().unwrap_or_default();
+    FunctionInfo {
+        name: name.to_owned(),
+        kind,
+        syntax: text(|documentation| &documentation.syntax_example),
+        description: text(|documentation| &documentation.description),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::session::SessionOptions;
+
+    #[test]
+    fn functions_of_the_engine_and_of_keytrail_are_listed_once() {
+        let session = Session::over_tables(HashMap::new(), &SessionOptions::default()).unwrap();
+        let functions = session.functions();
+        assert!(functions.is_sorted_by(|one, other| one.name < other.name));
+        for (name, kind) in [
+            ("date_trunc", FunctionKind::Scalar),
+            ("key_id", FunctionKind::Scalar),
+            ("avg", FunctionKind::Aggregate),
+            ("row_number", FunctionKind::Window),
+        ] {
+            let function = functions.iter().find(|function| function.name == name).unwrap();
+            assert_eq!(function.kind, kind, "{name}");
+            assert!(!function.description.is_empty(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+select *
+from {relation}
+limit 10

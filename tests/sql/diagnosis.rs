@@ -1,0 +1,124 @@
+//! What errors say about their statements, and that what they advise runs.
+
+use keytrail_query::{Diagnosis, Session};
+
+use crate::cells::chain;
+use crate::fixture;
+
+/// The diagnosis of a statement that must fail, when it is planned or while it runs.
+async fn diagnosed(session: &Session, sql: &str) -> Diagnosis {
+    let error = match session.execute(sql, &[]).await {
+        Err(error) => error,
+        Ok(result) => result.collect().await.err().unwrap_or_else(|| panic!("{sql} runs")),
+    };
+    let diagnosis = session.diagnose(sql, &error);
+    assert!(diagnosis.place.clone().is_none_or(|place| sql.get(place).is_some()), "{sql}: {diagnosis:?}");
+    assert!(error.is_usage() || diagnosis.problem.is_some(), "{sql}: {}", chain(&error));
+    diagnosis
+}
+
+#[tokio::test]
+async fn the_place_and_the_name_that_was_meant_are_found() {
+    let session = fixture::session().await;
+    for (sql, marked, meant) in [
+        ("select key_arm from kms_events", "key_arm", "key_arn"),
+        ("select 'é', e.event_tiem from events e", "e.event_tiem", "event_time"),
+        ("select event_id,\n  EventNam\nfrom events", "EventNam", "event_name"),
+        ("select * from (select key_arn from kms_event)", "kms_event", "kms_events"),
+        ("select kye_id(key_arn) from events", "kye_id", "key_id"),
+        ("select x.event_id from events e", "x.event_id", ""),
+        ("slect 1", "slect", "select"),
+        ("select event_id form events limit 1", "form", "from"),
+        ("select event_id from events were event_id = 'a'", "were", "where"),
+        ("select event_id from events oder by event_id", "oder", "order"),
+        ("select date '2024-13-01'", "'2024-13-01'", ""),
+        ("select cast('ten' as bigint)", "'ten'", ""),
+        ("select key_arn, count(*) from kms_events", "key_arn", ""),
+        ("select 1 + from events", "from", ""),
+        ("select :nothing", ":nothing", ""),
+        ("select * from events tablesample (1 percent)", "tablesample", ""),
+    ] {
+        let diagnosis = diagnosed(&session, sql).await;
+        let place = diagnosis.place.clone().unwrap_or_else(|| panic!("{sql}: no place: {diagnosis:?}"));
+        assert_eq!(&sql[place], marked, "{sql}: {diagnosis:?}");
+        match meant {
+            "" => assert!(!diagnosis.advice.is_empty() || diagnosis.similar.is_empty(), "{sql}: {diagnosis:?}"),
+            meant => assert!(diagnosis.similar.iter().any(|name| name == meant), "{sql}: {diagnosis:?}"),
+        }
+    }
+}
+
+/// Functions of other engines whose replacements are expressions.
+const FOREIGN: [&str; 24] = [
+    "strftime",
+    "strptime",
+    "group_concat",
+    "list",
+    "collect_list",
+    "collect_set",
+    "ifnull",
+    "iif",
+    "len",
+    "json_extract",
+    "json_extract_string",
+    "regexp_extract",
+    "regexp_matches",
+    "quantile",
+    "approx_percentile",
+    "approx_count_distinct",
+    "datediff",
+    "dateadd",
+    "year",
+    "dayofweek",
+    "countif",
+    "any_value",
+    "arbitrary",
+    "rlike",
+];
+
+#[tokio::test]
+async fn what_is_advised_instead_of_a_function_runs() {
+    let session = fixture::session().await;
+    let mut advised = 0;
+    for name in FOREIGN {
+        let sql = format!("select {name}(event_name, 1) from events");
+        // A function that the engine has may take other arguments; then there is nothing to replace.
+        let Err(error) = session.execute(&sql, &[]).await else { continue };
+        let diagnosis = session.diagnose(&sql, &error);
+        let Some(instead) =
+            diagnosis.advice.first().and_then(|advice| advice.strip_prefix("write `")?.strip_suffix('`'))
+        else {
+            continue;
+        };
+        let sql = format!("select {instead} as instead from events limit 1");
+        let rows = match session.execute(&sql, &[]).await {
+            Ok(result) => result.collect().await,
+            Err(error) => Err(error),
+        };
+        rows.unwrap_or_else(|error| panic!("{name}: {instead}: {}", chain(&error)));
+        advised += 1;
+    }
+    assert!(advised > 15, "{advised}");
+}
+
+#[tokio::test]
+async fn what_is_advised_instead_of_a_clause_runs() {
+    let session = fixture::session().await;
+    for sql in [
+        "select count(*) filter (where event_name = 'Decrypt') as decrypt from events",
+        "select count(*) from events where md5(event_id) < '1'",
+        "select count(*), count(distinct key_arn), min(event_time), max(event_time) from kms_events",
+        "select unnest(map_keys(encryption_context)) from events",
+        "select row_number() over (partition by key_arn order by event_time) from kms_events",
+        "select try_cast(event_name as bigint) from events",
+        "select timestamp '2024-01-31 06:00:00', date '2024-01-31', interval '90 days', interval '1 month'",
+        "show functions like '%part%'",
+    ] {
+        let result = session.execute(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
+        result.collect().await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
+    }
+    for word in ["pivot", "unpivot", "summarize"] {
+        let diagnosis = diagnosed(&session, &format!("{word} events on event_name")).await;
+        assert!(!diagnosis.advice.is_empty(), "{word}: {diagnosis:?}");
+    }
+}

@@ -1,0 +1,90 @@
+//! Parameters are values: whatever a text holds, it is compared as it is and never read as SQL.
+
+use keytrail_query::{QueryError, Session};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::runtime::Runtime;
+
+use crate::cells::cells;
+use crate::fixture;
+
+/// Texts that have been SQL to somebody.
+const HOSTILE: [&str; 12] = [
+    "' or '1' = '1",
+    "'; drop table events; --",
+    "\\'; select 1",
+    "$p",
+    ":p",
+    "$$",
+    "/*",
+    "\" union select 1 --",
+    "x'\u{0}y",
+    "‘ or 1=1",
+    "null",
+    "",
+];
+
+async fn echo(session: &Session, sql: &str, value: &str) -> Vec<Vec<Option<String>>> {
+    let parameters = [("p".to_owned(), value.to_owned())];
+    let result = session.execute(sql, &parameters).await.unwrap_or_else(|error| panic!("{value:?}: {error}"));
+    cells(&result.collect().await.unwrap())
+}
+
+/// The value comes back as it is, and finds itself and nothing else.
+async fn assert_is_a_value(session: &Session, value: &str) {
+    for sql in ["select :p", "select $p", "select x from (select :p as x) where x = $p"] {
+        assert_eq!(echo(session, sql, value).await, [[Some(value.to_owned())]], "{sql}: {value:?}");
+    }
+    for sql in
+        ["select event_id from events where event_id = :p", "select key_arn from kms_key_usage where key_arn = $p"]
+    {
+        assert!(echo(session, sql, value).await.is_empty(), "{sql}: {value:?}");
+    }
+}
+
+#[test]
+fn no_text_is_read_as_sql() {
+    let runtime = Runtime::new().unwrap();
+    let session = runtime.block_on(fixture::session());
+    for value in HOSTILE {
+        runtime.block_on(assert_is_a_value(&session, value));
+    }
+    let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+    let texts = prop_oneof![any::<String>(), "['\";:$\\-/*() a-z0-9]{0,40}"];
+    let outcome = runner.run(&texts, |text| {
+        runtime.block_on(assert_is_a_value(&session, &text));
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn numbers_and_times_are_typed_by_their_place() {
+    let runtime = Runtime::new().unwrap();
+    let session = runtime.block_on(fixture::session());
+    let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&any::<i64>(), |number| {
+        let sql = "select value = :p from (select cast(arrow_cast($p, 'Utf8') as bigint) as value)";
+        let given = [("p:int".to_owned(), number.to_string())];
+        let rows = runtime.block_on(async { session.execute(sql, &given).await.unwrap().collect().await.unwrap() });
+        prop_assert_eq!(cells(&rows), vec![vec![Some("true".to_owned())]]);
+        Ok(())
+    });
+    outcome.unwrap();
+    let bad = |sql: &str, name: &str, value: &str| {
+        let given = [(name.to_owned(), value.to_owned())];
+        runtime.block_on(async { session.execute(sql, &given).await.map(|_| ()).unwrap_err() })
+    };
+    let since = "select 1 from events where event_time >= :p";
+    for (sql, name, value) in [
+        (since, "p", "yesterday"),
+        (since, "p", ""),
+        (since, "p", "2024-02-30"),
+        ("select :p", "p:int", "5; select 1"),
+        ("select :p", "p:nothing", "5"),
+        ("select 1 from events where record_index = :p", "p", "0 or 1 = 1"),
+        ("select 1 from events limit :p", "p", "many"),
+    ] {
+        assert!(matches!(bad(sql, name, value), QueryError::BadParameter { .. }), "{sql}: {value}");
+    }
+}

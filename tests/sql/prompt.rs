@@ -1,0 +1,64 @@
+//! What the query crate gives to a prompt: ready questions, values to offer, functions, the look into a statement.
+
+use std::collections::HashMap;
+
+use keytrail_query::{QueryError, Session, SessionOptions, StatementRun, examples};
+
+use crate::cells::value;
+use crate::{fixture, oracle};
+
+#[tokio::test]
+async fn the_ready_questions_run_on_every_lake() {
+    let generated = oracle::generated().await.session;
+    for example in examples() {
+        let rows = generated.execute(&example.sql, &[]).await.unwrap().collect().await.unwrap();
+        assert_ne!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 0, "{}", example.question);
+        for area in fixture::areas() {
+            let session = fixture::session_over(&area).await;
+            session.execute(&example.sql, &[]).await.unwrap().collect().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_of_the_data_are_offered() {
+    let session = oracle::generated().await.session;
+    let events = session.event_names().await.unwrap();
+    let distinct = value(&session, "select count(distinct event_name) from events").await.unwrap();
+    assert_eq!(events.len().to_string(), distinct);
+    let most_frequent =
+        value(&session, "select event_name from events group by 1 order by count(*) desc, event_name limit 1").await;
+    assert_eq!(events.first(), most_frequent.as_ref());
+    let keys = session.key_names().await.unwrap();
+    assert!(keys.iter().any(|name| name.starts_with("arn:aws:kms:")) && keys.is_sorted());
+    assert!(keys.iter().any(|name| name.starts_with("alias/")));
+    let nothing = Session::over_tables(HashMap::new(), &SessionOptions::default()).unwrap();
+    assert!(matches!(nothing.event_names().await, Err(QueryError::UnknownRelation { .. })));
+}
+
+#[tokio::test]
+async fn a_statement_tells_which_files_it_read() {
+    let session = fixture::session().await;
+    let StatementRun { result, metrics } = session
+        .start("select count(*) from events where event_month = '2024-01' and event_id > ''", &[])
+        .await
+        .unwrap();
+    let planned = metrics.counts();
+    assert!(planned.files_to_read > 0 && planned.files_pruned > 0, "{planned:?}");
+    assert_eq!((planned.files_read, planned.bytes_read, planned.scanned_rows), (0, 0, 0));
+    result.collect().await.unwrap();
+    let done = metrics.counts();
+    assert_eq!((done.files_read, done.files_to_read), (planned.files_to_read, planned.files_to_read));
+    assert!(done.bytes_read > 0 && done.scanned_rows > 0, "{done:?}");
+}
+
+#[tokio::test]
+async fn a_statement_without_a_scan_reads_no_file() {
+    let session = fixture::session().await;
+    let StatementRun { result, metrics } =
+        session.start("select * from events where event_month = '1999-01'", &[]).await.unwrap();
+    result.collect().await.unwrap();
+    let counts = metrics.counts();
+    assert_eq!((counts.files_to_read, counts.bytes_read), (0, 0));
+    assert!(counts.files_pruned > 0);
+}
