@@ -70,3 +70,20 @@ async fn rows_of_other_programs_and_other_data_are_not_taken() {
         before = after;
     }
 }
+
+/// A view of the user's own may ask for the time of day, which nothing of its text or data tells.
+#[tokio::test]
+async fn a_users_kept_view_lasts_for_the_session_only() {
+    let (folder, views) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sql =
+        "-- view: mine\n-- summary: s\n-- kept: for the session\nselect now() as asked_time, count(*) as n from events";
+    fs_err::write(views.path().join("mine.sql"), sql).unwrap();
+    let options = SessionOptions {
+        kept_rows: Some(KeptRowsOptions { folder: folder.path().to_owned(), program: "test".to_owned() }),
+        views_dir: Some(views.path().to_owned()),
+        ..Default::default()
+    };
+    let session = Session::over_lake(&fixture::lake().await, &options).await.unwrap();
+    assert_eq!(rows(&session, "select n from mine").await.len(), 1);
+    assert!(fs_err::read_dir(folder.path()).unwrap().next().is_none(), "nothing is written");
+}

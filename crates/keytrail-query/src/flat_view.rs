@@ -160,12 +160,16 @@ impl Branch {
         conditions: Vec<Expr>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let support = self.table.supports_filters_pushdown(&conditions.iter().collect::<Vec<_>>())?;
-        let is_open = |support: &TableProviderFilterPushDown| *support != TableProviderFilterPushDown::Exact;
-        let open: Vec<_> = conditions.iter().zip(&support).filter(|(_, support)| is_open(support)).collect();
-        let open: Vec<Expr> = open.into_iter().map(|(condition, _)| condition.clone()).collect();
+        let with = |is_meant: fn(&TableProviderFilterPushDown) -> bool| {
+            let meant = conditions.iter().zip(&support).filter(|(_, support)| is_meant(support));
+            meant.map(|(condition, _)| condition.clone()).collect::<Vec<Expr>>()
+        };
+        // What the table decides, and what is left to decide: an inexact filter is both.
+        let pushed = with(|support| *support != TableProviderFilterPushDown::Unsupported);
+        let open = with(|support| *support != TableProviderFilterPushDown::Exact);
         let columns: Vec<&Expr> = places.iter().map(|place| &self.columns[*place]).collect();
         let read = self.read(columns.iter().copied().chain(&open))?;
-        let scan = self.table.scan(state, Some(&read), &conditions, None).await?;
+        let scan = self.table.scan(state, Some(&read), &pushed, None).await?;
         let schema = DFSchema::try_from(scan.schema())?;
         let input = match conjunction(open) {
             Some(condition) => {

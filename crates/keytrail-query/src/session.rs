@@ -346,9 +346,11 @@ impl Session {
         state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
     }
 
-    /// Where the rows of a view outlast the session; none for views that are not kept, and where they cannot.
+    /// Where the rows of a view outlast the session; none for views that are not kept, and where they cannot. A user's own view may
+    /// ask for the time of day, which no digest knows of: its rows are kept for the session only.
     async fn rows_file(&self, view: &ViewDefinition) -> Result<Option<RowsFile>, QueryError> {
-        let (Some(options), Some(place), true) = (&self.kept_rows, self.source.place(), view.is_kept) else {
+        let outlasts = view.is_kept && !view.area.is_empty();
+        let (Some(options), Some(place), true) = (&self.kept_rows, self.source.place(), outlasts) else {
             return Ok(None);
         };
         let Some(content) = self.digest(&view.name, &mut Vec::new()).await? else {
