@@ -55,7 +55,7 @@ fn events() -> TableSpec {
 fn log_files() -> TableSpec {
     TableSpec {
         statistics_columns: &["log_file_path", "delivery_time"],
-        plain_columns: &["log_file_path"],
+        plain_columns: &["log_file_path", "log_file_version"],
         ..small(LOG_FILES, log_files_schema(), |_| &["log_file_path"])
     }
 }
@@ -72,7 +72,10 @@ fn runs() -> TableSpec {
 }
 
 fn inventory() -> TableSpec {
-    small(INVENTORY, inventory_schema(), |_| &["item_kind", "key_arn", "snapshot_time"])
+    TableSpec {
+        plain_columns: &["item"],
+        ..small(INVENTORY, inventory_schema(), |_| &["item_kind", "key_arn", "snapshot_time"])
+    }
 }
 
 /// A table without partitions, and without means to find single rows.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use parquet::arrow::AsyncArrowWriter;
 
 use crate::commit::{Commit, CommitOperation, TransactionId};
+use crate::encoder::FileEncoder;
 use crate::error::LakeError;
 use crate::merge::SortedMerge;
 use crate::partition::PartitionValues;
@@ -173,7 +173,7 @@ async fn write_merged(
         match file.fill(first_batch, &mut merge, rows_per_file).await {
             Ok(()) => files.push(file.finish().await?),
             Err(error) => {
-                file.writer.into_inner().abort().await;
+                file.upload.abort().await;
                 return Err(error);
             }
         }
@@ -197,7 +197,8 @@ async fn start_merge(
 /// A new data file while its rows stream into the store.
 struct MergedFile {
     file: NewFile,
-    writer: AsyncArrowWriter<SummedUpload>,
+    encoder: FileEncoder,
+    upload: SummedUpload,
     name: String,
 }
 
@@ -210,8 +211,8 @@ impl MergedFile {
         let upload = SummedUpload::new(table.storage().store(), path);
         let failed = |error| LakeError::parquet(&name, error);
         let layout = FileLayout::try_new(table.spec(), &schema, partition).map_err(failed)?;
-        let writer = AsyncArrowWriter::try_new_with_options(upload, schema, layout.into_options()).map_err(failed)?;
-        Ok(Self { file, writer, name })
+        let encoder = FileEncoder::try_new(schema, layout).map_err(failed)?;
+        Ok(Self { file, encoder, upload, name })
     }
 
     /// Takes batches until the file has enough rows or there are no more.
@@ -227,12 +228,22 @@ impl MergedFile {
     async fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
         // A merge of sorted files is sorted; that it is not says that a file was not.
         self.file.accept(batch).map_err(|error| LakeError::corrupt(&self.name, error))?;
-        self.writer.write(batch).await.map_err(|error| LakeError::parquet(&self.name, error))
+        self.encoder.write(batch).map_err(|error| LakeError::parquet(&self.name, error))?;
+        let bytes = self.encoder.take_bytes();
+        self.upload.push(bytes).await.map_err(|error| LakeError::storage(&self.name, error))
     }
 
-    async fn finish(mut self) -> Result<DataFile, LakeError> {
-        self.writer.finish().await.map_err(|error| LakeError::parquet(&self.name, error))?;
-        let size_bytes = self.writer.bytes_written() as u64;
-        self.file.finish(size_bytes, self.writer.into_inner().finish_checksum())
+    async fn finish(self) -> Result<DataFile, LakeError> {
+        let Self { file, encoder, mut upload, name } = self;
+        let rest = match encoder.finish() {
+            Ok(rest) => rest,
+            Err(error) => {
+                upload.abort().await;
+                return Err(LakeError::parquet(&name, error));
+            }
+        };
+        upload.push(rest).await.map_err(|error| LakeError::storage(&name, error))?;
+        let (size_bytes, sha256) = upload.finish().await.map_err(|error| LakeError::storage(&name, error))?;
+        file.finish(size_bytes, sha256)
     }
 }

@@ -1,12 +1,13 @@
 //! Record batches as the bytes of one Parquet file, in memory.
 //!
-//! It writes what parquet's `ArrowWriter` would. Columns that come as dictionaries go through [`crate::keyed_chunk`], all others through
-//! parquet's own column writers.
+//! It writes what parquet's `ArrowWriter` would. Texts that repeat go through [`crate::keyed_chunk`], whether they come as dictionaries or
+//! written out ([`crate::interned_chunk`]); all other columns go through parquet's own column writers.
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::errors::{ParquetError, Result};
@@ -14,6 +15,7 @@ use parquet::file::properties::{EnabledStatistics, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
+use crate::interned_chunk::InternedChunk;
 use crate::keyed_chunk::{KeyedChunk, KeyedChunkConfig, PageCompressor, keyed_texts};
 use crate::writer::{DICTIONARY_BYTES, FileLayout, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 
@@ -23,7 +25,7 @@ const LEAST_ROWS: usize = 256;
 /// One file under way.
 pub(crate) struct FileEncoder {
     writer: SerializedFileWriter<Vec<u8>>,
-    /// For the columns that are not keyed; made for the first rows, which show them.
+    /// For the columns without keys; made for the first rows, which show them.
     factory: Option<ArrowRowGroupWriterFactory>,
     properties: WriterPropertiesPtr,
     schema: SchemaRef,
@@ -61,7 +63,12 @@ impl FileEncoder {
         Ok(())
     }
 
-    /// The file's bytes.
+    /// The bytes of the row groups that are done, as far as they were not taken before.
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(self.writer.inner_mut())
+    }
+
+    /// The file's bytes, as far as they were not taken before.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
         if let Some(row_group) = self.row_group.take() {
             self.append(row_group)?;
@@ -83,33 +90,44 @@ impl FileEncoder {
         for (index, column) in first.columns().iter().enumerate() {
             let end = (leaf..leaves.num_columns()).find(|leaf| leaves.get_column_root_idx(*leaf) != index);
             let count = end.unwrap_or(leaves.num_columns()) - leaf;
-            columns.push(match self.texts_to_key(self.schema.field(index), column) {
-                Some(texts) => {
+            columns.push(match self.way_of(self.schema.field(index), column) {
+                Way::Keyed(texts) => {
                     let descriptor = leaves.column(leaf);
                     let config = self.keyed_config(&descriptor);
                     ColumnEncoder::Keyed(Box::new(KeyedChunk::new(descriptor, texts.clone(), config)))
                 }
-                None => ColumnEncoder::Arrow(writers.by_ref().take(count).collect()),
+                Way::Interned => {
+                    let descriptor = leaves.column(leaf);
+                    let config = self.keyed_config(&descriptor);
+                    ColumnEncoder::Interned(Box::new(InternedChunk::new(descriptor, config)))
+                }
+                Way::Arrow => ColumnEncoder::Arrow(writers.by_ref().take(count).collect()),
             });
             leaf += count;
         }
         Ok(RowGroup { columns, row_count: 0 })
     }
 
-    /// Parquet's writers for the columns that are not keyed. A writer has a compressor and more, so none is made for the others.
+    /// Parquet's writers for the columns without keys. A writer has a compressor and more, so none is made for the others.
     fn factory_of_others(&self, first: &RecordBatch) -> Result<ArrowRowGroupWriterFactory> {
         let columns = self.schema.fields().iter().zip(first.columns());
-        let others = columns.filter(|(field, column)| self.texts_to_key(field, column).is_none());
+        let others = columns.filter(|(field, column)| matches!(self.way_of(field, column), Way::Arrow));
         let schema = Arc::new(Schema::new(others.map(|(field, _)| Arc::clone(field)).collect::<Vec<_>>()));
         let leaves = ArrowSchemaConverter::new().convert(&schema)?;
         let writer = SerializedFileWriter::new(std::io::sink(), leaves.root_schema_ptr(), self.properties.clone())?;
         Ok(ArrowRowGroupWriterFactory::new(&writer, schema))
     }
 
-    /// The texts of a column that is written by its keys; none = it goes to parquet's writer.
-    fn texts_to_key<'c>(&self, field: &Field, column: &'c ArrayRef) -> Option<&'c StringArray> {
-        let (_, texts) = keyed_texts(column)?;
-        self.properties.dictionary_enabled(&ColumnPath::from(field.name().as_str())).then_some(texts)
+    /// How a column is written, as its first rows show.
+    fn way_of<'c>(&self, field: &Field, column: &'c ArrayRef) -> Way<'c> {
+        if !self.properties.dictionary_enabled(&ColumnPath::from(field.name().as_str())) {
+            return Way::Arrow;
+        }
+        match (keyed_texts(column), column.data_type()) {
+            (Some((_, texts)), _) => Way::Keyed(texts),
+            (None, DataType::Utf8) => Way::Interned,
+            (None, _) => Way::Arrow,
+        }
     }
 
     fn keyed_config(&self, leaf: &ColumnDescPtr) -> KeyedChunkConfig {
@@ -126,6 +144,7 @@ impl FileEncoder {
         for column in row_group.columns {
             match column {
                 ColumnEncoder::Keyed(chunk) => chunk.append_to_row_group(&mut target, &mut self.compressor)?,
+                ColumnEncoder::Interned(chunk) => chunk.append_to_row_group(&mut target, &mut self.compressor)?,
                 ColumnEncoder::Arrow(writers) => {
                     for writer in writers {
                         writer.close()?.append_to_row_group(&mut target)?;
@@ -135,6 +154,16 @@ impl FileEncoder {
         }
         target.close().map(|_metadata| ())
     }
+}
+
+/// Which writer a column goes through.
+enum Way<'c> {
+    /// Parquet's own.
+    Arrow,
+    /// By its keys of these texts.
+    Keyed(&'c StringArray),
+    /// By keys that it gets here.
+    Interned,
 }
 
 /// A row group under way.
@@ -147,6 +176,7 @@ enum ColumnEncoder {
     /// A writer per leaf.
     Arrow(Vec<ArrowColumnWriter>),
     Keyed(Box<KeyedChunk>),
+    Interned(Box<InternedChunk>),
 }
 
 impl RowGroup {
@@ -190,6 +220,13 @@ impl ColumnEncoder {
                 }
                 None => Err(ParquetError::General(format!("another dictionary of column {}", field.name()))),
             },
+            Self::Interned(chunk) => match column.as_string_opt::<i32>() {
+                Some(texts) => {
+                    chunk.write(texts);
+                    Ok(())
+                }
+                None => Err(ParquetError::General(format!("column {} came written out before", field.name()))),
+            },
         }
     }
 
@@ -197,6 +234,7 @@ impl ColumnEncoder {
         match self {
             Self::Arrow(writers) => writers.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum(),
             Self::Keyed(chunk) => chunk.estimated_bytes(),
+            Self::Interned(chunk) => chunk.estimated_bytes(),
         }
     }
 
@@ -204,6 +242,7 @@ impl ColumnEncoder {
         match self {
             Self::Arrow(_) => 0,
             Self::Keyed(chunk) => chunk.dictionary_bytes(),
+            Self::Interned(chunk) => chunk.dictionary_bytes(),
         }
     }
 }
@@ -212,13 +251,13 @@ impl ColumnEncoder {
 mod tests {
     use std::collections::BTreeSet;
 
-    use arrow_array::cast::AsArray;
     use arrow_array::{DictionaryArray, UInt32Array};
     use arrow_cast::cast;
-    use arrow_schema::DataType;
     use arrow_select::concat::concat_batches;
     use bytes::Bytes;
+    use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+    use parquet::arrow::arrow_writer::ArrowWriterOptions;
     use parquet::basic::BoundaryOrder;
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
     use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -264,7 +303,7 @@ mod tests {
         RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch")
     }
 
-    fn encoder() -> FileEncoder {
+    fn layout() -> FileLayout {
         let leaves = ArrowSchemaConverter::new().convert(&schema()).expect("a Parquet schema");
         let properties = WriterProperties::builder()
             .set_compression(compression().expect("a codec"))
@@ -275,14 +314,26 @@ mod tests {
             .set_column_bloom_filter_fpp(ColumnPath::from("repeated"), 0.01)
             .set_data_page_row_count_limit(4096)
             .build();
-        FileEncoder::try_new(schema(), FileLayout { leaves, properties, grouped_columns: &["required"] })
-            .expect("an encoder")
+        FileLayout { leaves, properties, grouped_columns: &["required"] }
+    }
+
+    fn encoder() -> FileEncoder {
+        FileEncoder::try_new(schema(), layout()).expect("an encoder")
     }
 
     fn encoded(batches: &[RecordBatch]) -> Bytes {
         let mut encoder = encoder();
         batches.iter().for_each(|batch| encoder.write(batch).expect("rows"));
         encoder.finish().expect("a file").into()
+    }
+
+    /// The file that parquet's own writer makes.
+    fn encoded_by_parquet(batch: &RecordBatch) -> Bytes {
+        // The Arrow schema in the footer would be as long as a small file, and other engines do not read it.
+        let options = ArrowWriterOptions::new().with_properties(layout().properties).with_skip_arrow_metadata(true);
+        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema(), options).expect("a writer");
+        writer.write(batch).expect("rows");
+        writer.into_inner().expect("a file").into()
     }
 
     fn read(file: &Bytes) -> RecordBatch {
@@ -298,17 +349,33 @@ mod tests {
         for counts in [&[1][..], &[2048], &[2047, 2, 4095], &[100_000, 40_000]] {
             let batches: Vec<_> = counts.iter().map(|count| rows(0, *count, &texts)).collect();
             let expected: Vec<_> = batches.iter().map(plain).collect();
-            let (keyed, unkeyed) = (encoded(&batches), encoded(&expected));
+            let (keyed, written_out) = (encoded(&batches), encoded(&expected));
             let expected = concat_batches(&schema(), &expected).expect("one schema");
             assert_eq!(read(&keyed), expected, "{counts:?}");
-            assert_eq!(read(&unkeyed), expected, "{counts:?}");
+            assert!(keyed == written_out, "{counts:?}: {} and {} bytes", keyed.len(), written_out.len());
         }
+    }
+
+    #[test]
+    fn bytes_can_be_taken_at_any_time() {
+        let texts = texts();
+        let batches: Vec<_> = [100_000, 40_000, 1].iter().map(|count| rows(0, *count, &texts)).collect();
+        let (mut encoder, mut taken) = (encoder(), Vec::new());
+        let mut takes = 0;
+        for batch in &batches {
+            encoder.write(batch).expect("rows");
+            let bytes = encoder.take_bytes();
+            takes += usize::from(!bytes.is_empty());
+            taken.extend(bytes);
+        }
+        taken.extend(encoder.finish().expect("a file"));
+        assert!(takes > 0 && taken == encoded(&batches), "{takes} takes, {} bytes", taken.len());
     }
 
     #[test]
     fn the_layout_is_that_of_parquets_own_writer() {
         let batches = [rows(0, 9000, &texts())];
-        let [keyed, unkeyed] = [encoded(&batches), encoded(&batches.each_ref().map(plain))].map(|file| {
+        let [keyed, unkeyed] = [encoded(&batches), encoded_by_parquet(&plain(&batches[0]))].map(|file| {
             let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
             ArrowReaderMetadata::load(&file, options).expect("a footer").metadata().as_ref().clone()
         });

@@ -26,6 +26,7 @@ mod compact;
 mod encoder;
 mod error;
 mod hybrid;
+mod interned_chunk;
 mod keyed_bounds;
 mod keyed_chunk;
 mod lake;

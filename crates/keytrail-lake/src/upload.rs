@@ -5,12 +5,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use object_store::path::Path;
-use object_store::{Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, Result};
-use parquet::arrow::async_writer::AsyncFileWriter;
-use parquet::errors::ParquetError;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, Result};
 use tokio::task::JoinSet;
 
 use crate::checksum::Checksum;
@@ -31,7 +27,7 @@ pub(crate) async fn put_object(store: &Arc<dyn ObjectStore>, path: &Path, bytes:
 }
 
 /// An object that is written piece by piece.
-pub(crate) struct Upload {
+struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,
     /// None before the first part; a small object has none.
@@ -47,7 +43,7 @@ struct Parts {
 }
 
 impl Upload {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+    fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
         Self { store, path, parts: None, buffer: Vec::new(), buffered_bytes: 0 }
     }
 
@@ -110,7 +106,7 @@ impl Upload {
     }
 
     /// Gives up the parts, which a bucket would otherwise keep and bill.
-    pub(crate) async fn abort(&mut self) {
+    async fn abort(&mut self) {
         if let Some(mut parts) = self.parts.take() {
             parts.in_flight.shutdown().await;
             // The error that led here is the one to tell.
@@ -119,41 +115,38 @@ impl Upload {
     }
 }
 
-/// An upload that knows the checksum of what went through it.
+/// An upload that knows the size and the checksum of what went through it.
 pub(crate) struct SummedUpload {
     upload: Upload,
     checksum: Checksum,
+    size_bytes: u64,
 }
 
 impl SummedUpload {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
-        Self { upload: Upload::new(store, path), checksum: Checksum::default() }
+        Self { upload: Upload::new(store, path), checksum: Checksum::default(), size_bytes: 0 }
     }
 
-    /// The checksum of all bytes so far.
-    pub(crate) fn finish_checksum(self) -> String {
-        self.checksum.finish()
+    /// Takes the next bytes; after an error the upload is given up.
+    pub(crate) async fn push(&mut self, bytes: Vec<u8>) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.checksum.update(&bytes);
+        self.size_bytes += bytes.len() as u64;
+        self.upload.push(bytes.into()).await
+    }
+
+    /// Makes the object visible, and tells its size and checksum; after an error the upload is given up.
+    pub(crate) async fn finish(mut self) -> Result<(u64, String)> {
+        self.upload.finish().await?;
+        Ok((self.size_bytes, self.checksum.finish()))
     }
 
     /// As [`Upload::abort`].
     pub(crate) async fn abort(&mut self) {
         self.upload.abort().await;
     }
-}
-
-impl AsyncFileWriter for SummedUpload {
-    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
-        self.checksum.update(&bytes);
-        self.upload.push(bytes).map(|pushed| pushed.map_err(parquet_error)).boxed()
-    }
-
-    fn complete(&mut self) -> BoxFuture<'_, parquet::errors::Result<()>> {
-        self.upload.finish().map(|finished| finished.map_err(parquet_error)).boxed()
-    }
-}
-
-fn parquet_error(error: Error) -> ParquetError {
-    ParquetError::External(Box::new(error))
 }
 
 #[cfg(test)]

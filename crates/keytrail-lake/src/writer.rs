@@ -10,7 +10,6 @@ use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef, SortOption
 use bytes::Bytes;
 use chrono::Utc;
 use parquet::arrow::ArrowSchemaConverter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
@@ -278,12 +277,6 @@ impl FileLayout {
         let leaves = ArrowSchemaConverter::new().convert(schema)?;
         let properties = writer_properties(spec, &leaves, partition)?;
         Ok(Self { leaves, properties, grouped_columns: spec.grouped_columns })
-    }
-
-    /// The same for parquet's own writers.
-    pub(crate) fn into_options(self) -> ArrowWriterOptions {
-        // The Arrow schema in the footer would be as long as a small file, and other engines do not read it.
-        ArrowWriterOptions::new().with_properties(self.properties).with_skip_arrow_metadata(true)
     }
 }
 
