@@ -138,15 +138,30 @@ impl ObjectReader {
         let size_bytes = self.size_bytes;
         ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_BYTES)).load_and_finish(&mut self, size_bytes).await
     }
+
+    /// Says that the file is damaged, where its own words lead out of it; a store would call that a failure of its own.
+    fn check_range(&self, range: &Range<u64>) -> Result<()> {
+        let reason = || format!("it tells of bytes {} to {}, and has {}", range.start, range.end, self.size_bytes);
+        let is_inside = range.start < range.end && range.end <= self.size_bytes;
+        if is_inside { Ok(()) } else { Err(ParquetError::EOF(reason())) }
+    }
 }
 
 impl AsyncFileReader for ObjectReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        async move { self.store.get_range(&self.path, range).await.map_err(ParquetError::from) }.boxed()
+        async move {
+            self.check_range(&range)?;
+            self.store.get_range(&self.path, range).await.map_err(ParquetError::from)
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(ParquetError::from) }.boxed()
+        async move {
+            ranges.iter().try_for_each(|range| self.check_range(range))?;
+            self.store.get_ranges(&self.path, &ranges).await.map_err(ParquetError::from)
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(
