@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use keytrail_testkit::s3::S3Server;
+use keytrail_testkit::s3::{Fault, Operation, S3Server};
 use keytrail_testkit::trail::{TrailConfig, generate_files, summarize};
 
 use crate::sandbox::{Run, Sandbox};
@@ -67,6 +67,26 @@ fn logs_on_s3_become_a_lake_on_s3_that_answers() {
     let answer = summary(remote.run(&["key", key, "--lake", lake, "--format", "json"]));
     assert_eq!(uses, format!("use_count\n{}\n", answer["usage"]["use_count"]));
     assert_eq!(remote.run(&["check", "--lake", lake]).code(), Some(0));
+}
+
+#[test]
+fn requests_are_told_by_kind() {
+    let remote = Remote::new();
+    remote.server.inject(|call| match call.operation == Operation::Get && call.earlier == 3 {
+        true => Fault::Refuse(503),
+        false => Fault::None,
+    });
+    let run = remote.run(&["convert", "s3://company-logs/org", "--lake", "lake", "--allow-http", "--json", "-v"]);
+    let files = remote.server.list("org/").len();
+    let lists = remote.server.count(Operation::List);
+    let told = format!("S3 requests: {lists} LIST, {} GET, 0 HEAD, 0 PUT, 0 DELETE", files + 1);
+    assert!(run.stderr.contains(&told), "{told}\n{run}");
+    assert!(run.stderr.contains("not served (429, 5xx or no answer): 1 of them; each is sent again"), "{run}");
+    let requests = &summary(run)["s3_requests"];
+    assert_eq!((&requests["get"], &requests["not_served"]), (&(files + 1).into(), &1.into()), "{requests}");
+
+    let quiet = remote.run(&["sql", "--lake", "lake", "-c", "select 1", "-v"]);
+    assert!(!quiet.stderr.contains("S3 requests"), "nothing was asked of S3: {quiet}");
 }
 
 #[test]

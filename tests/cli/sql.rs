@@ -229,7 +229,7 @@ fn later_commands_say_so_and_are_not_advertised() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-      -v, --verbose...  Say more on stderr: rows and times of statements, what was opened
+      -v, --verbose...  Say more on stderr: rows and times of statements, requests to S3
       -h, --help        Print help
       -V, --version     Print version
 

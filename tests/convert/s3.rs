@@ -20,8 +20,8 @@ use keytrail_convert::{
     convert, lake_spec,
 };
 use keytrail_events::RecordTexts;
-use keytrail_lake::{Lake, LakeError, Location, StaticCredentials, StorageOptions, open_storage};
-use keytrail_testkit::s3::{Fault, Operation, S3Server};
+use keytrail_lake::{Lake, LakeError, Location, RequestCounts, StaticCredentials, StorageOptions, open_storage};
+use keytrail_testkit::s3::{Fault, Operation, S3Call, S3Server};
 use keytrail_testkit::trail::{GeneratedFile, TrailConfig, TrailSummary, generate, generate_files, summarize};
 use object_store::{ObjectStoreExt, PutPayload};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -278,6 +278,102 @@ async fn failing_requests_are_repeated() {
     assert!(bucket.server().count(Operation::Get) > 22 && bucket.server().count(Operation::Put) > 3, "faults were met");
     assert!(bucket.texts().await == expected.texts, "faults changed the rows");
     assert_eq!(bucket.findings().await, Vec::<String>::new());
+}
+
+/// What the server saw, in the words of the client's counter.
+fn seen_by(server: &S3Server, failures: u64) -> RequestCounts {
+    let of = |operations: &[Operation]| operations.iter().map(|operation| server.count(*operation) as u64).sum::<u64>();
+    RequestCounts {
+        lists: of(&[Operation::List]),
+        gets: of(&[Operation::Get]),
+        heads: of(&[Operation::Head]),
+        puts: of(&[Operation::Put, Operation::CreateUpload, Operation::UploadPart, Operation::CompleteUpload]),
+        deletes: of(&[Operation::Delete, Operation::AbortUpload]),
+        failures,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_counted_as_the_server_sees_them() {
+    let bucket = Bucket::in_process("requests").with_trail().await;
+    let (refused, seen) = (Arc::new(AtomicU32::new(0)), AtomicU32::new(0));
+    let counted = Arc::clone(&refused);
+    bucket.server().inject(move |_| match seen.fetch_add(1, Ordering::SeqCst) % 17 {
+        5 => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Fault::Refuse(503)
+        }
+        _ => Fault::None,
+    });
+    let converted = bucket.convert(bucket.location("trail")).await.expect("converted");
+    let counts = bucket.options.requests.counts();
+    let failures = u64::from(refused.load(Ordering::SeqCst));
+    assert_eq!(counts, seen_by(bucket.server(), failures));
+    assert!(failures > 5 && counts.gets >= converted.log_files, "{counts:?}");
+
+    // A second run lists, and reads the log; it gets no log file again, and writes nothing but its test of the server.
+    bucket.server().heal();
+    bucket.server().forget_calls();
+    let again = bucket.convert(bucket.location("trail")).await.expect("converted again");
+    assert_eq!(again.known_log_files, converted.log_files);
+    let of_trail = |call: &S3Call| call.key.contains("/trail/");
+    let calls = bucket.server().calls();
+    let count = |operation: Operation, of_trail: &dyn Fn(&S3Call) -> bool| {
+        calls.iter().filter(|call| call.operation == operation && of_trail(call)).count()
+    };
+    assert_eq!(count(Operation::Get, &of_trail), 0, "{calls:?}");
+    let pages = (converted.log_files as usize).div_ceil(1000);
+    assert_eq!(
+        calls.iter().filter(|call| call.operation == Operation::List && call.key.contains("/trail")).count(),
+        pages
+    );
+    assert_eq!(count(Operation::Put, &|call| !call.key.contains("conditional-put-test")), 0, "{calls:?}");
+}
+
+/// A log file of several ranges: texts of random letters do not compress.
+fn large_log_file() -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut letters = |count: usize| -> String {
+        let letter = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'a' + u8::try_from((state >> 33) % 26).expect("a letter"))
+        };
+        (0..count).map(letter).collect()
+    };
+    let record = |number: usize| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventID":"{number}","eventTime":"2024-01-01T00:00:00Z","eventSource":"s3.amazonaws.com","eventName":"X","recipientAccountId":"111122223333","userAgent":"{}"}}"#,
+            letters(200_000)
+        )
+    };
+    let records: Vec<String> = (0..100).map(record).collect();
+    format!(r#"{{"Records":[{}]}}"#, records.join(",")).into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_object_is_read_in_ranges() {
+    let bucket = Bucket::in_process("ranges");
+    let file = large_log_file();
+    let (key, ranges) = ("ranges/trail/large.json", file.len().div_ceil(8 << 20));
+    assert!(ranges > 2, "{} bytes", file.len());
+    bucket.server().put(key, file.clone());
+    // The third range meets another object in its place: everything is read again, of one version.
+    let door = bucket.server().bucket_door();
+    let other = String::from_utf8(file).expect("text").replace(r#""eventName":"X""#, r#""eventName":"Y""#);
+    let gets = AtomicU32::new(0);
+    bucket.server().inject(move |call| {
+        if call.operation == Operation::Get && call.key == key && gets.fetch_add(1, Ordering::SeqCst) == 2 {
+            door.put(key, other.clone());
+        }
+        Fault::None
+    });
+    let summary = bucket.convert(bucket.location("trail")).await.expect("converted");
+    assert_eq!((summary.records, summary.rows, summary.changed_log_files), (100, 100, 1), "{summary:?}");
+    let of_file = |call: &&S3Call| call.operation == Operation::Get && call.key == key;
+    let reads = bucket.server().calls().iter().filter(of_file).count();
+    assert!((ranges + 3..=2 * ranges).contains(&reads), "{reads} reads of {ranges} ranges");
+    let texts = bucket.texts().await;
+    assert!(texts.iter().all(|text| text.contains(r#""eventName":"Y""#)), "rows of two versions");
 }
 
 /// Meets every `is_hit`-th creation of a log entry with a fault; small epochs make many commits.

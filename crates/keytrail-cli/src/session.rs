@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keytrail_convert::{Source, lake_spec};
-use keytrail_lake::{Lake, LakeError, Location, StorageOptions};
+use keytrail_lake::{Lake, LakeError, Location, RequestCounter, StorageOptions};
 use keytrail_query::{QueryError, RawSource, Session, SessionOptions};
 
 use crate::args::{EngineArguments, LakeArguments, SqlArguments, StorageArguments};
@@ -22,7 +22,14 @@ pub(crate) fn storage_options(arguments: &StorageArguments) -> StorageOptions {
         region: arguments.region.clone(),
         endpoint_url: arguments.endpoint_url.clone(),
         allow_http: arguments.allow_http,
+        requests: requests().clone(),
     }
+}
+
+/// Counts what this process sends to S3.
+pub(crate) fn requests() -> &'static RequestCounter {
+    static REQUESTS: OnceLock<RequestCounter> = OnceLock::new();
+    REQUESTS.get_or_init(RequestCounter::default)
 }
 
 /// Opens the lake to read it.

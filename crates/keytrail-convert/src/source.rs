@@ -16,7 +16,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use keytrail_events::LogFilePath;
 use keytrail_events::hash::sha256_hex;
 use keytrail_lake::{LakeError, Location, StorageOptions};
-use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::ConvertError;
 use crate::ledger::{EntryId, entry_id};
@@ -217,9 +217,7 @@ impl LogFile {
         let (store, path) = (Arc::clone(store), path.clone());
         let mut file = self;
         for _ in 0..MAX_READS {
-            let options = GetOptions { if_match: file.e_tag().map(str::to_owned), ..GetOptions::default() };
-            let read = async { store.get_opts(&path, options).await?.bytes().await };
-            match read.await {
+            match s3::get(&store, &path, file.e_tag(), file.size_bytes).await {
                 Err(object_store::Error::Precondition { .. }) => match store.head(&path).await {
                     Ok(object) => file = Arc::new(file.replaced_by_object(&object)),
                     Err(error) => return (file, Err(error.into())),

@@ -57,6 +57,8 @@ pub use location::Location;
 pub use partition::PartitionValues;
 pub use snapshot::{DataFile, Snapshot};
 pub use statistics::{Bound, ColumnStatistics, FileStatistics, ScalarStat};
-pub use storage::{StaticCredentials, Storage, StorageOptions, open_storage};
+pub use storage::{
+    MAX_RETRIES, RETRY_BUDGET, RequestCounter, RequestCounts, StaticCredentials, Storage, StorageOptions, open_storage,
+};
 pub use table::{LakeSpec, Table, TableSpec};
 pub use writer::EncodedFile;

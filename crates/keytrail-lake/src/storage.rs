@@ -4,11 +4,13 @@
 
 mod credentials;
 pub(crate) mod local;
+mod requests;
 mod s3;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -21,9 +23,12 @@ use crate::error::LakeError;
 use crate::location::Location;
 
 pub use credentials::StaticCredentials;
+pub use requests::{RequestCounter, RequestCounts};
 
 /// How S3 is reached; the default is AWS's own chain of environment, profiles, roles and instance metadata.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+///
+/// A request that is not served is sent again: at most [`MAX_RETRIES`] times within [`RETRY_BUDGET`], after growing pauses.
+#[derive(Debug, Clone, Default)]
 pub struct StorageOptions {
     /// A profile of the AWS configuration files; none = `AWS_PROFILE` or the default profile. A profile given here
     /// is preferred to keys in the environment, as AWS's own tools do.
@@ -36,7 +41,14 @@ pub struct StorageOptions {
     pub endpoint_url: Option<String>,
     /// Whether an `http://` endpoint beyond this machine is allowed.
     pub allow_http: bool,
+    /// Counts the requests to S3.
+    pub requests: RequestCounter,
 }
+
+/// How often a request to S3 is sent again when it is not served.
+pub const MAX_RETRIES: usize = 10;
+/// How long a request to S3 is sent again: a server that is down for minutes ends the run, which can be repeated.
+pub const RETRY_BUDGET: Duration = Duration::from_secs(180);
 
 /// An object store, and the path in it below which a lake, a table or a source lies.
 #[derive(Clone)]

@@ -246,6 +246,7 @@ fn note_archived(paths: &[String]) {
 fn write_json(conversion: &Conversion) -> Result<(), CliError> {
     let summary = &conversion.summary;
     let elapsed_ms = u64::try_from(conversion.elapsed.as_millis()).unwrap_or(u64::MAX);
+    let requests = session::requests().counts();
     let line = serde_json::json!({
         "log_files": summary.log_files,
         "known_log_files": summary.known_log_files,
@@ -256,6 +257,14 @@ fn write_json(conversion: &Conversion) -> Result<(), CliError> {
         "rejected": summary.rejected,
         "bytes": summary.bytes,
         "elapsed_ms": elapsed_ms,
+        "s3_requests": {
+            "list": requests.lists,
+            "get": requests.gets,
+            "head": requests.heads,
+            "put": requests.puts,
+            "delete": requests.deletes,
+            "not_served": requests.failures,
+        },
         "is_complete": conversion.ending == Ending::Complete,
     });
     let mut out = DataWriter::stdout();

@@ -14,16 +14,23 @@ mod man;
 mod sql;
 mod views;
 
+use keytrail_lake::{MAX_RETRIES, RETRY_BUDGET, RequestCounts};
+
 pub(crate) use self::coverage::COVERAGE_SQL;
 use crate::args::{Arguments, Command};
 use crate::errors::{CliError, Exit};
 use crate::hints::{did_you_mean, similar_regions};
 use crate::signals::Interruption;
+use crate::{output, session};
 
 /// Runs the command of the command line.
 pub(crate) async fn run(arguments: Arguments, interruption: Interruption) -> Result<Exit, CliError> {
     let region = region(&arguments.command);
+    let is_verbose = arguments.verbose > 0;
     let outcome = run_command(arguments, interruption).await;
+    if is_verbose {
+        note_requests(&session::requests().counts());
+    }
     outcome.map_err(|error| doubt_region(error, region.as_deref()))
 }
 
@@ -45,6 +52,21 @@ async fn run_command(arguments: Arguments, interruption: Interruption) -> Result
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Report(_) => Err(not_yet("report")),
         Command::Verify(_) => Err(not_yet("verify")),
+    }
+}
+
+/// Tells what was asked of S3, if anything was.
+fn note_requests(counts: &RequestCounts) {
+    if counts.total() == 0 {
+        return;
+    }
+    let RequestCounts { lists, gets, heads, puts, deletes, failures } = counts;
+    output::note(format!("S3 requests: {lists} LIST, {gets} GET, {heads} HEAD, {puts} PUT, {deletes} DELETE"));
+    if *failures > 0 {
+        output::note(format!(
+            "not served (429, 5xx or no answer): {failures} of them; each is sent again, at most {MAX_RETRIES} times within {} s",
+            RETRY_BUDGET.as_secs()
+        ));
     }
 }
 

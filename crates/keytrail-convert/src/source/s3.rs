@@ -5,18 +5,23 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::{Months, NaiveDate};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use keytrail_lake::{Location, StorageOptions, open_storage};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore};
 
 use super::{Content, DeliveryRange, LogFile};
 use crate::error::ConvertError;
 
 /// Folders that are listed at once.
 const CONCURRENT_LISTS: usize = 16;
+/// A larger object is read in ranges of so many bytes: one connection gives a fraction of what S3 and the line can.
+const RANGE_BYTES: u64 = 8 * 1024 * 1024;
+/// Ranges of one object that are read at once.
+const CONCURRENT_RANGES: usize = 4;
 
 pub(super) async fn list(
     location: &Location,
@@ -46,6 +51,30 @@ fn log_file(bucket: &str, store: &Arc<dyn ObjectStore>, object: ObjectMeta) -> L
 /// The ETag, or size and time from a store that gives none.
 pub(super) fn version_of(object: &ObjectMeta) -> String {
     object.e_tag.clone().unwrap_or_else(|| format!("{}-{}", object.size, object.last_modified.timestamp_micros()))
+}
+
+/// Reads an object, if it has still this ETag. Without one to hold on to, ranges could be of different versions: then it is read in one.
+pub(super) async fn get(
+    store: &Arc<dyn ObjectStore>,
+    path: &Path,
+    e_tag: Option<&str>,
+    size_bytes: u64,
+) -> object_store::Result<Bytes> {
+    let get = |range: Option<GetRange>| {
+        let options = GetOptions { if_match: e_tag.map(str::to_owned), range, ..GetOptions::default() };
+        async move { store.get_opts(path, options).await?.bytes().await }
+    };
+    if size_bytes <= RANGE_BYTES || e_tag.is_none() {
+        return get(None).await;
+    }
+    let starts = (0..size_bytes.div_ceil(RANGE_BYTES)).map(|number| number * RANGE_BYTES);
+    let ranges = starts.map(|start| get(Some(GetRange::Bounded(start..(start + RANGE_BYTES).min(size_bytes)))));
+    let mut ranges = futures::stream::iter(ranges).buffered(CONCURRENT_RANGES);
+    let mut whole = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
+    while let Some(bytes) = ranges.try_next().await? {
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(whole.into())
 }
 
 struct Listing {

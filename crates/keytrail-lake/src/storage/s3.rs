@@ -18,7 +18,7 @@ use object_store::{BackoffConfig, ClientOptions, RetryConfig, StaticCredentialPr
 use url::{Host, Url};
 
 use super::credentials::ChainCredentials;
-use super::{Storage, StorageOptions};
+use super::{MAX_RETRIES, RETRY_BUDGET, Storage, StorageOptions};
 use crate::error::LakeError;
 use crate::location::Location;
 
@@ -55,6 +55,7 @@ pub(super) async fn open(
         .with_bucket_name(bucket)
         .with_region(region)
         .with_client_options(client_options().with_allow_http(allow_http))
+        .with_http_connector(options.requests.clone())
         .with_retry(retries())
         // Buckets with a dot in their name have no certificate for their own host.
         .with_virtual_hosted_style_request(endpoint.is_none() && !bucket.contains('.'));
@@ -74,9 +75,8 @@ fn client_options() -> ClientOptions {
     ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
 }
 
-/// Bounded: a server that is down for minutes ends the run, which can be repeated.
 fn retries() -> RetryConfig {
-    RetryConfig { backoff: BackoffConfig::default(), max_retries: 10, retry_timeout: Duration::from_secs(180) }
+    RetryConfig { backoff: BackoffConfig::default(), max_retries: MAX_RETRIES, retry_timeout: RETRY_BUDGET }
 }
 
 /// Region, endpoint and credential chain; profile files are read here, the network is not asked for credentials yet.
