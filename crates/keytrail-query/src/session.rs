@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -16,8 +16,6 @@ use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
 use datafusion::common::config::Dialect;
 use datafusion::common::{DFSchema, TableReference};
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::ViewTable;
-use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -26,19 +24,14 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use futures::TryStreamExt;
-use futures::future::BoxFuture;
-use keytrail_convert::{INVENTORY, inventory_schema};
 use keytrail_lake::Lake;
 
 use crate::catalogue::{RESERVED, ViewDefinition, load_views};
 use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
 use crate::files::FileTables;
-use crate::flat_view::FlatView;
-use crate::kept::{KeptView, StoredView};
-use crate::kept_rows::{ContentDigest, KeptRowsOptions, RowsFile};
+use crate::kept_rows::{ContentDigest, KeptRowsOptions};
 use crate::lake_table::LakeTables;
 use crate::narrow::narrow;
 use crate::observers::Observers;
@@ -50,6 +43,8 @@ use crate::stores::LakeStores;
 use crate::texts::{self, StatementText};
 use crate::yielding::YieldingJoins;
 use crate::{dialect, functions};
+
+mod opening;
 
 /// Bytes of Parquet footers and page indexes that a session keeps.
 const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
@@ -131,6 +126,8 @@ pub struct Session {
     kept_rows: Option<KeptRowsOptions>,
     /// The user's own rules and observers, which functions of views answer by.
     rules_text: String,
+    /// What the rows of relations follow from, as far as it was asked for since the last refresh; see `opening`.
+    digests: Mutex<HashMap<String, Option<ContentDigest>>>,
     /// Held while tables and views are opened, so that each is opened once.
     opening: tokio::sync::Mutex<()>,
 }
@@ -192,6 +189,7 @@ impl Session {
             raw_rejects: None,
             kept_rows: options.kept_rows.clone(),
             rules_text,
+            digests: Mutex::default(),
             opening: tokio::sync::Mutex::new(()),
         })
     }
@@ -208,15 +206,20 @@ impl Session {
         Ok(QueryResult { schema: stream.schema(), stream })
     }
 
-    /// The rows of `events` for which a condition is true, all of them without one, with the named columns only.
+    /// The rows of a table for which a condition is true, all of them without one, with the named columns only.
     ///
-    /// The condition is one boolean SQL expression over the columns of `events`; it cannot name another relation.
+    /// The condition is one boolean SQL expression over the columns of the table; it cannot name another relation.
     ///
     /// # Errors
-    /// [`QueryError::Sql`] when the condition is no such expression, or why `events` cannot be opened.
-    pub async fn events_where(&self, condition: Option<&str>, columns: &[&str]) -> Result<QueryResult, QueryError> {
-        self.schema_of("events").await?;
-        let mut frame = self.context.table("events").await.map_err(QueryError::planning)?;
+    /// [`QueryError::Sql`] when the condition is no such expression, or why the table cannot be opened.
+    pub async fn rows_where(
+        &self,
+        table: &str,
+        condition: Option<&str>,
+        columns: &[&str],
+    ) -> Result<QueryResult, QueryError> {
+        self.schema_of(table).await?;
+        let mut frame = self.context.table(table).await.map_err(QueryError::planning)?;
         if let Some(condition) = condition {
             let condition = self.condition(condition, frame.schema()).map_err(QueryError::planning)?;
             frame = frame.filter(condition).map_err(QueryError::planning)?;
@@ -243,152 +246,20 @@ impl Session {
         Ok(narrow(bind(plan, parameters)?, &self.context.state()))
     }
 
+    /// The one statement of a text. Counting is for what is wrong: it takes the text apart once more.
     fn parse(sql: &str) -> Result<Statement, QueryError> {
+        let mut parsed = dialect::parse_statements(sql);
+        if let Ok(statements) = &mut parsed
+            && statements.len() == 1
+            && let Some(statement) = statements.pop()
+        {
+            return Ok(statement);
+        }
         let count = texts::split(sql)?.len();
         if count != 1 {
             return Err(QueryError::StatementCount { count });
         }
-        let mut statements = dialect::parse_statements(sql).map_err(QueryError::planning)?;
-        statements.pop().ok_or(QueryError::StatementCount { count: 0 })
-    }
-
-    /// Opens every table and view that the statement names, and those that they read.
-    async fn open_relations(&self, statement: &Statement) -> Result<(), QueryError> {
-        let _guard = self.opening.lock().await;
-        if lists_relations(statement) {
-            return self.open_all().await;
-        }
-        for reference in self.references(statement)? {
-            match reference.schema() {
-                Some("information_schema") => self.open_all().await?,
-                _ => self.open_named(reference.table(), &mut Vec::new()).await?,
-            }
-        }
-        Ok(())
-    }
-
-    fn references(&self, statement: &Statement) -> Result<Vec<TableReference>, QueryError> {
-        self.context.state().resolve_table_references(statement).map_err(QueryError::planning)
-    }
-
-    /// Opens all tables, and the views that can be: a list of relations is not to fail because of one broken view.
-    async fn open_all(&self) -> Result<(), QueryError> {
-        for name in self.table_names() {
-            self.open_named(&name, &mut Vec::new()).await?;
-        }
-        for name in self.views.keys() {
-            match self.open_named(name, &mut Vec::new()).await {
-                Err(error) if !error.is_usage() => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Opens a table or view by name; `outer` are the views that are being opened because of which this one is.
-    fn open_named<'a>(&'a self, name: &'a str, outer: &'a mut Vec<String>) -> BoxFuture<'a, Result<(), QueryError>> {
-        Box::pin(async move {
-            if self.context.table_exist(TableReference::bare(name)).map_err(QueryError::planning)? {
-                return Ok(());
-            }
-            let file = self.files.open(name, &self.context).await?;
-            let provider = match (self.views.get(name), file) {
-                (Some(view), _) => self.open_view(view, outer).await?,
-                (None, Some(file)) => file,
-                _ if self.source.names().iter().any(|table| table == name) => self.source.open(name).await?,
-                _ if name == INVENTORY => Arc::new(EmptyTable::new(inventory_schema())),
-                _ if self.context.state().table_functions().contains_key(name) => return Ok(()),
-                _ => return Err(QueryError::UnknownRelation { name: name.to_owned() }),
-            };
-            self.context.register_table(TableReference::bare(name), provider).map_err(QueryError::planning)?;
-            Ok(())
-        })
-    }
-
-    async fn open_view(
-        &self,
-        view: &ViewDefinition,
-        outer: &mut Vec<String>,
-    ) -> Result<Arc<dyn TableProvider>, QueryError> {
-        let view_error = |source| QueryError::View { view: view.name.clone(), source: Box::new(source) };
-        if outer.contains(&view.name) {
-            let message = format!("the view reads itself, by way of {}", outer.join(", "));
-            return Err(view_error(datafusion::common::DataFusionError::Plan(message)));
-        }
-        let file = self.rows_file(view).await?;
-        if let Some((schema, rows)) = file.as_ref().and_then(RowsFile::read) {
-            return Ok(Arc::new(StoredView::try_new(schema, rows).map_err(view_error)?));
-        }
-        outer.push(view.name.clone());
-        let statement = Self::parse(&view.sql)?;
-        read_only::check_statement(&statement, Paths::Refused)?;
-        for reference in self.references(&statement)? {
-            self.open_named(reference.table(), outer).await?;
-        }
-        outer.pop();
-        let plan = self.context.state().statement_to_plan(statement).await.map_err(view_error)?;
-        read_only::check_plan(&plan)?;
-        let plan = narrow(plan, &self.context.state());
-        if !view.is_kept {
-            return Ok(match FlatView::of(&self.analyzed(plan.clone()).map_err(view_error)?, &view.sql) {
-                Some(flat) => Arc::new(flat),
-                None => Arc::new(ViewTable::new(plan, Some(view.sql.clone()))),
-            });
-        }
-        // Only the optimizer settles the types of columns, such as those that are null in one part of a union.
-        let plan = self.context.state().optimize(&plan).map_err(view_error)?;
-        Ok(Arc::new(KeptView::new(ViewTable::new(plan, Some(view.sql.clone())), file)))
-    }
-
-    /// The plan with types settled and operators replaced by functions.
-    fn analyzed(&self, plan: LogicalPlan) -> datafusion::common::Result<LogicalPlan> {
-        let state = self.context.state();
-        state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
-    }
-
-    /// Where the rows of a view outlast the session; none for views that are not kept, and where they cannot. A user's own view may
-    /// ask for the time of day, which no digest knows of: its rows are kept for the session only.
-    async fn rows_file(&self, view: &ViewDefinition) -> Result<Option<RowsFile>, QueryError> {
-        let outlasts = view.is_kept && !view.area.is_empty();
-        let (Some(options), Some(place), true) = (&self.kept_rows, self.source.place(), outlasts) else {
-            return Ok(None);
-        };
-        let Some(content) = self.digest(&view.name, &mut Vec::new()).await? else {
-            return Ok(None);
-        };
-        let parts = [options.program.as_bytes(), self.rules_text.as_bytes(), content.as_bytes()];
-        Ok(Some(RowsFile::new(options, &place, &view.name, ContentDigest::of(parts))))
-    }
-
-    /// What the rows of a relation follow from: the SQL of views and the data of tables. None where one of them cannot tell, or a
-    /// view reads itself, which is said when it is opened.
-    fn digest<'a>(
-        &'a self,
-        name: &'a str,
-        outer: &'a mut Vec<String>,
-    ) -> BoxFuture<'a, Result<Option<ContentDigest>, QueryError>> {
-        Box::pin(async move {
-            let Some(view) = self.views.get(name) else {
-                return self.table_digest(name).await;
-            };
-            if outer.contains(&view.name) {
-                return Ok(None);
-            }
-            outer.push(view.name.clone());
-            let mut digests = vec![ContentDigest::of([view.sql.as_bytes()])];
-            for reference in self.references(&Self::parse(&view.sql)?)? {
-                match self.digest(reference.table(), outer).await? {
-                    Some(digest) => digests.push(digest),
-                    None => return Ok(None),
-                }
-            }
-            outer.pop();
-            Ok(Some(ContentDigest::of(digests.iter().map(ContentDigest::as_bytes))))
-        })
-    }
-
-    async fn table_digest(&self, name: &str) -> Result<Option<ContentDigest>, QueryError> {
-        Ok(self.source.digest(self.provider(name).await?.as_ref()))
+        parsed.map_err(QueryError::planning)?.pop().ok_or(QueryError::StatementCount { count: 0 })
     }
 
     /// A session over the same data in which a relation is replaced by what `replacement` makes of it: views read that one. Kept views
@@ -422,14 +293,9 @@ impl Session {
             raw_rejects: self.raw_rejects.clone(),
             kept_rows: None,
             rules_text: self.rules_text.clone(),
+            digests: Mutex::default(),
             opening: tokio::sync::Mutex::new(()),
         })
-    }
-
-    /// Opens a relation; the caller holds `opening`.
-    async fn provider(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
-        self.open_named(name, &mut Vec::new()).await?;
-        self.context.table_provider(TableReference::bare(name)).await.map_err(QueryError::planning)
     }
 
     /// Forgets what was opened: the next statement sees the tables as they are then.
@@ -437,6 +303,7 @@ impl Session {
     /// # Errors
     /// Only when the engine's catalogue is broken.
     pub fn refresh(&self) -> Result<(), QueryError> {
+        self.known_digests().clear();
         for name in self.relation_names() {
             self.context.deregister_table(TableReference::bare(name)).map_err(QueryError::planning)?;
         }
@@ -545,14 +412,6 @@ fn runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
 
 fn is_table_name(name: &str, source: &dyn TableSource) -> bool {
     RESERVED.contains(&name) || source.names().iter().any(|table| table == name)
-}
-
-/// Whether the statement's answer is about all relations.
-fn lists_relations(statement: &Statement) -> bool {
-    let Statement::Statement(statement) = statement else {
-        return false;
-    };
-    matches!(**statement, SqlStatement::ShowTables { .. } | SqlStatement::ShowColumns { .. })
 }
 
 /// Tables that the caller of [`Session::over_tables`] made.
