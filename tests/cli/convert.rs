@@ -339,6 +339,33 @@ fn an_export_s_condition_is_one_expression_over_events() {
 }
 
 #[test]
+fn rejects_can_be_taken_out_as_they_came() {
+    let sandbox = with_lake();
+    let broken = r#"{"Records":[{"eventName":"A","eventName":"B"}]}"#;
+    sandbox.write("logs/bad one.json", broken);
+    sandbox.write("logs/none.json.gz", "no gzip");
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(3));
+    let run = sandbox.run("keytrail export --lake lake --rejects out");
+    assert_eq!((run.code(), run.stdout.as_str()), (Some(0), ""), "{run}");
+    assert!(run.stderr.contains("files written to `out`: 2, and rejects.csv"), "{run}");
+    let index = sandbox.read("out/rejects.csv");
+    assert!(
+        index.starts_with("file,log_file_path,log_file_version,record_index,byte_offset,raw_length,reason\n"),
+        "{index}"
+    );
+    let of = |name: &str| {
+        let line = index.lines().find(|line| line.contains(name)).expect("a line of the index");
+        sandbox.read(&format!("out/{}", line.split(',').next().expect("a file")))
+    };
+    assert_eq!((of("bad one.json").as_str(), of("none.json.gz").as_str()), (&broken[12..broken.len() - 2], "no gzip"));
+
+    let run = sandbox.run("keytrail export --lake lake --rejects out");
+    assert!(run.code() == Some(2) && run.stderr.contains("is not empty"), "{run}");
+    let run = sandbox.run("keytrail export --lake lake --rejects some --where \"reason like '%log file:%'\"");
+    assert!(run.code() == Some(0) && run.stderr.contains("`some`: 1, and"), "{run}");
+}
+
+#[test]
 fn compaction_keeps_the_rows() {
     let sandbox = with_lake();
     sandbox.write("logs/d.json", log_file(&[decrypt("e-4", "2026-02-03T13:00:00Z", "four")]));

@@ -445,7 +445,7 @@ pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
 
-    /// Only events for which this SQL condition over the columns of `events` is true
+    /// Only events for which this SQL condition over the columns of `events` is true; with --rejects, over those of `rejects`
     #[arg(long = "where", value_name = "SQL")]
     pub(crate) condition: Option<String>,
 
@@ -456,6 +456,10 @@ pub(crate) struct ExportArguments {
     /// One record per line instead of one {"Records":[…]}
     #[arg(long)]
     pub(crate) lines: bool,
+
+    /// Write the bytes of what was rejected into this new folder instead, a file each, and `rejects.csv` that says why
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["output", "lines"])]
+    pub(crate) rejects: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) engine: EngineArguments,

@@ -64,7 +64,8 @@ pub(crate) const COMPACT: &str = r"Examples:
 pub(crate) const EXPORT: &str = r#"Examples:
   $ keytrail export --lake demo/lake --where "event_name = 'DeleteKey'"
   $ keytrail export --lake demo/lake --lines -o first-day.ndjson \
-    --where "event_time < timestamp '2024-01-02'""#;
+    --where "event_time < timestamp '2024-01-02'"
+  $ keytrail export --lake demo/lake --rejects rejects"#;
 
 /// For `keytrail views`.
 pub(crate) const VIEWS: &str = r"Examples:

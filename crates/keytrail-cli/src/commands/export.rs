@@ -12,12 +12,17 @@ use crate::excerpt::Origin;
 use crate::output::{self, DataWriter};
 use crate::{escape, session};
 
-/// Writes the exact text of every matching record.
+mod rejects;
+
+/// Writes the exact text of every matching record, or the bytes of what was rejected.
 pub(crate) async fn run(arguments: &ExportArguments) -> Result<Exit, CliError> {
+    if let Some(folder) = &arguments.rejects {
+        return rejects::run(arguments, folder).await;
+    }
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
     let condition = arguments.condition.as_deref();
     let in_condition = |error| CliError::in_statement(&session, error, condition.unwrap_or_default(), &Origin::Typed);
-    let mut result = session.events_where(condition, &record_text_columns()).await.map_err(in_condition)?;
+    let mut result = session.rows_where("events", condition, &record_text_columns()).await.map_err(in_condition)?;
     let mut out = DataWriter::open(arguments.output.as_deref())?;
     let mut records = RecordWriter::new(if arguments.lines { Layout::Lines } else { Layout::Container });
     while let Some(batch) = result.next().await.map_err(in_condition)? {
