@@ -172,6 +172,10 @@ fn text_longer_than_the_screen_is_paged() {
         screen.lines().next().is_some_and(|line| line.trim() == "321")
     });
     tmux.resize(80, 12);
+    // The page follows without a key.
+    tmux.wait_until("a shorter page", |screen| {
+        screen.lines().last().is_some_and(|line| line.starts_with("lines 323-333 of 502"))
+    });
     tmux.type_text("G");
     tmux.wait_for("of 502 (end)");
     tmux.type_text("q");
@@ -179,6 +183,18 @@ fn text_longer_than_the_screen_is_paged() {
     assert!(screen.contains("(500 rows)") && !screen.contains(" 499"), "{screen}");
     tmux.enter("select 1 as short;");
     tmux.wait_for("(1 row)");
+}
+
+#[test]
+fn a_signal_in_the_pager_leaves_the_terminal_as_it_was() {
+    let sandbox = Sandbox::new();
+    let tmux = prompt_over_nothing(&sandbox);
+    tmux.enter("select value as n from generate_series(1, 500);");
+    tmux.wait_for("lines 1-23 of 502");
+    tmux.terminate();
+    assert_eq!(tmux.wait_for_end(), 143);
+    let screen = tmux.screen();
+    assert!(screen.contains("keytrail> select value") && !screen.contains("of 502"), "{screen}");
 }
 
 #[test]

@@ -100,6 +100,11 @@ impl<'a> Tmux<'a> {
         self.run(&["resize-window", "-x", &width.to_string(), "-y", &height.to_string()]);
     }
 
+    /// Sends SIGTERM to the program.
+    pub(crate) fn terminate(&self) {
+        self.run(&["run-shell", "kill -TERM $(cat /proc/#{pane_pid}/task/#{pane_pid}/children)"]);
+    }
+
     /// What the screen shows, without space at the ends of lines.
     pub(crate) fn screen(&self) -> String {
         let shown = String::from_utf8(self.run(&["capture-pane", "-p"]).stdout).expect("UTF-8");

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -132,6 +132,13 @@ impl Interruption {
     }
 }
 
+/// Whether a signal is ending the process: what waits for a person does not wait any more.
+pub(crate) fn is_stopping() -> bool {
+    IS_STOPPING.load(Ordering::Relaxed)
+}
+
+static IS_STOPPING: AtomicBool = AtomicBool::new(false);
+
 /// How a supervised command ended.
 pub(crate) enum Ended<T> {
     /// By itself, or as it was asked to.
@@ -181,6 +188,7 @@ where
         tokio::select! {
             ended = &mut outcome => return Ok(ended.ok().flatten().map_or(Ended::Panicked, Ended::ByItself)),
             signal = signals.next() => if !interruption.handle(signal) {
+                IS_STOPPING.store(true, Ordering::Relaxed);
                 drop(stop);
                 drop(tokio::time::timeout(STOP_GRACE, outcome).await);
                 return Ok(Ended::Stopped(signal));

@@ -99,5 +99,6 @@ async fn run_prompt(arguments: SqlArguments, interruption: &Interruption) -> Res
     let session = for_sql(&arguments).await?;
     let format = arguments.output.format.map(|format| if arguments.output.csv_raw { format.raw() } else { format });
     let prompt = Prompt::try_new(session, arguments.parameters, format)?;
-    repl::run(prompt.with_timing(arguments.timing).with_init(init), interruption).await
+    let prompt = prompt.with_output(arguments.output.output)?.with_timing(arguments.timing).with_init(init);
+    repl::run(prompt, interruption).await
 }

@@ -3,9 +3,16 @@
 //! It reads the terminal itself, not stdin: what is buffered there belongs to the line editor.
 
 use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
 
 use fs_err as fs;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+
+use crate::{output, signals};
+
+/// How often a waiting keyboard looks whether the screen has another size or the process is to end, in milliseconds.
+const LOOK_MS: u8 = 100;
 
 /// A key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +26,10 @@ pub(super) enum Key {
     PageDown,
     Home,
     End,
-    /// Ctrl-C, Ctrl-D, or a terminal that is gone.
+    /// Ctrl-C, Ctrl-D, a terminal that is gone, or a signal that ends the process.
     Interrupt,
+    /// No key: the screen has another size.
+    Resize,
     Other,
 }
 
@@ -30,6 +39,7 @@ pub(super) struct Keyboard {
     saved: Termios,
     /// What came with the last key, of a person who types fast.
     pending: Vec<u8>,
+    screen_size: (u16, u16),
 }
 
 impl Keyboard {
@@ -40,17 +50,33 @@ impl Keyboard {
         let mut raw = saved.clone();
         raw.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG);
         tcsetattr(&terminal, SetArg::TCSADRAIN, &raw)?;
-        Ok(Self { terminal, saved, pending: Vec::new() })
+        Ok(Self { terminal, saved, pending: Vec::new(), screen_size: output::screen_size() })
     }
 
     /// Waits for a key.
     pub(super) fn next(&mut self) -> io::Result<Key> {
-        if self.pending.is_empty() && !self.read()? {
-            return Ok(Key::Interrupt);
+        while self.pending.is_empty() {
+            let size = output::screen_size();
+            if std::mem::replace(&mut self.screen_size, size) != size {
+                return Ok(Key::Resize);
+            }
+            if signals::is_stopping() || (self.has_input()? && !self.read()?) {
+                return Ok(Key::Interrupt);
+            }
         }
         let (key, length) = key(&self.pending);
         self.pending.drain(..length);
         Ok(key)
+    }
+
+    /// Waits a moment; true when there is something to read, the end included.
+    fn has_input(&self) -> io::Result<bool> {
+        let mut terminal = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut terminal, LOOK_MS) {
+            Ok(count) => Ok(count > 0),
+            Err(nix::errno::Errno::EINTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// False when the terminal is gone.

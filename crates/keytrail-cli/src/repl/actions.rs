@@ -1,6 +1,7 @@
 //! What each command of the prompt does. It decides nothing about rows: see [`super::results`].
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use keytrail_query::{KeyQuestion, key_answer};
@@ -106,17 +107,21 @@ impl Prompt {
         told
     }
 
-    /// The file is made at once, so that one that cannot be is told now.
     fn write_to(&mut self, file: &str) -> Result<String, CliError> {
-        self.settings.output = None;
         if file.is_empty() {
+            self.settings.output = None;
             return Ok("results go to the screen".to_owned());
         }
-        let path = files::path(file);
+        self.write_to_file(files::path(file))
+    }
+
+    /// The file is made at once, so that one that cannot be is told now.
+    pub(super) fn write_to_file(&mut self, path: PathBuf) -> Result<String, CliError> {
+        self.settings.output = None;
         let format = self.settings.file_format(&path);
         if format.is_binary() {
             return Err(CliError::usage(format!("{} holds one result, not all that follow", format.name()))
-                .with_hint(format!("write one: `.once {file}`")));
+                .with_hint(format!("write one: `.once {}`", path.display())));
         }
         DataWriter::file(&path)?.finish()?;
         let told = format!("results go to `{}` as {} until `\\o`", path.display(), format.name());

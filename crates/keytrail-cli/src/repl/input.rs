@@ -42,13 +42,23 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
         sql.push_str(line);
         sql.push('\n');
         is_open = is_open || !is_blank(&sql);
-        if line.contains(';') && Session::is_complete(&sql) {
+        if let Some(statement) = sent_by_word(&sql) {
+            sql.truncate(statement.len());
+            push_sql(&mut pieces, &mut sql, first);
+            is_open = false;
+        } else if line.contains(';') && Session::is_complete(&sql) {
             push_sql(&mut pieces, &mut sql, first);
             is_open = false;
         }
     }
     push_sql(&mut pieces, &mut sql, first);
     pieces
+}
+
+/// The statement of a text that ends with `\g` in the place of `;`, as psql has it.
+fn sent_by_word(sql: &str) -> Option<&str> {
+    let statement = sql.trim_end().strip_suffix("\\g")?;
+    (statement.ends_with(char::is_whitespace) && Session::is_complete(&format!("{statement};"))).then_some(statement)
 }
 
 fn push_sql(pieces: &mut Vec<Piece>, sql: &mut String, line: usize) {
@@ -101,7 +111,7 @@ pub(crate) fn is_complete(text: &str) -> bool {
         let last = pieces(text).pop();
         last.is_some_and(|piece| !matches!(piece.input, Input::Sql(_)))
     };
-    is_blank(text) || Session::is_complete(text) || last_is_command()
+    is_blank(text) || Session::is_complete(text) || sent_by_word(text).is_some() || last_is_command()
 }
 
 /// True for space and comments only.
@@ -135,6 +145,10 @@ mod tests {
             ("quit", true),
             ("select 1;\n\\d", true),
             ("select 1\n.5", false),
+            ("select 1 \\g", true),
+            ("select 1\n\\g", true),
+            ("select '\n \\g", false),
+            ("select a\\g", false),
         ] {
             assert_eq!(is_complete(text), expected, "{text}");
         }
@@ -195,6 +209,8 @@ mod tests {
         assert_eq!(lines, [2, 3, 5, 7, 8]);
         assert_eq!(found[2].input, Input::Sql("select 2,\n  '\\x';".to_owned()));
         assert_eq!(found[4].input, Input::Sql("select 3".to_owned()));
+        let found: Vec<Input> = pieces("select 1,\n 2 \\g\n.views").into_iter().map(|piece| piece.input).collect();
+        assert!(matches!(&found[..], [Input::Sql(sql), Input::Command(..)] if sql == "select 1,\n 2"), "{found:?}");
         assert_eq!(pieces("-- nothing\n"), []);
         assert_eq!(pieces("select 1; select 2;").len(), 1);
     }

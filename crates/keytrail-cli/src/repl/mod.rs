@@ -22,6 +22,7 @@ mod results;
 mod scan;
 mod settings;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -99,6 +100,17 @@ impl Prompt {
     pub(crate) fn with_timing(mut self, is_timed: bool) -> Self {
         self.settings.is_timed = is_timed;
         self
+    }
+
+    /// The file that results go to from the start; none = the screen.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub(crate) fn with_output(mut self, file: Option<PathBuf>) -> Result<Self, CliError> {
+        if let Some(file) = file {
+            output::note(self.write_to_file(file)?);
+        }
+        Ok(self)
     }
 
     /// Lines to begin with.
@@ -275,6 +287,15 @@ mod tests {
         prompt.handle(&format!("\\o {}\nselect 1 as a; select 2 as b;\n\\o", file("all.csv"))).await.expect("a file");
         assert_eq!(read("all.csv"), "a\n1\nb\n2\n");
         assert_eq!(prompt.settings.output, None);
+    }
+
+    #[tokio::test]
+    async fn results_can_go_to_a_file_from_the_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("out.csv");
+        let mut prompt = prompt().with_output(Some(file.clone())).expect("a file");
+        prompt.handle("select 1 as a;\n\\o\n").await.expect("a result");
+        assert_eq!((fs_err::read_to_string(&file).expect("a file").as_str(), prompt.settings.output), ("a\n1\n", None));
     }
 
     #[tokio::test]

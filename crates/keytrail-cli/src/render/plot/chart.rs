@@ -22,11 +22,11 @@ const WIDEST_COLUMN: usize = 6;
 
 /// The picture, a text of lines.
 pub(super) fn draw(shape: &Shape, points: &[Point], width: usize) -> String {
-    match (shape.name, shape.time) {
+    match shape.time {
         _ if points.is_empty() => "nothing to plot: no rows\n".to_owned(),
-        (Some(_), Some(_)) => small_lines(shape, points, width),
-        (Some(_), None) => bars(shape, points, width),
-        (None, _) => columns(shape, points, width),
+        Some(_) if shape.names.is_empty() => columns(shape, points, width),
+        Some(_) => small_lines(shape, points, width),
+        None => bars(shape, points, width),
     }
 }
 

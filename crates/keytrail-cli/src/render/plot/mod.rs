@@ -1,11 +1,12 @@
 //! One measure as a picture: columns over time, a bar for each name, or a small line over time for each name.
 //!
 //! ```text
-//! time + number          columns over time, as many times to a column as the width asks for
-//! name + number          one bar a row, in the order of the rows
-//! name + time + number   one line of small columns for each name
+//! time + number           columns over time, as many times to a column as the width asks for
+//! names + number          one bar a row, in the order of the rows
+//! names + time + number   one line of small columns for each name
 //! ```
-//! Other shapes are refused with a message. It needs all rows at once and keeps three values of each.
+//! Several names of a row are one; those that are the same in all rows are left away. Of several numbers the first is drawn, and the picture
+//! says so. Other shapes are refused with a message. It needs all rows at once and keeps three values of each.
 
 mod chart;
 mod scale;
@@ -29,6 +30,8 @@ use crate::output::{DataWriter, Destination};
 const MAX_ROWS: usize = 1_000_000;
 /// Columns where there is no terminal.
 const WIDTH: u16 = 80;
+/// Between the names of a row until all rows are there; safe text has no control characters.
+const NAME_SEPARATOR: char = '\u{1f}';
 
 /// See the module.
 pub(crate) struct PlotRenderer<'a> {
@@ -42,7 +45,7 @@ pub(crate) struct PlotRenderer<'a> {
 /// A row of what is drawn.
 #[derive(Debug, Clone, PartialEq)]
 struct Point {
-    /// Safe text; empty where the shape has no name.
+    /// Safe text; empty where the shape has no names.
     name: String,
     /// Microseconds since 1970, UTC; 0 where the shape has no time.
     time: i64,
@@ -78,23 +81,29 @@ impl<'a> PlotRenderer<'a> {
 
 impl Renderer for PlotRenderer<'_> {
     fn write_batch(&mut self, batch: &RecordBatch) -> Result<(), CliError> {
-        let names = self.shape.name.map(|name| batch.column(name));
         let times = self.shape.time.map(|time| cast(batch.column(time), &utc())).transpose()?;
         let amounts = cast(batch.column(self.shape.measure), &DataType::Float64)?;
         let amounts = amounts.as_primitive::<Float64Type>();
         for row in 0..batch.num_rows() {
-            let name = names.map(|names| value::text(names.as_ref(), row)).transpose()?;
-            let name = name.map(|name| name.unwrap_or("NULL".into())).unwrap_or_default();
+            let mut name = String::new();
+            for column in &self.shape.names {
+                let part = value::text(batch.column(*column).as_ref(), row)?;
+                if !name.is_empty() {
+                    name.push(NAME_SEPARATOR);
+                }
+                name.push_str(&escape::line(part.as_deref().unwrap_or("NULL")));
+            }
             let time = match &times {
                 Some(times) => valid(times.as_primitive::<TimestampMicrosecondType>(), row),
                 None => Some(0),
             };
-            self.push(escape::line(&name).into_owned(), time, valid(amounts, row))?;
+            self.push(name, time, valid(amounts, row))?;
         }
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<(), CliError> {
+    fn finish(mut self: Box<Self>) -> Result<(), CliError> {
+        shorten_names(&mut self.points, self.shape.names.len());
         let width = match self.out.destination() {
             Destination::Terminal { width } => width,
             Destination::Exact => WIDTH,
@@ -103,7 +112,28 @@ impl Renderer for PlotRenderer<'_> {
         if self.left_out > 0 {
             picture.push_str(&format!("{} rows without a time or a number are left out\n", self.left_out));
         }
+        if !self.shape.not_drawn.is_empty() {
+            picture.push_str(&format!("not drawn: {}\n", self.shape.not_drawn.join(", ")));
+        }
         Ok(self.out.write_all(picture.as_bytes())?)
+    }
+}
+
+/// Leaves away the names that do not tell rows apart; the last one stays where none does.
+fn shorten_names(points: &mut [Point], name_count: usize) {
+    let Some(first) = points.first().map(|point| point.name.clone()) else { return };
+    let first: Vec<&str> = first.split(NAME_SEPARATOR).collect();
+    let mut differs = vec![false; name_count];
+    for point in &*points {
+        let parts = point.name.split(NAME_SEPARATOR).zip(&first);
+        differs.iter_mut().zip(parts).for_each(|(differs, (part, first))| *differs |= part != *first);
+    }
+    if !differs.contains(&true) {
+        differs.last_mut().into_iter().for_each(|last| *last = true);
+    }
+    for point in points {
+        let parts = point.name.split(NAME_SEPARATOR).zip(&differs);
+        point.name = parts.filter_map(|(part, differs)| differs.then_some(part)).collect::<Vec<_>>().join(" ");
     }
 }
 

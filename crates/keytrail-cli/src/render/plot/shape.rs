@@ -1,4 +1,4 @@
-//! Which columns of a result are the name, the time and the measure of a picture.
+//! Which columns of a result are the names, the time and the measure of a picture, and which are not drawn.
 
 use arrow_schema::{DataType, SchemaRef};
 
@@ -8,16 +8,19 @@ use crate::escape;
 /// Columns by index, and how the measure is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
-    pub(super) name: Option<usize>,
+    /// Together they name a row; none where the times do.
+    pub(super) names: Vec<usize>,
     pub(super) time: Option<usize>,
     pub(super) measure: usize,
     pub(super) measure_name: String,
+    /// The other numbers, as safe text.
+    pub(super) not_drawn: Vec<String>,
     /// The times are days: nothing between two of them can be told.
     pub(super) is_daily: bool,
 }
 
 impl Shape {
-    /// The shape of rows of this schema: one measure, and a name or a time or both.
+    /// The shape of rows of this schema: the first number over a time, or for names, or both.
     ///
     /// # Errors
     /// When there is none, with what there is instead.
@@ -27,17 +30,18 @@ impl Shape {
             fields.filter(|(_, field)| is_kind(field.data_type())).map(|(index, _)| index).collect()
         };
         let (times, measures, names) = (with(is_time), with(DataType::is_numeric), with(is_name));
-        let (name, time, measure) = match (&names[..], &times[..], &measures[..]) {
-            ([], [time], [measure]) => (None, Some(*time), *measure),
-            ([name], [], [measure]) => (Some(*name), None, *measure),
-            ([name], [time], [measure]) => (Some(*name), Some(*time), *measure),
+        let (names, time, measures) = match (&names[..], &times[..], &measures[..]) {
             // Hours, years, sizes: the first number names the row.
-            ([], [], [name, measure]) => (Some(*name), None, *measure),
-            _ => return Err(refusal(names.len(), times.len(), measures.len())),
+            ([], [], [name, measures @ ..]) if measures.len() == 1 => (vec![*name], None, measures),
+            ([], [], _) | (_, [_, _, ..], _) | (_, _, []) => {
+                return Err(refusal(names.len(), times.len(), measures.len()));
+            }
+            (_, _, measures) => (names, times.first().copied(), measures),
         };
         let is_daily = time.is_some_and(|time| *schema.field(time).data_type() == DataType::Date32);
-        let measure_name = escape::line(schema.field(measure).name()).into_owned();
-        Ok(Self { name, time, measure, measure_name, is_daily })
+        let mut called = measures.iter().map(|measure| escape::line(schema.field(*measure).name()).into_owned());
+        let measure_name = called.next().unwrap_or_default();
+        Ok(Self { names, time, measure: measures[0], measure_name, not_drawn: called.collect(), is_daily })
     }
 }
 
@@ -53,6 +57,6 @@ fn refusal(names: usize, times: usize, measures: usize) -> CliError {
     let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let found = [counted(measures, "number"), counted(times, "time"), counted(names, "name")].join(", ");
     CliError::usage(format!("cannot plot columns of these kinds: {found}"))
-        .with_hint("select one number with a day or time, with a name, or with both")
+        .with_hint("select a number with one day or time, with names, or with both")
         .with_hint("for example `select event_date, sum(use_event_count) from kms_key_usage_daily group by event_date`")
 }

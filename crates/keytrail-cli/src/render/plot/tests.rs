@@ -83,6 +83,28 @@ fn what_is_left_out_is_told() {
 }
 
 #[test]
+fn several_names_are_one_and_several_numbers_are_told() {
+    let columns = vec![
+        ("key", texts(&["k", "k", "k"])),
+        ("day", days(20_089..20_092)),
+        ("operation", texts(&["Decrypt", "Encrypt", "Decrypt"])),
+        ("service", texts(&["s3", "ebs", "s3"])),
+        ("uses", numbers(&[8, 1, 4])),
+        ("failed", numbers(&[0, 0, 0])),
+    ];
+    insta::assert_snapshot!(plot(columns, 60).expect("a picture"), @"
+                most uses
+    Decrypt s3     8 █ ▄
+    Encrypt ebs    1  █
+                     2025-01-01  2025-01-03
+    one column is a day; 13 in all
+    not drawn: failed
+    ");
+    let columns = vec![("a", texts(&["x", "x"])), ("b", texts(&["y", "y"])), ("n", numbers(&[1, 2]))];
+    assert!(plot(columns, 40).expect("a picture").contains("\ny 1 "), "the last name stays");
+}
+
+#[test]
 fn hours_and_years_are_names() {
     let picture = plot(vec![("hour", numbers(&[0, 1])), ("n", numbers(&[5, 10]))], 40).expect("a picture");
     assert!(picture.starts_with("n\n0  5 █"), "{picture}");
@@ -93,8 +115,8 @@ fn other_shapes_are_refused_with_what_to_select() {
     for columns in [
         vec![("x", texts(&["a"]))],
         vec![("n", numbers(&[1]))],
-        vec![("x", texts(&["a"])), ("y", texts(&["b"])), ("n", numbers(&[1]))],
-        vec![("day", days(0..1)), ("n", numbers(&[1])), ("m", numbers(&[1]))],
+        vec![("n", numbers(&[1])), ("m", numbers(&[1])), ("o", numbers(&[1]))],
+        vec![("first", days(0..1)), ("last", days(0..1)), ("n", numbers(&[1]))],
         vec![("day", days(0..1)), ("n", numbers(&[-1]))],
     ] {
         let error = plot(columns, 80).expect_err("no shape");
