@@ -32,28 +32,35 @@ actual as (
     from kms_key_principals
     where principal like 'arn:%'
         and use_event_count > 0
-),
-
-known_keys as (
-    select distinct key_arn
-    from kms_potential_access
 )
 
+-- Two parts instead of a full join, so that a condition on the key reaches what each of them reads.
 select
-    coalesce(potential.key_arn, actual.key_arn) as key_arn,
-    coalesce(potential.principal, actual.principal) as principal,
-    case
-        when actual.principal is null then 'never_seen'
-        when potential.principal is null then 'no_longer_named'
-        else 'seen'
-    end as finding,
-    coalesce(potential.tiers, '') as tiers,
+    potential.key_arn,
+    potential.principal,
+    case when actual.principal is null then 'never_seen' else 'seen' end as finding,
+    potential.tiers,
     coalesce(actual.use_event_count, 0) as use_event_count,
     actual.last_seen_time as last_used_time
 from potential
-full join actual
+left join actual
     on actual.key_arn = potential.key_arn
     and actual.principal = potential.principal
-left join known_keys
-    on known_keys.key_arn = coalesce(potential.key_arn, actual.key_arn)
-where known_keys.key_arn is not null
+
+union all
+
+select
+    actual.key_arn,
+    actual.principal,
+    'no_longer_named' as finding,
+    '' as tiers,
+    actual.use_event_count,
+    actual.last_seen_time as last_used_time
+from actual
+where actual.key_arn in (select key_arn from kms_potential_access)
+    and not exists (
+        select 1
+        from potential
+        where potential.key_arn = actual.key_arn
+            and potential.principal = actual.principal
+    )
