@@ -295,6 +295,7 @@ impl S3 for Backend {
                 accept_ranges: Some("bytes".to_owned()),
                 e_tag: strong(object.e_tag.clone()),
                 last_modified: Some(object.modified.into()),
+                metadata: Some(object.metadata.clone()),
                 ..GetObjectOutput::default()
             })
         };
@@ -319,6 +320,7 @@ impl S3 for Backend {
                 accept_ranges: Some("bytes".to_owned()),
                 e_tag: strong(object.e_tag.clone()),
                 last_modified: Some(object.modified.into()),
+                metadata: Some(object.metadata.clone()),
                 ..HeadObjectOutput::default()
             })
         };

@@ -88,6 +88,11 @@ impl S3Server {
         self.shared.objects().put(key, bytes.into());
     }
 
+    /// Sets a member of an object's metadata without a request.
+    pub fn set_metadata(&self, key: &str, member: &str, value: &str) {
+        self.shared.objects().set_metadata(key, member, value);
+    }
+
     /// An object's bytes, without a request; `None` = there is none.
     pub fn get(&self, key: &str) -> Option<Bytes> {
         self.shared.objects().get(key).map(|object| object.bytes.clone())

@@ -2,7 +2,7 @@
 //!
 //! It knows no HTTP and no locks: whoever holds it has it alone, which is what makes conditional writes atomic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::time::SystemTime;
 
@@ -15,6 +15,8 @@ pub(super) struct StoredObject {
     pub(super) bytes: Bytes,
     pub(super) e_tag: String,
     pub(super) modified: SystemTime,
+    /// What the user keeps beside the bytes.
+    pub(super) metadata: HashMap<String, String>,
 }
 
 /// Why something cannot be done.
@@ -81,8 +83,16 @@ impl Objects {
         self.put_tagged(key, bytes, e_tag)
     }
 
+    /// Sets a member of an object's metadata; an object that is not there has none.
+    pub(super) fn set_metadata(&mut self, key: &str, member: &str, value: &str) {
+        if let Some(object) = self.objects.get_mut(key) {
+            object.metadata.insert(member.to_owned(), value.to_owned());
+        }
+    }
+
     fn put_tagged(&mut self, key: &str, bytes: Bytes, e_tag: String) -> String {
-        let object = StoredObject { bytes, e_tag: e_tag.clone(), modified: SystemTime::now() };
+        let (modified, metadata) = (SystemTime::now(), HashMap::new());
+        let object = StoredObject { bytes, e_tag: e_tag.clone(), modified, metadata };
         self.objects.insert(key.to_owned(), object);
         e_tag
     }
