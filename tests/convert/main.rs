@@ -3,6 +3,8 @@
 mod corpus;
 mod deliveries;
 mod incremental;
+mod integrity;
+mod integrity_s3;
 mod operating;
 mod orders;
 mod s3;

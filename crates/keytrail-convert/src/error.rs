@@ -14,6 +14,14 @@ pub enum ConvertError {
     /// A source does not exist.
     #[error("no such file or folder: {}", .0.display())]
     NoSuchSource(PathBuf),
+    /// A file that was given beside the sources cannot be read, or is not what it is given as.
+    #[error("cannot take `{}`: {reason}", .path.display())]
+    NotTaken {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A source could not be listed.
     #[error("cannot list `{place}`")]
     List {

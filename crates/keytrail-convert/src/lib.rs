@@ -19,6 +19,7 @@ mod dedupe;
 mod encoding;
 mod error;
 mod held;
+pub mod integrity;
 pub mod inventory;
 mod ledger;
 mod pipeline;

@@ -4,6 +4,7 @@
 //! It decides nothing by a file's name but its delivery date; what a file is, its content tells.
 
 mod local;
+mod object;
 mod s3;
 mod unread;
 
