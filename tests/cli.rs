@@ -45,5 +45,7 @@ mod terminal;
 mod tmux;
 #[path = "faults/trail.rs"]
 mod trail;
+#[path = "cli/verify.rs"]
+mod verify;
 #[path = "faults/writers.rs"]
 mod writers;

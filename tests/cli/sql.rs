@@ -202,7 +202,7 @@ fn later_commands_say_so_and_are_not_advertised() {
     error: not available in this version: `report`
     hint: `keytrail key KEY` tells what is known of a key, `keytrail check` whether the lake is whole
     ");
-    assert_eq!(sandbox.run("keytrail verify --help").code(), Some(2));
+    assert_eq!(sandbox.run("keytrail report --help").code(), Some(2));
     insta::assert_snapshot!(sandbox.run("keytrail --help"), @"
     exit 0
     -- stdout
@@ -218,6 +218,7 @@ fn later_commands_say_so_and_are_not_advertised() {
                    show
       coverage     Accounts, regions and days that the lake covers
       check        Check every data file against the log, and the accounting
+      verify       Verify log files against AWS's digest files, on S3 or as copies
       import       Add what the AWS CLI prints about keys, grants, policies and IAM to the lake
       compact      Merge small data files
       export       Give event records back byte for byte
@@ -229,7 +230,7 @@ fn later_commands_say_so_and_are_not_advertised() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-      -v, --verbose...  Say more on stderr: rows and times of statements, requests to S3
+      -v, --verbose...  Say more: times of statements and requests to S3 on stderr, what `verify` found valid
       -h, --help        Print help
       -V, --version     Print version
 

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Say more on stderr: rows and times of statements, requests to S3
+    /// Say more: times of statements and requests to S3 on stderr, what `verify` found valid
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub(crate) verbose: u8,
 }
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Coverage(CoverageArguments),
     /// Check every data file against the log, and the accounting
     Check(CheckArguments),
+    /// Verify log files against AWS's digest files, on S3 or as copies
+    Verify(VerifyArguments),
     /// Add what the AWS CLI prints about keys, grants, policies and IAM to the lake
     Import(ImportArguments),
     /// Merge small data files
@@ -67,8 +69,6 @@ pub(crate) enum Command {
     /// Words of the contract that this version does not know yet.
     #[command(hide = true)]
     Report(LaterArguments),
-    #[command(hide = true)]
-    Verify(LaterArguments),
 }
 
 /// Where the lake is and how to reach it.
@@ -422,6 +422,45 @@ pub(crate) struct CheckArguments {
     /// End with one JSON line on stdout
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::VERIFY)]
+pub(crate) struct VerifyArguments {
+    /// Log files and digest files: folders, s3://bucket/prefix
+    #[arg(value_name = "SOURCE", required = true)]
+    pub(crate) sources: Vec<String>,
+
+    /// What `aws cloudtrail list-public-keys` printed: a file, or a folder of .json files; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_keys: Vec<PathBuf>,
+
+    /// What `aws s3api head-object` printed of the newest digest files, whose signatures a copy does not have; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signatures: Vec<PathBuf>,
+
+    /// Only what was delivered at or after this time (2024-01-31, 2024-01-31T06:00:00Z)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) since: Option<DateTime<Utc>>,
+
+    /// Only what was delivered before this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) until: Option<DateTime<Utc>>,
+
+    /// Only this account
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+
+    /// Take files wherever they lie; else one that is not where AWS delivered it is invalid
+    #[arg(long)]
+    pub(crate) anywhere: bool,
+
+    /// End with one JSON line on stdout, and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) storage: StorageArguments,
 }
 
 #[derive(Debug, Args)]

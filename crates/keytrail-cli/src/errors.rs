@@ -281,6 +281,7 @@ impl From<ConvertError> for CliError {
         let exit = match error {
             ConvertError::Lake(error) => return error.into(),
             ConvertError::NoSuchSource(_) => Exit::NoInput,
+            ConvertError::NotTaken { .. } => Exit::Usage,
             ConvertError::Encode { .. } | ConvertError::Internal(_) => Exit::Software,
             ConvertError::Stopped(_) => Exit::Interrupted,
             _ => exit_of_storage(&error),

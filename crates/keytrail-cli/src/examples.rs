@@ -50,6 +50,25 @@ pub(crate) const CHECK: &str = r"Examples:
   $ keytrail check --lake demo/lake
   $ keytrail check --lake demo/lake --read-data --against demo/trail";
 
+/// For `keytrail verify`.
+pub(crate) const VERIFY: &str = r"Examples:
+  $ keytrail verify demo/trail                   # the demo has no signatures
+  aws cloudtrail list-public-keys --output json --start-time 2024-01-01 \
+    --end-time 2024-02-01 > keys.json            # once for each region
+  keytrail verify trail-copy --public-keys keys.json --since 2024-01-01
+  keytrail verify s3://my-trail-bucket/AWSLogs --public-keys keys.json \
+    --since 2024-01-01 --until 2024-02-01 --json
+
+A digest file is signed when a public key proves its signature, hash-chained
+only when nothing but the digest file after it names its hash, and unverified
+else. A copy has lost the signatures that S3 keeps beside the objects; each
+digest file carries that of the one before it, so that only the newest of a
+chain needs --signatures.
+
+Exit codes: 4 something was altered, moved or has a wrong signature; 3 a file
+that is named is missing, a digest file is not signed, a period has none, or
+a log file is named by none; 0 all that was asked for is signed and intact.";
+
 /// For `keytrail import`.
 pub(crate) const IMPORT: &str = r"Examples:
   scripts/collect-inventory inventory && keytrail import inventory --lake lake

@@ -12,6 +12,7 @@ mod import;
 mod key;
 mod man;
 mod sql;
+mod verify;
 mod views;
 
 use keytrail_lake::{MAX_RETRIES, RETRY_BUDGET, RequestCounts};
@@ -42,6 +43,7 @@ async fn run_command(arguments: Arguments, interruption: Interruption) -> Result
         Command::Key(arguments) => key::run(&arguments).await,
         Command::Coverage(arguments) => coverage::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
+        Command::Verify(arguments) => verify::run(&arguments, is_verbose).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Compact(arguments) => compact::run(&arguments, &interruption).await,
         Command::Export(arguments) => export::run(&arguments).await,
@@ -51,7 +53,6 @@ async fn run_command(arguments: Arguments, interruption: Interruption) -> Result
         Command::Man(arguments) => man::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Report(_) => Err(not_yet("report")),
-        Command::Verify(_) => Err(not_yet("verify")),
     }
 }
 
@@ -77,19 +78,20 @@ fn not_yet(command: &str) -> CliError {
 
 /// The region that a command was given, by an argument or by the environment.
 fn region(command: &Command) -> Option<String> {
-    let lake = match command {
-        Command::Convert(arguments) => &arguments.lake,
-        Command::Sql(arguments) => &arguments.lake,
-        Command::Key(arguments) => &arguments.lake,
-        Command::Coverage(arguments) => &arguments.lake,
-        Command::Check(arguments) => &arguments.lake,
-        Command::Import(arguments) => &arguments.lake,
-        Command::Compact(arguments) => &arguments.lake,
-        Command::Export(arguments) => &arguments.lake,
+    let storage = match command {
+        Command::Convert(arguments) => &arguments.lake.storage,
+        Command::Sql(arguments) => &arguments.lake.storage,
+        Command::Key(arguments) => &arguments.lake.storage,
+        Command::Coverage(arguments) => &arguments.lake.storage,
+        Command::Check(arguments) => &arguments.lake.storage,
+        Command::Verify(arguments) => &arguments.storage,
+        Command::Import(arguments) => &arguments.lake.storage,
+        Command::Compact(arguments) => &arguments.lake.storage,
+        Command::Export(arguments) => &arguments.lake.storage,
         _ => return None,
     };
     let from_environment = || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
-    lake.storage.region.clone().or_else(from_environment)
+    storage.region.clone().or_else(from_environment)
 }
 
 /// A host of a region that does not exist is not found; the error alone does not tell why.
