@@ -46,8 +46,8 @@ impl ConvertOptions {
     pub const DEFAULT_BUFFER_BYTES: usize = 64 << 20;
     /// A worker hands its rows over when they take this much.
     pub const WORKER_BYTES: usize = 8 << 20;
-    /// Identities of some 1.7 million rows by default.
-    pub const DEFAULT_SEEN_BYTES: usize = 96 << 20;
+    /// Identities of some 900,000 rows by default, at the end of an epoch; those of an epoch come on top.
+    pub const DEFAULT_SEEN_BYTES: usize = 48 << 20;
     /// A commit every 256 MiB of log files by default, some million events.
     pub const DEFAULT_EPOCH_BYTES: u64 = 256 << 20;
 

@@ -5,24 +5,28 @@
 //!
 //! ```text
 //! hour first touched ──▶ rows of the lake in that hour are loaded ([`HeldRows`])
-//! hour at rest, all of its rows committed ──▶ may be forgotten; loaded again when touched again
+//! hour at rest, all of its rows committed ──▶ may be forgotten, but for a short hash of each id
+//! touched again by a record whose hash is among them ──▶ loaded again; by another record, which is new ──▶ not
 //! ```
-//! So memory follows the hours that a run works on, not the lake. The place of a row (log file and position) makes a repeated run exact:
+//! So memory follows the hours that a run works on, not the lake, and late log files, whose records are new, cost no reading of the lake. The place of a row (log file and position) makes a repeated run exact:
 //! a record that the lake holds from this very place is no duplicate but the same row, committed by a run that ended before its ledger
 //! entry.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keytrail_events::{DetailLevel, EventRecord, Field, body_hash, event_id};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128, xxh3_128_with_seed};
 
 use crate::error::ConvertError;
 
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
+/// Short hashes that are kept for each row that may be known: a quarter of their memory.
+const HASHES_PER_ROW: usize = 4;
 
 /// The hour of an event, counted from the Unix epoch, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,6 +172,8 @@ struct HourRows {
     /// The last epoch that added a row; none = nothing that the lake does not hold.
     last_epoch: Option<u32>,
     is_loaded: bool,
+    /// Short hashes of ids that were known and are not held, sorted; none = all that is known is held.
+    let_go: Option<Arc<[u32]>>,
     is_forgotten: bool,
 }
 
@@ -181,8 +187,10 @@ pub(crate) struct HourSlot {
 #[derive(Debug, Default)]
 struct Hours {
     resident: FxHashMap<Hour, Arc<Mutex<HourRows>>>,
-    /// Hours that were resident and are not any more.
-    forgotten: FxHashSet<Hour>,
+    /// Hours that were resident and are not any more, with short hashes of the ids that were known, sorted; none = the lake must be asked.
+    forgotten: BTreeMap<Hour, Option<Arc<[u32]>>>,
+    /// Hashes in `forgotten`.
+    hash_count: usize,
 }
 
 /// Remembers records; shared by all workers.
@@ -231,6 +239,11 @@ impl Deduplicator {
                 *slot = None;
                 continue;
             }
+            if rows.may_have_let_go(identity) {
+                drop(rows);
+                self.complete(current)?;
+                continue;
+            }
             let before = rows.rows.len();
             let seen = rows.note(identity, place);
             if rows.rows.len() > before {
@@ -246,9 +259,9 @@ impl Deduplicator {
         self.note_in(&mut None, hour, identity, place, 0).unwrap_or(Seen::New)
     }
 
-    /// The hour, loaded.
+    /// The hour, loaded, or with hashes of what it has let go.
     fn slot(&self, hour: Hour) -> Result<HourSlot, ConvertError> {
-        let rows = Arc::clone(lock(&self.hours).resident.entry(hour).or_default());
+        let rows = lock(&self.hours).resident(hour);
         if !lock(&rows).is_loaded {
             self.load(hour)?;
         }
@@ -259,7 +272,7 @@ impl Deduplicator {
         let _one_at_a_time = lock(&self.loading);
         let (rows, is_again) = {
             let mut hours = lock(&self.hours);
-            (Arc::clone(hours.resident.entry(hour).or_default()), hours.forgotten.contains(&hour))
+            (hours.resident(hour), hours.forgotten.contains_key(&hour))
         };
         if lock(&rows).is_loaded {
             return Ok(());
@@ -272,6 +285,23 @@ impl Deduplicator {
         Ok(())
     }
 
+    /// Holds again what an hour has let go.
+    fn complete(&self, slot: &HourSlot) -> Result<(), ConvertError> {
+        let _one_at_a_time = lock(&self.loading);
+        if lock(&slot.rows).let_go.is_none() {
+            return Ok(());
+        }
+        let held = self.held.as_ref().map(|held| held.load(slot.hour, true)).transpose()?.unwrap_or_default();
+        let mut rows = lock(&slot.rows);
+        let of_hour = held.rows.iter().filter(|row| row.hour == slot.hour);
+        let added = of_hour.filter(|row| rows.hold(&row.identity, row.place)).count();
+        rows.let_go = None;
+        if !rows.is_forgotten {
+            self.row_count.fetch_add(added, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Adds loaded rows to their hours, unless those are loaded already.
     fn take(&self, first: Hour, held: &HeldHours) {
         let mut slots: FxHashMap<Hour, Arc<Mutex<HourRows>>> = FxHashMap::default();
@@ -280,7 +310,7 @@ impl Deduplicator {
             for offset in 0..held.hour_count.max(1) {
                 let hour = first.plus(offset);
                 // An hour read along has this run's own rows only when it was asked for.
-                if offset == 0 || !hours.forgotten.contains(&hour) {
+                if offset == 0 || !hours.forgotten.contains_key(&hour) {
                     let rows = Arc::clone(hours.resident.entry(hour).or_default());
                     if !lock(&rows).is_loaded {
                         slots.insert(hour, rows);
@@ -321,11 +351,11 @@ impl Deduplicator {
             if rows.is_loaded && rows.last_epoch.is_none_or(|epoch| epoch <= committed_epoch) {
                 self.row_count.fetch_sub(rows.rows.len(), Ordering::Relaxed);
                 rows.is_forgotten = true;
-                rows.rows = FxHashMap::default();
                 hours.resident.remove(&hour);
-                hours.forgotten.insert(hour);
+                hours.forget(hour, rows.let_all_go());
             }
         }
+        hours.limit_hashes(max_rows * HASHES_PER_ROW);
     }
 
     /// Learns of rows that another writer has committed; false when one of them is a row that this run holds and may not have
@@ -334,7 +364,7 @@ impl Deduplicator {
         let _no_loading = lock(&self.loading);
         let mut added = 0;
         let is_new_everywhere = rows.iter().all(|row| {
-            let Some(hour) = lock(&self.hours).resident.get(&row.hour).cloned() else { return true };
+            let Some(hour) = lock(&self.hours).resident_or_unsure(row.hour) else { return true };
             let mut hour = lock(&hour);
             if !hour.is_loaded {
                 return true;
@@ -351,7 +381,73 @@ impl Deduplicator {
     }
 }
 
+impl Hours {
+    /// The rows of an hour, to be loaded where nothing is known of it.
+    fn resident(&mut self, hour: Hour) -> Arc<Mutex<HourRows>> {
+        let Self { resident, forgotten, hash_count } = self;
+        let rows = resident.entry(hour).or_insert_with(|| {
+            let let_go = forgotten.get_mut(&hour).and_then(Option::take);
+            *hash_count -= let_go.as_ref().map_or(0, |hashes| hashes.len());
+            Arc::new(Mutex::new(HourRows { is_loaded: let_go.is_some(), let_go, ..HourRows::default() }))
+        });
+        Arc::clone(rows)
+    }
+
+    /// The rows of an hour that is resident; of another one, rows are added by somebody else, and the lake must be asked from now on.
+    fn resident_or_unsure(&mut self, hour: Hour) -> Option<Arc<Mutex<HourRows>>> {
+        let rows = self.resident.get(&hour).cloned();
+        if rows.is_none() {
+            self.forget_hashes(hour);
+        }
+        rows
+    }
+
+    fn forget(&mut self, hour: Hour, let_go: Arc<[u32]>) {
+        self.hash_count += let_go.len();
+        self.forgotten.insert(hour, Some(let_go));
+    }
+
+    fn forget_hashes(&mut self, hour: Hour) {
+        let hashes = self.forgotten.get_mut(&hour).and_then(Option::take);
+        self.hash_count -= hashes.map_or(0, |hashes| hashes.len());
+    }
+
+    /// Forgets hashes, those of the earliest hours first, until at most so many are left.
+    fn limit_hashes(&mut self, max_hashes: usize) {
+        let earliest: Vec<Hour> =
+            self.forgotten.iter().filter(|(_, hashes)| hashes.is_some()).map(|(hour, _)| *hour).collect();
+        for hour in earliest {
+            if self.hash_count <= max_hashes {
+                return;
+            }
+            self.forget_hashes(hour);
+        }
+    }
+}
+
+/// The short hash of an id. Among the thousands of an hour one that is not there seems to be there once in a million times; then the
+/// lake is asked for nothing.
+fn short_hash(event: u128) -> u32 {
+    (event >> 96) as u32
+}
+
 impl HourRows {
+    /// Whether a record of this id may have been known before the hour was forgotten.
+    fn may_have_let_go(&self, identity: &RecordIdentity) -> bool {
+        let Some(hashes) = &self.let_go else { return false };
+        !self.rows.contains_key(&identity.event) && hashes.binary_search(&short_hash(identity.event)).is_ok()
+    }
+
+    /// Holds nothing any more; the hashes of all that was known.
+    fn let_all_go(&mut self) -> Arc<[u32]> {
+        let before = self.let_go.take();
+        let mut hashes: Vec<u32> = before.iter().flat_map(|hashes| hashes.iter().copied()).collect();
+        hashes.extend(std::mem::take(&mut self.rows).into_keys().map(short_hash));
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes.into()
+    }
+
     fn note(&mut self, identity: &RecordIdentity, place: Place) -> Seen {
         self.note_row(identity, place, true)
     }
@@ -491,6 +587,80 @@ mod tests {
         // The kept slot is stale; it is noticed.
         assert_eq!(note(&mut slot, HOUR, full("1", "e", 1), 0, 2), Seen::Committed);
         assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    /// A lake of the rows of hour 7 that it was given; it counts how often it is asked.
+    #[derive(Clone, Default)]
+    struct Rows(Arc<Mutex<(usize, Vec<HeldRow>)>>);
+
+    impl Rows {
+        fn add(&self, id: &str, index: u64) {
+            lock(&self.0).1.push(HeldRow { hour: HOUR, identity: full("1", id, 1), place: place(index) });
+        }
+
+        fn asked(&self) -> usize {
+            lock(&self.0).0
+        }
+    }
+
+    impl HeldRows for Rows {
+        fn load(&self, _hour: Hour, is_again: bool) -> Result<HeldHours, ConvertError> {
+            let mut lake = lock(&self.0);
+            lake.0 += 1;
+            Ok(HeldHours { hour_count: 1, rows: if is_again { lake.1.clone() } else { Vec::new() } })
+        }
+    }
+
+    #[test]
+    fn late_records_are_new_without_asking_the_lake_and_late_repetitions_are_found() {
+        let lake = Rows::default();
+        let seen = Deduplicator::over(Box::new(lake.clone()));
+        let note = |id: &str, index, epoch| {
+            seen.note_in(&mut None, HOUR, &full("1", id, 1), place(index), epoch).expect("loaded")
+        };
+        assert_eq!((note("a", 0, 0), note("b", 1, 0)), (Seen::New, Seen::New));
+        lake.add("a", 0);
+        lake.add("b", 1);
+        seen.forget(0, 1);
+        assert_eq!((note("late", 2, 1), note("late", 3, 1), lake.asked()), (Seen::New, Seen::Duplicate, 1));
+        assert_eq!((note("late too", 8, 1), lake.asked()), (Seen::New, 1));
+        lake.add("late", 2);
+        lake.add("late too", 8);
+        seen.forget(1, 1);
+        assert_eq!((note("later", 4, 2), lake.asked()), (Seen::New, 1), "of both times");
+        assert_eq!((note("a", 5, 2), lake.asked()), (Seen::Duplicate, 2));
+        assert_eq!((note("late", 6, 2), note("later", 7, 2), lake.asked()), (Seen::Duplicate, Seen::Duplicate, 2));
+        assert_eq!(seen.row_count.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn another_writers_rows_of_a_forgotten_hour_are_found() {
+        let lake = Rows::default();
+        let seen = Deduplicator::over(Box::new(lake.clone()));
+        let note = |id: &str, index| seen.note_in(&mut None, HOUR, &full("1", id, 1), place(index), 0).expect("loaded");
+        note("own", 0);
+        lake.add("own", 0);
+        seen.forget(0, 0);
+        lake.add("theirs", 1);
+        assert!(seen.learn(&[HeldRow { hour: HOUR, identity: full("1", "theirs", 1), place: place(1) }], 1));
+        assert_eq!((note("theirs", 2), note("own", 3)), (Seen::Duplicate, Seen::Duplicate));
+    }
+
+    #[test]
+    fn hashes_have_a_limit_too() {
+        let lake = Rows::default();
+        let seen = Deduplicator::over(Box::new(lake.clone()));
+        for hour in 0..10 {
+            for id in 0..10 {
+                seen.note_in(&mut None, HOUR.plus(hour), &full("1", &format!("{hour}-{id}"), 1), place(id), 0)
+                    .expect("loaded");
+            }
+        }
+        seen.forget(0, 5);
+        let hours = lock(&seen.hours);
+        assert!(hours.hash_count <= 5 * HASHES_PER_ROW && hours.hash_count > 0, "{}", hours.hash_count);
+        assert_eq!(hours.hash_count, hours.forgotten.values().flatten().map(|hashes| hashes.len()).sum::<usize>());
+        assert_eq!(hours.forgotten.len(), 10);
     }
 
     #[test]

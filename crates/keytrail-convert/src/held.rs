@@ -104,7 +104,8 @@ impl HeldRows for Arc<LakeRows> {
         if !files.iter().any(|held| held.first <= hour && hour <= held.last) {
             return Ok(HeldHours { hour_count: 1, rows: Vec::new() });
         }
-        let hour_count = hours_at_once(&files, hour);
+        // Hours that were forgotten come back one by one: the others have not been asked for.
+        let hour_count = if is_again { 1 } else { hours_at_once(&files, hour) };
         let end = hour.plus(hour_count);
         let wanted = files.iter().filter(|held| held.first < end && hour <= held.last);
         let reads: Vec<_> = wanted.map(|held| read_rows(&self.table, &held.file, hour, Some(end))).collect();
