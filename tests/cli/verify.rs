@@ -93,6 +93,7 @@ fn item_60_what_is_missing_ends_with_3() {
     -- stderr
     public key not found for fingerprint [key]: 3 digest files of eu-west-1
     hint: aws cloudtrail list-public-keys --region eu-west-1 --start-time 2026-03-04T00:00:00Z --end-time 2026-03-04T03:00:00Z --output json > keys-eu-west-1.json
+    hint: then the same again with --public-keys keys-eu-west-1.json
     ");
     insta::assert_snapshot!(shown(&sandbox.run("keytrail verify keys.json")), @"
     exit 3

@@ -40,6 +40,7 @@ pub(crate) async fn run(arguments: &VerifyArguments, is_verbose: bool) -> Result
 }
 
 fn options(arguments: &VerifyArguments) -> Result<VerifyOptions, CliError> {
+    session::check_period(arguments.since, arguments.until)?;
     Ok(VerifyOptions {
         sources: session::sources(&arguments.sources)?,
         storage: session::storage_options(&arguments.storage),

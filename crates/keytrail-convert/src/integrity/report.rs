@@ -208,8 +208,6 @@ impl LogFileCounts {
 pub struct MissingKey {
     /// Digest files signed with it.
     pub digests: u64,
-    /// The region to ask for it.
-    pub aws_region: String,
     /// The first of their times.
     pub from: DateTime<Utc>,
     /// The last.
@@ -235,8 +233,8 @@ pub struct VerifySummary {
     pub copies: u64,
     /// Digest files signed outside of the time for which AWS states their key.
     pub outside_validity: u64,
-    /// Public keys that were not given, by fingerprint.
-    pub missing_keys: BTreeMap<String, MissingKey>,
+    /// Public keys that were not given, by fingerprint and the region to ask for it.
+    pub missing_keys: BTreeMap<(String, String), MissingKey>,
     /// Buckets of what was not found.
     pub not_found_in: BTreeSet<String>,
     /// Digest files without a signature, the first hundred.

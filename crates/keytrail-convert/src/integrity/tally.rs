@@ -100,13 +100,9 @@ impl<'t, O: VerifyObserver> Tally<'t, O> {
     fn lack(&mut self, chain: &ChainId, result: &ObjectResult, facts: &Facts) {
         match &result.state {
             State::Held { lack: Some(Lack::PublicKey(fingerprint)), .. } => {
-                let new = || MissingKey {
-                    digests: 0,
-                    aws_region: chain.aws_region.clone(),
-                    from: facts.start,
-                    to: facts.end,
-                };
-                let key = self.summary.missing_keys.entry(fingerprint.clone()).or_insert_with(new);
+                let new = || MissingKey { digests: 0, from: facts.start, to: facts.end };
+                let place = (fingerprint.clone(), chain.aws_region.clone());
+                let key = self.summary.missing_keys.entry(place).or_insert_with(new);
                 key.digests += 1;
                 (key.from, key.to) = (key.from.min(facts.start), key.to.max(facts.end));
             }

@@ -1,5 +1,7 @@
 //! The counts of a verification: lines in the manner of the AWS CLI, one JSON object, and what to do about what is missing.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use keytrail_convert::Source;
 use keytrail_convert::integrity::{DigestCounts, LogFileCounts, VerifyOptions, VerifySummary};
@@ -107,7 +109,7 @@ pub(super) fn json(summary: &VerifySummary, options: &VerifyOptions, findings: &
         "gaps": summary.gaps,
         "copies": summary.copies,
         "outside_key_validity": summary.outside_validity,
-        "missing_public_keys": summary.missing_keys.keys().collect::<Vec<_>>(),
+        "missing_public_keys": summary.missing_keys.keys().map(|(fingerprint, _)| fingerprint).collect::<BTreeSet<_>>(),
         "findings": findings,
         "further_findings": further,
         "is_damaged": summary.is_damaged(),
@@ -148,15 +150,16 @@ pub(super) fn hints(summary: &VerifySummary, options: &VerifyOptions) -> Vec<Str
 }
 
 fn missing_keys(summary: &VerifySummary) -> Vec<String> {
-    let told = summary.missing_keys.iter().flat_map(|(fingerprint, key)| {
-        let (count, region) = (count_text(key.digests), &key.aws_region);
+    let told = summary.missing_keys.iter().flat_map(|((fingerprint, region), key)| {
+        let count = count_text(key.digests);
         let missing = format!("public key not found for fingerprint {fingerprint}: {count} digest files of {region}");
         let command = format!(
             "hint: aws cloudtrail list-public-keys --region {region} --start-time {} --end-time {} --output json > keys-{region}.json",
             time(key.from),
             time(key.to)
         );
-        [Some(missing), is_plain(region).then_some(command)]
+        let again = format!("hint: then the same again with --public-keys keys-{region}.json");
+        [Some(missing), is_plain(region).then_some(command), is_plain(region).then_some(again)]
     });
     told.flatten().collect()
 }
