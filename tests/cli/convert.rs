@@ -99,6 +99,7 @@ fn rejected_input_makes_a_conversion_incomplete() {
     exit 0
     -- stderr
     checked: 5 data files, 8 rows, 0 findings
+    note: sizes and footers were checked; `--read-data` reads every byte too
     ");
 }
 
@@ -336,6 +337,19 @@ fn an_export_s_condition_is_one_expression_over_events() {
         let run = sandbox.finish(sandbox.keytrail(["export", "--lake", "lake", "--where", condition]), "");
         assert_eq!((run.code(), run.stdout.as_str()), (Some(2), ""), "{condition}: {run}");
     }
+}
+
+#[test]
+fn a_period_that_ends_before_it_begins_is_a_mistake() {
+    let sandbox = with_lake();
+    let period = "--since 2026-05-01 --until 2026-01-01";
+    for command in
+        ["convert logs --lake other", "check --lake lake --against logs", "verify logs", "sql --raw logs -c 'select 1'"]
+    {
+        let run = sandbox.run(&format!("keytrail {command} {period}"));
+        assert!(run.code() == Some(2) && run.stderr.contains("ends before it begins"), "{command}: {run}");
+    }
+    assert!(!sandbox.path("other").exists(), "no lake is made for it");
 }
 
 #[test]

@@ -81,6 +81,28 @@ fn a_file_that_is_no_output_is_named_and_costs_nothing_else() {
     assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from inventory'").data(), "n\n1\n");
 }
 
+#[test]
+fn an_import_tells_when_it_makes_a_lake_and_when_there_is_nothing() {
+    let sandbox = Sandbox::new();
+    fs_err::create_dir(sandbox.path("empty")).expect("a folder");
+    let run = sandbox.run("keytrail import missing.json --lake lake");
+    assert!(run.code() == Some(66) && !sandbox.path("lake").exists(), "{run}");
+    let run = sandbox.run("keytrail import empty --lake lake");
+    assert!(run.stderr.contains("no lake is there yet") && run.stderr.contains("no .json file is there"), "{run}");
+    let again = sandbox.run("keytrail import empty --lake lake");
+    assert!(!again.stderr.contains("no lake is there yet"), "{again}");
+}
+
+#[test]
+fn a_key_that_only_the_inventory_knows_is_not_doubted() {
+    let sandbox = Sandbox::new();
+    let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{KEY}");
+    sandbox.write("keys.json", format!(r#"{{"Keys":[{{"KeyId":"{KEY}","KeyArn":"{arn}"}}]}}"#));
+    sandbox.run("keytrail import keys.json --lake lake");
+    let run = sandbox.run(&format!("keytrail key {arn} --lake lake"));
+    assert!(!run.stderr.contains("did you mean"), "{run}");
+}
+
 /// A rejected file that names no account may hold a call on any key.
 #[test]
 fn a_log_file_that_cannot_be_read_makes_silent_keys_incomplete() {

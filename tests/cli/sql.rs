@@ -230,7 +230,7 @@ fn later_commands_say_so_and_are_not_advertised() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-      -v, --verbose...  Say more: times of statements and requests to S3 on stderr, what `verify` found valid
+      -v, --verbose...  Say more: on stderr times and requests to S3, in `verify` what is valid
       -h, --help        Print help
       -V, --version     Print version
 
@@ -303,4 +303,15 @@ fn times_are_told_for_programs_to_read() {
         let number = line.strip_prefix("time: ").and_then(|line| line.strip_suffix(" ms")).expect(line);
         assert!(number.parse::<f64>().expect("a number") >= 0.0, "{line}");
     }
+}
+
+#[test]
+fn the_name_of_a_file_tells_its_format() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run("keytrail sql -c 'select 1 as a' -o out.json").code(), Some(0));
+    assert_eq!(sandbox.read("out.json"), "[\n{\"a\":1}\n]\n");
+    assert_eq!(sandbox.run("keytrail sql -c 'select 1 as a' -o out.json --format csv").code(), Some(0));
+    assert_eq!(sandbox.read("out.json"), "a\n1\n", "a format that is asked for holds");
+    assert_eq!(sandbox.run("keytrail sql -c 'select 1 as a' -o out.parquet").code(), Some(0));
+    assert!(fs_err::read(sandbox.path("out.parquet")).expect("a file").starts_with(b"PAR1"));
 }

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Say more: times of statements and requests to S3 on stderr, what `verify` found valid
+    /// Say more: on stderr times and requests to S3, in `verify` what is valid
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub(crate) verbose: u8,
 }
@@ -312,9 +312,10 @@ pub(crate) struct OutputArguments {
 }
 
 impl OutputArguments {
-    /// The format of rows that go to `destination`.
+    /// The format of rows that go to `destination`: the one asked for, else the one that the file's name tells.
     pub(crate) fn format_for(&self, destination: Destination) -> Format {
-        let format = self.format.unwrap_or_else(|| Format::default_for(destination));
+        let named = || self.output.as_deref().and_then(Format::of_file);
+        let format = self.format.or_else(named).unwrap_or_else(|| Format::default_for(destination));
         if self.csv_raw { format.raw() } else { format }
     }
 }

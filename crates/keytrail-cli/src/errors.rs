@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
+use arrow_schema::ArrowError;
 use keytrail_convert::ConvertError;
 use keytrail_lake::LakeError;
 use keytrail_query::{Diagnosis, QueryError, Session};
@@ -311,7 +312,9 @@ impl From<QueryError> for CliError {
 /// A query fails over its data (exit code 2: the statement can be changed), or over the files below it.
 fn exit_of_engine(error: &QueryError) -> Exit {
     let is_storage = hints::storage_error(error).is_some() || chain(error).any(|error| error.is::<io::Error>());
-    let is_damage = chain(error).any(|error| error.is::<ParquetError>());
+    let is_of_file = |error: &ArrowError| matches!(error, ArrowError::ParquetError(_));
+    let is_damage = chain(error)
+        .any(|error| error.is::<ParquetError>() || error.downcast_ref::<ArrowError>().is_some_and(is_of_file));
     match (is_storage, is_damage) {
         (true, _) => exit_of_storage(error),
         (false, true) => Exit::Integrity,

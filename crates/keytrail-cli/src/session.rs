@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use keytrail_convert::{Source, lake_spec};
 use keytrail_lake::{Lake, LakeError, Location, RequestCounter, StorageOptions};
 use keytrail_query::{QueryError, RawSource, Session, SessionOptions};
@@ -48,6 +49,19 @@ pub(crate) async fn try_open_lake(arguments: &LakeArguments) -> Result<Result<La
 pub(crate) async fn create_or_open_lake(arguments: &LakeArguments) -> Result<Lake, CliError> {
     let location = lake_location(arguments)?;
     Ok(Lake::create_or_open(&location, &storage_options(&arguments.storage), lake_spec()).await?)
+}
+
+/// Says that a period is none.
+///
+/// # Errors
+/// When it ends before it begins.
+pub(crate) fn check_period(since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Result<(), CliError> {
+    match (since, until) {
+        (Some(since), Some(until)) if until <= since => {
+            Err(CliError::usage(format!("the period ends before it begins: --since {since:?} --until {until:?}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where the lake of the arguments is; nothing is opened.
@@ -127,6 +141,7 @@ async fn without_limit(arguments: &SqlArguments) -> Result<SqlSession, CliError>
         ..session_options(&arguments.engine)
     };
     let period = &arguments.period;
+    check_period(period.since, period.until)?;
     if arguments.raw.is_empty() && (period.since.is_some() || period.until.is_some()) {
         return Err(CliError::usage("--since and --until are for --raw")
             .with_hint("over a lake, say it in SQL: `where event_time >= timestamp '2024-01-31'`"));

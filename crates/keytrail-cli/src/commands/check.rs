@@ -41,6 +41,9 @@ pub(crate) async fn run(arguments: &CheckArguments) -> Result<Exit, CliError> {
         against::check(&lake, arguments, &mut report).await?;
     }
     write(&report, arguments.json)?;
+    if depth == CheckDepth::Footers && arguments.against.is_empty() {
+        output::note("note: sizes and footers were checked; `--read-data` reads every byte too");
+    }
     resume.finish()?;
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Integrity })
 }

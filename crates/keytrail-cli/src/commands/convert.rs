@@ -56,6 +56,7 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
 }
 
 fn options_of(arguments: &ConvertArguments) -> Result<ConvertOptions, CliError> {
+    session::check_period(arguments.period.since, arguments.period.until)?;
     let mut options = options(session::sources(&arguments.sources)?);
     options.since = arguments.period.since;
     options.until = arguments.period.until;

@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use keytrail_convert::inventory::{ImportOptions, ImportSummary, import};
+use keytrail_lake::LakeError;
 
 use crate::args::ImportArguments;
 use crate::errors::{CliError, Exit};
@@ -11,6 +12,12 @@ use crate::session;
 
 /// Imports and says what was found; refused files end it with [`Exit::Incomplete`].
 pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
+    if let Some(absent) = arguments.paths.first().filter(|_| !arguments.paths.iter().any(|path| path.exists())) {
+        return Err(CliError::new(Exit::NoInput, format!("no such file or folder: `{}`", absent.display())));
+    }
+    if matches!(session::try_open_lake(&arguments.lake).await?, Err(LakeError::NotALake { .. })) {
+        output::note(format!("note: no lake is there yet, one is made: {}", session::lake_location(&arguments.lake)?));
+    }
     let lake = session::create_or_open_lake(&arguments.lake).await?;
     let options = ImportOptions { paths: arguments.paths.clone(), snapshot_time: arguments.as_of, started: Utc::now() };
     let summary = import(&lake, &options).await?;
@@ -30,7 +37,10 @@ fn report(summary: &ImportSummary) {
     let items: Vec<String> =
         summary.items.iter().map(|(kind, count)| format!("{} {kind}", count_text(*count))).collect();
     let found = if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
-    output::note(format!("{} files: {found}", count_text(summary.files)));
+    output::note(format!("files: {} with {found}", count_text(summary.files)));
+    if summary.files == 0 {
+        output::note("note: no .json file is there; `scripts/collect-inventory` collects what can be imported");
+    }
     if summary.without_key > 0 {
         output::note(format!(
             "{} items do not tell which key they are about: name their files ACCOUNT/REGION/…/KEY-ID.json",

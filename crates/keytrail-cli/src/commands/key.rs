@@ -61,8 +61,12 @@ async fn not_found(session: &Session, key: &str, error: QueryError) -> CliError 
 /// A key ARN that no event names has an answer, which is worth little where the ARN is misspelt.
 async fn note_unseen(session: &Session, answer: &KeyAnswer) {
     let regions = similar_regions(&answer.region);
-    let names =
+    let mut names =
         if regions.is_empty() { similar_keys(session, &answer.key_arn).await.unwrap_or_default() } else { regions };
+    // Inventory may know the very key.
+    if names.contains(&answer.key_arn) {
+        names.clear();
+    }
     if let Some(meant) = did_you_mean(&names) {
         output::note(format!("note: no event names the key `{}`; {meant}", answer.key_arn));
     }

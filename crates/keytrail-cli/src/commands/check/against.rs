@@ -15,6 +15,7 @@ use crate::session;
 
 /// Compares, and adds what differs to the report.
 pub(super) async fn check(lake: &Lake, arguments: &CheckArguments, report: &mut Report) -> Result<(), CliError> {
+    session::check_period(arguments.period.since, arguments.period.until)?;
     let mut options = convert::options(session::sources(&arguments.against)?);
     (options.since, options.until) = (arguments.period.since, arguments.period.until);
     options.storage = session::storage_options(&arguments.lake.storage);
