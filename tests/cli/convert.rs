@@ -135,6 +135,36 @@ fn places_that_are_wrong_have_their_own_exit_codes() {
 }
 
 #[test]
+fn a_place_without_log_files_is_told_and_leaves_nothing_behind() {
+    let sandbox = with_lake();
+    fs_err::create_dir(sandbox.path("empty")).expect("a folder");
+    insta::assert_snapshot!(sandbox.run("keytrail convert empty --lake new"), @"
+    exit 66
+    -- stderr
+    error: no log file is there: [dir]/empty
+    hint: check the path: a trail's log files lie below AWSLogs/ACCOUNT/CloudTrail/REGION/YEAR/MONTH/DAY; name one of these folders, or one above them
+    ");
+    for (line, code, told) in [
+        ("keytrail convert empty --lake new --since 2026-01-01", 66, "leave --since and --until away"),
+        ("keytrail convert empty --lake new --dry-run", 66, "no log file is there"),
+        ("keytrail convert --retry-rejected --lake new", 10, "not a keytrail lake"),
+        ("keytrail convert lake --lake new", 66, "/lake` is a lake: name it with `--lake`"),
+        ("keytrail sql --raw empty -c 'select count(*) from events'", 66, "no log file is there"),
+        ("keytrail sql --raw lake -c 'select 1'", 66, "/lake` is a lake: name it with `--lake`"),
+    ] {
+        let run = sandbox.run(line);
+        assert!(run.code() == Some(code) && run.stderr.contains(told), "{line}: {run}");
+        assert!(run.stdout.is_empty() && !sandbox.path("new").exists(), "{line}: {run}");
+    }
+    let nothing_new = sandbox.run("keytrail convert empty --lake lake");
+    assert_eq!(nothing_new.code(), Some(0), "{nothing_new}");
+    sandbox.write("letters/a.txt", "no log");
+    let not_understood = sandbox.run("keytrail convert letters --lake lake");
+    assert_eq!(not_understood.code(), Some(3), "{not_understood}");
+    assert!(not_understood.stderr.contains("nothing in these log files was understood"), "{not_understood}");
+}
+
+#[test]
 fn the_environment_names_the_lake() {
     let sandbox = with_lake();
     let mut command = sandbox.keytrail(["sql", "-c", "select count(*) as n from events"]);

@@ -281,7 +281,7 @@ impl From<ConvertError> for CliError {
     fn from(error: ConvertError) -> Self {
         let exit = match error {
             ConvertError::Lake(error) => return error.into(),
-            ConvertError::NoSuchSource(_) => Exit::NoInput,
+            ConvertError::NoSuchSource(_) | ConvertError::NoLogFile { .. } => Exit::NoInput,
             ConvertError::NotTaken { .. } => Exit::Usage,
             ConvertError::Encode { .. } | ConvertError::Internal(_) => Exit::Software,
             ConvertError::Stopped(_) => Exit::Interrupted,

@@ -44,8 +44,21 @@ pub(crate) fn of_lake(error: &LakeError) -> Vec<String> {
 pub(crate) fn of_convert(error: &ConvertError) -> Vec<String> {
     match error {
         ConvertError::NoSuchSource(path) => of_missing(path),
+        ConvertError::NoLogFile { places, is_bounded } => of_no_log_file(places, *is_bounded),
         _ => storage_error(error).and_then(of_storage).map(str::to_owned).into_iter().collect(),
     }
+}
+
+/// For sources without a log file: a lake in their place, a period, a wrong folder.
+fn of_no_log_file(places: &[String], is_bounded: bool) -> Vec<String> {
+    let lake = places.iter().find(|place| Path::new(place).join("events/_delta_log").is_dir());
+    if let Some(lake) = lake {
+        return vec![format!("`{lake}` is a lake: name it with `--lake`")];
+    }
+    let period =
+        is_bounded.then_some("leave --since and --until away to see whether there are log files of other times");
+    let place = "check the path: a trail's log files lie below AWSLogs/ACCOUNT/CloudTrail/REGION/YEAR/MONTH/DAY; name one of these folders, or one above them";
+    period.into_iter().chain([place]).map(str::to_owned).collect()
 }
 
 /// The object store's error below an error; the lake crate keeps it in a box.
@@ -69,14 +82,33 @@ pub(crate) fn is_denied(error: &object_store::Error) -> bool {
 
 /// For a file or folder that is not there: what stands beside it, or which folder is missing.
 pub(crate) fn of_missing(path: &Path) -> Vec<String> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if is_statement(name) {
+        return vec![as_command(name)];
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(entries) = fs_err::read_dir(folder) else {
         return vec![format!("there is no folder `{}`", folder.display())];
     };
     let names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    let wrong = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let meant = did_you_mean(&similar(wrong, names.iter().map(String::as_str)));
+    let meant = did_you_mean(&similar(name, names.iter().map(String::as_str)));
     vec![meant.unwrap_or_else(|| format!("the folder `{}` holds nothing of that name", folder.display()))]
+}
+
+/// Whether a text that stands where none is expected is a statement: it begins as one, and has more than one word.
+pub(crate) fn is_statement(text: &str) -> bool {
+    let (first, rest) = text.trim_start().split_once(char::is_whitespace).unwrap_or((text, ""));
+    let begins = ["select", "with", "show", "describe", "explain", "values", "from"];
+    !rest.trim().is_empty() && begins.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// How a statement is given.
+pub(crate) fn as_command(sql: &str) -> String {
+    let quote = if sql.contains('"') || !sql.contains('\'') { '\'' } else { '"' };
+    match sql.contains(quote) {
+        true => "a statement is given with `-c SQL`, a file of them with `-f FILE`".to_owned(),
+        false => format!("a statement is given with -c: `-c {quote}{sql}{quote}`"),
+    }
 }
 
 /// For an object store's error.

@@ -5,13 +5,15 @@ use keytrail_events::container::MAX_FILE_BYTES;
 use keytrail_lake::StorageOptions;
 
 use crate::shard::Shard;
-use crate::source::Source;
+use crate::source::{LogFile, Source};
 
 /// How to convert. Nothing is read from the environment or the clock.
 #[derive(Debug, Clone)]
 pub struct ConvertOptions {
     /// Where the logs are.
     pub sources: Vec<Source>,
+    /// What [`list_wanted`](crate::list_wanted) gave, where a caller had to look first; `None` = it is listed when the conversion begins.
+    pub listed: Option<Vec<LogFile>>,
     /// Takes files delivered at this moment or later; `None` = from the first. Files whose path tells no date are always taken.
     pub since: Option<DateTime<Utc>>,
     /// Takes files delivered before this moment; `None` = to the last.
@@ -61,6 +63,7 @@ impl ConvertOptions {
     pub fn new(sources: Vec<Source>, run_id: String, started: DateTime<Utc>) -> Self {
         Self {
             sources,
+            listed: None,
             since: None,
             until: None,
             is_retry: false,

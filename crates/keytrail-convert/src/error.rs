@@ -14,6 +14,14 @@ pub enum ConvertError {
     /// A source does not exist.
     #[error("no such file or folder: {}", .0.display())]
     NoSuchSource(PathBuf),
+    /// The sources are there and hold no log file.
+    #[error("no log file is there: {}", .places.join(", "))]
+    NoLogFile {
+        /// The sources.
+        places: Vec<String>,
+        /// A period was asked for: there may be some of other times.
+        is_bounded: bool,
+    },
     /// A file that was given beside the sources cannot be read, or is not what it is given as.
     #[error("cannot take `{}`: {reason}", .path.display())]
     NotTaken {

@@ -41,7 +41,7 @@ pub use config::ConvertOptions;
 pub use dedupe::{Deduplicator, Hour, Place, RecordIdentity, Seen};
 pub use encoding::encode_rows;
 pub use error::ConvertError;
-pub use pipeline::convert;
+pub use pipeline::{convert, list_wanted};
 pub use progress::{ConvertProgress, NoProgress, StopSignal};
 pub use shard::{InvalidShard, Shard};
 pub use source::{LogFile, Source};

@@ -8,6 +8,7 @@
 //! An epoch is what one commit holds. Workers leave it when they take a file of a later one; the last to leave writes what is buffered,
 //! while others go on: no worker waits at a commit.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -50,9 +51,10 @@ pub async fn convert(
     stop: Arc<StopSignal>,
 ) -> Result<ConvertSummary, ConvertError> {
     let mut summary = ConvertSummary::default();
-    let listed = match options.is_retry {
-        true => list_rejected(lake, options, &mut summary).await?,
-        false => list_wanted(options).await?,
+    let listed: Cow<'_, [LogFile]> = match (options.is_retry, &options.listed) {
+        (true, _) => list_rejected(lake, options, &mut summary).await?.into(),
+        (false, Some(listed)) => listed.into(),
+        (false, None) => list_wanted(options).await?.into(),
     };
     let stamp = RunStamp { run_id: options.run_id.clone(), time: options.started.timestamp_micros() };
     let is_retry = options.is_retry;
@@ -71,7 +73,10 @@ pub async fn convert(
 }
 
 /// The log files of the sources that are asked for.
-pub(crate) async fn list_wanted(options: &ConvertOptions) -> Result<Vec<LogFile>, ConvertError> {
+///
+/// # Errors
+/// A source does not exist or cannot be listed.
+pub async fn list_wanted(options: &ConvertOptions) -> Result<Vec<LogFile>, ConvertError> {
     let range = DeliveryRange { since: options.since, until: options.until };
     let mut listed = list(&options.sources, &range, &options.storage).await?;
     listed.retain(|file| options.shard.is_none_or(|shard| shard.holds(file)));

@@ -264,6 +264,14 @@ pub fn require_local(sources: &[Source]) -> Result<(), ConvertError> {
     Ok(())
 }
 
+/// Says that the sources hold no log file, for callers to whom that is a mistake.
+pub fn no_log_file(sources: &[Source], range: &DeliveryRange) -> ConvertError {
+    ConvertError::NoLogFile {
+        places: sources.iter().map(ToString::to_string).collect(),
+        is_bounded: !range.is_unbounded(),
+    }
+}
+
 /// Lists every log file of `sources` that `range` contains, by delivery day and path; a file named twice is listed once.
 ///
 /// # Errors

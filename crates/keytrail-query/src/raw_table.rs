@@ -72,10 +72,14 @@ impl RawTables {
     /// Lists the log files.
     ///
     /// # Errors
-    /// When a source does not exist or cannot be listed.
+    /// When a source does not exist or cannot be listed, and when there is no log file: every answer would be empty.
     pub(crate) async fn list(source: RawSource) -> Result<Self, QueryError> {
         let RawSource { sources, since, until, storage } = source;
-        let files = source::list(&sources, &DeliveryRange { since, until }, &storage).await?;
+        let range = DeliveryRange { since, until };
+        let files = source::list(&sources, &range, &storage).await?;
+        if files.is_empty() {
+            return Err(source::no_log_file(&sources, &range).into());
+        }
         Ok(Self { files: files.into(), rejects: Arc::default(), work: Arc::default() })
     }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use keytrail_convert::source::require_local;
-use keytrail_convert::{ConvertError, ConvertOptions, ConvertProgress, StopSignal, convert};
-use keytrail_lake::Lake;
+use keytrail_convert::source::{DeliveryRange, no_log_file, require_local};
+use keytrail_convert::{ConvertError, ConvertOptions, ConvertProgress, StopSignal, convert, list_wanted};
+use keytrail_lake::{Lake, LakeError};
 
 use crate::args::ConvertArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
-use crate::progress::{ConvertBar, JsonProgress, bytes_text, count_text, per_second};
+use crate::progress::{ConvertBar, JsonProgress, bytes_text, count_text, per_second, waiting};
 use crate::signals::{Interruption, Signal};
 use crate::{session, statements};
 
@@ -40,12 +40,12 @@ pub(crate) enum Ending {
 
 /// Converts, tells the accounting, and says by the exit code whether it is complete.
 pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruption) -> Result<Exit, CliError> {
-    let options = options_of(arguments)?;
+    let mut options = options_of(arguments)?;
     if arguments.dry_run {
         return survey::run(arguments, &options).await;
     }
     require_local(&options.sources)?;
-    let lake = session::create_or_open_lake(&arguments.lake).await?;
+    let lake = lake_for(arguments, &mut options).await?;
     let told = if arguments.json { Told::Json } else { Told::Bar };
     let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, told).await?;
     note_summary(&conversion, &lake);
@@ -53,6 +53,29 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
         write_json(&conversion)?;
     }
     Ok(exit_of(&conversion))
+}
+
+/// The lake. Where there is none yet, it is made once there is something to convert: a wrong path leaves nothing behind.
+async fn lake_for(arguments: &ConvertArguments, options: &mut ConvertOptions) -> Result<Lake, CliError> {
+    if let Err(absent @ LakeError::NotALake { .. }) = session::try_open_lake(&arguments.lake).await? {
+        if options.is_retry {
+            return Err(absent.into());
+        }
+        let bar = waiting("listing log files");
+        let listed = list_wanted(options).await;
+        bar.finish_and_clear();
+        options.listed = Some(listed?).filter(|files| !files.is_empty());
+        // One of several parts may be empty; the others make the lake all the same.
+        if options.listed.is_none() && options.shard.is_none() {
+            return Err(nothing_to_convert(options));
+        }
+    }
+    session::create_or_open_lake(&arguments.lake).await
+}
+
+fn nothing_to_convert(options: &ConvertOptions) -> CliError {
+    let range = DeliveryRange { since: options.since, until: options.until };
+    no_log_file(&options.sources, &range).into()
 }
 
 fn options_of(arguments: &ConvertArguments) -> Result<ConvertOptions, CliError> {
@@ -168,6 +191,8 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
     let count = count_text;
     if summary.log_files + summary.known_log_files == 0 {
         output::note("note: there is no log file at all; check the path, and the period if one is given");
+    } else if summary.rejected > 0 && summary.rows + summary.duplicates == 0 {
+        output::note("note: nothing in these log files was understood; check that the path leads to CloudTrail logs");
     }
     output::note(format!(
         "log files: {} read, {} known before ({})",

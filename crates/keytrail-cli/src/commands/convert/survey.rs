@@ -18,6 +18,9 @@ pub(super) async fn run(arguments: &ConvertArguments, options: &ConvertOptions) 
     let found = survey(options, lake.as_ref(), bar.clone()).await;
     bar.finish();
     let found = found?;
+    if lake.is_none() && found.kinds.is_empty() && options.shard.is_none() {
+        return Err(super::nothing_to_convert(options));
+    }
     let mut out = DataWriter::stdout();
     if arguments.json {
         output::data_line(&mut out, &json_of(&found).to_string())?;
