@@ -196,7 +196,7 @@ fn a_key_has_a_page() {
       Last used at 2026-02-03T12:00:00Z by Decrypt (event e-3).
 
     What the logs tell of the key itself
-      state       Enabled since 2026-01-31T10:00:00Z
+      state       Enabled, as calls prove, since 2026-01-31T10:00:00Z at the latest
 
     Use
       last use    2026-02-03T12:00:00Z  Decrypt

@@ -54,6 +54,11 @@ fn what_the_script_collects_is_imported_and_answers() {
     let totals: serde_json::Value = serde_json::from_str(&run.data()).expect("JSON");
     assert_eq!((&totals["rejected"], &totals["without_key"]), (&0.into(), &0.into()), "{totals}");
     assert_eq!(totals["items"]["key_policy"], 1);
+    insta::assert_snapshot!(facts_of_the_page(&sandbox), @"
+    What describe-key told of the key itself at 2026-05-01T00:00:00Z
+      state       Enabled, as describe-key told at 2026-05-01T00:00:00Z
+      managed by  CUSTOMER
+    ");
     let again = sandbox.run("keytrail import inventory --lake lake --as-of 2026-05-01");
     assert!(again.stderr.contains("imported before: nothing was added"), "{again}");
 

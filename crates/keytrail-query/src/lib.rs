@@ -52,7 +52,7 @@ pub use kept_rows::KeptRowsOptions;
 pub use key::{
     AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer,
     KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind,
-    ServiceUse, Verdict, key_answer, key_statements,
+    ServiceUse, StateSource, Verdict, key_answer, key_statements,
 };
 pub use parameters::ParameterType;
 pub use raw_table::RawSource;

@@ -10,10 +10,14 @@ select
     description,
     creation_time,
     created_by_principal_arn,
+    created_event_id,
     key_state,
     key_state_since_time,
     key_state_event_id,
+    key_state_source,
     deletion_time,
-    multi_region_role
+    deletion_event_id,
+    multi_region_role,
+    described_time
 from kms_keys
 where key_arn = $key

@@ -25,7 +25,7 @@ use name::{KeyArn, resolve};
 
 pub use sections::{
     AliasUse, BlindSpot, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyFacts, KeyUsage,
-    OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse,
+    OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse, StateSource,
 };
 pub use verdict::{Caveat, KeyVerdict, Verdict};
 

@@ -232,7 +232,7 @@ pub(super) fn coverage_window(row: Row<'_>) -> Result<CoverageWindow, QueryError
     })
 }
 
-/// What the logs tell about the key itself: the row of `kms_keys`. Null wherever they do not tell.
+/// What the logs and imported outputs tell about the key itself: the row of `kms_keys`. Null wherever they do not tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyFacts {
     /// `CUSTOMER` or `AWS`.
@@ -249,18 +249,52 @@ pub struct KeyFacts {
     pub creation_time: Option<DateTime<Utc>>,
     /// By whom.
     pub created_by_principal_arn: Option<String>,
+    /// The event of its creation; null beside a time = an output tells it.
+    pub created_event_id: Option<String>,
     /// The state as last known, such as `Enabled`; `Deleted` when the key is gone.
     pub key_state: Option<String>,
-    /// Since when.
+    /// Since when; of an observed state since when at the latest, of a described one when it was described.
     pub key_state_since_time: Option<DateTime<Utc>>,
     /// The event that tells of the state.
     pub key_state_event_id: Option<String>,
+    /// What tells of the state.
+    pub key_state_source: Option<StateSource>,
     /// When the key is, or was, to be deleted.
     pub deletion_time: Option<DateTime<Utc>>,
+    /// The event that scheduled it; null beside a time = an output tells it.
+    pub deletion_event_id: Option<String>,
     /// `primary`, `replica` or `member` of a multi-Region set.
     pub multi_region_role: Option<String>,
+    /// When the newest imported describe-key output was made; null = none.
+    pub described_time: Option<DateTime<Utc>>,
     /// Successful `GetPublicKey` calls.
     pub public_key_read_count: u64,
+}
+
+/// What tells of a key's state: the words of `kms_keys.key_state_source`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateSource {
+    /// An event set it.
+    Event,
+    /// Calls prove it.
+    Observed,
+    /// An imported describe-key output.
+    Inventory,
+}
+
+impl StateSource {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Observed => "observed",
+            Self::Inventory => "inventory",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Event, Self::Observed, Self::Inventory].into_iter().find(|source| source.as_str() == word)
+    }
 }
 
 /// Who may be allowed to use the key: a row of `kms_potential_access`.
@@ -353,11 +387,15 @@ pub(super) fn key_facts(row: Row<'_>) -> Result<KeyFacts, QueryError> {
         description: row.text("description")?,
         creation_time: row.time("creation_time")?,
         created_by_principal_arn: row.text("created_by_principal_arn")?,
+        created_event_id: row.text("created_event_id")?,
         key_state: row.text("key_state")?,
         key_state_since_time: row.time("key_state_since_time")?,
         key_state_event_id: row.text("key_state_event_id")?,
+        key_state_source: row.text("key_state_source")?.as_deref().and_then(StateSource::parse),
         deletion_time: row.time("deletion_time")?,
+        deletion_event_id: row.text("deletion_event_id")?,
         multi_region_role: row.text("multi_region_role")?,
+        described_time: row.time("described_time")?,
         public_key_read_count: 0,
     })
 }

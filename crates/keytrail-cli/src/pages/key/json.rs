@@ -1,7 +1,7 @@
 //! One key's answer as one JSON object; `docs/key.schema.json` is its contract.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use keytrail_query::{CoverageWindow, KeyAnswer, KeyFacts, KeyUsage};
+use keytrail_query::{CoverageWindow, KeyAnswer, KeyFacts, KeyUsage, StateSource};
 use serde_json::{Value, json};
 
 use super::words;
@@ -137,11 +137,15 @@ fn facts_json(facts: &KeyFacts) -> Value {
         "description": facts.description,
         "creation_time": time(facts.creation_time),
         "created_by_principal_arn": facts.created_by_principal_arn,
+        "created_event_id": facts.created_event_id,
         "key_state": facts.key_state,
         "key_state_since_time": time(facts.key_state_since_time),
         "key_state_event_id": facts.key_state_event_id,
+        "key_state_source": facts.key_state_source.map(StateSource::as_str),
         "deletion_time": time(facts.deletion_time),
+        "deletion_event_id": facts.deletion_event_id,
         "multi_region_role": facts.multi_region_role,
+        "described_time": time(facts.described_time),
         "public_key_read_count": facts.public_key_read_count,
     })
 }

@@ -23,7 +23,7 @@ pub(crate) fn page(answer: &KeyAnswer, destination: Destination) -> String {
         page.line(&format!("{} (last seen {})", alias.alias_name, time_text(alias.last_seen_time)));
     }
     push_verdict(&mut page, answer);
-    push_facts(&mut page, &answer.facts);
+    push_facts(&mut page, answer);
     push_use(&mut page, answer);
     push_tables(&mut page, answer);
     push_access(&mut page, answer);
@@ -71,30 +71,25 @@ fn push_verdict(page: &mut Page, answer: &KeyAnswer) {
     }
 }
 
-fn push_facts(page: &mut Page, facts: &KeyFacts) {
+fn push_facts(page: &mut Page, answer: &KeyAnswer) {
+    let facts = &answer.facts;
     if facts == &KeyFacts::default() {
         return;
     }
-    page.heading("What the logs tell of the key itself");
+    page.heading(&words::facts_heading(answer));
     let mut fact = |label: &str, text: Option<String>| {
         if let Some(text) = text {
             page.fact(label, &text);
         }
     };
-    fact(
-        "state",
-        facts.key_state.as_ref().map(|state| match facts.key_state_since_time {
-            Some(since) => format!("{state} since {}", iso_8601(since, true)),
-            None => state.clone(),
-        }),
-    );
-    fact("deletion", facts.deletion_time.map(|time| iso_8601(time, true)));
+    fact("state", words::state(facts));
+    fact("deletion", words::deletion(facts));
     let kind: Vec<&str> =
         [&facts.key_spec, &facts.key_usage, &facts.origin].into_iter().filter_map(|part| part.as_deref()).collect();
     fact("kind", (!kind.is_empty()).then(|| kind.join(", ")));
     fact("managed by", facts.key_manager.clone());
     fact("set", facts.multi_region_role.as_ref().map(|role| format!("{role} of a multi-Region set")));
-    fact("created", facts.creation_time.map(|time| iso_8601(time, true)));
+    fact("created", facts.creation_time.map(|time| words::told_by(time, facts.created_event_id.as_deref())));
     fact("by", facts.created_by_principal_arn.clone());
     fact("description", facts.description.clone().filter(|text| !text.is_empty()));
 }
@@ -207,8 +202,12 @@ fn push_access(page: &mut Page, answer: &KeyAnswer) {
         let principal = row.principal.as_deref().unwrap_or("(nobody named)");
         let conditions = if row.is_conditional { ", conditional" } else { "" };
         let abroad = if row.is_cross_account { ", another account" } else { "" };
-        let name = format!("{principal} ({}{conditions}{abroad}): {}", row.tier, row.actions.as_deref().unwrap_or(""));
-        let since = row.as_of_time.map_or_else(|| "before the window".to_owned(), |time| iso_8601(time, true));
+        let is_imported = row.source == "inventory";
+        let source = if is_imported { ", imported" } else { "" };
+        let name =
+            format!("{principal} ({}{conditions}{abroad}{source}): {}", row.tier, row.actions.as_deref().unwrap_or(""));
+        let unknown = if is_imported { "unknown" } else { "before the window" };
+        let since = row.as_of_time.map_or_else(|| unknown.to_owned(), |time| iso_8601(time, true));
         (name, vec![since])
     };
     let heading = shown_of("Who may be allowed to use it", answer.access.len(), answer.access_total);

@@ -2,7 +2,8 @@
 //!
 //! None says that a key is not used or that deleting it is without danger: the logs can show neither.
 
-use keytrail_query::{Caveat, KeyAnswer, Verdict};
+use chrono::{DateTime, Utc};
+use keytrail_query::{Caveat, KeyAnswer, KeyFacts, StateSource, Verdict};
 
 use crate::pages::layout::time_text;
 use crate::progress::count_text;
@@ -46,6 +47,42 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
             sentences
         }
     }
+}
+
+/// Above what is known of the key itself: who tells it.
+pub(super) fn facts_heading(answer: &KeyAnswer) -> String {
+    match (answer.is_seen, answer.facts.described_time) {
+        (true, None) => "What the logs tell of the key itself".to_owned(),
+        (true, Some(time)) => {
+            format!("What the logs, and describe-key at {}, tell of the key itself", iso_8601(time, true))
+        }
+        (false, Some(time)) => format!("What describe-key told of the key itself at {}", iso_8601(time, true)),
+        (false, None) => "The key itself".to_owned(),
+    }
+}
+
+/// The state, and how it is known.
+pub(super) fn state(facts: &KeyFacts) -> Option<String> {
+    let state = facts.key_state.as_ref()?;
+    let Some(time) = facts.key_state_since_time.map(|time| iso_8601(time, true)) else { return Some(state.clone()) };
+    Some(match facts.key_state_source {
+        Some(StateSource::Observed) => format!("{state}, as calls prove, since {time} at the latest"),
+        Some(StateSource::Inventory) => format!("{state}, as describe-key told at {time}"),
+        Some(StateSource::Event) | None => format!("{state} since {time}"),
+    })
+}
+
+/// For when the deletion of the key is, or was, scheduled.
+pub(super) fn deletion(facts: &KeyFacts) -> Option<String> {
+    let time = told_by(facts.deletion_time?, facts.deletion_event_id.as_deref());
+    let is_gone = facts.key_state.as_deref() == Some("Deleted");
+    Some(format!("{} {time}", if is_gone { "was scheduled for" } else { "scheduled for" }))
+}
+
+/// A time that an event tells, or else an imported output.
+pub(super) fn told_by(time: DateTime<Utc>, event_id: Option<&str>) -> String {
+    let source = if event_id.is_some() { "" } else { ", by describe-key" };
+    format!("{}{source}", iso_8601(time, true))
 }
 
 fn use_sentence(answer: &KeyAnswer) -> String {
