@@ -71,6 +71,25 @@ fn what_the_script_collects_is_imported_and_answers() {
     assert_eq!(access, "tier,principal\nanyone,*\n");
 }
 
+/// What the page tells of the key itself.
+fn facts_of_the_page(sandbox: &Sandbox) -> String {
+    let page = sandbox.run(&format!("keytrail key {KEY} --lake lake")).stdout;
+    let facts = page.split("\n\n").find(|part| part.contains("the key itself"));
+    facts.unwrap_or_else(|| panic!("no such part: {page}")).to_owned()
+}
+
+#[test]
+fn a_file_is_added_once_alone_or_in_a_folder() {
+    let sandbox = Sandbox::new();
+    let keys = format!(r#"{{"Keys":[{{"KeyId":"{KEY}","KeyArn":"arn:aws:kms:eu-west-1:111122223333:key/{KEY}"}}]}}"#);
+    sandbox.write("out/keys.json", keys);
+    sandbox.write("out/aliases.json", r#"{"Aliases":[{"AliasName":"alias/a"}]}"#);
+    sandbox.run("keytrail import out/keys.json --lake lake").data();
+    let all = sandbox.run("keytrail import out --lake lake");
+    assert!(all.stderr.contains("imported before, and not added again: 1 items"), "{all}");
+    assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from inventory'").data(), "n\n2\n");
+}
+
 #[test]
 fn a_file_that_is_no_output_is_named_and_costs_nothing_else() {
     let sandbox = Sandbox::new();
@@ -79,10 +98,15 @@ fn a_file_that_is_no_output_is_named_and_costs_nothing_else() {
         format!(r#"{{"Keys":[{{"KeyId":"{KEY}","KeyArn":"arn:aws:kms:eu-west-1:111122223333:key/{KEY}"}}]}}"#),
     );
     sandbox.write("out/other.json", r#"{"Reservations":1}"#);
+    sandbox.write("out/number.json", "1");
+    sandbox.write("out/logs.json", r#"{"Records":[{"eventID":"e"}]}"#);
     let run = sandbox.run("keytrail import out missing.json --lake lake");
     assert_eq!(run.code(), Some(3), "{run}");
     assert!(run.stderr.contains("not imported: out/other.json: an object with the members Reservations"), "{run}");
     assert!(run.stderr.contains("not imported: missing.json"), "{run}");
+    assert!(run.stderr.contains("not imported: out/number.json: expected an output of the AWS CLI, which is"), "{run}");
+    assert!(run.stderr.contains("not imported: out/logs.json: event records"), "{run}");
+    assert!(run.stderr.contains("hint: what can be imported is JSON"), "{run}");
     assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from inventory'").data(), "n\n1\n");
 }
 

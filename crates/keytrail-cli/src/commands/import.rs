@@ -10,6 +10,12 @@ use crate::output::{self, DataWriter};
 use crate::progress::count_text;
 use crate::session;
 
+/// Said once when a file was refused.
+const ACCEPTED: &str = "hint: what can be imported is JSON (or gzip of it) as these print it with --output json: aws kms list-keys, describe-key,
+      list-aliases, get-key-policy, list-grants, get-key-rotation-status, list-key-rotations, list-resource-tags, get-key-last-usage;
+      aws iam get-account-authorization-details; aws cloudtrail describe-trails, get-trail, get-trail-status, get-event-selectors, list-tags;
+      `scripts/collect-inventory` collects all of it";
+
 /// Imports and says what was found; refused files end it with [`Exit::Incomplete`].
 pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
     if let Some(absent) = arguments.paths.first().filter(|_| !arguments.paths.iter().any(|path| path.exists())) {
@@ -34,6 +40,9 @@ fn report(summary: &ImportSummary) {
     for (path, reason) in &summary.rejected {
         output::note(format!("not imported: {}: {reason}", path.display()));
     }
+    if !summary.rejected.is_empty() {
+        output::note(ACCEPTED);
+    }
     let items: Vec<String> =
         summary.items.iter().map(|(kind, count)| format!("{} {kind}", count_text(*count))).collect();
     let found = if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
@@ -48,7 +57,9 @@ fn report(summary: &ImportSummary) {
         ));
     }
     if summary.is_known {
-        output::note("imported before: nothing was added".to_owned());
+        output::note("imported before: nothing was added");
+    } else if summary.known_items > 0 {
+        output::note(format!("imported before, and not added again: {} items", count_text(summary.known_items)));
     }
 }
 
@@ -58,6 +69,7 @@ fn json(summary: &ImportSummary) -> serde_json::Value {
         "items": summary.items,
         "without_key": summary.without_key,
         "rejected": summary.rejected.len(),
+        "known_items": summary.known_items,
         "is_known": summary.is_known,
     })
 }

@@ -9,12 +9,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use chrono::{DateTime, Utc};
+use keytrail_events::compression::{Inflater, is_gzip};
+use keytrail_events::container::MAX_FILE_BYTES;
 use keytrail_events::hash::sha256_hex;
-use keytrail_lake::{Lake, LakeError, PartitionValues, TransactionId};
+use keytrail_lake::{Lake, PartitionValues, Table, TransactionId};
+use rustc_hash::FxHashSet;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_128;
 
+use crate::error::ConvertError;
+use crate::reading::read_columns;
 use crate::spec::{INVENTORY, inventory_schema};
 use shapes::{Item, KeyHint, items};
 
@@ -40,7 +48,9 @@ pub struct ImportSummary {
     pub without_key: u64,
     /// Files that were refused, and why.
     pub rejected: Vec<(PathBuf, String)>,
-    /// The same outputs were imported before: nothing was added.
+    /// Items that an earlier import, or another file of this one, has of the same moment: they are not added again.
+    pub known_items: u64,
+    /// All of them are: nothing was added.
     pub is_known: bool,
 }
 
@@ -59,10 +69,12 @@ struct SourceFile {
 /// Reads the files and adds their items to the lake, in one commit. A file that is not understood is refused as a whole and reported;
 /// the others are taken.
 ///
+/// An item is added once, whichever files it comes in: the lake's items of the table are read for that.
+///
 /// # Errors
 ///
-/// [`LakeError`]; a path that cannot be read is a refused file.
-pub async fn import(lake: &Lake, options: &ImportOptions) -> Result<ImportSummary, LakeError> {
+/// [`ConvertError::Lake`]; a path that cannot be read is a refused file.
+pub async fn import(lake: &Lake, options: &ImportOptions) -> Result<ImportSummary, ConvertError> {
     let mut summary = ImportSummary::default();
     let (mut files, mut found) = (Vec::new(), Vec::new());
     for path in json_files(&options.paths, &mut summary) {
@@ -88,16 +100,54 @@ pub async fn import(lake: &Lake, options: &ImportOptions) -> Result<ImportSummar
     if found.is_empty() {
         return Ok(summary);
     }
-    let import_id = import_id(&files, &found);
-    let rows = batch(&import_id, &files, &found, options.started);
     let table = lake.table(INVENTORY);
-    let app_id = format!("keytrail.import.{import_id}");
-    summary.is_known = table.snapshot().await?.transaction_version(&app_id).await?.is_some();
+    let mut known = known_items(table).await?;
+    let item_count = found.len();
+    found.retain(|found| known.insert(identity(found, &files)));
+    summary.known_items = (item_count - found.len()) as u64;
+    summary.is_known = found.is_empty();
     if !summary.is_known {
-        let transaction = TransactionId { app_id, version: 0 };
+        let import_id = import_id(&files, &found);
+        let rows = batch(&import_id, &files, &found, options.started);
+        let transaction = TransactionId { app_id: format!("keytrail.import.{import_id}"), version: 0 };
         table.append_rows(&PartitionValues::new(), &[rows], transaction, None, BTreeMap::new()).await?;
     }
     Ok(summary)
+}
+
+/// The columns that make an item the same as another, in the order of [`ItemKey`]'s hash.
+const IDENTITY: [&str; 6] = ["item_kind", "account_id", "aws_region", "key_arn", "key_id", "item"];
+const SNAPSHOT_TIME: &str = "snapshot_time";
+
+/// An item of a moment, as a hash.
+type ItemKey = u128;
+
+fn item_key(texts: [Option<&str>; IDENTITY.len()], snapshot_micros: Option<i64>) -> ItemKey {
+    xxh3_128(format!("{texts:?} {snapshot_micros:?}").as_bytes())
+}
+
+fn identity(found: &Found, files: &[SourceFile]) -> ItemKey {
+    let key = &found.item.key;
+    let item = found.item.value.to_string();
+    let [account_id, region, arn, id] = [&key.account_id, &key.region, &key.arn, &key.id].map(Option::as_deref);
+    let micros = files[found.file].snapshot_time.map(|time| time.timestamp_micros());
+    item_key([Some(found.item.kind), account_id, region, arn, id, Some(&item)], micros)
+}
+
+/// What earlier imports have added.
+async fn known_items(table: &Table) -> Result<FxHashSet<ItemKey>, ConvertError> {
+    let mut known = FxHashSet::default();
+    let columns = [&IDENTITY[..], &[SNAPSHOT_TIME]].concat();
+    read_columns(table, table.snapshot().await?.files(), &columns, |batch| {
+        let texts = std::array::from_fn::<_, { IDENTITY.len() }, _>(|at| batch.column(at).as_string::<i32>());
+        let times = batch.column(IDENTITY.len()).as_primitive::<TimestampMicrosecondType>();
+        for row in 0..batch.num_rows() {
+            let values = texts.map(|column| column.is_valid(row).then(|| column.value(row)));
+            known.insert(item_key(values, times.is_valid(row).then(|| times.value(row))));
+        }
+    })
+    .await?;
+    Ok(known)
 }
 
 /// The files, in order; folders are walked.
@@ -119,10 +169,16 @@ fn add_files(path: &Path, is_named: bool, files: &mut Vec<PathBuf>) -> std::io::
         for entry in fs_err::read_dir(path)? {
             add_files(&entry?.path(), false, files)?;
         }
-    } else if is_named || path.extension().is_some_and(|extension| extension == "json") {
+    } else if is_named || has_name_of_output(path) {
         files.push(path.to_owned());
     }
     Ok(())
+}
+
+/// Whether a file of a folder is taken: `.json`, also packed.
+fn has_name_of_output(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    [".json", ".json.gz"].iter().any(|ending| name.ends_with(ending))
 }
 
 fn modified_time(path: &Path) -> Option<DateTime<Utc>> {
@@ -131,7 +187,7 @@ fn modified_time(path: &Path) -> Option<DateTime<Utc>> {
 
 /// The items of a file: one document, or several one after the other.
 fn read_items(path: &Path, known: &KeyHint) -> Result<Vec<Item>, String> {
-    let text = fs_err::read_to_string(path).map_err(|error| error.to_string())?;
+    let text = text_of(fs_err::read(path).map_err(|error| error.to_string())?)?;
     let text = text.trim_start_matches('\u{feff}');
     let mut found = Vec::new();
     for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
@@ -142,6 +198,26 @@ fn read_items(path: &Path, known: &KeyHint) -> Result<Vec<Item>, String> {
         return Err("the file is empty".to_owned());
     }
     Ok(found)
+}
+
+/// The text of a file, unpacked if it is gzip.
+fn text_of(bytes: Vec<u8>) -> Result<String, String> {
+    let bytes = if is_gzip(&bytes) { unpacked(&bytes)? } else { bytes };
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err("the text is UTF-16, as PowerShell's `>` writes it: save it as UTF-8".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("not a text: byte {at} is no UTF-8; expected JSON as the AWS CLI prints it, or gzip of it")
+    })
+}
+
+fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut content = Vec::new();
+    match Inflater::new(MAX_FILE_BYTES).inflate(bytes, &mut content).failure {
+        Some(failure) => Err(failure.to_string()),
+        None => Ok(content),
+    }
 }
 
 /// Completes keys of which only the id is known: by place, or by another item of the import that tells the whole ARN.
@@ -244,6 +320,46 @@ mod tests {
         assert!(again.is_known);
         let snapshot = lake.table(INVENTORY).snapshot().await.expect("a snapshot");
         assert_eq!(snapshot.files().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_imported_once_alone_in_a_folder_and_packed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{ID}");
+        let keys = format!(r#"{{"Keys":[{{"KeyId":"{ID}","KeyArn":"{arn}"}}]}}"#);
+        write(folder.path(), "keys.json", &keys);
+        let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.expect("a lake");
+        let alone = ImportOptions { paths: vec![folder.path().join("keys.json")], ..options(folder.path()) };
+        let first = import(&lake, &alone).await.expect("imported");
+        assert_eq!((first.known_items, first.is_known), (0, false));
+        write(folder.path(), "aliases.json", r#"{"Aliases":[{"AliasName":"alias/a"}]}"#);
+        fs_err::write(folder.path().join("packed.json.gz"), gzip(keys.as_bytes())).expect("written");
+        let second = import(&lake, &options(folder.path())).await.expect("imported");
+        assert_eq!((second.files, second.known_items, second.is_known), (3, 2, false));
+        assert_eq!(second.items, BTreeMap::from([("alias", 1), ("key", 2)]));
+        let third = import(&lake, &options(folder.path())).await.expect("imported");
+        assert_eq!((third.known_items, third.is_known), (3, true));
+        assert_eq!(lake.table(INVENTORY).snapshot().await.expect("a snapshot").row_count(), 2);
+    }
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        use std::io::Write as _;
+
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(content).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    #[test]
+    fn what_is_no_text_says_what_it_is() {
+        for (bytes, told) in [
+            (b"\xff\xfe{\0".to_vec(), "UTF-16"),
+            (b"{\"a\": \xe9}".to_vec(), "byte 6 is no UTF-8"),
+            (gzip(b"{}")[..12].to_vec(), "cut short"),
+        ] {
+            let error = text_of(bytes).expect_err(told);
+            assert!(error.contains(told), "{error}");
+        }
     }
 
     #[tokio::test]

@@ -148,6 +148,9 @@ fn key_id_in(text: &str) -> Option<&str> {
 
 /// The items of a document; `known` is what the file's path tells. An error names what was found instead.
 pub(super) fn items(document: &Value, known: &KeyHint) -> Result<Vec<Item>, String> {
+    if document.get("Records").is_some_and(Value::is_array) {
+        return Err("event records, as a trail's log files hold them: they are for `convert`".to_owned());
+    }
     let mut items = Vec::new();
     collect(document, known, MAX_WRAPPERS, &mut items)?;
     Ok(items)
@@ -175,7 +178,16 @@ fn unknown(value: &Value) -> String {
             let names: Vec<&str> = members.keys().map(String::as_str).take(8).collect();
             format!("an object with the members {} is no output of the AWS CLI that keytrail knows", names.join(", "))
         }
-        None => format!("expected an output of the AWS CLI, which is an object, not {value:.40}"),
+        None => format!("expected an output of the AWS CLI, which is a JSON object, not {}", shortened(value)),
+    }
+}
+
+/// A value by its first characters.
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(40) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
     }
 }
 
