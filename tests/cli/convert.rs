@@ -450,12 +450,17 @@ fn first_file_below(folder: &std::path::Path, extension: &str) -> std::path::Pat
 fn the_demo_tells_a_story_and_keeps_what_it_is_told_to_keep() {
     let sandbox = Sandbox::new();
     let story = sandbox.run("keytrail demo --events 3000 --dir demo").data();
-    for expected in ["The busiest keys", "use_count", "KMS key", "keytrail sql --lake demo/lake"] {
+    for expected in ["The busiest keys", "verdict", "KMS key", "keytrail sql --lake demo/lake"] {
         assert!(story.contains(expected), "{expected} is missing:\n{story}");
     }
     assert_eq!(sandbox.run("keytrail sql --lake demo/lake -c 'select count(*) as n from events'").data(), "n\n3000\n");
     assert_eq!(sandbox.run("keytrail check --lake demo/lake").code(), Some(0));
 }
+    let dates = "select deletion_time = deleted_time as is_in_time from kms_keys where deleted_time is not null";
+    assert_eq!(sandbox.run(&format!("keytrail sql --lake demo/lake -c '{dates}'")).data(), "is_in_time\ntrue\n");
+    let table = story.split_once("Keys without a use").and_then(|(_, rest)| rest.split_once("For `in_use`"));
+    let (table, _) = table.expect("the silent keys");
+    assert!(table.lines().skip(1).all(|line| line.chars().count() <= 80), "{table}");
 
 #[test]
 fn a_temporary_demo_leaves_nothing_behind() {

@@ -131,7 +131,9 @@ async fn tell_keys(session: &SqlSession, trail: &TrailSummary, out: &mut DataWri
         writeln!(out, "\n{heading}\n")?;
         statements::run(session, sql, &[], format, out).await?;
     }
-    writeln!(out, "\nOne of the silent keys, as `keytrail key` shows it\n")?;
+    writeln!(out, "\nFor `in_use` every use counts that the logs hold, however old, and one of another")?;
+    writeln!(out, "key of the same multi-Region set.")?;
+    writeln!(out, "One of these keys, as `keytrail key` shows it\n")?;
     let question = KeyQuestion { key: trail.facts.silent_key.clone(), ..KeyQuestion::default() };
     let answer = key_answer(&session.session, &question).await?;
     out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?;

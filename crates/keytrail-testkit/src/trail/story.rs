@@ -46,6 +46,10 @@ pub(crate) enum Step {
 }
 
 const DAY: i64 = 86_400;
+/// The waiting period that ends with [`Step::DeleteKey`].
+const WAITING_DAYS_OF_DELETED: i64 = 7;
+/// Other keys are scheduled for deletion with AWS's longest and default waiting period.
+const WAITING_DAYS: i64 = 30;
 
 /// The script of a trail, in order of time.
 pub(crate) fn script(world: &World) -> Vec<Scripted> {
@@ -110,7 +114,7 @@ fn tell_deleted(world: &World, script: &mut Vec<Scripted>) {
     tell(
         world,
         script,
-        world.deleted - 7 * DAY,
+        world.deleted - WAITING_DAYS_OF_DELETED * DAY,
         &[Step::ScheduleKeyDeletion(purpose, 0), Step::DeleteAlias(purpose, 0)],
     );
     tell(world, script, world.deleted, &[Step::DeleteKey(purpose, 0)]);
@@ -373,9 +377,10 @@ fn delete_alias(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
 }
 
 fn schedule_deletion(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize) {
-    let date = java_time_text(scene.time + 30 * DAY);
+    let days = if purpose == Purpose::Deleted { WAITING_DAYS_OF_DELETED } else { WAITING_DAYS };
+    let (date, days) = (java_time_text(scene.time + days * DAY), days.to_string());
     with_key(scene, "ScheduleKeyDeletion", purpose, number, |scene, key| {
-        scene.draft.request.raw("pendingWindowInDays", "30");
+        scene.draft.request.raw("pendingWindowInDays", &days);
         scene
             .draft
             .response
@@ -383,7 +388,7 @@ fn schedule_deletion(scene: &mut Scene<'_, '_>, purpose: Purpose, number: usize)
             .text("keyId", &key.arn)
             .text("keyState", "PendingDeletion")
             .text("deletionDate", &date)
-            .raw("pendingWindowInDays", "30")
+            .raw("pendingWindowInDays", &days)
             .close();
     });
 }
