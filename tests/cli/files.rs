@@ -83,6 +83,13 @@ fn nothing_else_is_read_and_nothing_is_told_of_it() {
 }
 
 #[test]
+fn an_attached_file_is_looked_for_at_the_start() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run("keytrail sql --attach owners=ownres.csv -c 'select 1'");
+    assert!(run.code() == Some(66) && run.stderr.contains("cannot read `ownres.csv`"), "{run}");
+}
+
+#[test]
 fn what_cannot_be_attached_is_told() {
     let sandbox = with_files();
     sandbox.write("broken.parquet", "no Parquet at all");

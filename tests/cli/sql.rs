@@ -185,6 +185,20 @@ fn usage_errors_are_told_on_stderr() {
     error: --since and --until are for --raw
     hint: over a lake, say it in SQL: `where event_time >= timestamp '2024-01-31'`
     ");
+    insta::assert_snapshot!(sandbox.run("keytrail sql 'select 1'"), @"
+    exit 2
+    -- stderr
+    error: unexpected argument: `select 1`
+    hint: a statement is given with -c: `-c 'select 1'`
+    ");
+    insta::assert_snapshot!(sandbox.run("keytrail sql --raw tmp 'select 1'"), @"
+    exit 66
+    -- stderr
+    error: no such file or folder: [dir]/select 1
+    hint: a statement is given with -c: `-c 'select 1'`
+    ");
+    let run = sandbox.run("keytrail sql tmp");
+    assert!(run.code() == Some(2) && run.stderr.contains("`--lake tmp`"), "{run}");
     insta::assert_snapshot!(sandbox.run("keytrail coverage"), @"
     exit 2
     -- stderr

@@ -164,6 +164,10 @@ pub(crate) struct ConvertArguments {
 #[derive(Debug, Args)]
 #[command(after_help = examples::SQL)]
 pub(crate) struct SqlArguments {
+    /// Not taken: it is here to say how a statement or a lake is given.
+    #[arg(value_name = "TEXT", hide = true)]
+    pub(crate) misplaced: Option<String>,
+
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use keytrail_query::{ParameterType, similar};
 
 use crate::hints::did_you_mean;
@@ -18,9 +18,17 @@ pub(crate) fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     if is_shaped_like_a_date(text) {
         return Err("no such day; dates are written 2024-01-31, year first".to_owned());
     }
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|error| format!("expected a date (2024-01-31) or a time (2024-01-31T06:00:00Z): {error}"))
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(|_unclear| {
+        let zone = if lacks_a_zone(text) { "; the zone is missing: Z is UTC" } else { "" };
+        format!("expected a date (2024-01-31) or a time (2024-01-31T06:00:00Z){zone}")
+    })
+}
+
+/// Whether a time is right up to its zone.
+fn lacks_a_zone(text: &str) -> bool {
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+        .iter()
+        .any(|format| NaiveDateTime::parse_from_str(text, format).is_ok())
 }
 
 /// Three numbers with dashes between.
@@ -150,6 +158,12 @@ mod tests {
         }
         for wrong in ["yesterday", "2024-02-30", "31-01-2024", "2024-01-31T25:00:00Z", ""] {
             assert!(parse_time(wrong).is_err(), "{wrong}");
+        }
+        let expected = "expected a date (2024-01-31) or a time (2024-01-31T06:00:00Z)";
+        let zone = "; the zone is missing: Z is UTC";
+        for (text, added) in [("2024", ""), ("2024-01", ""), ("2024-01-31T06:00:00", zone), ("2024-01-31 06:00", zone)]
+        {
+            assert_eq!(parse_time(text).expect_err(text), format!("{expected}{added}"), "{text}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! `keytrail sql`: statements from the command line, from files, from a pipe, or at the prompt.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use crate::args::{Script, SqlArguments};
 use crate::errors::{CliError, Exit};
+use crate::hints::{as_command, is_statement};
 use crate::init;
 use crate::output::{self, DataWriter};
 use crate::render::Format;
@@ -19,6 +21,9 @@ pub(crate) async fn run(
     interruption: &Interruption,
     is_verbose: bool,
 ) -> Result<Exit, CliError> {
+    if let Some(text) = &arguments.misplaced {
+        return Err(misplaced(text));
+    }
     if arguments.scripts.0.is_empty() {
         if output::stdin_is_terminal() {
             return run_prompt(arguments, interruption).await;
@@ -38,6 +43,17 @@ pub(crate) async fn run(
     let failure = script.run_all(&statements, &mut out).await?;
     out.finish()?;
     Ok(failure.unwrap_or_else(|| exit_of_rejects(&session)))
+}
+
+/// A text without an argument's name: a statement, or the place of a lake or a file.
+fn misplaced(text: &str) -> CliError {
+    let is_place = text.starts_with("s3://") || Path::new(text).exists();
+    let hint = if is_statement(text) || !is_place {
+        as_command(text)
+    } else {
+        format!("a lake is given with --lake, logs with --raw, a file of statements with -f: `--lake {text}`")
+    };
+    CliError::usage(format!("unexpected argument: `{text}`")).with_hint(hint)
 }
 
 /// A run of statements without a person.

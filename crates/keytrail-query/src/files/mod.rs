@@ -36,7 +36,7 @@ impl FileTables {
     /// Files under `folders`, and the files `attached` by a name.
     ///
     /// # Errors
-    /// [`QueryError::AllowFolder`] and [`QueryError::Attach`].
+    /// [`QueryError::AllowFolder`], [`QueryError::Attach`], and [`QueryError::ReadFile`] for a file that cannot be opened.
     pub(crate) fn try_new(folders: &[PathBuf], attached: &[(String, PathBuf)]) -> Result<Self, QueryError> {
         let mut tables =
             Self { folders: folders.iter().map(|path| folder(path)).collect::<Result<_, _>>()?, ..Self::default() };
@@ -48,6 +48,8 @@ impl FileTables {
             if FileFormat::of_path(path).is_none() {
                 return Err(wrong(&format!("the file's name must end with one of {}", FileFormat::endings())));
             }
+            // Opened only to be told now: a query that first names it may come hours later.
+            OpenFile::open(path).map_err(|source| QueryError::ReadFile { path: path.clone(), source })?;
             if tables.attached.insert(name.clone(), path.clone()).is_some() {
                 return Err(wrong("the name is given twice"));
             }
