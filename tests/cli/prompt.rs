@@ -91,6 +91,31 @@ fn a_statement_takes_several_lines_and_comes_back_from_the_history() {
 }
 
 #[test]
+fn a_command_inside_a_statement_is_run_and_the_statement_comes_back() {
+    let sandbox = Sandbox::new();
+    let tmux = prompt_over_nothing(&sandbox);
+    tmux.wait_for("`keytrail sql --lake LAKE`, over logs with");
+    tmux.enter("select 41");
+    tmux.type_line("\\timing on");
+    tmux.wait_for("time of statements: on");
+    tmux.wait_until("the statement again", |screen| screen.matches("keytrail> select 41").count() == 2);
+    tmux.type_line("+ 1 as answer \\gx");
+    tmux.wait_for("answer | 42");
+}
+
+#[test]
+fn misspelt_names_are_told_with_what_may_have_been_meant() {
+    let sandbox = lake();
+    let tmux = prompt_over_lake(&sandbox, PLAIN);
+    for (line, told) in
+        [("\\d kms_key_usge", "did you mean `kms_key_usage`?"), (".key alias/biling", "did you mean `alias/billing`?")]
+    {
+        tmux.enter(line);
+        tmux.wait_for(told);
+    }
+}
+
+#[test]
 fn secrets_do_not_get_into_the_history() {
     let sandbox = Sandbox::new();
     let tmux = prompt_over_nothing(&sandbox);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use keytrail_convert::{Source, lake_spec};
 use keytrail_lake::{Lake, LakeError, Location, RequestCounter, StorageOptions};
-use keytrail_query::{QueryError, RawSource, Session, SessionOptions};
+use keytrail_query::{Diagnosis, QueryError, RawSource, Session, SessionOptions};
 
 use crate::args::{EngineArguments, LakeArguments, SqlArguments, StorageArguments};
 use crate::cache;
@@ -107,14 +107,30 @@ impl SqlSession {
 
     /// Shows the place of an error in its statement, and what may have been meant.
     pub(crate) fn locate(&self, error: CliError, sql: &str, origin: &Origin) -> CliError {
-        let Some(mut diagnosis) = error.query().map(|query| self.session.diagnose(sql, query)) else {
+        let Some(diagnosis) = error.query().map(|query| self.diagnose(sql, query)) else {
             return error;
         };
+        error.about(&diagnosis, excerpt(sql, diagnosis.place.as_ref(), origin))
+    }
+
+    fn diagnose(&self, sql: &str, query: &QueryError) -> Diagnosis {
+        let mut diagnosis = self.session.diagnose(sql, query);
         if !self.has_data {
             // A table that only a lake has is like many a view, and none of them was meant.
-            diagnosis.similar.retain(|_| !matches!(error.query(), Some(QueryError::UnknownRelation { .. })));
+            diagnosis.similar.retain(|_| !matches!(query, QueryError::UnknownRelation { .. }));
         }
-        error.about(&diagnosis, excerpt(sql, diagnosis.place.as_ref(), origin))
+        diagnosis
+    }
+
+    /// Whether there is a lake, or logs, to ask.
+    pub(crate) fn has_data(&self) -> bool {
+        self.has_data
+    }
+
+    /// Tells an error about a name that stands in no statement, with what may have been meant.
+    pub(crate) fn tell_name(&self, error: QueryError) -> CliError {
+        let diagnosis = self.diagnose("", &error);
+        self.tell(error).about(&diagnosis, Vec::new())
     }
 
     /// Tells an error; when a table is missing only because no lake was named, it says so.

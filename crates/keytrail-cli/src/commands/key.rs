@@ -14,17 +14,11 @@ use crate::{escape, pages, session};
 pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
     let question = KeyQuestion { key: arguments.key.clone(), at: arguments.at, min_window: arguments.min_window };
-    let mut answer = match key_answer(&session, &question).await {
-        Ok(answer) => answer,
-        Err(error @ QueryError::KeyNotFound { .. }) => return Err(not_found(&session, &question.key, error).await),
-        Err(error) => return Err(error.into()),
-    };
+    let mut answer = answer_key(&session, &question, CliError::from).await?;
     if arguments.hash_contexts {
         answer.hash_context_values();
     }
-    if !answer.is_seen {
-        note_unseen(&session, &answer).await;
-    }
+    unseen_note(&session, &answer).await.into_iter().for_each(output::note);
     let mut out = DataWriter::stdout();
     match arguments.format {
         PageFormat::Table => out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?,
@@ -45,6 +39,19 @@ pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
     })
 }
 
+/// Asks; a name that stands for no key is told with those that it may have meant, another error as `tell` does.
+pub(crate) async fn answer_key(
+    session: &Session,
+    question: &KeyQuestion,
+    tell: impl FnOnce(QueryError) -> CliError,
+) -> Result<KeyAnswer, CliError> {
+    match key_answer(session, question).await {
+        Ok(answer) => Ok(answer),
+        Err(error @ QueryError::KeyNotFound { .. }) => Err(not_found(session, &question.key, error).await),
+        Err(error) => Err(tell(error)),
+    }
+}
+
 /// A name that stands for no key, with those that it may have meant.
 async fn not_found(session: &Session, key: &str, error: QueryError) -> CliError {
     // The first error is the one to tell, whatever becomes of the search for names.
@@ -59,7 +66,10 @@ async fn not_found(session: &Session, key: &str, error: QueryError) -> CliError 
 }
 
 /// A key ARN that no event names has an answer, which is worth little where the ARN is misspelt.
-async fn note_unseen(session: &Session, answer: &KeyAnswer) {
+pub(crate) async fn unseen_note(session: &Session, answer: &KeyAnswer) -> Option<String> {
+    if answer.is_seen {
+        return None;
+    }
     let regions = similar_regions(&answer.region);
     let mut names =
         if regions.is_empty() { similar_keys(session, &answer.key_arn).await.unwrap_or_default() } else { regions };
@@ -67,7 +77,6 @@ async fn note_unseen(session: &Session, answer: &KeyAnswer) {
     if names.contains(&answer.key_arn) {
         names.clear();
     }
-    if let Some(meant) = did_you_mean(&names) {
-        output::note(format!("note: no event names the key `{}`; {meant}", answer.key_arn));
-    }
+    let meant = did_you_mean(&names)?;
+    Some(format!("note: no event names the key `{}`; {meant}", answer.key_arn))
 }

@@ -18,6 +18,7 @@ mod views;
 use keytrail_lake::{MAX_RETRIES, RETRY_BUDGET, RequestCounts};
 
 pub(crate) use self::coverage::COVERAGE_SQL;
+pub(crate) use self::key::{answer_key, unseen_note};
 use crate::args::{Arguments, Command};
 use crate::errors::{CliError, Exit};
 use crate::hints::{did_you_mean, similar_regions};

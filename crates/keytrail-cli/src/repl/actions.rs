@@ -4,17 +4,18 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use keytrail_query::{KeyQuestion, key_answer};
+use keytrail_query::KeyQuestion;
 
 use super::commands::{Action, PromptCommand};
 use super::describe::Listing;
 use super::results::{Ran, Target, cancelled};
 use super::{Next, Prompt, describe, files, help};
-use crate::commands::COVERAGE_SQL;
+use crate::commands::{COVERAGE_SQL, answer_key, unseen_note};
 use crate::errors::CliError;
 use crate::output::{self, DataWriter};
 use crate::pager::Paging;
 use crate::query_progress::Live;
+use crate::render::Format;
 use crate::{escape, pages};
 
 /// Seconds between two runs of `\watch` when none are given, and at most.
@@ -33,6 +34,12 @@ impl Prompt {
             Action::Plot => return self.plot_last().await,
             Action::ReadFile => return Box::pin(self.read_file(argument)).await,
             Action::Again => return self.again(argument).await,
+            Action::AgainExpanded => {
+                let before = self.settings.format.replace(Format::Vertical);
+                let next = self.again(argument).await;
+                self.settings.format = before;
+                return next;
+            }
             Action::Watch => return self.watch(argument).await,
             Action::Describe | Action::DescribeInFull | Action::Definition if !argument.is_empty() => {
                 self.describe(command.action, argument).await?;
@@ -149,7 +156,8 @@ impl Prompt {
 
     /// The text comes back to the prompt, where it can be looked at before it is run.
     fn edit(&mut self) -> Result<(), CliError> {
-        let text = files::edit(self.last_sql.as_deref().map_or(String::new(), |sql| format!("{sql};")).as_str())?;
+        let begun = self.begun.take().or_else(|| self.last_sql.as_deref().map(|sql| format!("{sql};")));
+        let text = files::edit(&begun.unwrap_or_default())?;
         self.begun = Some(text).filter(|text| !text.is_empty());
         Ok(())
     }
@@ -163,15 +171,28 @@ impl Prompt {
     async fn show_key(&mut self, key: &str) -> Result<Next, CliError> {
         let session = self.shared_session();
         let question = KeyQuestion { key: key.to_owned(), at: None, min_window: None };
-        let ask = |_: Live| async move { Ok(key_answer(&session.session, &question).await?) };
+        let ask = |_: Live| async move {
+            let answer = answer_key(&session.session, &question, |error| session.tell(error)).await?;
+            let note = unseen_note(&session.session, &answer).await;
+            Ok((answer, note))
+        };
         let mut interrupts = self.interruption.interrupts();
         match self.cancellable(ask, &mut interrupts).await? {
-            Ran::Done(answer) => {
+            Ran::Done((answer, note)) => {
+                note.into_iter().for_each(output::note);
                 self.show(|out| Ok(out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?))?;
                 Ok(Next::Line)
             }
             other => Ok(cancelled(&other)),
         }
+    }
+
+    /// Runs statements and shows their rows one line per value, whatever is set.
+    pub(super) async fn run_expanded(&mut self, sql: &str) -> Result<Next, CliError> {
+        let before = self.settings.format.replace(Format::Vertical);
+        let next = self.run_statements(sql).await;
+        self.settings.format = before;
+        next
     }
 
     /// Runs the last statement again.

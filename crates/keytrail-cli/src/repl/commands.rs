@@ -26,6 +26,7 @@ pub(crate) enum Action {
     ReadFile,
     Edit,
     Again,
+    AgainExpanded,
     Watch,
     Set,
     Unset,
@@ -237,6 +238,13 @@ pub(crate) const COMMANDS: &[PromptCommand] = &[
         &["\\g", ".again"],
         ("[FILE]", Argument::File),
         "the last statement again, its rows to FILE",
+        Statements,
+    ),
+    command(
+        A::AgainExpanded,
+        &["\\gx", ".againx"],
+        ("[FILE]", Argument::File),
+        "the same, one line per value",
         Statements,
     ),
     command(

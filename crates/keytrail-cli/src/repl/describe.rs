@@ -121,7 +121,7 @@ pub(super) async fn definition(
 }
 
 async fn described(session: &SqlSession, name: &str) -> Result<RelationDescription, CliError> {
-    session.session.describe(name).await.map_err(|error| session.tell(error))
+    session.session.describe(name).await.map_err(|error| session.tell_name(error))
 }
 
 fn write_columns(relation: &RelationDescription, format: Format, out: &mut DataWriter) -> Result<(), CliError> {

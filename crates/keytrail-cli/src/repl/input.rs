@@ -5,12 +5,17 @@
 use keytrail_query::Session;
 
 use super::commands::{COMMANDS, PromptCommand};
+use super::scan;
 
 /// A part of a text that is run by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     /// Statements to run.
     Sql(String),
+    /// Statements whose rows are to be shown one line per value.
+    ExpandedSql(String),
+    /// The beginning of a statement, in which a command stands.
+    Begun(String),
     /// A command with what follows it.
     Command(&'static PromptCommand, String),
     /// Something that is no command; the text says why.
@@ -31,20 +36,25 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
     let (mut pieces, mut sql, mut first) = (Vec::new(), String::new(), 1);
     let mut is_open = false;
     for (index, line) in text.lines().enumerate() {
+        let found = if is_open { command_inside(&sql, line) } else { command(line) };
+        if let Some(input) = found {
+            if is_open {
+                pieces.push(Piece { input: Input::Begun(sql.trim_end().to_owned()), line: first });
+            }
+            pieces.push(Piece { input, line: index + 1 });
+            sql.clear();
+            is_open = false;
+            continue;
+        }
         if !is_open {
             first = index + 1;
-            if let Some(input) = command(line) {
-                sql.clear();
-                pieces.push(Piece { input, line: first });
-                continue;
-            }
         }
         sql.push_str(line);
         sql.push('\n');
         is_open = is_open || !is_blank(&sql);
-        if let Some(statement) = sent_by_word(&sql) {
-            sql.truncate(statement.len());
-            push_sql(&mut pieces, &mut sql, first);
+        if let Some((statement, sent)) = sent_by_word(&sql) {
+            pieces.push(Piece { input: sent(statement.trim().to_owned()), line: first });
+            sql.clear();
             is_open = false;
         } else if line.contains(';') && Session::is_complete(&sql) {
             push_sql(&mut pieces, &mut sql, first);
@@ -55,10 +65,35 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The statement of a text that ends with `\g` in the place of `;`, as psql has it.
-fn sent_by_word(sql: &str) -> Option<&str> {
-    let statement = sql.trim_end().strip_suffix("\\g")?;
-    (statement.ends_with(char::is_whitespace) && Session::is_complete(&format!("{statement};"))).then_some(statement)
+/// What a statement is when a word sends it.
+type Sent = fn(String) -> Input;
+
+/// The statement of a text that ends with `\g` or `\gx` in the place of `;`, as psql has it, and what it is then.
+fn sent_by_word(sql: &str) -> Option<(&str, Sent)> {
+    let sql = sql.trim_end();
+    let sends: [(&str, Sent); 2] = [("\\g", Input::Sql), ("\\gx", Input::ExpandedSql)];
+    let (statement, sent) = sends.into_iter().find_map(|(word, sent)| Some((sql.strip_suffix(word)?, sent)))?;
+    let is_sent = statement.ends_with(char::is_whitespace) && Session::is_complete(&format!("{statement};"));
+    is_sent.then_some((statement, sent))
+}
+
+/// A line inside a statement that is a command all the same, as psql has it: no SQL begins with a backslash, and a line that
+/// begins with the word of a command is hardly ever the rest of a name.
+fn command_inside(sql: &str, line: &str) -> Option<Input> {
+    let word = line.split_whitespace().next()?.trim_end_matches(';');
+    let is_command = word.starts_with('\\') || (word.starts_with('.') && PromptCommand::of_word(word).is_some());
+    let is_quoted = || scan::tokens(sql).last().is_some_and(|token| token.is_open());
+    if !is_command || is_quoted() {
+        return None;
+    }
+    match (word, line.trim() == word) {
+        // Such a word sends the statement.
+        ("\\g" | "\\gx", true) => None,
+        ("\\g" | "\\gx", false) => Some(Input::Wrong(format!(
+            "`{word}` with a file is for the last statement: end this one with `;` before it"
+        ))),
+        _ => command(line),
+    }
 }
 
 fn push_sql(pieces: &mut Vec<Piece>, sql: &mut String, line: usize) {
@@ -109,7 +144,7 @@ fn is_near(known: &str, word: &str) -> bool {
 pub(crate) fn is_complete(text: &str) -> bool {
     let last_is_command = || {
         let last = pieces(text).pop();
-        last.is_some_and(|piece| !matches!(piece.input, Input::Sql(_)))
+        last.is_some_and(|piece| !matches!(piece.input, Input::Sql(_) | Input::ExpandedSql(_)))
     };
     is_blank(text) || Session::is_complete(text) || sent_by_word(text).is_some() || last_is_command()
 }
@@ -149,6 +184,13 @@ mod tests {
             ("select 1\n\\g", true),
             ("select '\n \\g", false),
             ("select a\\g", false),
+            ("select 1 \\gx", true),
+            ("select a\\gx", false),
+            ("select 1,\n\\d", true),
+            ("select 1,\n.tables", true),
+            ("select 1,\n\\nonsense", true),
+            ("select '\n\\d", false),
+            ("select /*\n.tables", false),
         ] {
             assert_eq!(is_complete(text), expected, "{text}");
         }
@@ -202,6 +244,15 @@ mod tests {
     }
 
     #[test]
+    fn a_command_inside_a_statement_leaves_its_beginning() {
+        let found: Vec<Input> = pieces("select a,\n  b\n\\timing on\n").into_iter().map(|piece| piece.input).collect();
+        let [Input::Begun(sql), Input::Command(command, argument)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((sql.as_str(), command.action, argument.as_str()), ("select a,\n  b", Action::Timing, "on"));
+        let found: Vec<Input> = pieces("select a\n\\g out.csv").into_iter().map(|piece| piece.input).collect();
+        assert!(matches!(&found[..], [Input::Begun(_), Input::Wrong(_)]), "{found:?}");
+    }
+
+    #[test]
     fn a_text_may_mix_commands_and_statements() {
         let text = "-- a script\n\\timing on\nselect 1;\n\nselect 2,\n  '\\x';\n.views\nselect 3\n";
         let found = pieces(text);
@@ -211,6 +262,8 @@ mod tests {
         assert_eq!(found[4].input, Input::Sql("select 3".to_owned()));
         let found: Vec<Input> = pieces("select 1,\n 2 \\g\n.views").into_iter().map(|piece| piece.input).collect();
         assert!(matches!(&found[..], [Input::Sql(sql), Input::Command(..)] if sql == "select 1,\n 2"), "{found:?}");
+        let found: Vec<Input> = pieces("select 1\n\\gx\n").into_iter().map(|piece| piece.input).collect();
+        assert_eq!(found, [Input::ExpandedSql("select 1".to_owned())]);
         assert_eq!(pieces("-- nothing\n"), []);
         assert_eq!(pieces("select 1; select 2;").len(), 1);
     }

@@ -42,6 +42,11 @@ use crate::render::Format;
 use crate::session::SqlSession;
 use crate::signals::Interruption;
 
+/// Said at the start of a prompt that has nothing to ask.
+const NO_LAKE: &str = "no lake is open, so there are no events: Ctrl-D ends; start over a lake with
+`keytrail sql --lake LAKE`, over logs with `keytrail sql --raw SOURCE`;
+`keytrail demo` makes a lake to try";
+
 /// Files that read one another; more is a circle.
 const MOST_OPEN_FILES: usize = 16;
 
@@ -147,6 +152,15 @@ impl Prompt {
     async fn handle_piece(&mut self, input: Input) -> Result<Next, CliError> {
         match input {
             Input::Sql(sql) => self.run_statements(&sql).await,
+            Input::ExpandedSql(sql) => self.run_expanded(&sql).await,
+            Input::Begun(_) if !self.open_files.is_empty() => {
+                Err(CliError::usage("a command stands inside a statement that has no end")
+                    .with_hint("end the statement with `;` before it"))
+            }
+            Input::Begun(sql) => {
+                self.begun = Some(format!("{sql}\n"));
+                Ok(Next::Line)
+            }
             Input::Command(command, argument) => self.act(command, &argument).await,
             Input::Wrong(why) => Err(CliError::usage(why).with_hint("`\\?` lists the commands")),
         }
@@ -187,6 +201,9 @@ pub(crate) async fn run(mut prompt: Prompt, interruption: &Interruption) -> Resu
     let known = SessionCatalogue::new(Arc::clone(&prompt.session.session), Handle::current());
     let mut editor = LineEditor::open(known, history_path()).map_err(|error| terminal_error(&error))?;
     output::note("`\\?` helps, `\\d` lists tables and views, `.help kms` teaches them, Ctrl-D ends");
+    if !prompt.session.has_data() {
+        output::note(NO_LAKE);
+    }
     match prompt.begin().await? {
         Next::Line | Next::Cancelled => {}
         Next::End => return Ok(Exit::Done),
@@ -251,6 +268,34 @@ mod tests {
         prompt.handle("\\timing\n\\set who me").await.expect("settings");
         assert!(prompt.settings.is_timed && prompt.settings.parameters.len() == 1);
         assert_eq!(prompt.handle("\\q").await.expect("an end"), Next::End);
+    }
+
+    #[tokio::test]
+    async fn a_command_inside_a_statement_gives_the_statement_back() {
+        let mut prompt = prompt();
+        assert_eq!(prompt.handle("select 1,\n\\timing on").await.expect("a setting"), Next::Line);
+        assert!(prompt.settings.is_timed);
+        assert_eq!(prompt.begun.take().as_deref(), Some("select 1,\n"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("in.sql");
+        fs_err::write(&file, "select 1\n.timer off\n").expect("a file");
+        let error = prompt.handle(&format!(".read {}", file.display())).await.expect_err("an error");
+        assert!(error.text().contains("stopped at line 1") && error.text().contains("has no end"), "{}", error.text());
+        assert!(prompt.settings.is_timed && prompt.begun.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_statement_is_shown_expanded_without_a_change_of_settings() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let read = |name: &str| fs_err::read_to_string(folder.path().join(name)).expect("a file");
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let mut prompt = prompt();
+        prompt.handle(&format!(".once {}\nselect 1 as a \\gx", file("one"))).await.expect("a result");
+        prompt.handle(&format!("\\gx {}", file("again"))).await.expect("a result");
+        for name in ["one", "again"] {
+            assert!(read(name).contains("a | 1"), "{}", read(name));
+        }
+        assert_eq!(prompt.settings.screen_format(), Format::Table);
     }
 
     #[tokio::test]
