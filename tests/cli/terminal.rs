@@ -3,6 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
+use keytrail_testkit::digests::{DigestChain, write_copy};
+
 use crate::sandbox::Sandbox;
 
 /// Seconds after which a program that hangs is ended, so that its test fails; none comes near it.
@@ -144,6 +146,30 @@ fn binary_data_does_not_go_to_a_terminal() {
     let (code, shown) = Terminal::start(&sandbox, "sql --format parquet -c 'select 1'", &[]).end();
     assert_eq!(code, Some(2));
     assert!(shown.contains("redirect it"), "{shown}");
+}
+
+#[test]
+fn a_terminal_shows_the_summary_of_a_verification_below_some_findings() {
+    let mut chain = DigestChain::new("111122223333", "eu-west-1");
+    let contents: Vec<String> = (0..30).map(|number| format!("{{\"Records\":[{number}]}}")).collect();
+    let contents: Vec<&str> = contents.iter().map(String::as_str).collect();
+    chain.deliver(&contents);
+    chain.objects.drain(..contents.len());
+    let sandbox = Sandbox::new();
+    write_copy(&chain.objects, &sandbox.path("copy")).expect("written");
+    // Each finding about a log file names it once.
+    let findings = |arguments: &str| {
+        let (code, shown) = Terminal::start(&sandbox, arguments, &[]).end();
+        assert_eq!(code, Some(3), "{shown}");
+        shown.matches("_Delivery").count()
+    };
+    // The first line is about the digest file.
+    assert_eq!(findings("verify copy"), 19);
+    assert_eq!(findings("verify copy --verbose"), 30);
+    let (_, shown) = Terminal::start(&sandbox, "verify copy", &[]).end();
+    assert!(shown.contains("… and 11 more findings; --verbose lists all"), "{shown}");
+    let piped = sandbox.run("keytrail verify copy").stdout;
+    assert_eq!(piped.lines().filter(|line| line.starts_with("Log file")).count(), 30, "{piped}");
 }
 
 #[test]

@@ -100,7 +100,23 @@ fn item_60_what_is_missing_ends_with_3() {
     -- stdout
     Results requested for the first digest file to the last
     No digest files found
+    -- stderr
+    hint: digest files lie below AWSLogs/ACCOUNT/CloudTrail-Digest/, beside CloudTrail/ with the log files: name a folder above both
     ");
+}
+
+#[test]
+fn a_further_copy_of_a_log_file_is_told_as_one() {
+    let sandbox = sandbox(|_| {});
+    let log = format!("{LOG}_20260304T0205Z_Delivery00000000.json.gz");
+    let bytes = fs_err::read(sandbox.path("copy/trail-logs").join(&log)).expect("a log file");
+    let name = log.rsplit('/').next().expect("a name");
+    sandbox.write(&format!("copy/again/AWSLogs/{name}"), bytes);
+    let run = sandbox.run(WHOLE);
+    assert_eq!(run.code(), Some(3), "{run}");
+    let told = "not vouched for: it seems a further copy of [copy]/[log]_20260304T0205Z_Delivery00000000.json.gz, which was compared";
+    assert!(shown(&run).contains(told), "{}", shown(&run));
+    assert!(run.stdout.contains("1 of these seem to be further copies"), "{run}");
 }
 
 #[test]
@@ -138,9 +154,11 @@ fn r21_what_is_altered_ends_with_4() {
 #[test]
 fn item_60_mistakes_are_told() {
     let sandbox = sandbox(|_| {});
+    sandbox.write("none.json", "{\"PublicKeyList\":[]}");
     for (line, code, told) in [
         ("keytrail verify nowhere", 66, "no such file or folder"),
         ("keytrail verify copy --public-keys nowhere.json", 66, "no such file or folder"),
+        ("keytrail verify copy --public-keys none.json", 2, "no public key is in it"),
         ("keytrail verify copy --public-keys head.json", 2, "not the output of `aws cloudtrail list-public-keys"),
         ("keytrail verify copy --signatures keys.json", 2, "not the output of `aws s3api head-object`"),
         ("keytrail verify", 2, "<SOURCE>"),

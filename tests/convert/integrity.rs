@@ -37,7 +37,8 @@ impl VerifyObserver for Told {
             State::Invalid(fault) => format!("INVALID: {fault}"),
             State::NotFound => "not found".to_owned(),
             State::Unread(_) => "unread".to_owned(),
-            State::NotVouchedFor => "not vouched for".to_owned(),
+            State::NotVouchedFor { copy_of: None } => "not vouched for".to_owned(),
+            State::NotVouchedFor { copy_of: Some(_) } => "a further copy".to_owned(),
         };
         self.0.push(format!("{kind} {}: {state}", hour_of(&result.name)));
     }

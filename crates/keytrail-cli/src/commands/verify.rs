@@ -19,6 +19,8 @@ use crate::session;
 
 /// Findings beyond this many are counted, not told in JSON.
 const MAX_FINDINGS: usize = 1000;
+/// Lines above the summary on a terminal, where it would scroll away otherwise; files and pipes get all.
+const MAX_LINES: u64 = 20;
 
 /// Verifies, tells each finding and the counts, and says by the exit code whether all is as AWS delivered it.
 pub(crate) async fn run(arguments: &VerifyArguments, is_verbose: bool) -> Result<Exit, CliError> {
@@ -29,6 +31,10 @@ pub(crate) async fn run(arguments: &VerifyArguments, is_verbose: bool) -> Result
     lines.bar.finish_and_clear();
     let summary = verified?;
     let mut out = lines.finish()?;
+    if !arguments.json && lines.further > 0 {
+        let count = count_text(lines.further);
+        output::data_line(&mut out, &format!("… and {count} more findings; --verbose lists all\n"))?;
+    }
     if arguments.json {
         output::data_line(&mut out, &summary::json(&summary, &options, &lines.findings, lines.further).to_string())?;
     } else {
@@ -72,11 +78,15 @@ struct Lines {
     files: u64,
     findings: Vec<String>,
     further: u64,
+    /// Lines that may still be told; none = all.
+    room: Option<u64>,
 }
 
 impl Lines {
     fn new(is_json: bool, is_verbose: bool) -> Self {
+        let is_cut = output::stdout_destination().is_terminal() && !is_verbose;
         Self {
+            room: is_cut.then_some(MAX_LINES),
             out: Some(DataWriter::stdout()),
             failed: None,
             is_json,
@@ -96,6 +106,11 @@ impl Lines {
                 self.further += u64::from(is_finding);
             }
             return;
+        }
+        match &mut self.room {
+            Some(0) => return self.further += 1,
+            Some(room) => *room -= 1,
+            None => {}
         }
         let (Some(out), None) = (&mut self.out, &self.failed) else { return };
         self.failed = self.bar.suspend(|| writeln!(out, "{line}")).err();
@@ -168,7 +183,10 @@ fn words(result: &ObjectResult) -> String {
         (State::Invalid(fault), _) => format!("INVALID: {fault}"),
         (State::NotFound, _) => "not found".to_owned(),
         (State::Unread(reason), _) => format!("cannot be read: {}", escape::line(reason)),
-        (State::NotVouchedFor, _) => "not vouched for: no valid digest file names it".to_owned(),
+        (State::NotVouchedFor { copy_of: None }, _) => "not vouched for: no valid digest file names it".to_owned(),
+        (State::NotVouchedFor { copy_of: Some(path) }, _) => {
+            format!("not vouched for: it seems a further copy of {}, which was compared", escape::line(path))
+        }
     }
 }
 

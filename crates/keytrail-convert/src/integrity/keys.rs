@@ -16,6 +16,9 @@ use crate::error::ConvertError;
 /// A key may be used a little before and after the time that AWS states.
 const VALIDITY_MARGIN: TimeDelta = TimeDelta::days(1);
 
+/// AWS lists the keys of a period in a region: for another one the list may be empty.
+const NO_KEY: &str = "no public key is in it; ask `aws cloudtrail list-public-keys` with --start-time and --end-time around the digest files";
+
 /// Keys by their fingerprint.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PublicKeys(BTreeMap<String, PublicKey>);
@@ -40,7 +43,10 @@ impl PublicKeys {
                 return Err(ConvertError::NotTaken { path, reason });
             }
         }
-        Ok(keys)
+        match paths.first().filter(|_| keys.0.is_empty()) {
+            Some(path) => Err(ConvertError::NotTaken { path: path.clone(), reason: NO_KEY.to_owned() }),
+            None => Ok(keys),
+        }
     }
 
     fn add(&mut self, list: &[Value]) -> Option<()> {

@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -41,6 +42,8 @@ pub(super) struct Places {
     by_name: FxHashMap<String, Vec<FileNumber>>,
     /// Log files whose names tell nothing.
     by_hash: FxHashMap<String, FileNumber>,
+    /// Of those, further ones with the content of the first.
+    same_content: FxHashMap<FileNumber, FileNumber>,
     chains: BTreeMap<ChainId, Vec<(DateTime<Utc>, FileNumber)>>,
     /// What cannot be read, and why; its name tells nothing either.
     unread: Vec<(FileNumber, String)>,
@@ -94,7 +97,10 @@ impl Places {
                     places.roles[number] = Role::Digest;
                 }
                 Content::LogFile(hash) => {
-                    places.by_hash.insert(hash, number);
+                    match places.by_hash.entry(hash) {
+                        Entry::Vacant(place) => drop(place.insert(number)),
+                        Entry::Occupied(first) => drop(places.same_content.insert(number, *first.get())),
+                    }
                     places.roles[number] = Role::LogFile;
                 }
                 Content::Nothing => {}
@@ -129,6 +135,12 @@ impl Places {
     pub(super) fn log_files(&self) -> impl Iterator<Item = (FileNumber, &LogFile)> {
         let numbered = self.files.iter().map(AsRef::as_ref).enumerate();
         numbered.filter(|(number, _)| self.roles[*number] == Role::LogFile)
+    }
+
+    /// Other files of the same name, or of the same content where names tell nothing.
+    pub(super) fn twins(&self, number: FileNumber) -> impl Iterator<Item = FileNumber> {
+        let of_name = self.by_name.get(file_name(&self.files[number].path)).into_iter().flatten();
+        of_name.chain(self.same_content.get(&number)).copied().filter(move |twin| *twin != number)
     }
 
     /// The file of that name, the one in its place before others; a log file without its name by its hash.

@@ -70,7 +70,10 @@ pub enum State {
     /// It is there and cannot be read.
     Unread(String),
     /// A log file that no digest file names.
-    NotVouchedFor,
+    NotVouchedFor {
+        /// A file of the same name or content that one does name: this is a further copy, which was not compared.
+        copy_of: Option<String>,
+    },
 }
 
 /// What a digest file rests on.
@@ -231,6 +234,10 @@ pub struct VerifySummary {
     pub gaps: u64,
     /// Further copies of digest files, which were not judged.
     pub copies: u64,
+    /// Among the log files that no digest file names, copies of some that one names.
+    pub log_file_copies: u64,
+    /// Files that are not where they were delivered.
+    pub moved: u64,
     /// Digest files signed outside of the time for which AWS states their key.
     pub outside_validity: u64,
     /// Public keys that were not given, by fingerprint and the region to ask for it.

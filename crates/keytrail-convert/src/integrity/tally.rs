@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::digest::{ChainId, DigestName};
 use super::places::{FileNumber, Places, place_of_log_file};
 use super::report::{
-    DigestCounts, Lack, Level, MissingKey, ObjectKind, ObjectResult, State, VerifyObserver, VerifySummary,
+    DigestCounts, Fault, Lack, Level, MissingKey, ObjectKind, ObjectResult, State, VerifyObserver, VerifySummary,
 };
 use super::walk::{DIGEST_DELAY, Facts, Step};
 use super::{Outcome, VerifyOptions};
@@ -73,8 +73,8 @@ impl<'t, O: VerifyObserver> Tally<'t, O> {
         }
         let unnamed = places.log_files().filter(|(number, file)| !self.is_named[*number] && range.contains(file));
         let unnamed: Vec<(FileNumber, &LogFile)> = unnamed.collect();
-        for (_, file) in unnamed {
-            self.unnamed(file);
+        for (number, file) in unnamed {
+            self.unnamed(number, file);
         }
         self.summary
     }
@@ -126,7 +126,10 @@ impl<'t, O: VerifyObserver> Tally<'t, O> {
             State::Invalid(_) => counts.invalid += 1,
             State::NotFound => counts.not_found += 1,
             State::Unread(_) => counts.unread += 1,
-            State::NotVouchedFor => counts.not_vouched_for += 1,
+            State::NotVouchedFor { copy_of } => {
+                counts.not_vouched_for += 1;
+                self.summary.log_file_copies += u64::from(copy_of.is_some());
+            }
         }
         self.told(result);
     }
@@ -136,10 +139,11 @@ impl<'t, O: VerifyObserver> Tally<'t, O> {
         if let Some(bucket) = bucket.filter(|_| result.state == State::NotFound) {
             self.summary.not_found_in.insert(bucket.to_owned());
         }
+        self.summary.moved += u64::from(result.state == State::Invalid(Fault::Moved));
         self.observer.object(result);
     }
 
-    fn unnamed(&mut self, file: &LogFile) {
+    fn unnamed(&mut self, number: FileNumber, file: &LogFile) {
         let place = place_told_by(file);
         if self.options.account_id.as_ref().is_some_and(|account_id| *account_id != place.0) {
             return;
@@ -157,7 +161,8 @@ impl<'t, O: VerifyObserver> Tally<'t, O> {
             return;
         }
         let (name, size_bytes) = (file.path.clone(), file.size_bytes);
-        let state = State::NotVouchedFor;
+        let copy_of = self.places.twins(number).find(|twin| self.is_named[*twin]);
+        let state = State::NotVouchedFor { copy_of: copy_of.map(|twin| self.places.file(twin).path.clone()) };
         self.log_file(&ObjectResult { kind: ObjectKind::LogFile, name, path: None, size_bytes, state });
     }
 }
@@ -169,7 +174,7 @@ fn count_digest(counts: &mut DigestCounts, state: &State, facts: Option<&Facts>)
         State::Held { level: Level::Unverified, .. } => counts.unverified += 1,
         State::Invalid(_) => counts.invalid += 1,
         State::NotFound => counts.not_found += 1,
-        State::Unread(_) | State::NotVouchedFor => counts.unread += 1,
+        State::Unread(_) | State::NotVouchedFor { .. } => counts.unread += 1,
     }
     if let Some(facts) = facts {
         counts.empty += u64::from(facts.is_empty);

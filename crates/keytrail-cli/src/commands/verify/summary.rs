@@ -35,6 +35,7 @@ pub(super) fn lines(summary: &VerifySummary, options: &VerifyOptions) -> Vec<Str
     lines.extend(log_file_line(&summary.log_files));
     let more = [
         (summary.log_files.not_vouched_for, "log files that no valid digest file names"),
+        (summary.log_file_copies, "of these seem to be further copies of log files that one names"),
         (summary.log_files.without_digests, "log files of accounts and regions without any digest file"),
         (summary.log_files.after_newest, "log files delivered in the hour after the newest digest file"),
         (summary.gaps, "periods without digest files"),
@@ -108,6 +109,8 @@ pub(super) fn json(summary: &VerifySummary, options: &VerifyOptions, findings: &
         },
         "gaps": summary.gaps,
         "copies": summary.copies,
+        "log_file_copies": summary.log_file_copies,
+        "moved": summary.moved,
         "outside_key_validity": summary.outside_validity,
         "missing_public_keys": summary.missing_keys.keys().map(|(fingerprint, _)| fingerprint).collect::<BTreeSet<_>>(),
         "findings": findings,
@@ -140,6 +143,7 @@ pub(super) fn hints(summary: &VerifySummary, options: &VerifyOptions) -> Vec<Str
     }));
     hints.extend(missing_signatures(summary));
     hints.extend(missing_buckets(summary, options));
+    hints.extend(wrong_place(summary).map(|hint| format!("hint: {hint}")));
     let is_missing = summary.digests.not_found + summary.backfill.not_found > 0;
     if is_missing && options.since.is_none() {
         hints.push(
@@ -162,6 +166,23 @@ fn missing_keys(summary: &VerifySummary) -> Vec<String> {
         [Some(missing), is_plain(region).then_some(command), is_plain(region).then_some(again)]
     });
     told.flatten().collect()
+}
+
+/// Where the sources seem to be the wrong folder.
+fn wrong_place(summary: &VerifySummary) -> Option<&'static str> {
+    let logs = &summary.log_files;
+    match () {
+        () if summary.chains == 0 => Some(
+            "digest files lie below AWSLogs/ACCOUNT/CloudTrail-Digest/, beside CloudTrail/ with the log files: name a folder above both",
+        ),
+        () if logs.not_found > 0 && logs.not_found == logs.total() => Some(
+            "none of the log files is there: they lie below AWSLogs/ACCOUNT/CloudTrail/, beside CloudTrail-Digest/: name a folder above both",
+        ),
+        () if summary.moved > 0 => {
+            Some("where the copy has other folders on purpose, --anywhere takes files wherever they lie")
+        }
+        () => None,
+    }
 }
 
 /// A trail's bucket may have changed; only the sources are read.
