@@ -236,7 +236,7 @@ fn later_commands_say_so_and_are_not_advertised() {
       import       Add what the AWS CLI prints about keys, grants, policies and IAM to the lake
       compact      Merge small data files
       export       Give event records back byte for byte
-      views        List the views with what they mean; with a name, show its SQL
+      views        List the views in a line each; with a name, show its SQL
       demo         Make a trail of 100,000 events, convert it and tell its story
       connect      Print what opens the lake in another tool: DuckDB, Polars, Spark, Athena, Python
       completions  Print a completion script for a shell
@@ -261,9 +261,12 @@ fn later_commands_say_so_and_are_not_advertised() {
 }
 
 #[test]
-fn views_are_listed_with_their_headers() {
+fn views_are_listed_in_a_line_each_or_with_their_headers() {
     let sandbox = Sandbox::new();
-    let list = sandbox.run("keytrail views").data();
+    let list = sandbox.run("keytrail views --full").data();
+    let short = sandbox.run("keytrail views").data();
+    assert_eq!(short.lines().count(), keytrail_query::view_catalogue().len(), "{short}");
+    assert!(short.lines().any(|line| line.ends_with("  Which key an alias stood for, and when")), "{short}");
     for view in ["kms_events", "kms_key_usage", "kms_key_usage_daily", "kms_encryption_contexts", "log_file_coverage"] {
         assert!(list.lines().any(|line| line == view), "{view} is not listed:\n{list}");
         let sql = sandbox.run(&format!("keytrail views {view}")).data();

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Compact(CompactArguments),
     /// Give event records back byte for byte
     Export(ExportArguments),
-    /// List the views with what they mean; with a name, show its SQL
+    /// List the views in a line each; with a name, show its SQL
     Views(ViewsArguments),
     /// Make a trail of 100,000 events, convert it and tell its story
     Demo(DemoArguments),
@@ -515,6 +515,10 @@ pub(crate) struct ViewsArguments {
     /// View whose SQL to print
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
+
+    /// All that the headers say: what makes a row, what is read, what to know
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) full: bool,
 }
 
 #[derive(Debug, Args)]

@@ -89,6 +89,7 @@ pub(crate) const EXPORT: &str = r#"Examples:
 /// For `keytrail views`.
 pub(crate) const VIEWS: &str = r"Examples:
   $ keytrail views
+  $ keytrail views --full
   $ keytrail views kms_key_usage";
 
 /// For `keytrail demo`.

@@ -8,6 +8,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use fs_err as fs;
+use keytrail_events::compression::{is_gzip, is_zstd};
 
 use crate::args::ExportArguments;
 use crate::errors::{CliError, Exit};
@@ -80,8 +81,8 @@ impl Written {
         for row in 0..batch.num_rows() {
             self.files += 1;
             let record = records.is_valid(row).then(|| records.value(row));
-            let name = file_name(self.files, text(paths, row), record);
             let raw = binary(bytes, row);
+            let name = file_name(self.files, unpacked_name(text(paths, row), raw), record);
             let is_cut = lengths.is_valid(row) && usize::try_from(lengths.value(row)).is_ok_and(|all| all > raw.len());
             self.cut += u64::from(is_cut);
             fs::write(folder.join(&name), raw)?;
@@ -96,6 +97,13 @@ impl Written {
             output::note(format!("{} of them are beginnings: the lake keeps 1 MiB of each", count_text(self.cut)));
         }
     }
+}
+
+/// The log file's name without the ending of a packing that the bytes do not have: the lake keeps what was unpacked.
+fn unpacked_name<'p>(log_file_path: &'p str, raw: &[u8]) -> &'p str {
+    let packed = [(".gz", is_gzip(raw)), (".zst", is_zstd(raw))];
+    let unpacked = packed.iter().filter(|(_, is_packed)| !is_packed);
+    unpacked.fold(log_file_path, |name, (ending, _)| name.strip_suffix(ending).unwrap_or(name))
 }
 
 /// A name that says which log file and record the bytes are of, and that no log file can steer.
@@ -128,6 +136,18 @@ fn binary(column: &ArrayRef, row: usize) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_tell_how_the_bytes_are_packed() {
+        for (path, raw, expected) in [
+            ("a/b.json.gz", &b"{\"a\":1}"[..], "a/b.json"),
+            ("a/b.json.gz", &[0x1f, 0x8b, 0x08, 0x00], "a/b.json.gz"),
+            ("a/b.json.zst", b"{", "a/b.json"),
+            ("a/b.json", b"{", "a/b.json"),
+        ] {
+            assert_eq!(unpacked_name(path, raw), expected);
+        }
+    }
 
     #[test]
     fn names_are_plain_and_not_too_long() {
