@@ -43,9 +43,10 @@ pub struct ConvertOptions {
 }
 
 impl ConvertOptions {
-    /// Rows that wait to be written take this much by default: files of some 20,000 rows. With more, files are larger, and so are their
-    /// rows: the dictionary of `userIdentity` texts is full before all rows of a time have shared it.
-    pub const DEFAULT_BUFFER_BYTES: usize = 64 << 20;
+    /// Rows that wait to be written take this much by default: files of some 30,000 rows. Every file costs every later query, so less
+    /// makes slower lakes; with more, rows take more bytes, because the dictionary of `userIdentity` texts is full before all rows of
+    /// a time have shared it.
+    pub const DEFAULT_BUFFER_BYTES: usize = 96 << 20;
     /// A worker hands its rows over when they take this much.
     pub const WORKER_BYTES: usize = 8 << 20;
     /// Identities of some 900,000 rows by default, at the end of an epoch; those of an epoch come on top.
@@ -55,8 +56,8 @@ impl ConvertOptions {
 
     /// Shares a limit out: what is known of rows, rows that wait, and the rest for the writers and the log files being read.
     pub fn set_memory_limit(&mut self, bytes: usize) {
-        self.buffer_bytes = bytes / 16 * 2;
-        self.seen_bytes = bytes / 16 * 3;
+        self.buffer_bytes = bytes / 16 * 3;
+        self.seen_bytes = bytes / 32 * 3;
     }
 
     /// Defaults for `sources`, with as many workers as there are cores.

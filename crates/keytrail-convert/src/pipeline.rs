@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use keytrail_events::{EventPartition, EventRows};
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::accounting::{ConvertSummary, FileAccount};
-use crate::buffers::{Buffer, Buffers};
+use crate::buffers::{Buffer, BufferedBytes, Buffers};
 use crate::committer::{Attempt, Committer, CompleteEpoch, Followed, Halt, Message};
 use crate::config::ConvertOptions;
 use crate::dedupe::Deduplicator;
@@ -214,8 +214,7 @@ pub(crate) struct Shared {
     epochs: Vec<Mutex<Epoch>>,
     writes: Mutex<Writes>,
     writes_changed: Condvar,
-    buffered: AtomicUsize,
-    buffer_bytes: usize,
+    buffered: BufferedBytes,
     /// Rejects of log files that an interrupted run has written, but not the log files' ledger entries.
     held_rejects: HashSet<EntryId>,
     table: Table,
@@ -286,8 +285,7 @@ impl Shared {
             epochs,
             writes: Mutex::new(Writes { decoding: workers, ..Writes::default() }),
             writes_changed: Condvar::new(),
-            buffered: AtomicUsize::new(0),
-            buffer_bytes: options.buffer_bytes,
+            buffered: BufferedBytes::new(options.buffer_bytes),
             held_rejects,
             table: committer.lake.table(EVENTS).clone(),
             sender,
@@ -360,9 +358,12 @@ impl Shared {
     /// Adds rows to an epoch; when too much is buffered, its largest partition becomes a write task.
     pub(crate) fn buffer(&self, number: u32, partition: &EventPartition, rows: EventRows) {
         let mut epoch = lock(&self.epochs[number as usize]);
-        let bytes = epoch.buffers.push(partition, rows);
-        let is_full = self.buffered.fetch_add(bytes, Ordering::Relaxed) + bytes > self.buffer_bytes;
-        if is_full && let Some((partition, buffer)) = epoch.buffers.take_largest() {
+        self.buffered.add(epoch.buffers.push(partition, rows));
+        let largest_bytes = epoch.buffers.largest_bytes();
+        if self.buffered.is_to_be_written(largest_bytes)
+            && let Some((partition, buffer)) = epoch.buffers.take_largest()
+        {
+            self.buffered.begin_write(buffer.bytes);
             epoch.open_writes += 1;
             drop(epoch);
             self.add_write(WriteTask { epoch: number, partition, buffer });
@@ -378,6 +379,7 @@ impl Shared {
         }
         let rest = epoch.buffers.take_all();
         epoch.open_writes += rest.len();
+        rest.values().for_each(|buffer| self.buffered.begin_write(buffer.bytes));
         let complete = epoch.complete(number);
         drop(epoch);
         rest.into_iter().for_each(|(partition, buffer)| self.add_write(WriteTask { epoch: number, partition, buffer }));
@@ -389,7 +391,7 @@ impl Shared {
         let encoded = encode_rows(&self.table, &partition, &buffer.parts)?;
         let bytes = buffer.bytes;
         drop(buffer);
-        self.buffered.fetch_sub(bytes, Ordering::Relaxed);
+        self.buffered.end_write(bytes);
         self.send(Message::Encoded(number, encoded))?;
         let mut epoch = lock(&self.epochs[number as usize]);
         epoch.open_writes -= 1;
