@@ -19,7 +19,7 @@ use crate::reader::read_rows;
 use crate::snapshot::{DataFile, Snapshot};
 use crate::table::Table;
 use crate::upload::SummedUpload;
-use crate::writer::{FileLayout, NewFile};
+use crate::writer::{Effort, FileLayout, NewFile};
 
 /// A merge reads at most this many files at once; more are merged in several rounds.
 const FAN_IN: usize = 64;
@@ -210,7 +210,7 @@ impl MergedFile {
         let schema = SchemaRef::clone(table.file_schema());
         let upload = SummedUpload::new(table.storage().store(), path);
         let failed = |error| LakeError::parquet(&name, error);
-        let layout = FileLayout::try_new(table.spec(), &schema, partition).map_err(failed)?;
+        let layout = FileLayout::try_new(table.spec(), &schema, partition, Effort::Thorough).map_err(failed)?;
         let encoder = FileEncoder::try_new(schema, layout).map_err(failed)?;
         Ok(Self { file, encoder, upload, name })
     }

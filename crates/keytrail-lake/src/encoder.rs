@@ -17,7 +17,7 @@ use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
 use crate::interned_chunk::InternedChunk;
 use crate::keyed_chunk::{KeyedChunk, KeyedChunkConfig, PageCompressor, keyed_texts};
-use crate::writer::{DICTIONARY_BYTES, FileLayout, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+use crate::writer::{FileLayout, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 
 /// Fewer rows are not worth filling a dictionary to its last byte.
 const LEAST_ROWS: usize = 256;
@@ -32,6 +32,7 @@ pub(crate) struct FileEncoder {
     /// Columns whose dictionaries have alike texts side by side.
     grouped_columns: &'static [&'static str],
     row_group: Option<RowGroup>,
+    dictionary_bytes: usize,
     compressor: PageCompressor,
 }
 
@@ -40,8 +41,18 @@ impl FileEncoder {
     pub(crate) fn try_new(schema: SchemaRef, layout: FileLayout) -> Result<Self> {
         let (properties, grouped_columns) = (WriterPropertiesPtr::new(layout.properties), layout.grouped_columns);
         let writer = SerializedFileWriter::new(Vec::new(), layout.leaves.root_schema_ptr(), properties.clone())?;
-        let compressor = PageCompressor::try_new()?;
-        Ok(Self { writer, factory: None, properties, schema, grouped_columns, row_group: None, compressor })
+        let compressor = PageCompressor::try_new(layout.effort)?;
+        let dictionary_bytes = layout.effort.dictionary_bytes();
+        Ok(Self {
+            writer,
+            factory: None,
+            properties,
+            schema,
+            grouped_columns,
+            row_group: None,
+            dictionary_bytes,
+            compressor,
+        })
     }
 
     /// Appends rows. A column that comes as a dictionary has the same one in all batches.
@@ -52,10 +63,10 @@ impl FileEncoder {
                 Some(row_group) => row_group,
                 None => self.new_row_group(&rest)?,
             };
-            let count = rest.num_rows().min(row_group.room());
+            let count = rest.num_rows().min(row_group.room(self.dictionary_bytes));
             row_group.write(&self.schema, &rest.slice(0, count))?;
             rest = rest.slice(count, rest.num_rows() - count);
-            match row_group.room() {
+            match row_group.room(self.dictionary_bytes) {
                 0 => self.append(row_group)?,
                 _ => self.row_group = Some(row_group),
             }
@@ -192,14 +203,14 @@ impl RowGroup {
     ///
     /// Where a dictionary is full the row group ends: parquet's own writer goes on without one, and texts that repeat are then
     /// written again and again.
-    fn room(&self) -> usize {
+    fn room(&self, most_dictionary_bytes: usize) -> usize {
         if self.row_count == 0 {
             return ROW_GROUP_ROWS;
         }
         let rows_in = |limit: usize, bytes: usize| limit.saturating_sub(bytes) / (bytes / self.row_count).max(1);
         let bytes = self.columns.iter().map(ColumnEncoder::estimated_bytes).sum();
         let dictionary_bytes = self.columns.iter().map(ColumnEncoder::dictionary_bytes).max().unwrap_or(0);
-        let by_dictionary = Some(rows_in(DICTIONARY_BYTES, dictionary_bytes)).filter(|rows| *rows >= LEAST_ROWS);
+        let by_dictionary = Some(rows_in(most_dictionary_bytes, dictionary_bytes)).filter(|rows| *rows >= LEAST_ROWS);
         (ROW_GROUP_ROWS - self.row_count).min(rows_in(ROW_GROUP_BYTES, bytes)).min(by_dictionary.unwrap_or(0))
     }
 }
@@ -258,13 +269,13 @@ mod tests {
     use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
     use parquet::arrow::arrow_writer::ArrowWriterOptions;
-    use parquet::basic::BoundaryOrder;
+    use parquet::basic::{BoundaryOrder, Compression, ZstdLevel};
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
     use parquet::file::page_index::column_index::ColumnIndexMetaData;
     use parquet::file::properties::WriterProperties;
 
     use super::*;
-    use crate::writer::compression;
+    use crate::writer::Effort;
 
     fn schema() -> SchemaRef {
         Arc::new(Schema::new(vec![
@@ -303,10 +314,10 @@ mod tests {
         RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch")
     }
 
-    fn layout() -> FileLayout {
+    fn layout(effort: Effort) -> FileLayout {
         let leaves = ArrowSchemaConverter::new().convert(&schema()).expect("a Parquet schema");
         let properties = WriterProperties::builder()
-            .set_compression(compression().expect("a codec"))
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_statistics_enabled(EnabledStatistics::None)
             .set_column_statistics_enabled(ColumnPath::from("repeated"), EnabledStatistics::Page)
             .set_column_statistics_enabled(ColumnPath::from("absent"), EnabledStatistics::Page)
@@ -314,11 +325,11 @@ mod tests {
             .set_column_bloom_filter_fpp(ColumnPath::from("repeated"), 0.01)
             .set_data_page_row_count_limit(4096)
             .build();
-        FileLayout { leaves, properties, grouped_columns: &["required"] }
+        FileLayout { leaves, properties, grouped_columns: &["required"], effort }
     }
 
     fn encoder() -> FileEncoder {
-        FileEncoder::try_new(schema(), layout()).expect("an encoder")
+        FileEncoder::try_new(schema(), layout(Effort::Quick)).expect("an encoder")
     }
 
     fn encoded(batches: &[RecordBatch]) -> Bytes {
@@ -330,7 +341,8 @@ mod tests {
     /// The file that parquet's own writer makes.
     fn encoded_by_parquet(batch: &RecordBatch) -> Bytes {
         // The Arrow schema in the footer would be as long as a small file, and other engines do not read it.
-        let options = ArrowWriterOptions::new().with_properties(layout().properties).with_skip_arrow_metadata(true);
+        let options =
+            ArrowWriterOptions::new().with_properties(layout(Effort::Quick).properties).with_skip_arrow_metadata(true);
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema(), options).expect("a writer");
         writer.write(batch).expect("rows");
         writer.into_inner().expect("a file").into()
@@ -421,13 +433,29 @@ mod tests {
     }
 
     #[test]
+    fn more_effort_makes_smaller_files_of_the_same_rows() {
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(
+            (0..5000u64).map(|number| format!("{:x} of many", number * number)),
+        ));
+        let keys: ArrayRef = Arc::new(DictionaryArray::new(UInt32Array::from_iter_values(0..5000), Arc::clone(&texts)));
+        let numbers: ArrayRef = Arc::new(UInt32Array::from_iter_values(0..5000));
+        let columns = vec![Arc::clone(&keys), Arc::clone(&keys), keys, numbers];
+        let batch = RecordBatch::try_new(rows(0, 1, &texts).schema(), columns).expect("a batch");
+        let mut encoder = FileEncoder::try_new(schema(), layout(Effort::Thorough)).expect("an encoder");
+        encoder.write(&batch).expect("rows");
+        let (quick, thorough) = (encoded(&[batch]), Bytes::from(encoder.finish().expect("a file")));
+        assert!(thorough.len() < quick.len() * 95 / 100, "{} {}", thorough.len(), quick.len());
+        assert_eq!(read(&thorough), read(&quick));
+    }
+
+    #[test]
     fn a_row_group_ends_where_a_dictionary_is_full() {
         let texts: ArrayRef =
-            Arc::new(StringArray::from_iter_values((0..9000).map(|number| format!("{number:01000}"))));
+            Arc::new(StringArray::from_iter_values((0..36_000).map(|number| format!("{number:01000}"))));
         let keys = |start: u32| -> ArrayRef {
             Arc::new(DictionaryArray::new(UInt32Array::from_iter_values(start..start + 1000), Arc::clone(&texts)))
         };
-        let batches: Vec<_> = (0..9)
+        let batches: Vec<_> = (0..36)
             .map(|number| {
                 let columns = [keys(number * 1000), keys(0), keys(0), Arc::new(UInt32Array::from(vec![0; 1000]))];
                 RecordBatch::try_new(rows(0, 1, &texts).schema(), columns.to_vec()).expect("a batch")
@@ -436,7 +464,7 @@ mod tests {
         let file = encoded(&batches);
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).expect("a footer");
         let counts: Vec<_> = metadata.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
-        let full = i64::try_from(DICTIONARY_BYTES / 1004).expect("some rows");
+        let full = i64::try_from(Effort::Quick.dictionary_bytes() / 1004).expect("some rows");
         assert!(counts.len() == 3 && counts[..2].iter().all(|count| (full - 300..=full).contains(count)), "{counts:?}");
         let expected: Vec<_> = batches.iter().map(plain).collect();
         assert_eq!(read(&file), concat_batches(&schema(), &expected).expect("one schema"));

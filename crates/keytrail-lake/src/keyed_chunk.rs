@@ -9,7 +9,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, StringArray, UInt32Array};
-use parquet::basic::{Encoding, PageType};
+use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
@@ -20,14 +20,14 @@ use parquet::schema::types::ColumnDescPtr;
 
 use crate::hybrid::push_hybrid;
 use crate::keyed_bounds::KeyedBounds;
-use crate::writer::{ZSTD_LEVEL, compression};
+use crate::writer::Effort;
 
 /// Compresses pages; one for all chunks of a file, as a context is large.
 pub(crate) struct PageCompressor(zstd::bulk::Compressor<'static>);
 
 impl PageCompressor {
-    pub(crate) fn try_new() -> Result<Self> {
-        Ok(Self(zstd::bulk::Compressor::new(ZSTD_LEVEL)?))
+    pub(crate) fn try_new(effort: Effort) -> Result<Self> {
+        Ok(Self(zstd::bulk::Compressor::new(effort.keyed_level())?))
     }
 
     fn compress(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
@@ -287,7 +287,7 @@ impl KeyedPages {
         let page_count = i32::try_from(self.specs.len())?;
         let (statistics, column_index) = self.bounds.map(KeyedBounds::finish).transpose()?.unzip();
         let mut metadata = ColumnChunkMetaData::builder(self.descriptor)
-            .set_compression(compression()?)
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
             .set_page_encoding_stats(vec![
                 encoding_stats(PageType::DICTIONARY_PAGE, Encoding::PLAIN, 1),

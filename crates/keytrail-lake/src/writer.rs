@@ -36,11 +36,9 @@ const LOOKUP_PAGE_ROWS: usize = 2048;
 const PAGE_ROWS: usize = 20_000;
 /// Ends a row group early where rows are huge, which bounds what a writer and a reader hold.
 pub(crate) const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
-/// zstd(1) has the size of zstd(3) at 1.6 times its speed (measured on a trail).
-pub(crate) const ZSTD_LEVEL: i32 = 1;
-/// Holds a month's different `userIdentity` texts, which else are written again and again: 0.95 of the bytes with 1 MiB.
-/// More saves another hundredth, but a merge holds the dictionaries of all its inputs.
-pub(crate) const DICTIONARY_BYTES: usize = 4 * 1024 * 1024;
+/// zstd(1) has the size of zstd(3) at 1.6 times its speed (measured on a trail). Texts that are all but random, such as ids, are
+/// larger with any more.
+const QUICK_LEVEL: i32 = 1;
 /// Keeps a key ARN whole, and cuts texts that their beginning tells apart.
 pub(crate) const STATISTICS_BYTES: usize = 128;
 /// One row group in a hundred is read in vain.
@@ -48,6 +46,42 @@ const BLOOM_FILTER_FALSE_POSITIVES: f64 = 0.01;
 
 /// Ascending, nulls first.
 pub(crate) const SORT_OPTIONS: SortOptions = SortOptions { descending: false, nulls_first: true };
+
+/// How hard a file's pages are compressed; docs/decisions/0006-parquet-layout.md has the bytes and the time. Reading is as fast either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// A conversion, for which somebody waits.
+    Quick,
+    /// A compaction writes once what is kept for years.
+    Thorough,
+}
+
+impl Effort {
+    /// For texts by keys, of which most that can be compressed is.
+    pub(crate) fn keyed_level(self) -> i32 {
+        match self {
+            Self::Quick => QUICK_LEVEL,
+            Self::Thorough => 15,
+        }
+    }
+
+    /// For all other columns.
+    fn level(self) -> i32 {
+        match self {
+            Self::Quick => QUICK_LEVEL,
+            Self::Thorough => 9,
+        }
+    }
+
+    /// Where a dictionary is this large, its row group ends. More saves bytes, because a text stands once in a row group, and makes a
+    /// reader unpack more for one key.
+    pub(crate) fn dictionary_bytes(self) -> usize {
+        match self {
+            Self::Quick => 16 * 1024 * 1024,
+            Self::Thorough => 32 * 1024 * 1024,
+        }
+    }
+}
 
 /// A data file that is encoded but nowhere stored.
 #[derive(Debug)]
@@ -92,7 +126,7 @@ impl Table {
         let mut file = NewFile::try_new(self, partition)?;
         let schema = SchemaRef::clone(self.file_schema());
         let failed = |error| LakeError::parquet(self.storage(), error);
-        let layout = FileLayout::try_new(self.spec(), &schema, partition).map_err(failed)?;
+        let layout = FileLayout::try_new(self.spec(), &schema, partition, Effort::Quick).map_err(failed)?;
         let mut encoder = FileEncoder::try_new(schema, layout).map_err(failed)?;
         for batch in batches {
             file.accept(&batch)?;
@@ -266,6 +300,7 @@ pub(crate) struct FileLayout {
     pub(crate) properties: WriterProperties,
     /// For dictionaries of our own: see [`TableSpec::grouped_columns`].
     pub(crate) grouped_columns: &'static [&'static str],
+    pub(crate) effort: Effort,
 }
 
 impl FileLayout {
@@ -273,31 +308,32 @@ impl FileLayout {
         spec: &TableSpec,
         schema: &Schema,
         partition: &PartitionValues,
+        effort: Effort,
     ) -> Result<Self, ParquetError> {
         let leaves = ArrowSchemaConverter::new().convert(schema)?;
-        let properties = writer_properties(spec, &leaves, partition)?;
-        Ok(Self { leaves, properties, grouped_columns: spec.grouped_columns })
+        let properties = writer_properties(spec, &leaves, partition, effort)?;
+        Ok(Self { leaves, properties, grouped_columns: spec.grouped_columns, effort })
     }
 }
 
-/// How every column is compressed.
-pub(crate) fn compression() -> Result<Compression, ParquetError> {
-    Ok(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+fn compression(level: i32) -> Result<Compression, ParquetError> {
+    Ok(Compression::ZSTD(ZstdLevel::try_new(level)?))
 }
 
 fn writer_properties(
     spec: &TableSpec,
     leaves: &SchemaDescriptor,
     partition: &PartitionValues,
+    effort: Effort,
 ) -> Result<WriterProperties, ParquetError> {
     let sort_columns = (spec.sort_columns)(partition);
     let mut builder = WriterProperties::builder()
         .set_created_by(concat!("keytrail ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(compression()?)
+        .set_compression(compression(effort.level())?)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_row_count_limit(page_rows(spec, sort_columns))
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+        .set_dictionary_page_size_limit(effort.dictionary_bytes())
         .set_sorting_columns(sorting_columns(sort_columns, leaves))
         // Statistics of long texts cost time and bytes, and nobody asks for their range.
         .set_statistics_enabled(EnabledStatistics::None)
@@ -313,6 +349,9 @@ fn writer_properties(
         builder = builder
             .set_column_bloom_filter_enabled(ColumnPath::from(*name), true)
             .set_column_bloom_filter_fpp(ColumnPath::from(*name), BLOOM_FILTER_FALSE_POSITIVES);
+    }
+    for name in spec.plain_columns {
+        builder = builder.set_column_compression(ColumnPath::from(*name), compression(QUICK_LEVEL)?);
     }
     for (name, encoding) in encodings(spec, leaves, sort_columns) {
         let column = ColumnPath::from(name);
