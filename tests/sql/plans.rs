@@ -46,6 +46,19 @@ async fn a_key_filter_reaches_every_scan_of_every_kms_view() {
 }
 
 #[tokio::test]
+async fn what_one_side_of_the_view_knows_of_nulls_its_scan_is_not_asked() {
+    let session = fixture::session().await;
+    let key = "arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222";
+    let condition = format!("key_arn = '{key}' or (key_arn is null and error_code is not null)");
+    let plan = plan(&session, &format!("select event_id from kms_events where {condition}")).await;
+    let scans = scans(&plan);
+    assert!(scans[0].contains("error_code@"), "{plan}");
+    // Source rows always have a key: what is left can leave out files and pages.
+    assert!(!scans[1].contains("error_code@"), "{plan}");
+    assert!(scans[1].contains(&format!("required_guarantees=[source_key_arn in ({key})]")), "{plan}");
+}
+
+#[tokio::test]
 async fn key_usage_reads_only_the_columns_it_needs() {
     let session = fixture::session().await;
     let plan = plan(&session, "select key_arn, use_event_count from kms_key_usage where key_arn = 'x:key/y'").await;

@@ -32,7 +32,7 @@ fn events() -> TableSpec {
         sort_columns: |partition: &PartitionValues| {
             sort_columns(partition.get(EVENT_GROUP).map_or("other", String::as_str))
         },
-        bloom_filter_columns: &["event_id", "key_arn"],
+        bloom_filter_columns: &["event_id", "key_arn", "source_key_arn"],
         statistics_columns: &[
             "event_time",
             "event_source",

@@ -20,7 +20,7 @@ use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, ScalarValue};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::simplify::{SimplifyContext, SimplifyContextBuilder};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, TableProviderFilterPushDown, TableType, Union};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, TableProviderFilterPushDown, TableType, Union, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -141,14 +141,27 @@ impl Branch {
             conditions.push(moved.data);
         }
         let mut simplified = Vec::new();
-        for condition in self.conditions.iter().cloned().chain(conditions) {
-            match simplifier.simplify(condition)? {
+        let conditions = conditions.into_iter().map(|condition| self.without_null_tests(condition));
+        for condition in self.conditions.iter().cloned().map(Ok).chain(conditions) {
+            match simplifier.simplify(condition?)? {
                 Expr::Literal(ScalarValue::Boolean(Some(true)), _) => {}
                 Expr::Literal(ScalarValue::Boolean(_), _) => return Ok(None),
                 condition => simplified.extend(split_conjunction_owned(condition)),
             }
         }
         Ok(Some(simplified))
+    }
+
+    /// A statement's condition without tests that the branch's own conditions decide: files are left out by what remains, and by no
+    /// condition that speaks of nulls as well.
+    fn without_null_tests(&self, condition: Expr) -> Result<Expr> {
+        let is_never_null = |expr: &Expr| self.conditions.contains(&Expr::IsNotNull(Box::new(expr.clone())));
+        let decided = condition.transform_up(|expr| match &expr {
+            Expr::IsNull(tested) if is_never_null(tested) => Ok(Transformed::yes(lit(false))),
+            Expr::IsNotNull(tested) if is_never_null(tested) => Ok(Transformed::yes(lit(true))),
+            _ => Ok(Transformed::no(expr)),
+        });
+        Ok(decided?.data)
     }
 
     /// Reads the columns at these places, under the view's names.

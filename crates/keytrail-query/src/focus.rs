@@ -73,6 +73,11 @@ impl FocusedEvents {
         rows.map(|rows| MemTable::try_new(schema, vec![rows])).transpose()
     }
 
+    /// Begins to read the rows before a statement asks for them. An error is told to the statement that does.
+    pub(crate) async fn read_ahead(&self, state: &dyn EngineSession) {
+        drop(self.rows.get_or_try_init(|| self.read(state)).await);
+    }
+
     /// Places among the kept columns; none when one of them is not kept.
     fn kept_places(&self, projection: Option<&Vec<usize>>) -> Option<Vec<usize>> {
         let place = |wanted: &usize| self.columns.iter().position(|kept| kept == wanted);

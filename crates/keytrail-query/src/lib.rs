@@ -22,6 +22,7 @@ mod focus;
 mod footers;
 mod function_list;
 mod functions;
+mod glob;
 mod kept;
 mod kept_rows;
 mod key;

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::error::QueryError;
-use crate::rules::matches_glob;
+use crate::glob::Glob;
 
 /// The file, in the folder of the user's views.
 const USER_FILE: &str = "observer_principals.txt";
@@ -14,8 +14,8 @@ const USER_FILE: &str = "observer_principals.txt";
 /// The user's observers.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Observers {
-    /// ARNs, `*` for any characters.
-    patterns: Vec<String>,
+    /// Patterns of ARNs.
+    patterns: Vec<Glob>,
 }
 
 impl Observers {
@@ -34,12 +34,12 @@ impl Observers {
 
     /// Whether the principal of this ARN is one.
     pub(crate) fn contains(&self, principal: &str) -> bool {
-        self.patterns.iter().any(|pattern| matches_glob(pattern, principal))
+        self.patterns.iter().any(|pattern| pattern.matches(principal))
     }
 
     /// The patterns as one text: what answers follow from.
     pub(crate) fn text(&self) -> String {
-        self.patterns.join("\n")
+        self.patterns.iter().map(Glob::as_str).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -53,7 +53,7 @@ fn parse(text: &str) -> Result<Observers, String> {
         if !pattern.starts_with("arn:") {
             return Err(format!("line {}: not a principal's ARN: {pattern}", index + 1));
         }
-        patterns.push(pattern.to_owned());
+        patterns.push(Glob::new(pattern));
     }
     Ok(Observers { patterns })
 }

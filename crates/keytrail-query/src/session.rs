@@ -270,6 +270,7 @@ impl Session {
         replacement: impl FnOnce(Arc<dyn TableProvider>) -> Arc<dyn TableProvider>,
     ) -> Result<Self, QueryError> {
         let _guard = self.opening.lock().await;
+        let replaced = replacement(self.provider(name).await?);
         let kept = self.views.values().filter(|view| view.is_kept).map(|view| view.name.clone());
         let shared: Vec<String> = self.source.names().into_iter().chain(kept).collect();
         // An existing state has its default catalogue; here it is made anew.
@@ -283,7 +284,6 @@ impl Session {
             let provider = self.provider(shared).await?;
             context.register_table(TableReference::bare(shared.as_str()), provider).map_err(QueryError::planning)?;
         }
-        let replaced = replacement(self.provider(name).await?);
         context.register_table(TableReference::bare(name), replaced).map_err(QueryError::planning)?;
         Ok(Self {
             context,

@@ -2,7 +2,9 @@
 -- summary: What the logs and imported outputs tell about a key itself
 -- reads:   kms_keys
 -- notes:   $key: key ARN
+-- notes:   first_seen_time is null where only imported outputs know the key
 select
+    first_seen_time,
     key_manager,
     key_spec,
     key_usage,

@@ -67,12 +67,13 @@ resources as (
         min(event_time) filter (where is_success and is_opening) as first_decrypt_time,
         max(event_time) filter (where is_success and is_opening) as last_decrypt_time
     from named
-    where resource_kind is not null
     group by
         key_arn,
         service,
         resource_kind,
         resource
+    -- As a condition on rows it would have the rules tried twice, for it and for the columns.
+    having count(resource_kind) > 0
 )
 
 select

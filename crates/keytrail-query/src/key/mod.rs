@@ -104,18 +104,30 @@ pub struct KeyAnswer {
 /// # Errors
 /// [`QueryError::NotAKey`], [`QueryError::KeyNotFound`] and [`QueryError::AmbiguousKey`], beside those of a query.
 pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<KeyAnswer, QueryError> {
-    let (key_arn, is_seen) = resolve(session, &question.key, question.at).await?;
+    let key_arn = resolve(session, &question.key, question.at).await?;
     let not_a_key = || QueryError::NotAKey { key: question.key.clone() };
     let KeyArn { account_id, region } = KeyArn::parse(&key_arn, ":key/").ok_or_else(not_a_key)?;
-    let events = |all| Arc::new(FocusedEvents::new(all, &key_arn)) as Arc<dyn TableProvider>;
-    let session = Arc::new(session.with_replaced("kms_events", events).await?);
+    let state = session.context().state();
+    // Reading takes longest, and opening everything else has one thread: they go side by side.
+    let mut reading = None;
+    let events = |all| {
+        let events = Arc::new(FocusedEvents::new(all, &key_arn));
+        let ahead = Arc::clone(&events);
+        reading = Some(SpawnedTask::spawn(async move { ahead.read_ahead(&state).await }));
+        events as Arc<dyn TableProvider>
+    };
+    let focused = Arc::new(session.with_replaced("kms_events", events).await?);
     let place = [("account_id".to_owned(), account_id.to_owned()), ("region".to_owned(), region.to_owned())];
-    let (usage, knowledge, window) =
-        try_join!(use_of(&session, &key_arn), knowledge_of(&session, &key_arn), window_of(&session, &key_arn, &place))?;
+    let (usage, knowledge, window) = try_join!(
+        use_of(&focused, &key_arn),
+        knowledge_of(&focused, &key_arn),
+        window_of(&focused, &key_arn, &place),
+    )?;
+    drop(reading);
     let mut answer = KeyAnswer {
         account_id: account_id.to_owned(),
         region: region.to_owned(),
-        is_seen,
+        is_seen: knowledge.is_seen,
         facts: knowledge.facts,
         access: knowledge.access,
         access_total: knowledge.access_total,
@@ -191,8 +203,11 @@ async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer
         family,
         spawned(session, "key/dependencies.sql", &of_key),
     )?;
+    // A key may be known by imported outputs only.
+    let first_seen_time = facts.first().map(|row| row.time("first_seen_time")).transpose()?.flatten();
     let facts = facts.first().map(sections::key_facts).transpose()?.unwrap_or_default();
     Ok(KeyAnswer {
+        is_seen: first_seen_time.is_some(),
         facts: KeyFacts { public_key_read_count: first_count(&public_key, "event_count")?, ..facts },
         access: access.map(sections::potential_access)?,
         access_total: first_count(&access, "total_count")?,

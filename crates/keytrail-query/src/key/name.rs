@@ -55,29 +55,22 @@ impl<'a> KeyName<'a> {
     }
 }
 
-/// The ARN of the key, and whether an event names it.
-pub(super) async fn resolve(
-    session: &Session,
-    text: &str,
-    at: Option<DateTime<Utc>>,
-) -> Result<(String, bool), QueryError> {
+/// The ARN of the key that is named; an ARN is its own, also where nothing names it.
+pub(super) async fn resolve(session: &Session, text: &str, at: Option<DateTime<Utc>>) -> Result<String, QueryError> {
     let text = text.trim();
-    let arn = match KeyName::parse(text) {
-        None => return Err(QueryError::NotAKey { key: text.to_owned() }),
-        Some(KeyName::Arn(arn)) => arn.to_owned(),
+    match KeyName::parse(text) {
+        None => Err(QueryError::NotAKey { key: text.to_owned() }),
+        Some(KeyName::Arn(arn)) => Ok(arn.to_owned()),
         Some(KeyName::Id(id)) => {
             let suffix = format!(":key/{id}");
-            only(text, key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)]).await?)?
+            only(text, key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)]).await?)
         }
         Some(KeyName::Alias { name, place }) => {
             let at = at.map_or_else(|| END_OF_TIME.to_owned(), |at| at.to_rfc3339());
             let found = key_arns(session, "key/keys_by_alias.sql", &[("alias", name), ("at", &at)]).await?;
-            only(text, latest_by_place(&found, place))?
+            only(text, latest_by_place(&found, place))
         }
-    };
-    // A key may be known by imported outputs only.
-    let is_seen = !key_arns(session, "key/keys_by_arn.sql", &[("key", &arn)]).await?.is_empty();
-    Ok((arn, is_seen))
+    }
 }
 
 async fn key_arns(session: &Session, file: &str, parameters: &[(&str, &str)]) -> Result<Vec<String>, QueryError> {
