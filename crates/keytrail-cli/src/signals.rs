@@ -183,14 +183,22 @@ where
         // Nobody waits for the outcome of a command that was too slow to stop.
         drop(outcome_sender.send(ended));
     };
-    thread::Builder::new().name("command".to_owned()).stack_size(stack_bytes).spawn(run)?;
+    // Never detached, as a dropped handle is: glibc (seen in 2.36) then looks at the thread's memory, which a thread that ends just then
+    // has given back, and the process dies of a segmentation fault.
+    let thread = thread::Builder::new().name("command".to_owned()).stack_size(stack_bytes).spawn(run)?;
     loop {
         tokio::select! {
-            ended = &mut outcome => return Ok(ended.ok().flatten().map_or(Ended::Panicked, Ended::ByItself)),
+            ended = &mut outcome => {
+                // It has told its outcome, or panicked, and has only to end.
+                drop(thread.join());
+                return Ok(ended.ok().flatten().map_or(Ended::Panicked, Ended::ByItself));
+            }
             signal = signals.next() => if !interruption.handle(signal) {
                 IS_STOPPING.store(true, Ordering::Relaxed);
                 drop(stop);
                 drop(tokio::time::timeout(STOP_GRACE, outcome).await);
+                // It may compute for ever.
+                std::mem::forget(thread);
                 return Ok(Ended::Stopped(signal));
             }
         }

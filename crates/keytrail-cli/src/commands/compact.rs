@@ -1,13 +1,18 @@
 //! `keytrail compact`: merges small data files of every table.
 
+use std::time::Duration;
+
 use keytrail_lake::{CompactOptions, CompactSummary, compact};
 
 use crate::args::CompactArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
+use crate::progress::waiting;
 use crate::session;
 use crate::signals::Interruption;
 
+/// How often the line of progress is drawn: a merge takes half a minute for a million events.
+const TICK: Duration = Duration::from_millis(200);
 /// Files of a partition that are worth merging.
 const MIN_FILES: usize = 2;
 
@@ -17,7 +22,11 @@ pub(crate) async fn run(arguments: &CompactArguments, _interruption: &Interrupti
     let options = CompactOptions { target_file_bytes: arguments.target_file_size as u64, min_files: MIN_FILES };
     let mut total = CompactSummary::default();
     for table in lake.tables() {
-        let summary = compact(table, &options).await?;
+        let bar = waiting("merging data files");
+        bar.enable_steady_tick(TICK);
+        let merged = compact(table, &options).await;
+        bar.finish_and_clear();
+        let summary = merged?;
         output::note(format!(
             "{}: {} files merged into {}, {} rows",
             table.spec().name,
