@@ -44,8 +44,7 @@ pub struct ConvertOptions {
 
 impl ConvertOptions {
     /// Rows that wait to be written take this much by default: files of some 30,000 rows. Every file costs every later query, so less
-    /// makes slower lakes; with more, rows take more bytes, because the dictionary of `userIdentity` texts is full before all rows of
-    /// a time have shared it.
+    /// makes slower lakes; more costs memory twice, for rows that wait and for rows that are being written.
     pub const DEFAULT_BUFFER_BYTES: usize = 96 << 20;
     /// A worker hands its rows over when they take this much.
     pub const WORKER_BYTES: usize = 8 << 20;

@@ -32,6 +32,7 @@ pub(crate) struct FileEncoder {
     /// Columns whose dictionaries have alike texts side by side.
     grouped_columns: &'static [&'static str],
     row_group: Option<RowGroup>,
+    /// Where a dictionary is this large, its row group ends.
     dictionary_bytes: usize,
     compressor: PageCompressor,
 }

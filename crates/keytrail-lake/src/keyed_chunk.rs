@@ -287,6 +287,7 @@ impl KeyedPages {
         let page_count = i32::try_from(self.specs.len())?;
         let (statistics, column_index) = self.bounds.map(KeyedBounds::finish).transpose()?.unzip();
         let mut metadata = ColumnChunkMetaData::builder(self.descriptor)
+            // A footer names the codec only: readers need no level.
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
             .set_page_encoding_stats(vec![

@@ -47,7 +47,7 @@ const BLOOM_FILTER_FALSE_POSITIVES: f64 = 0.01;
 /// Ascending, nulls first.
 pub(crate) const SORT_OPTIONS: SortOptions = SortOptions { descending: false, nulls_first: true };
 
-/// How hard a file's pages are compressed; docs/decisions/0006-parquet-layout.md has the bytes and the time. Reading is as fast either way.
+/// How hard a file's pages are compressed; docs/decisions/0006-parquet-layout.md has the bytes and the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
     /// A conversion, for which somebody waits.

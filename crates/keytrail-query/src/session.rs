@@ -270,6 +270,7 @@ impl Session {
         replacement: impl FnOnce(Arc<dyn TableProvider>) -> Arc<dyn TableProvider>,
     ) -> Result<Self, QueryError> {
         let _guard = self.opening.lock().await;
+        // First, so that what it begins goes on while the rest is opened.
         let replaced = replacement(self.provider(name).await?);
         let kept = self.views.values().filter(|view| view.is_kept).map(|view| view.name.clone());
         let shared: Vec<String> = self.source.names().into_iter().chain(kept).collect();

@@ -49,15 +49,9 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use keytrail_testkit::fixtures::gzip;
 
     use super::*;
-
-    fn gzip(content: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(content).expect("memory");
-        encoder.finish().expect("memory")
-    }
 
     #[test]
     fn hashes_are_those_of_the_aws_cli_s_tests() {

@@ -283,6 +283,7 @@ fn batch(import_id: &str, files: &[SourceFile], found: &[Found], imported: DateT
 #[cfg(test)]
 mod tests {
     use keytrail_lake::Storage;
+    use keytrail_testkit::fixtures::gzip;
 
     use super::*;
     use crate::lake_spec;
@@ -340,14 +341,6 @@ mod tests {
         let third = import(&lake, &options(folder.path())).await.expect("imported");
         assert_eq!((third.known_items, third.is_known), (3, true));
         assert_eq!(lake.table(INVENTORY).snapshot().await.expect("a snapshot").row_count(), 2);
-    }
-
-    fn gzip(content: &[u8]) -> Vec<u8> {
-        use std::io::Write as _;
-
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(content).expect("memory");
-        encoder.finish().expect("memory")
     }
 
     #[test]
