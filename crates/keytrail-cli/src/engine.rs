@@ -2,8 +2,13 @@
 //!
 //! A task is cancelled where it waits; one that computes without a pause keeps its thread. The prompt leaves such
 //! threads behind and goes on with new ones. It knows no statement and no signal.
+//!
+//! A thread is waited for or forgotten, never detached: glibc (seen in 2.36) looks at the memory of a thread that is being detached even
+//! if it ends just then, and the memory of a stack as large as these is given back at once. A runtime detaches its threads when it is
+//! told not to wait for them.
 
-use std::io;
+use std::mem::{self, ManuallyDrop};
+use std::{io, thread};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -18,10 +23,10 @@ pub(crate) fn threads() -> io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()
 }
 
-/// The threads of the prompt's statements, apart from those of the command: what else the prompt does goes on.
+/// The threads of the prompt's statements, apart from those of the command: what else the prompt does goes on. They live as long as the
+/// process.
 pub(crate) struct StatementThreads {
-    /// There until the value is dropped.
-    runtime: Option<Runtime>,
+    runtime: ManuallyDrop<Runtime>,
 }
 
 impl StatementThreads {
@@ -30,29 +35,23 @@ impl StatementThreads {
     /// # Errors
     /// When the system gives no threads.
     pub(crate) fn start() -> io::Result<Self> {
-        Ok(Self { runtime: Some(threads()?) })
+        Ok(Self { runtime: ManuallyDrop::new(threads()?) })
     }
 
     /// Where to spawn.
     pub(crate) fn handle(&self) -> &Handle {
-        self.runtime.as_ref().expect("there until the value is dropped").handle()
+        self.runtime.handle()
     }
 
     /// Leaves the threads to whatever keeps them busy and starts new ones.
     ///
     /// # Errors
-    /// When the system gives no threads; the old ones stay.
+    /// When the system gives no threads; the old ones stay, unless there is none to wait for them.
     pub(crate) fn leave_behind(&mut self) -> io::Result<()> {
-        *self = Self::start()?;
+        let old = mem::replace(&mut self.runtime, ManuallyDrop::new(threads()?));
+        let wait = move || drop(ManuallyDrop::into_inner(old));
+        thread::Builder::new().name("left behind".to_owned()).spawn(wait)?;
         Ok(())
-    }
-}
-
-impl Drop for StatementThreads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -25,6 +25,7 @@ mod statements;
 mod time_limit;
 mod values;
 
+use std::mem;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -57,8 +58,8 @@ fn run(arguments: Arguments) -> Result<Exit, CliError> {
     let watch = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_threads)?;
     let command = move |interruption| commands::run(arguments, interruption);
     let ended = watch.block_on(supervise(command, engine.handle().clone(), THREAD_STACK_BYTES));
-    // A stopped command may still be computing; nobody waits for it.
-    engine.shutdown_background();
+    // A stopped command may still be computing; nobody waits for it, and its threads are not detached.
+    mem::forget(engine);
     match ended.map_err(|error| CliError::input_output("cannot listen to signals", &error))? {
         Ended::ByItself(outcome) => outcome,
         Ended::Panicked => Err(CliError::new(Exit::Software, "this is a bug in keytrail")

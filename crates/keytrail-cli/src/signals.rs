@@ -183,8 +183,7 @@ where
         // Nobody waits for the outcome of a command that was too slow to stop.
         drop(outcome_sender.send(ended));
     };
-    // Never detached, as a dropped handle is: glibc (seen in 2.36) then looks at the thread's memory, which a thread that ends just then
-    // has given back, and the process dies of a segmentation fault.
+    // Never detached, as a dropped handle is: see `engine`.
     let thread = thread::Builder::new().name("command".to_owned()).stack_size(stack_bytes).spawn(run)?;
     loop {
         tokio::select! {
