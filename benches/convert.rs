@@ -18,8 +18,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use keytrail_convert::source::{DeliveryRange, list};
 use keytrail_convert::{
-    ConvertOptions, ConvertSummary, Deduplicator, EVENTS, Hour, LogFile, NoProgress, Place, RecordIdentity, Seen,
-    Source, StopSignal, convert, encode_rows, lake_spec,
+    ConvertOptions, ConvertSummary, Deduplicator, EVENTS, Hour, HourSlot, LogFile, NoProgress, Place, RecordIdentity,
+    Seen, Source, StopSignal, convert, encode_rows, lake_spec,
 };
 use keytrail_events::compression::Inflater;
 use keytrail_events::{
@@ -196,6 +196,7 @@ fn decode_all(files: &[(LogFile, Bytes)], stage: &mut dyn Stage) {
 #[derive(Default)]
 struct Repeated {
     seen: Deduplicator,
+    slot: Option<HourSlot>,
     path: String,
     duplicates: HashSet<Place>,
 }
@@ -209,7 +210,8 @@ impl Stage for Repeated {
 impl RecordSink for Repeated {
     fn record(&mut self, index: u64, record: &EventRecord<'_>) {
         let place = Place::new(&self.path, index);
-        if self.seen.note(Hour::of(record.event_time()), &RecordIdentity::of(record), place) == Seen::Duplicate {
+        let hour = Hour::of(record.event_time());
+        if self.seen.note(&mut self.slot, hour, &RecordIdentity::of(record), place) == Seen::Duplicate {
             self.duplicates.insert(place);
         }
     }

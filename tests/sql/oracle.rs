@@ -253,6 +253,12 @@ async fn raw_logs_are_pruned_without_losing_rows() {
         "event_time is null",
         "cast(event_time as date) = date '2026-02-03'",
         "event_time >= timestamp '2040-01-01'",
+        "event_group = 'kms'",
+        "event_group <> 'kms' and event_month = '2026-02'",
+        "event_group in ('other', 'no such group')",
+        "event_group = 'no such group'",
+        "event_group = 'other' or event_name = 'Decrypt'",
+        "event_group = 'kms' or event_time is null",
     ] {
         let sql = format!("select count(*) from events where {condition}");
         assert_eq!(value(&raw, &sql).await, value(&lake, &sql).await, "{condition}");

@@ -59,6 +59,21 @@ async fn what_one_side_of_the_view_knows_of_nulls_its_scan_is_not_asked() {
 }
 
 #[tokio::test]
+async fn logs_are_read_once_for_both_roles_of_a_key_and_only_for_what_is_asked() {
+    let (_folder, session) =
+        fixture::raw_session(&[r#"{"eventSource":"kms.amazonaws.com","eventName":"Encrypt"}"#]).await;
+    let of_key = "select event_id, key_role from kms_events where key_arn = 'arn:aws:kms:r:1:key/k'";
+    for sql in ["select count(*) from kms_events", of_key, "select * from kms_key_usage"] {
+        let plan = plan(&session, sql).await;
+        assert_eq!(plan.matches("StreamingTableExec").count(), 1, "{plan}");
+        assert!(plan.contains("SelectionsExec: 2"), "{plan}");
+        assert!(!plan.contains("user_agent"), "{plan}");
+    }
+    let source_only = plan(&session, "select event_id from kms_events where key_role = 'source'").await;
+    assert!(!source_only.contains("SelectionsExec"), "{source_only}");
+}
+
+#[tokio::test]
 async fn key_usage_reads_only_the_columns_it_needs() {
     let session = fixture::session().await;
     let plan = plan(&session, "select key_arn, use_event_count from kms_key_usage where key_arn = 'x:key/y'").await;

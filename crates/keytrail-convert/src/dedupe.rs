@@ -179,7 +179,7 @@ struct HourRows {
 
 /// One hour, as a worker keeps it from record to record.
 #[derive(Debug, Clone)]
-pub(crate) struct HourSlot {
+pub struct HourSlot {
     hour: Hour,
     rows: Arc<Mutex<HourRows>>,
 }
@@ -254,9 +254,9 @@ impl Deduplicator {
         }
     }
 
-    /// Notes a record where nothing is held but what was noted before.
-    pub fn note(&self, hour: Hour, identity: &RecordIdentity, place: Place) -> Seen {
-        self.note_in(&mut None, hour, identity, place, 0).unwrap_or(Seen::New)
+    /// Notes a record where nothing is held but what was noted before. `slot` is what the caller keeps from one record to the next.
+    pub fn note(&self, slot: &mut Option<HourSlot>, hour: Hour, identity: &RecordIdentity, place: Place) -> Seen {
+        self.note_in(slot, hour, identity, place, 0).unwrap_or(Seen::New)
     }
 
     /// The hour, loaded, or with hashes of what it has let go.
@@ -541,7 +541,7 @@ mod tests {
             (full("1", "e", 9), 4, Seen::Committed),
             (full("1", "e", 1), 6, Seen::Duplicate),
         ] {
-            assert_eq!(seen.note(HOUR, &who, place(index)), expected, "{who:?} at {index}");
+            assert_eq!(seen.note(&mut None, HOUR, &who, place(index)), expected, "{who:?} at {index}");
         }
     }
 
@@ -549,12 +549,12 @@ mod tests {
     fn less_detail_is_a_duplicate_and_more_detail_a_row() {
         let seen = Deduplicator::default();
         let summary = identity(None, "e", 1, DetailLevel::Summary);
-        assert_eq!(seen.note(HOUR, &summary, place(0)), Seen::New);
-        assert_eq!(seen.note(HOUR, &full("1", "e", 2), place(1)), Seen::MoreDetailed);
-        assert_eq!(seen.note(HOUR, &full("1", "e", 2), place(2)), Seen::Duplicate);
-        assert_eq!(seen.note(HOUR, &full("1", "f", 3), place(3)), Seen::New);
+        assert_eq!(seen.note(&mut None, HOUR, &summary, place(0)), Seen::New);
+        assert_eq!(seen.note(&mut None, HOUR, &full("1", "e", 2), place(1)), Seen::MoreDetailed);
+        assert_eq!(seen.note(&mut None, HOUR, &full("1", "e", 2), place(2)), Seen::Duplicate);
+        assert_eq!(seen.note(&mut None, HOUR, &full("1", "f", 3), place(3)), Seen::New);
         let again = identity(None, "f", 4, DetailLevel::Summary);
-        assert_eq!(seen.note(HOUR, &again, place(4)), Seen::Duplicate);
+        assert_eq!(seen.note(&mut None, HOUR, &again, place(4)), Seen::Duplicate);
     }
 
     /// A lake that holds one row in hour 7 and tells hours 7 and 8 together; it counts how often it is asked.
@@ -669,7 +669,7 @@ mod tests {
         let seen = Deduplicator::over(Box::new(OneRow(Arc::default())));
         seen.note_in(&mut None, HOUR, &full("1", "own", 1), place(1), 3).expect("loaded");
         assert!(seen.learn(&[row("theirs"), row("e")], 3));
-        assert_eq!(seen.note(HOUR, &full("1", "theirs", 1), place(2)), Seen::Duplicate);
+        assert_eq!(seen.note(&mut None, HOUR, &full("1", "theirs", 1), place(2)), Seen::Duplicate);
         assert!(!seen.learn(&[row("own")], 3));
         assert!(seen.learn(&[row("own")], 4), "epoch 3 is committed");
     }

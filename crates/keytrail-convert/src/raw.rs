@@ -1,14 +1,17 @@
 //! The rows of unconverted log files: what `convert` would write, without a lake.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use keytrail_events::schema::table_schema;
-use keytrail_events::{EventBatchBuilder, EventPartition, EventRecord, FileDecoder, Lineage, RecordSink, Reject};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_schema::{Schema, SchemaRef};
+use keytrail_events::schema::{COLUMNS, PARTITION_COLUMNS, table_schema};
+use keytrail_events::{
+    BuiltColumns, EventPartition, EventRecord, EventRows, Field, FileDecoder, Lineage, RecordSink, Reject, kms,
+};
 
-use crate::dedupe::{Deduplicator, Hour, Place, RecordIdentity, Seen};
+use crate::dedupe::{Deduplicator, Hour, HourSlot, Place, RecordIdentity, Seen};
+use crate::partition_builders::PartitionBuilders;
 use crate::source::LogFile;
 
 /// What reading raw files met; shared by all decoders of a query.
@@ -20,24 +23,73 @@ pub struct RawCounts {
     pub rejected: AtomicU64,
 }
 
-/// Decodes log files into batches of the `events` table, partition columns included; each distinct record once.
+/// The part of the `events` table that a query reads. All records are read and deduplicated, whatever the part.
+#[derive(Debug, Clone)]
+pub struct RawSelection {
+    /// Places in [`table_schema`], in the order wanted.
+    columns: Vec<usize>,
+    schema: SchemaRef,
+    takes_kms: bool,
+    takes_other: bool,
+}
+
+impl RawSelection {
+    /// Columns by their places in [`table_schema`], and the rows of the event groups for which `takes_group` is true.
+    ///
+    /// # Errors
+    /// There is no column at a place.
+    pub fn new(columns: Vec<usize>, takes_group: impl Fn(&str) -> bool) -> Result<Self, arrow_schema::ArrowError> {
+        let schema = Arc::new(table_schema().project(&columns)?);
+        Ok(Self { columns, schema, takes_kms: takes_group("kms"), takes_other: takes_group("other") })
+    }
+
+    /// The schema of the batches.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    fn takes(&self, is_kms: bool) -> bool {
+        if is_kms { self.takes_kms } else { self.takes_other }
+    }
+
+    fn batch(&self, partition: &EventPartition, rows: &EventRows) -> RecordBatch {
+        let constant = |value: &str| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, rows.row_count())))
+        };
+        let columns = self.columns.iter().map(|place| match place.checked_sub(COLUMNS.len()) {
+            None => rows.written_out(*place),
+            Some(0) => constant(partition.event_group),
+            Some(_) => constant(&partition.event_month),
+        });
+        const { assert!(PARTITION_COLUMNS.len() == 2, "the group and the month") };
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.row_count()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns.collect(), &options)
+            .expect("columns follow the schema")
+    }
+}
+
+/// Decodes log files into batches of the `events` table; each distinct record once.
 #[derive(Debug)]
 pub struct RawDecoder {
     decoder: FileDecoder,
+    selection: RawSelection,
     seen: Arc<Deduplicator>,
+    slot: Option<HourSlot>,
     counts: Arc<RawCounts>,
-    builders: BTreeMap<EventPartition, EventBatchBuilder>,
+    builders: PartitionBuilders,
 }
 
 impl RawDecoder {
     /// A decoder that shares what was seen with the others of the same scan.
-    pub fn new(seen: Arc<Deduplicator>, counts: Arc<RawCounts>) -> Self {
-        Self { decoder: FileDecoder::new(), seen, counts, builders: BTreeMap::new() }
+    pub fn new(selection: RawSelection, seen: Arc<Deduplicator>, counts: Arc<RawCounts>) -> Self {
+        let builders = PartitionBuilders::new(BuiltColumns::at(selection.columns.iter().copied()));
+        Self { decoder: FileDecoder::new(), selection, seen, slot: None, counts, builders }
     }
 
     /// Adds the rows of one log file; `bytes` as [`LogFile::fetch`] gave them.
     pub fn decode(&mut self, file: &LogFile, bytes: &Result<bytes::Bytes, String>) {
-        let mut sink = RawSink { file, seen: &self.seen, builders: &mut self.builders };
+        let Self { selection, seen, slot, builders, .. } = self;
+        let mut sink = RawSink { file, selection, seen, slot, builders };
         let rejected = match bytes {
             Ok(bytes) => self.decoder.decode(bytes, &mut sink).rejected_count,
             Err(_unreadable) => 1,
@@ -48,44 +100,37 @@ impl RawDecoder {
 
     /// Rows that wait in this decoder.
     pub fn row_count(&self) -> usize {
-        self.builders.values().map(EventBatchBuilder::row_count).sum()
+        self.builders.row_count()
     }
 
     /// Takes the rows decoded so far, one batch per partition.
     pub fn take_batches(&mut self) -> Vec<RecordBatch> {
-        let builders = std::mem::take(&mut self.builders);
-        builders.into_iter().map(|(partition, mut builder)| with_partition(&partition, &builder.finish())).collect()
+        let Self { selection, builders, .. } = self;
+        builders.finish_rows().map(|(partition, rows)| selection.batch(partition, &rows)).collect()
     }
-}
-
-fn with_partition(partition: &EventPartition, batch: &RecordBatch) -> RecordBatch {
-    let constant = |value: &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, batch.num_rows())))
-    };
-    let mut columns = batch.columns().to_vec();
-    columns.push(constant(partition.event_group));
-    columns.push(constant(&partition.event_month));
-    RecordBatch::try_new(table_schema(), columns).expect("the file schema and the partition columns")
 }
 
 struct RawSink<'w> {
     file: &'w LogFile,
+    selection: &'w RawSelection,
     seen: &'w Deduplicator,
-    builders: &'w mut BTreeMap<EventPartition, EventBatchBuilder>,
+    slot: &'w mut Option<HourSlot>,
+    builders: &'w mut PartitionBuilders,
 }
 
 impl RecordSink for RawSink<'_> {
     fn record(&mut self, index: u64, record: &EventRecord<'_>) {
         let (hour, identity) = (Hour::of(record.event_time()), RecordIdentity::of(record));
-        let seen = self.seen.note(hour, &identity, Place::new(&self.file.path, index));
-        if matches!(seen, Seen::New | Seen::MoreDetailed | Seen::OtherBody) {
+        let seen = self.seen.note(self.slot, hour, &identity, Place::new(&self.file.path, index));
+        let is_kms = kms::is_kms_event(record.text_of(Field::EventSource));
+        if matches!(seen, Seen::New | Seen::MoreDetailed | Seen::OtherBody) && self.selection.takes(is_kms) {
             let lineage = Lineage {
                 log_file_path: &self.file.path,
                 record_index: index,
                 delivery_time: self.file.delivery_time,
                 is_known_id: seen != Seen::New,
             };
-            self.builders.entry(EventPartition::of(record)).or_default().append(record, &lineage);
+            self.builders.of(record, hour, is_kms).append(record, &lineage);
         }
     }
 

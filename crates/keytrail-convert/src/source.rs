@@ -136,8 +136,8 @@ impl LogFile {
         LogFilePath::parse(&self.path)
     }
 
-    /// Whether [`LogFile::read_now`] can read it; if not, [`LogFile::fetch`] must.
-    pub(crate) fn is_near(&self) -> bool {
+    /// Whether it is a local file or given bytes, so that [`LogFile::fetch`] waits for no network.
+    pub fn is_near(&self) -> bool {
         !matches!(self.content, Content::Object(..))
     }
 

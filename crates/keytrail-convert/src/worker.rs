@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keytrail_events::{
-    EventBatchBuilder, EventPartition, EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject, kms,
-};
+use keytrail_events::{EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject, kms};
 
 use crate::accounting::FileAccount;
 use crate::config::ConvertOptions;
 use crate::dedupe::{Hour, HourSlot, Place, RecordIdentity, Seen};
 use crate::error::ConvertError;
 use crate::ledger::{EntryKey, MAX_RAW_BYTES, RejectRow};
+use crate::partition_builders::PartitionBuilders;
 use crate::pipeline::Shared;
 use crate::source::{LogFile, Unread};
 
@@ -27,35 +26,8 @@ pub(crate) struct Worker<'s> {
 /// What a worker keeps from file to file.
 #[derive(Default)]
 struct Desk {
-    /// One builder per partition; a few, as neighbours in time are decoded together.
-    builders: Vec<(EventPartition, EventBatchBuilder)>,
-    /// The hour of the last row, whether it was one of KMS, and its builder: neighbours are mostly of one hour, and an hour is of one month.
-    last_used: Option<(Hour, bool, usize)>,
+    builders: PartitionBuilders,
     slot: Option<HourSlot>,
-}
-
-impl Desk {
-    fn builder(&mut self, record: &EventRecord<'_>, hour: Hour, is_kms: bool) -> &mut EventBatchBuilder {
-        let last_used = self.last_used.filter(|(of_hour, of_kms, _)| (*of_hour, *of_kms) == (hour, is_kms));
-        let position = match last_used {
-            Some((_, _, position)) => position,
-            None => self.position_of(EventPartition::of(record)),
-        };
-        self.last_used = Some((hour, is_kms, position));
-        &mut self.builders[position].1
-    }
-
-    fn position_of(&mut self, partition: EventPartition) -> usize {
-        let position = self.builders.iter().position(|(known, _)| *known == partition);
-        position.unwrap_or_else(|| {
-            self.builders.push((partition, EventBatchBuilder::new()));
-            self.builders.len() - 1
-        })
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.builders.iter().map(|(_, builder)| builder.size_bytes()).sum()
-    }
 }
 
 impl<'s> Worker<'s> {
@@ -94,12 +66,10 @@ impl<'s> Worker<'s> {
         Ok(())
     }
 
-    /// Gives away all rows. Builders are kept for their capacity, but for those that had nothing to give.
+    /// Gives away all rows.
     fn hand_over(&mut self) {
-        self.desk.builders.retain(|(_, builder)| builder.row_count() > 0);
-        self.desk.last_used = None;
-        for (partition, builder) in &mut self.desk.builders {
-            self.shared.buffer(self.epoch, partition, builder.finish_rows());
+        for (partition, rows) in self.desk.builders.finish_rows() {
+            self.shared.buffer(self.epoch, partition, rows);
         }
     }
 
@@ -112,7 +82,7 @@ impl<'s> Worker<'s> {
         let (account, rejects) = sink.finish(outcome)?;
         self.shared.progress.log_file_read(file.size_bytes, account.outcome.record_count);
         self.shared.account(self.epoch, Arc::clone(file), account, rejects);
-        if self.desk.size_bytes() > ConvertOptions::WORKER_BYTES {
+        if self.desk.builders.size_bytes() > ConvertOptions::WORKER_BYTES {
             self.hand_over();
         }
         Ok(())
@@ -195,7 +165,7 @@ impl<'w> FileSink<'w> {
                     delivery_time: self.file.delivery_time,
                     is_known_id: seen != Seen::New,
                 };
-                self.desk.builder(record, hour, is_kms).append(record, &lineage);
+                self.desk.builders.of(record, hour, is_kms).append(record, &lineage);
                 self.account.row_count += 1;
                 self.account.conflict_count += u64::from(seen == Seen::OtherBody);
             }

@@ -13,14 +13,16 @@ use arrow_array::RecordBatch;
 use crate::columns::{ColumnBuilder, ColumnValues};
 use crate::identity::Identity;
 use crate::interner::{NULL_KEY, TextInterner};
+use crate::kms::is_kms_event;
 use crate::record::{EventRecord, Field};
 use crate::row_keys::{amended_event_id, body_hash};
 use crate::row_writer::{
-    Caller, IDENTITY_COLUMN_COUNT, IDENTITY_COLUMNS, RowWriter, USER_IDENTITY_COLUMN, USER_IDENTITY_LEVELS,
-    append_envelope, append_identity, append_json, append_kms, unfolded,
+    Caller, IDENTITY_COLUMN_COUNT, IDENTITY_COLUMNS, KMS_COLUMN_COUNT, RowWriter, TEXT_COLUMN_COUNT,
+    USER_IDENTITY_COLUMN, USER_IDENTITY_LEVELS, append_envelope, append_identity, append_json, append_kms, append_text,
+    unfolded,
 };
 use crate::rows::EventRows;
-use crate::schema::{COLUMNS, Repetition};
+use crate::schema::{COLUMNS, Column, ColumnGroup, Repetition};
 
 /// Where a record was read: the lineage columns.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,9 +37,53 @@ pub struct Lineage<'a> {
     pub is_known_id: bool,
 }
 
+/// Which columns of `events` are built. The others stay null, and what would be worked out for them alone is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuiltColumns {
+    is_built: [bool; COLUMNS.len()],
+}
+
+impl BuiltColumns {
+    /// Every column.
+    pub const ALL: Self = Self { is_built: [true; COLUMNS.len()] };
+
+    /// The columns at these places of [`COLUMNS`]; a place beyond it is none.
+    pub fn at(places: impl IntoIterator<Item = usize>) -> Self {
+        let mut is_built = [false; COLUMNS.len()];
+        for place in places {
+            if let Some(is_built) = is_built.get_mut(place) {
+                *is_built = true;
+            }
+        }
+        Self { is_built }
+    }
+
+    /// Whether a column is built for which this is true.
+    fn any(&self, is_meant: impl Fn(&Column) -> bool) -> bool {
+        COLUMNS.iter().zip(self.is_built).any(|(column, is_built)| is_built && is_meant(column))
+    }
+}
+
+/// What is worked out for a row, beyond values that stand in the record.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    identity: bool,
+    kms: bool,
+    layout: bool,
+}
+
+impl Work {
+    fn of(built: &BuiltColumns) -> Self {
+        let kms = built.any(|column| column.group == ColumnGroup::Kms);
+        let identity = kms || built.any(|column| column.repetition() == Repetition::WithIdentity);
+        Self { identity, kms, layout: built.any(|column| matches!(column.name, "record_layout" | "raw_record")) }
+    }
+}
+
 /// Fills rows of `events`.
 #[derive(Debug)]
 pub struct EventBatchBuilder {
+    work: Work,
     columns: Vec<ColumnBuilder>,
     identities: Identities,
     row_count: usize,
@@ -60,10 +106,18 @@ impl Default for EventBatchBuilder {
 }
 
 impl EventBatchBuilder {
-    /// An empty builder.
+    /// An empty builder of all columns.
     pub fn new() -> Self {
-        let columns = COLUMNS.iter().map(ColumnBuilder::new).collect();
-        Self { columns, identities: Identities::default(), row_count: 0 }
+        Self::of(&BuiltColumns::ALL)
+    }
+
+    /// An empty builder of some columns.
+    pub fn of(built: &BuiltColumns) -> Self {
+        let columns = COLUMNS.iter().zip(built.is_built).map(|(column, is_built)| match is_built {
+            true => ColumnBuilder::new(column),
+            false => ColumnBuilder::NotBuilt,
+        });
+        Self { work: Work::of(built), columns: columns.collect(), identities: Identities::default(), row_count: 0 }
     }
 
     /// Rows appended since the last [`EventBatchBuilder::finish_rows`].
@@ -79,21 +133,26 @@ impl EventBatchBuilder {
 
     /// Appends one record as a row.
     pub fn append(&mut self, record: &EventRecord<'_>, lineage: &Lineage<'_>) {
-        let is_rebuilt = record.text_of(Field::EventId) != Some("") && record.is_rebuilt_from_columns();
-        let identity = self.identity_of(record);
+        let is_kms = is_kms_event(record.text_of(Field::EventSource));
+        let identity = if self.work.identity { self.identity_of(record) } else { NULL_KEY };
         let mut row = RowWriter::new(&mut self.columns, self.row_count);
         append_envelope(&mut row, record);
         row.skip(IDENTITY_COLUMN_COUNT);
         append_json(&mut row, record);
-        append_kms(&mut row, record, &self.identities.callers[identity as usize]);
+        match self.work.kms && is_kms {
+            true => append_kms(&mut row, record, &self.identities.callers[identity as usize]),
+            false => row.skip(KMS_COLUMN_COUNT),
+        }
         row.text(Some(lineage.log_file_path));
         row.integer(i64::try_from(lineage.record_index).ok());
         row.time(lineage.delivery_time);
         row.text(Some(record.detail_level().as_str()));
         row.text(amended_event_id(record, lineage.is_known_id).as_deref());
         row.hash(body_hash(record));
-        row.text(is_rebuilt.then_some(record.layout()));
-        row.text((!is_rebuilt).then_some(record.text()));
+        match self.work.layout {
+            true => append_text(&mut row, record),
+            false => row.skip(TEXT_COLUMN_COUNT),
+        }
         debug_assert!(row.is_at_end(), "every column has its turn");
         self.identities.rows.push(identity);
         self.row_count += 1;
@@ -178,6 +237,30 @@ mod tests {
             assert_eq!(text_at(batch.column_by_name("amends_event_id").expect("column"), 0), expected, "{text}");
             assert_eq!(text_at(batch.column_by_name("detail_level").expect("column"), 0), Some("full"));
         }
+    }
+
+    const DECRYPT: &str = r#"{"eventVersion":"1.08","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/r/s","accountId":"1","invokedBy":"s3.amazonaws.com"},"eventTime":"2026-01-02T03:04:05Z","eventSource":"kms.amazonaws.com","eventName":"Decrypt","requestParameters":{"encryptionContext":{"a":"b"}},"eventID":"1","readOnly":true,"resources":[{"ARN":"arn:aws:kms:us-east-1:1:key/k"}]}"#;
+    const OTHER: &str = r#"{ "eventSource":"s3.amazonaws.com","eventName":"GetObject","eventID":"2"}"#;
+
+    fn rows_of(built: &BuiltColumns) -> EventRows {
+        let mut builder = EventBatchBuilder::of(built);
+        for (record_index, text) in [DECRYPT, OTHER, DECRYPT].into_iter().enumerate() {
+            let lineage = Lineage { log_file_path: "f", record_index: record_index as u64, ..Lineage::default() };
+            builder.append(&EventRecord::parse(text).expect(text), &lineage);
+        }
+        builder.finish_rows()
+    }
+
+    #[test]
+    fn a_column_is_the_same_whatever_others_are_built() {
+        let all = rows_of(&BuiltColumns::ALL);
+        for (place, column) in COLUMNS.iter().enumerate() {
+            let alone = rows_of(&BuiltColumns::at([place]));
+            assert_eq!(&alone.written_out(place), &all.written_out(place), "{}", column.name);
+            let built = (0..COLUMNS.len()).filter(|place| !matches!(alone.column(*place), ColumnValues::Null));
+            assert!(built.into_iter().all(|built| built == place || COLUMNS[built].name == "user_identity"));
+        }
+        assert_eq!(rows_of(&BuiltColumns::at([])).row_count(), 3);
     }
 
     #[test]

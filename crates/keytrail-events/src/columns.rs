@@ -50,6 +50,8 @@ pub(crate) enum ColumnBuilder {
     Integer(Int64Builder),
     Hash(Int32Builder),
     TextMap(Box<MapBuilder<StringBuilder, StringBuilder>>),
+    /// Takes every value and keeps none.
+    NotBuilt,
 }
 
 /// Texts as keys.
@@ -85,6 +87,7 @@ impl ColumnBuilder {
             Self::Integer(builder) => builder.len(),
             Self::Hash(builder) => builder.len(),
             Self::TextMap(builder) => builder.len(),
+            Self::NotBuilt => 0,
         }
     }
 
@@ -102,6 +105,7 @@ impl ColumnBuilder {
             Self::Integer(builder) => builder.append_nulls(missing),
             Self::Hash(builder) => builder.append_nulls(missing),
             Self::TextMap(builder) => builder.append_nulls(missing).expect("as many keys as values"),
+            Self::NotBuilt => {}
         }
     }
 
@@ -111,6 +115,7 @@ impl ColumnBuilder {
         match self {
             Self::Text(builder) => builder.append_value(value),
             Self::Keyed(texts) => texts.keys.push(texts.interner.key_of(value)),
+            Self::NotBuilt => {}
             other => unreachable!("a text column, found {other:?}"),
         }
     }
@@ -119,6 +124,7 @@ impl ColumnBuilder {
         self.fill(row);
         match self {
             Self::Boolean(builder) => builder.append_value(value),
+            Self::NotBuilt => {}
             other => unreachable!("a boolean column, found {other:?}"),
         }
     }
@@ -127,6 +133,7 @@ impl ColumnBuilder {
         self.fill(row);
         match self {
             Self::Time(builder) => builder.append_value(value),
+            Self::NotBuilt => {}
             other => unreachable!("a time column, found {other:?}"),
         }
     }
@@ -135,6 +142,7 @@ impl ColumnBuilder {
         self.fill(row);
         match self {
             Self::Integer(builder) => builder.append_value(value),
+            Self::NotBuilt => {}
             other => unreachable!("an integer column, found {other:?}"),
         }
     }
@@ -143,18 +151,24 @@ impl ColumnBuilder {
         self.fill(row);
         match self {
             Self::Hash(builder) => builder.append_value(value.cast_signed()),
+            Self::NotBuilt => {}
             other => unreachable!("a hash column, found {other:?}"),
         }
     }
 
     pub(crate) fn map(&mut self, row: usize, pairs: &ContextPairs<'_>) {
         self.fill(row);
-        let Self::TextMap(builder) = self else { unreachable!("a map column, found {self:?}") };
-        for (key, value) in pairs {
-            builder.keys().append_value(key);
-            builder.values().append_option(value.as_deref());
+        match self {
+            Self::TextMap(builder) => {
+                for (key, value) in pairs {
+                    builder.keys().append_value(key);
+                    builder.values().append_option(value.as_deref());
+                }
+                builder.append(true).expect("as many keys as values");
+            }
+            Self::NotBuilt => {}
+            other => unreachable!("a map column, found {other:?}"),
         }
-        builder.append(true).expect("as many keys as values");
     }
 
     /// Bytes of its values.
@@ -170,6 +184,7 @@ impl ColumnBuilder {
             Self::Hash(_) => self.len() * size_of::<i32>(),
             // Its inside shows its length only through `&mut`; a row has some pairs, this is about their size.
             Self::TextMap(_) => self.len() * 100,
+            Self::NotBuilt => 0,
         }
     }
 
@@ -195,6 +210,7 @@ impl ColumnBuilder {
             Self::Integer(builder) => Arc::new(builder.finish()),
             Self::Hash(builder) => Arc::new(builder.finish()),
             Self::TextMap(builder) => Arc::new(builder.finish()),
+            Self::NotBuilt => return ColumnValues::Null,
         })
     }
 }

@@ -28,7 +28,7 @@ pub mod schema;
 mod text_sink;
 pub mod time;
 
-pub use builder::{EventBatchBuilder, Lineage};
+pub use builder::{BuiltColumns, EventBatchBuilder, Lineage};
 pub use columns::ColumnValues;
 pub use container::{FileDecoder, FileOutcome, LogFileKind, RecordSink, Reject};
 pub use interner::{NULL_KEY, TextInterner};

@@ -8,7 +8,7 @@ use crate::columns::ColumnBuilder;
 use crate::flattened;
 use crate::identity::Identity;
 use crate::json;
-use crate::kms::{ContextPairs, KmsFacts, KmsInput, is_kms_event};
+use crate::kms::{ContextPairs, KmsFacts, KmsInput};
 use crate::record::{DetailLevel, EventRecord, Field, FieldValue};
 use crate::row_keys::event_id;
 
@@ -185,13 +185,9 @@ pub(crate) const IDENTITY_COLUMN_COUNT: usize = 22;
 /// The columns that are drawn from an identity, and all that follow.
 pub(crate) const IDENTITY_COLUMNS: std::ops::RangeFrom<usize> = 1 + ENVELOPE_FIELDS.len()..;
 pub(crate) const USER_IDENTITY_COLUMN: usize = IDENTITY_COLUMNS.start + IDENTITY_COLUMN_COUNT;
-const KMS_COLUMN_COUNT: usize = 16;
+pub(crate) const KMS_COLUMN_COUNT: usize = 16;
 
 pub(crate) fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>, caller: &Caller) {
-    if !is_kms_event(record.text_of(Field::EventSource)) {
-        row.skip(KMS_COLUMN_COUNT);
-        return;
-    }
     let [request, response, additional, details, resources] = [
         Field::RequestParameters,
         Field::ResponseElements,
@@ -234,6 +230,15 @@ pub(crate) fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>, call
     row.text(facts.algorithm.as_deref());
 }
 
+pub(crate) const TEXT_COLUMN_COUNT: usize = 2;
+
+/// What gives the exact text back: its layout, or where that and the columns do not, the text.
+pub(crate) fn append_text(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
+    let is_rebuilt = record.text_of(Field::EventId) != Some("") && record.is_rebuilt_from_columns();
+    row.text(is_rebuilt.then_some(record.layout()));
+    row.text((!is_rebuilt).then_some(record.text()));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,5 +256,7 @@ mod tests {
         assert_eq!(COLUMNS[USER_IDENTITY_COLUMN].name, Field::UserIdentity.column());
         assert_eq!(names_of(ColumnGroup::Identity).len(), IDENTITY_COLUMN_COUNT);
         assert_eq!(names_of(ColumnGroup::Kms).len(), KMS_COLUMN_COUNT);
+        let [.., layout, raw] = COLUMNS else { unreachable!("there are columns") };
+        assert_eq!([layout.name, raw.name], ["record_layout", "raw_record"]);
     }
 }

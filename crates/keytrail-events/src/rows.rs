@@ -56,20 +56,25 @@ impl EventRows {
 
     /// The rows as a batch of [`file_schema`], each value written out.
     pub fn into_batch(self) -> RecordBatch {
-        let Self { row_count, identities, columns, .. } = self;
-        let columns = COLUMNS.iter().zip(columns).map(|(column, values)| match column.repetition() {
-            Repetition::WithIdentity => by_identity(column, &values, &identities),
-            _ => by_row(column, values, row_count),
-        });
+        let columns = (0..COLUMNS.len()).map(|place| self.written_out(place));
         RecordBatch::try_new(file_schema(), columns.collect()).expect("columns follow the schema")
+    }
+
+    /// The column at `place` of [`COLUMNS`], a value for each row.
+    pub fn written_out(&self, place: usize) -> ArrayRef {
+        let (column, values) = (&COLUMNS[place], &self.columns[place]);
+        match column.repetition() {
+            Repetition::WithIdentity => by_identity(column, values, &self.identities),
+            _ => by_row(column, values, self.row_count),
+        }
     }
 }
 
-fn by_row(column: &Column, values: ColumnValues, row_count: usize) -> ArrayRef {
+fn by_row(column: &Column, values: &ColumnValues, row_count: usize) -> ArrayRef {
     match values {
         ColumnValues::Null => new_null_array(&column.column_type.arrow(), row_count),
-        ColumnValues::Each(array) => array,
-        ColumnValues::Keyed { keys, texts } => Arc::new(spelled_out(keys.into_iter(), &texts)),
+        ColumnValues::Each(array) => Arc::clone(array),
+        ColumnValues::Keyed { keys, texts } => Arc::new(spelled_out(keys.iter().copied(), texts)),
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! statement ─▶ TableScan(view, columns, filters) ─▶ per branch: T.scan(columns, filters) ─▶ filter ─▶ select ─▶ union
+//!                         where T keeps nothing: T.scan(columns, filters) ─▶ per branch: filter ─▶ select
 //! ```
 //!
 //! The engine puts a view's plan in place of its name and then walks all of it with some forty rules, several times. `kms_events` has
 //! eighty columns in each of two branches, and one answer about a key names it thirty times. Here columns and filters go through the
 //! view once, when the scan is planned: no rule sees what the statement does not need. Views of any other shape are not taken.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, ScalarValue};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::simplify::{SimplifyContext, SimplifyContextBuilder};
-use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::utils::{conjunction, disjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, TableProviderFilterPushDown, TableType, Union, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::ExecutionPlan;
@@ -29,6 +31,8 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 
 use crate::lake_table::has_subquery;
+use crate::raw_table::RawTable;
+use crate::selections::{Selection, SelectionsExec};
 
 /// The view: its columns, and the selections that give its rows.
 pub(crate) struct FlatView {
@@ -36,6 +40,8 @@ pub(crate) struct FlatView {
     definition: String,
     schema: SchemaRef,
     branches: Vec<Branch>,
+    /// All branches select from one table of unconverted logs: reading it costs more than all the rest.
+    is_read_once: bool,
 }
 
 /// One selection from a table.
@@ -65,14 +71,57 @@ impl FlatView {
         let branches = inputs.into_iter().map(Branch::of).collect::<Option<Vec<_>>>()?;
         let schema = Arc::clone(plan.schema().inner());
         let is_whole = branches.iter().all(|branch| branch.has_types_of(&schema));
-        is_whole.then(|| Self { definition: definition.to_owned(), schema, branches })
+        let first = branches.first()?;
+        let is_read_once = (first.table.as_ref() as &dyn Any).is::<RawTable>()
+            && branches.iter().all(|branch| Arc::ptr_eq(&branch.table, &first.table));
+        is_whole.then(|| Self { definition: definition.to_owned(), schema, branches, is_read_once })
     }
 }
 
 impl FlatView {
-    /// The tables that it selects from, one for each branch.
+    /// The tables that it reads, as often as it reads them.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &dyn TableProvider> {
-        self.branches.iter().map(|branch| branch.table.as_ref())
+        let count = if self.is_read_once { 1 } else { self.branches.len() };
+        self.branches.iter().take(count).map(|branch| branch.table.as_ref())
+    }
+
+    /// The selections of all branches from one scan of their table.
+    async fn scan_once(
+        &self,
+        state: &dyn Session,
+        places: &[usize],
+        branches: &[(&Branch, Vec<Expr>)],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let [(first, of_first), others @ ..] = branches else { return self.empty(places) };
+        let (common, _): (Vec<Expr>, Vec<Expr>) = of_first
+            .iter()
+            .cloned()
+            .partition(|condition| others.iter().all(|(_, conditions)| conditions.contains(condition)));
+        let of_branch = |(branch, conditions): &(&Branch, Vec<Expr>)| {
+            let own = conditions.iter().filter(|condition| !common.contains(condition)).cloned();
+            let columns: Vec<Expr> = places.iter().map(|place| branch.columns[*place].clone()).collect();
+            (conjunction(own), columns)
+        };
+        let selections: Vec<_> = branches.iter().map(of_branch).collect();
+        // A branch without a condition of its own leaves nothing to choose from.
+        let any = selections.iter().map(|(own, _)| own.clone()).collect::<Option<Vec<_>>>().and_then(disjunction);
+        let pushed: Vec<Expr> = common.iter().cloned().chain(any).collect();
+        let exprs = selections.iter().flat_map(|(own, columns)| own.iter().chain(columns)).chain(&common);
+        let scan = first.table.scan(state, Some(&first.read(exprs)?), &pushed, None).await?;
+        let schema = DFSchema::try_from(scan.schema())?;
+        let selections = selections.into_iter().map(|(own, columns)| {
+            // The table decides nothing for good.
+            let condition = conjunction(common.iter().cloned().chain(own));
+            let condition = condition.map(|condition| state.create_physical_expr(condition, &schema)).transpose()?;
+            let columns = columns.into_iter().map(|column| state.create_physical_expr(column, &schema));
+            Ok(Selection { condition, columns: columns.collect::<Result<_>>()? })
+        });
+        let selections = selections.collect::<Result<Arc<[_]>>>()?;
+        Ok(Arc::new(SelectionsExec::new(scan, selections, Arc::new(self.schema.project(places)?))))
+    }
+
+    fn empty(&self, places: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.project(places)?))))
     }
 }
 
@@ -241,14 +290,21 @@ impl TableProvider for FlatView {
         // Filters name the view's columns with and without its name.
         let view = DFSchema::try_from(Arc::clone(&self.schema))?;
         let filters = filters.iter().map(|filter| unqualified(filter.clone())).collect::<Result<Vec<_>>>()?;
-        let mut inputs = Vec::new();
+        let mut branches = Vec::new();
         for branch in &self.branches {
             if let Some(conditions) = branch.conditions(state, &view, &filters)? {
-                inputs.push(branch.scan(state, &self.schema, places, conditions).await?);
+                branches.push((branch, conditions));
             }
         }
+        if self.is_read_once && branches.len() > 1 {
+            return self.scan_once(state, places, &branches).await;
+        }
+        let mut inputs = Vec::new();
+        for (branch, conditions) in branches {
+            inputs.push(branch.scan(state, &self.schema, places, conditions).await?);
+        }
         match inputs.len() {
-            0 => Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.project(places)?)))),
+            0 => self.empty(places),
             _ => UnionExec::try_new(inputs),
         }
     }

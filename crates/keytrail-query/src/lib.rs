@@ -36,6 +36,7 @@ mod raw_table;
 mod read_only;
 mod rows;
 mod rules;
+mod selections;
 mod session;
 mod similar_keys;
 mod statement_metrics;

@@ -1,41 +1,44 @@
 //! The table `events` straight over unconverted log files: the same columns, decoded as they are read.
 //!
 //! ```text
-//! listing ─▶ pruned by delivery ─▶ one queue of files ─▶ per partition: fetch ahead ─▶ decode ─▶ batches
+//! listing ─▶ pruned by delivery ─▶ one queue of files ─▶ per partition, a thread: fetch ahead ─▶ decode ─▶ batches
 //! ```
 //!
 //! Files are pruned by the dates in their paths, in one direction only. A file never holds events later than its
 //! delivery, so `event_time >= t` leaves out files delivered before `t` (less [`CLOCK_MARGIN`]). It may hold events from
 //! long before, since deliveries are repeated for weeks: an upper bound on `event_time` leaves out nothing.
 //!
-//! It keeps nothing: every scan reads and decodes again. How a file is decoded is `keytrail-convert`'s business.
+//! Of a record only the columns are built that a statement reads, and of a group that it does not ask for none. It keeps nothing: every
+//! scan reads and decodes again. How a file is decoded is `keytrail-convert`'s business.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use keytrail_convert::raw::{RawCounts, RawDecoder};
+use keytrail_convert::raw::{RawCounts, RawDecoder, RawSelection};
 use keytrail_convert::source::{self, DeliveryRange, LogFile, Source};
 use keytrail_convert::{Deduplicator, EVENTS, LOG_FILES};
-use keytrail_events::schema::{EVENT_MONTH, table_schema};
+use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, table_schema};
 use keytrail_lake::StorageOptions;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Sender;
 
 use crate::error::QueryError;
 use crate::raw_ledger::listed_log_files;
@@ -47,6 +50,8 @@ const CLOCK_MARGIN: TimeDelta = TimeDelta::hours(1);
 const BATCH_ROWS: usize = 8192;
 /// Log files that a partition fetches ahead of the decoding.
 const FETCHED_AHEAD: usize = 4;
+/// Batches that wait for the statement, for each partition.
+const WAITING_BATCHES: usize = 2;
 
 /// Unconverted trail logs.
 #[derive(Debug, Clone)]
@@ -174,21 +179,20 @@ impl RawTable {
         Arc::clone(&self.work)
     }
 
-    /// The files that can hold rows for which all filters are true.
-    fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Arc<[LogFile]>> {
-        let Some(filter) = conjunction(filters.to_vec()) else {
-            return Ok(Arc::clone(&self.files));
+    /// The files that can hold rows for which a predicate is true.
+    fn prune(&self, predicate: Option<&PruningPredicate>) -> Arc<[LogFile]> {
+        let Some(may_match) = predicate.and_then(|predicate| predicate.prune(&DeliveryBounds(&self.files)).ok()) else {
+            return Arc::clone(&self.files);
         };
-        let filter = state.create_physical_expr(filter, &DFSchema::try_from(table_schema())?)?;
-        // A filter that the pruning cannot understand prunes nothing; it is not an error of the statement.
-        let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(table_schema()).try_build(filter) else {
-            return Ok(Arc::clone(&self.files));
-        };
-        let Ok(may_match) = predicate.prune(&DeliveryBounds(&self.files)) else {
-            return Ok(Arc::clone(&self.files));
-        };
-        Ok(self.files.iter().zip(may_match).filter(|(_, may_match)| *may_match).map(|(file, _)| file.clone()).collect())
+        self.files.iter().zip(may_match).filter(|(_, may_match)| *may_match).map(|(file, _)| file.clone()).collect()
     }
+}
+
+/// All filters at once; none where there are none, or the pruning cannot understand them, which is not an error of the statement.
+fn predicate(state: &dyn Session, filters: &[Expr]) -> Result<Option<PruningPredicate>> {
+    let Some(filter) = conjunction(filters.to_vec()) else { return Ok(None) };
+    let filter = state.create_physical_expr(filter, &DFSchema::try_from(table_schema())?)?;
+    Ok(PruningPredicateBuilder::new().with_file_schema(table_schema()).try_build(filter).ok())
 }
 
 #[async_trait]
@@ -212,8 +216,16 @@ impl TableProvider for RawTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let predicate = predicate(state, filters)?;
+        let groups = predicate.as_ref().and_then(|predicate| predicate.prune(&GroupBounds).ok());
+        let takes_group =
+            |group: &str| groups.as_ref().is_none_or(|may_match| may_match[usize::from(group != EVENT_GROUPS[0])]);
+        let columns = projection.cloned().unwrap_or_else(|| (0..table_schema().fields().len()).collect());
+        let selection = RawSelection::new(columns, takes_group)?;
+        let schema = Arc::clone(selection.schema());
         let scan = Arc::new(RawScan {
-            files: self.prune(state, filters)?,
+            files: self.prune(predicate.as_ref()),
+            selection,
             rejects: Arc::clone(&self.rejects),
             work: Arc::clone(&self.work),
             runs: Mutex::default(),
@@ -222,7 +234,38 @@ impl TableProvider for RawTable {
         let partitions = state.config().target_partitions().clamp(1, scan.files.len().max(1));
         let partition = |_| -> Arc<dyn PartitionStream> { Arc::new(RawPartition::new(Arc::clone(&scan))) };
         let partitions = (0..partitions).map(partition).collect();
-        Ok(Arc::new(StreamingTableExec::try_new(table_schema(), partitions, projection, None, false, limit)?))
+        Ok(Arc::new(StreamingTableExec::try_new(schema, partitions, None, None, false, limit)?))
+    }
+}
+
+/// The groups of events as containers of their rows: nothing is known of them but their names.
+struct GroupBounds;
+
+const EVENT_GROUPS: [&str; 2] = ["kms", "other"];
+
+impl PruningStatistics for GroupBounds {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        (column.name == EVENT_GROUP).then(|| Arc::new(StringArray::from(EVENT_GROUPS.to_vec())) as ArrayRef)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.min_values(column)
+    }
+
+    fn num_containers(&self) -> usize {
+        EVENT_GROUPS.len()
+    }
+
+    fn null_counts(&self, _column: &Column) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        None
+    }
+
+    fn contained(&self, _column: &Column, _values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
     }
 }
 
@@ -282,6 +325,7 @@ impl PruningStatistics for DeliveryBounds<'_> {
 /// One scan of a plan. A plan may be run more than once; each run reads every file and forgets what the others saw.
 struct RawScan {
     files: Arc<[LogFile]>,
+    selection: RawSelection,
     rejects: Arc<RawRejects>,
     work: Arc<RawWork>,
     runs: Mutex<Vec<Arc<RawRun>>>,
@@ -308,13 +352,12 @@ struct RawRun {
 /// A partition of a scan; it takes the next file from the queue until none is left.
 struct RawPartition {
     scan: Arc<RawScan>,
-    schema: SchemaRef,
     run_count: AtomicUsize,
 }
 
 impl RawPartition {
     fn new(scan: Arc<RawScan>) -> Self {
-        Self { scan, schema: table_schema(), run_count: AtomicUsize::new(0) }
+        Self { scan, run_count: AtomicUsize::new(0) }
     }
 }
 
@@ -326,14 +369,16 @@ impl std::fmt::Debug for RawPartition {
 
 impl PartitionStream for RawPartition {
     fn schema(&self) -> &SchemaRef {
-        &self.schema
+        self.scan.selection.schema()
     }
 
+    /// Decoding is work for a thread of its own: it takes as long as all the rest.
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let run = self.scan.run(self.run_count.fetch_add(1, Ordering::Relaxed));
-        let reader = RawReader::new(&self.scan, &run);
-        let batches = stream::try_unfold(reader, RawReader::next);
-        Box::pin(RecordBatchStreamAdapter::new(table_schema(), batches))
+        let mut stream = RecordBatchReceiverStream::builder(Arc::clone(self.schema()), WAITING_BATCHES);
+        let (reader, sender) = (RawReader::new(&self.scan, &run), stream.tx());
+        stream.spawn_blocking(move || reader.run(&sender));
+        stream.build()
     }
 }
 
@@ -342,62 +387,64 @@ type FetchedFile = (LogFile, Result<bytes::Bytes, String>);
 
 /// Reads files of the queue into batches.
 struct RawReader {
+    runtime: Handle,
     fetched: BoxStream<'static, FetchedFile>,
     decoder: RawDecoder,
     counts: Arc<RawCounts>,
     rejects: Arc<RawRejects>,
     work: Arc<RawWork>,
-    ready: VecDeque<RecordBatch>,
 }
 
 impl RawReader {
     fn new(scan: &Arc<RawScan>, run: &Arc<RawRun>) -> Self {
         let counts = Arc::new(RawCounts::default());
         Self {
+            runtime: Handle::current(),
             fetched: fetch_queue(Arc::clone(&scan.files), Arc::clone(run)),
-            decoder: RawDecoder::new(Arc::clone(&run.seen), Arc::clone(&counts)),
+            decoder: RawDecoder::new(scan.selection.clone(), Arc::clone(&run.seen), Arc::clone(&counts)),
             counts,
             rejects: Arc::clone(&scan.rejects),
             work: Arc::clone(&scan.work),
-            ready: VecDeque::new(),
         }
     }
 
-    /// The next batch, and the reader to go on with; none at the end of the queue.
-    async fn next(mut self) -> Result<Option<(RecordBatch, Self)>> {
-        loop {
-            if let Some(batch) = self.ready.pop_front() {
-                return Ok(Some((batch, self)));
+    /// Hands on the rows of files until none is left in the queue, or nobody wants them any more.
+    fn run(mut self, batches: &Sender<Result<RecordBatch>>) -> Result<()> {
+        while let Some((file, bytes)) = self.runtime.block_on(self.fetched.next()) {
+            self.decode(&file, &bytes);
+            let is_wanted = self.decoder.row_count() < BATCH_ROWS || self.hand_on(batches);
+            if !is_wanted || batches.is_closed() {
+                return Ok(());
             }
-            let Some(file) = self.fetched.next().await else {
-                self.ready.extend(self.decoder.take_batches());
-                return Ok(self.ready.pop_front().map(|batch| (batch, self)));
-            };
-            self = self.decode(file).await?;
         }
+        self.hand_on(batches);
+        Ok(())
     }
 
-    /// Decodes a file off the threads that drive the streams; it may take a second.
-    async fn decode(mut self, (file, bytes): FetchedFile) -> Result<Self> {
-        let decoded = SpawnedTask::spawn_blocking(move || {
-            let rejected_before = self.counts.rejected.load(Ordering::Relaxed);
-            self.decoder.decode(&file, &bytes);
-            self.work.read(&file);
-            self.rejects.note(&file, self.counts.rejected.load(Ordering::Relaxed) - rejected_before);
-            if self.decoder.row_count() >= BATCH_ROWS {
-                self.ready.extend(self.decoder.take_batches());
-            }
-            self
-        });
-        decoded.join().await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))
+    fn decode(&mut self, file: &LogFile, bytes: &Result<bytes::Bytes, String>) {
+        let rejected_before = self.counts.rejected.load(Ordering::Relaxed);
+        self.decoder.decode(file, bytes);
+        self.work.read(file);
+        self.rejects.note(file, self.counts.rejected.load(Ordering::Relaxed) - rejected_before);
+    }
+
+    /// False when nobody wants them.
+    fn hand_on(&mut self, batches: &Sender<Result<RecordBatch>>) -> bool {
+        self.decoder.take_batches().into_iter().all(|batch| batches.blocking_send(Ok(batch)).is_ok())
     }
 }
 
+/// Files of the queue, fetched ahead of the decoding; those that come over a network, while others are decoded.
 fn fetch_queue(files: Arc<[LogFile]>, run: Arc<RawRun>) -> BoxStream<'static, FetchedFile> {
     let queue = std::iter::from_fn(move || files.get(run.next_file.fetch_add(1, Ordering::Relaxed)).cloned());
     let fetch = |file: LogFile| async move {
-        let bytes = file.fetch().await;
-        (file, bytes)
+        if file.is_near() {
+            let bytes = file.fetch().await;
+            return (file, bytes);
+        }
+        let of_task = file.clone();
+        let bytes = SpawnedTask::spawn(async move { of_task.fetch().await }).join().await;
+        (file, bytes.unwrap_or_else(|error| Err(error.to_string())))
     };
     stream::iter(queue).map(fetch).buffered(FETCHED_AHEAD).boxed()
 }
