@@ -30,6 +30,7 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 
+use crate::cases::without_cases;
 use crate::lake_table::has_subquery;
 use crate::raw_table::RawTable;
 use crate::selections::{Selection, SelectionsExec};
@@ -192,7 +193,8 @@ impl Branch {
         let mut simplified = Vec::new();
         let conditions = conditions.into_iter().map(|condition| self.without_null_tests(condition));
         for condition in self.conditions.iter().cloned().map(Ok).chain(conditions) {
-            match simplifier.simplify(condition?)? {
+            let condition = without_cases(condition?, &|expr| simplifier.simplify(expr))?;
+            match simplifier.simplify(condition)? {
                 Expr::Literal(ScalarValue::Boolean(Some(true)), _) => {}
                 Expr::Literal(ScalarValue::Boolean(_), _) => return Ok(None),
                 condition => simplified.extend(split_conjunction_owned(condition)),

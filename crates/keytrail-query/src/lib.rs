@@ -10,6 +10,7 @@
 //! kept views where its caller says so, and holds no SQL text: every statement is a file under `sql/`, compiled in by `build.rs`.
 #![warn(missing_docs)]
 
+mod cases;
 mod catalogue;
 mod describe;
 mod diagnosis;
