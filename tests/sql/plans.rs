@@ -74,6 +74,27 @@ async fn logs_are_read_once_for_both_roles_of_a_key_and_only_for_what_is_asked()
 }
 
 #[tokio::test]
+async fn files_are_read_once_for_both_roles_where_no_key_is_named() {
+    let session = fixture::session().await;
+    for sql in [
+        "select * from kms_key_usage",
+        "select key_role, count(*) from kms_events where error_code is null group by key_role",
+    ] {
+        let plan = plan(&session, sql).await;
+        assert_eq!((scans(&plan).len(), plan.matches("SelectionsExec: 2").count()), (1, 1), "{plan}");
+    }
+    let failed = plan(&session, "select key_arn, event_count from kms_failed_attempts").await;
+    assert!(scans(&failed)[0].contains("predicate=error_code@"), "{failed}");
+    for sql in [
+        "select event_id from kms_events where event_id = 'e'",
+        "select event_id from kms_events where key_arn like 'arn:%'",
+    ] {
+        let plan = plan(&session, sql).await;
+        assert!(scans(&plan)[0].contains("predicate="), "{plan}");
+    }
+}
+
+#[tokio::test]
 async fn key_usage_reads_only_the_columns_it_needs() {
     let session = fixture::session().await;
     let plan = plan(&session, "select key_arn, use_event_count from kms_key_usage where key_arn = 'x:key/y'").await;

@@ -53,6 +53,21 @@ async fn a_statement_tells_which_files_it_read() {
 }
 
 #[tokio::test]
+async fn a_file_counts_once_however_often_it_is_read() {
+    let session = fixture::session().await;
+    let key = "arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222";
+    for sql in [
+        "select count(*) from kms_events",
+        "select count(*) from kms_events a join kms_events b using (event_id)",
+        &format!("select count(*) from kms_events where key_arn = '{key}' or event_id = 'e'"),
+    ] {
+        let counts = session.start(sql, &[]).await.unwrap().metrics.counts();
+        // KMS in two months of two files each, others in two files.
+        assert_eq!((counts.files_to_read, counts.files_pruned), (4, 2), "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn a_statement_without_a_scan_reads_no_file() {
     let session = fixture::session().await;
     let StatementRun { result, metrics } =

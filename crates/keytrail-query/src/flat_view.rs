@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! statement ─▶ TableScan(view, columns, filters) ─▶ per branch: T.scan(columns, filters) ─▶ filter ─▶ select ─▶ union
-//!                         where T keeps nothing: T.scan(columns, filters) ─▶ per branch: filter ─▶ select
+//!                     or, where one scan serves all: T.scan(columns, filters) ─▶ per branch: filter ─▶ select
 //! ```
 //!
 //! The engine puts a view's plan in place of its name and then walks all of it with some forty rules, several times. `kms_events` has
@@ -24,6 +24,7 @@ use datafusion::logical_expr::simplify::{SimplifyContext, SimplifyContextBuilder
 use datafusion::logical_expr::utils::{conjunction, disjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, TableProviderFilterPushDown, TableType, Union, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
@@ -31,7 +32,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 
 use crate::cases::without_cases;
-use crate::lake_table::has_subquery;
+use crate::lake_table::{LakeTable, has_subquery};
 use crate::raw_table::RawTable;
 use crate::selections::{Selection, SelectionsExec};
 
@@ -41,8 +42,6 @@ pub(crate) struct FlatView {
     definition: String,
     schema: SchemaRef,
     branches: Vec<Branch>,
-    /// All branches select from one table of unconverted logs: reading it costs more than all the rest.
-    is_read_once: bool,
 }
 
 /// One selection from a table.
@@ -72,57 +71,79 @@ impl FlatView {
         let branches = inputs.into_iter().map(Branch::of).collect::<Option<Vec<_>>>()?;
         let schema = Arc::clone(plan.schema().inner());
         let is_whole = branches.iter().all(|branch| branch.has_types_of(&schema));
-        let first = branches.first()?;
-        let is_read_once = (first.table.as_ref() as &dyn Any).is::<RawTable>()
-            && branches.iter().all(|branch| Arc::ptr_eq(&branch.table, &first.table));
-        is_whole.then(|| Self { definition: definition.to_owned(), schema, branches, is_read_once })
+        is_whole.then(|| Self { definition: definition.to_owned(), schema, branches })
     }
 }
 
 impl FlatView {
-    /// The tables that it reads, as often as it reads them.
+    /// The tables that it selects from, one for each branch.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &dyn TableProvider> {
-        let count = if self.is_read_once { 1 } else { self.branches.len() };
-        self.branches.iter().take(count).map(|branch| branch.table.as_ref())
+        self.branches.iter().map(|branch| branch.table.as_ref())
     }
 
-    /// The selections of all branches from one scan of their table.
+    /// The selections of all parts from one scan of their table.
     async fn scan_once(
         &self,
         state: &dyn Session,
         places: &[usize],
-        branches: &[(&Branch, Vec<Expr>)],
+        parts: &Parts<'_>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let [(first, of_first), others @ ..] = branches else { return self.empty(places) };
-        let (common, _): (Vec<Expr>, Vec<Expr>) = of_first
-            .iter()
-            .cloned()
-            .partition(|condition| others.iter().all(|(_, conditions)| conditions.contains(condition)));
-        let of_branch = |(branch, conditions): &(&Branch, Vec<Expr>)| {
-            let own = conditions.iter().filter(|condition| !common.contains(condition)).cloned();
-            let columns: Vec<Expr> = places.iter().map(|place| branch.columns[*place].clone()).collect();
-            (conjunction(own), columns)
-        };
-        let selections: Vec<_> = branches.iter().map(of_branch).collect();
-        // A branch without a condition of its own leaves nothing to choose from.
-        let any = selections.iter().map(|(own, _)| own.clone()).collect::<Option<Vec<_>>>().and_then(disjunction);
-        let pushed: Vec<Expr> = common.iter().cloned().chain(any).collect();
-        let exprs = selections.iter().flat_map(|(own, columns)| own.iter().chain(columns)).chain(&common);
-        let scan = first.table.scan(state, Some(&first.read(exprs)?), &pushed, None).await?;
+        let columns_of = |branch: &Branch| places.iter().map(|place| branch.columns[*place].clone()).collect();
+        let columns: Vec<Vec<Expr>> = parts.branches.iter().map(|(branch, _)| columns_of(branch)).collect();
+        // A part without a condition of its own leaves nothing to choose from.
+        let any = parts.branches.iter().map(|(_, own)| conjunction(own.clone())).collect::<Option<Vec<_>>>();
+        let filters: Vec<Expr> = parts.common.iter().cloned().chain(any.and_then(disjunction)).collect();
+        let table = &parts.branches[0].0.table;
+        let support = table.supports_filters_pushdown(&parts.common.iter().collect::<Vec<_>>())?;
+        let is_open = |support: &TableProviderFilterPushDown| *support != TableProviderFilterPushDown::Exact;
+        let open = parts.common.iter().zip(&support).filter(|(_, support)| is_open(support)).map(|(filter, _)| filter);
+        let open: Vec<Expr> = open.cloned().collect();
+        let own = parts.branches.iter().flat_map(|(_, own)| own);
+        let read = parts.branches[0].0.read(columns.iter().flatten().chain(own).chain(&open))?;
+        let scan = table.scan(state, Some(&read), &filters, None).await?;
         let schema = DFSchema::try_from(scan.schema())?;
-        let selections = selections.into_iter().map(|(own, columns)| {
-            // The table decides nothing for good.
-            let condition = conjunction(common.iter().cloned().chain(own));
-            let condition = condition.map(|condition| state.create_physical_expr(condition, &schema)).transpose()?;
-            let columns = columns.into_iter().map(|column| state.create_physical_expr(column, &schema));
-            Ok(Selection { condition, columns: columns.collect::<Result<_>>()? })
+        let physical = |expr: Expr| state.create_physical_expr(expr, &schema);
+        let input = filtered(scan, conjunction(open).map(physical).transpose()?)?;
+        let selections = parts.branches.iter().zip(columns).map(|((_, own), columns)| {
+            let condition = conjunction(own.iter().cloned()).map(physical).transpose()?;
+            Ok(Selection { condition, columns: columns.into_iter().map(physical).collect::<Result<_>>()? })
         });
         let selections = selections.collect::<Result<Arc<[_]>>>()?;
-        Ok(Arc::new(SelectionsExec::new(scan, selections, Arc::new(self.schema.project(places)?))))
+        Ok(Arc::new(SelectionsExec::new(input, selections, Arc::new(self.schema.project(places)?))))
     }
 
     fn empty(&self, places: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.project(places)?))))
+    }
+}
+
+/// What a statement wants of the branches that can have rows for it.
+struct Parts<'v> {
+    /// Conditions of all of them.
+    common: Vec<Expr>,
+    /// The conditions that each has beside those.
+    branches: Vec<(&'v Branch, Vec<Expr>)>,
+}
+
+impl<'v> Parts<'v> {
+    fn of(branches: Vec<(&'v Branch, Vec<Expr>)>) -> Self {
+        let is_common = |condition: &&Expr| branches.iter().all(|(_, conditions)| conditions.contains(condition));
+        let first = branches.first().map_or(&[][..], |(_, conditions)| conditions.as_slice());
+        let common: Vec<Expr> = first.iter().filter(is_common).cloned().collect();
+        let own = |conditions: Vec<Expr>| conditions.into_iter().filter(|one| !common.contains(one)).collect();
+        let branches = branches.into_iter().map(|(branch, conditions)| (branch, own(conditions))).collect();
+        Self { common, branches }
+    }
+
+    /// Whether one scan serves all parts. Reading logs costs more than all the rest; files of a lake are better read for each part where
+    /// its own conditions leave out most of them.
+    fn are_read_once(&self) -> bool {
+        let [(first, _), _, ..] = self.branches.as_slice() else { return false };
+        let table = first.table.as_ref() as &dyn Any;
+        let lake = table.downcast_ref::<LakeTable>();
+        let leaves_out = |own: &[Expr]| lake.is_some_and(|table| own.iter().any(|one| table.finds_rows_by(one)));
+        self.branches.iter().all(|(branch, own)| Arc::ptr_eq(&branch.table, &first.table) && !leaves_out(own))
+            && (lake.is_some() || table.is::<RawTable>())
     }
 }
 
@@ -235,13 +256,8 @@ impl Branch {
         let read = self.read(columns.iter().copied().chain(&open))?;
         let scan = self.table.scan(state, Some(&read), &pushed, None).await?;
         let schema = DFSchema::try_from(scan.schema())?;
-        let input = match conjunction(open) {
-            Some(condition) => {
-                let condition = state.create_physical_expr(condition, &schema)?;
-                Arc::new(FilterExec::try_new(condition, scan)?) as Arc<dyn ExecutionPlan>
-            }
-            None => scan,
-        };
+        let condition = conjunction(open).map(|condition| state.create_physical_expr(condition, &schema));
+        let input = filtered(scan, condition.transpose()?)?;
         let named = columns.into_iter().zip(places).map(|(column, place)| {
             let expr = state.create_physical_expr(column.clone(), &schema)?;
             Ok(ProjectionExpr { expr, alias: names.field(*place).name().clone() })
@@ -298,11 +314,13 @@ impl TableProvider for FlatView {
                 branches.push((branch, conditions));
             }
         }
-        if self.is_read_once && branches.len() > 1 {
-            return self.scan_once(state, places, &branches).await;
+        let parts = Parts::of(branches);
+        if parts.are_read_once() {
+            return self.scan_once(state, places, &parts).await;
         }
         let mut inputs = Vec::new();
-        for (branch, conditions) in branches {
+        for (branch, own) in parts.branches {
+            let conditions = [parts.common.clone(), own].concat();
             inputs.push(branch.scan(state, &self.schema, places, conditions).await?);
         }
         match inputs.len() {
@@ -310,6 +328,13 @@ impl TableProvider for FlatView {
             _ => UnionExec::try_new(inputs),
         }
     }
+}
+
+fn filtered(input: Arc<dyn ExecutionPlan>, condition: Option<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn ExecutionPlan>> {
+    Ok(match condition {
+        Some(condition) => Arc::new(FilterExec::try_new(condition, input)?),
+        None => input,
+    })
 }
 
 fn simplifier(schema: &DFSchemaRef, context: SimplifyContextBuilder) -> ExprSimplifier {

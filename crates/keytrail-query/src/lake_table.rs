@@ -28,7 +28,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{BinaryExpr, Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
@@ -110,6 +110,25 @@ impl LakeTable {
     /// Data files of the table.
     pub(crate) fn file_count(&self) -> u64 {
         self.files.len() as u64
+    }
+
+    /// Whether a condition compares a column with values by which files and pages are found.
+    pub(crate) fn finds_rows_by(&self, condition: &Expr) -> bool {
+        let spec = self.table.spec();
+        let finds = |column: &Expr| {
+            let Expr::Column(Column { name, .. }) = column else { return false };
+            spec.bloom_filter_columns.contains(&name.as_str())
+        };
+        let compares = |part: &Expr| match part {
+            Expr::BinaryExpr(BinaryExpr { left, right, .. }) => {
+                [(left, right), (right, left)].iter().any(|(column, value)| finds(column) && is_literal(value))
+            }
+            Expr::InList(list) => finds(&list.expr),
+            Expr::Like(like) => finds(&like.expr),
+            Expr::Between(between) => finds(&between.expr),
+            _ => false,
+        };
+        condition.exists(|part| Ok(compares(part))).unwrap_or(true)
     }
 
     fn partition_columns(&self) -> &'static [&'static str] {
@@ -279,6 +298,10 @@ fn table_schema(schema: &Schema, partition_columns: &[&str]) -> TableSchema {
     let (partition, file): (Vec<_>, Vec<_>) =
         schema.fields().iter().map(as_view).partition(|field| partition_columns.contains(&field.name().as_str()));
     TableSchema::builder(Arc::new(Schema::new(file))).with_table_partition_cols(partition).build()
+}
+
+fn is_literal(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(..))
 }
 
 pub(crate) fn has_subquery(filter: &Expr) -> bool {

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
+use std::ptr;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -30,7 +31,7 @@ pub struct StatementCounts {
     pub bytes_read: u64,
     /// Data files, or log files, that are done with.
     pub files_read: u64,
-    /// Data files, or log files, that planning left to read; a file that two parts of the statement read counts twice.
+    /// Data files that planning left to read, each once; log files as often as they are to be read.
     pub files_to_read: u64,
     /// Files of the tables that planning found to hold no wanted row.
     pub files_pruned: u64,
@@ -46,8 +47,10 @@ pub struct StatementMetrics {
 /// The tables that a statement names.
 #[derive(Debug, Clone, Default)]
 struct Tables {
-    /// Their files, a table that is named twice counted twice.
+    /// Their files.
     files: u64,
+    /// Where the counted tables are in memory: one may be named more than once.
+    known: HashSet<usize>,
     /// What is read of logs, and what had been before the statement; none over a lake.
     logs: Option<(Arc<RawWork>, [u64; 3])>,
 }
@@ -82,14 +85,15 @@ impl StatementMetrics {
         let mut sums = Sums::default();
         sums.add(self.plan.as_ref());
         // A file may be split among partitions; what a person counts are files.
-        let files_read = (sums.parts_read * sums.files).checked_div(sums.parts).unwrap_or(0).min(sums.files);
+        let files = sums.files.len() as u64;
+        let files_read = (sums.parts_read * files).checked_div(sums.parts).unwrap_or(0).min(files);
         let [log_files, log_files_read, log_bytes] = self.tables.logs_read();
         StatementCounts {
             scanned_rows: sums.rows,
             bytes_read: sums.bytes + log_bytes,
             files_read: files_read + log_files_read,
-            files_to_read: sums.files + log_files,
-            files_pruned: self.tables.files.saturating_sub(sums.files + log_files),
+            files_to_read: files + log_files,
+            files_pruned: self.tables.files.saturating_sub(files + log_files),
         }
     }
 }
@@ -111,13 +115,17 @@ impl Tables {
     }
 
     fn add(&mut self, provider: &dyn Any) {
+        if let Some(view) = provider.downcast_ref::<FlatView>() {
+            return view.tables().for_each(|table| self.add(table));
+        }
+        if !self.known.insert(ptr::from_ref(provider).addr()) {
+            return;
+        }
         if let Some(table) = provider.downcast_ref::<LakeTable>() {
             self.files += table.file_count();
         } else if let Some(table) = provider.downcast_ref::<RawTable>() {
             self.files += table.file_count();
             self.logs.get_or_insert_with(|| (table.work(), table.work().counts()));
-        } else if let Some(view) = provider.downcast_ref::<FlatView>() {
-            view.tables().for_each(|table| self.add(table));
         }
     }
 
@@ -137,7 +145,7 @@ struct Sums {
     /// Parts of files, which partitions take turns at.
     parts_read: u64,
     parts: u64,
-    files: u64,
+    files: HashSet<String>,
 }
 
 impl Sums {
@@ -158,7 +166,7 @@ impl Sums {
         if let Some(config) = file_scan(scan) {
             let files = || config.file_groups.iter().flat_map(|group| group.iter());
             self.parts += files().count() as u64;
-            self.files += files().map(|file| file.path()).collect::<HashSet<_>>().len() as u64;
+            self.files.extend(files().map(|file| file.path().to_string()));
         }
     }
 }
