@@ -117,8 +117,21 @@ fn an_import_tells_when_it_makes_a_lake_and_when_there_is_nothing() {
     let run = sandbox.run("keytrail import missing.json --lake lake");
     assert!(run.code() == Some(66) && !sandbox.path("lake").exists(), "{run}");
     let run = sandbox.run("keytrail import empty --lake lake");
-    assert!(run.stderr.contains("no lake is there yet") && run.stderr.contains("no .json file is there"), "{run}");
+    assert!(!sandbox.path("lake").exists(), "{run}");
+    insta::assert_snapshot!(run, @"
+    exit 66
+    -- stderr
+    error: no .json or .json.gz file is there: empty
+    hint: `scripts/collect-inventory FOLDER` prints into a folder, with the AWS CLI, what can be imported
+    ");
+    sandbox.write("wrong/other.json", r#"{"Reservations":1}"#);
+    let run = sandbox.run("keytrail import wrong --lake lake");
+    assert!(run.code() == Some(3) && !sandbox.path("lake").exists(), "{run}");
+    sandbox.write("out/aliases.json", r#"{"Aliases":[{"AliasName":"alias/a"}]}"#);
+    let run = sandbox.run("keytrail import out --lake lake");
+    assert!(run.code() == Some(0) && run.stderr.contains("no lake is there yet, one is made"), "{run}");
     let again = sandbox.run("keytrail import empty --lake lake");
+    assert!(again.code() == Some(0) && again.stderr.contains("no .json file is there"), "{again}");
     assert!(!again.stderr.contains("no lake is there yet"), "{again}");
 }
 

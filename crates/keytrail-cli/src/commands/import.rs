@@ -1,7 +1,7 @@
 //! `keytrail import FILE...`: what the AWS CLI printed about keys and who may use them, into the lake.
 
 use chrono::Utc;
-use keytrail_convert::inventory::{ImportOptions, ImportSummary, import};
+use keytrail_convert::inventory::{ImportOptions, ImportSummary, Outputs, read_outputs};
 use keytrail_lake::LakeError;
 
 use crate::args::ImportArguments;
@@ -21,12 +21,14 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
     if let Some(absent) = arguments.paths.first().filter(|_| !arguments.paths.iter().any(|path| path.exists())) {
         return Err(CliError::new(Exit::NoInput, format!("no such file or folder: `{}`", absent.display())));
     }
-    if matches!(session::try_open_lake(&arguments.lake).await?, Err(LakeError::NotALake { .. })) {
-        output::note(format!("note: no lake is there yet, one is made: {}", session::lake_location(&arguments.lake)?));
-    }
-    let lake = session::create_or_open_lake(&arguments.lake).await?;
+    let opened = session::try_open_lake(&arguments.lake).await?;
     let options = ImportOptions { paths: arguments.paths.clone(), snapshot_time: arguments.as_of, started: Utc::now() };
-    let summary = import(&lake, &options).await?;
+    let outputs = read_outputs(&options);
+    let summary = match opened {
+        Err(LakeError::NotALake { .. }) => add_to_new_lake(outputs, arguments).await?,
+        Err(error) => return Err(error.into()),
+        Ok(lake) => outputs.add_to(&lake).await?,
+    };
     report(&summary);
     if arguments.json {
         let mut out = DataWriter::stdout();
@@ -34,6 +36,26 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
         out.finish()?;
     }
     Ok(if summary.rejected.is_empty() { Exit::Done } else { Exit::Incomplete })
+}
+
+/// A lake is made for items: a wrong path leaves nothing behind.
+async fn add_to_new_lake(outputs: Outputs, arguments: &ImportArguments) -> Result<ImportSummary, CliError> {
+    if outputs.summary().files == 0 {
+        return Err(nothing_to_import(arguments));
+    }
+    let location = session::lake_location(&arguments.lake)?;
+    if outputs.is_empty() {
+        output::note(format!("note: there is nothing to add, and no lake is made: {location}"));
+        return Ok(outputs.summary().clone());
+    }
+    output::note(format!("note: no lake is there yet, one is made: {location}"));
+    Ok(outputs.add_to(&session::create_or_open_lake(&arguments.lake).await?).await?)
+}
+
+fn nothing_to_import(arguments: &ImportArguments) -> CliError {
+    let places: Vec<_> = arguments.paths.iter().map(|path| path.display().to_string()).collect();
+    CliError::new(Exit::NoInput, format!("no .json or .json.gz file is there: {}", places.join(", ")))
+        .with_hint("`scripts/collect-inventory FOLDER` prints into a folder, with the AWS CLI, what can be imported")
 }
 
 fn report(summary: &ImportSummary) {

@@ -66,15 +66,25 @@ struct SourceFile {
     snapshot_time: Option<DateTime<Utc>>,
 }
 
-/// Reads the files and adds their items to the lake, in one commit. A file that is not understood is refused as a whole and reported;
-/// the others are taken.
-///
-/// An item is added once, whichever files it comes in: the lake's items of the table are read for that.
+/// What files hold, read and not in a lake yet.
+pub struct Outputs {
+    files: Vec<SourceFile>,
+    found: Vec<Found>,
+    started: DateTime<Utc>,
+    summary: ImportSummary,
+}
+
+/// Reads the files and adds their items to the lake: see [`read_outputs`] and [`Outputs::add_to`].
 ///
 /// # Errors
 ///
 /// [`ConvertError::Lake`]; a path that cannot be read is a refused file.
 pub async fn import(lake: &Lake, options: &ImportOptions) -> Result<ImportSummary, ConvertError> {
+    read_outputs(options).add_to(lake).await
+}
+
+/// Reads the files. One that is not understood is refused as a whole and reported; the others are taken.
+pub fn read_outputs(options: &ImportOptions) -> Outputs {
     let mut summary = ImportSummary::default();
     let (mut files, mut found) = (Vec::new(), Vec::new());
     for path in json_files(&options.paths, &mut summary) {
@@ -97,22 +107,44 @@ pub async fn import(lake: &Lake, options: &ImportOptions) -> Result<ImportSummar
         *summary.items.entry(found.item.kind).or_default() += 1;
         summary.without_key += u64::from(is_about_a_key(found.item.kind) && found.item.key.arn.is_none());
     }
-    if found.is_empty() {
-        return Ok(summary);
+    Outputs { files, found, started: options.started, summary }
+}
+
+impl Outputs {
+    /// Whether there is nothing to add.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
-    let table = lake.table(INVENTORY);
-    let mut known = known_items(table).await?;
-    let item_count = found.len();
-    found.retain(|found| known.insert(identity(found, &files)));
-    summary.known_items = (item_count - found.len()) as u64;
-    summary.is_known = found.is_empty();
-    if !summary.is_known {
-        let import_id = import_id(&files, &found);
-        let rows = batch(&import_id, &files, &found, options.started);
-        let transaction = TransactionId { app_id: format!("keytrail.import.{import_id}"), version: 0 };
-        table.append_rows(&PartitionValues::new(), &[rows], transaction, None, BTreeMap::new()).await?;
+
+    /// What was read; nothing of it is known or added yet.
+    pub fn summary(&self) -> &ImportSummary {
+        &self.summary
     }
-    Ok(summary)
+
+    /// Adds the items to the lake, in one commit, each once, whichever files it comes in: the lake's items of the table are read for that.
+    ///
+    /// # Errors
+    ///
+    /// [`ConvertError::Lake`].
+    pub async fn add_to(self, lake: &Lake) -> Result<ImportSummary, ConvertError> {
+        let Self { files, mut found, started, mut summary } = self;
+        if found.is_empty() {
+            return Ok(summary);
+        }
+        let table = lake.table(INVENTORY);
+        let mut known = known_items(table).await?;
+        let item_count = found.len();
+        found.retain(|found| known.insert(identity(found, &files)));
+        summary.known_items = (item_count - found.len()) as u64;
+        summary.is_known = found.is_empty();
+        if !summary.is_known {
+            let import_id = import_id(&files, &found);
+            let rows = batch(&import_id, &files, &found, started);
+            let transaction = TransactionId { app_id: format!("keytrail.import.{import_id}"), version: 0 };
+            table.append_rows(&PartitionValues::new(), &[rows], transaction, None, BTreeMap::new()).await?;
+        }
+        Ok(summary)
+    }
 }
 
 /// The columns that make an item the same as another, in the order of [`ItemKey`]'s hash.
