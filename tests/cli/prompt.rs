@@ -234,6 +234,33 @@ fn the_environment_names_the_pager() {
 }
 
 #[test]
+fn pages_of_commands_are_paged_as_results_are() {
+    let sandbox = Sandbox::new();
+    sandbox.run("keytrail demo --dir demo --events 6000").data();
+    let lake = "--lake demo/lake";
+    let tmux = Tmux::start(&sandbox, &format!("coverage {lake}"), &[("NO_COLOR", "1")]);
+    tmux.wait_for("lines 1-23 of");
+    tmux.press(&["q"]);
+    assert_eq!(tmux.wait_for_end(), 0);
+    let shown = tmux.history();
+    assert!(shown.starts_with("covered: ") && !shown.contains("recipient_account_id"), "{shown}");
+
+    // Ctrl-C is the pager's.
+    let pager = "trap \"\" INT; head -n 1; read key < /dev/tty; echo paged";
+    let key = format!("key alias/legacy-billing-export {lake}");
+    let tmux = Tmux::start(&sandbox, &key, &[("NO_COLOR", "1"), ("KEYTRAIL_PAGER", pager)]);
+    tmux.wait_for("KMS key");
+    tmux.press(&["C-c", "Enter"]);
+    let screen = tmux.wait_for("paged");
+    assert!(!screen.contains("Verdict"), "{screen}");
+    assert!(matches!(tmux.wait_for_end(), 0 | 3), "{}", tmux.screen());
+
+    let tmux = Tmux::start(&sandbox, &key, &[("NO_COLOR", "1"), ("PAGER", "cat")]);
+    assert!(matches!(tmux.wait_for_end(), 0 | 3), "{}", tmux.screen());
+    assert!(tmux.history().contains("\nVerdict"), "{}", tmux.history());
+}
+
+#[test]
 fn a_dumb_terminal_gets_lines_and_nothing_else() {
     let sandbox = Sandbox::new();
     let tmux = Tmux::start(&sandbox, "sql", &[("TERM", "dumb")]);

@@ -37,13 +37,19 @@ pub(crate) const KEY: &str = r"Examples:
   keytrail key 1234abcd-12ab-34cd-56ef-1234567890ab --min-window 400d \
     --exit-on-finding
 
+On a terminal more than a screen goes through $KEYTRAIL_PAGER, else $PAGER,
+else a pager that is built in; `cat` turns that off.
+
 Exit codes: 3 the logs have holes, which are named; 1 the key is used or
 needed, with --exit-on-finding.";
 
 /// For `keytrail coverage`.
 pub(crate) const COVERAGE: &str = r"Examples:
   $ keytrail coverage --lake demo/lake
-  $ keytrail coverage --lake demo/lake --format csv -o coverage.csv";
+  $ keytrail coverage --lake demo/lake --format csv -o coverage.csv
+
+On a terminal more than a screen goes through $KEYTRAIL_PAGER, else $PAGER,
+else a pager that is built in; `cat` turns that off.";
 
 /// For `keytrail check`.
 pub(crate) const CHECK: &str = r"Examples:

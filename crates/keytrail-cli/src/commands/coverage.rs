@@ -7,23 +7,25 @@ use chrono::NaiveDate;
 
 use crate::args::CoverageArguments;
 use crate::errors::{CliError, Exit};
-use crate::output::{self, DataWriter};
+use crate::output;
+use crate::pager::PagedWriter;
 use crate::progress::count_text;
 use crate::render::value;
 use crate::session::SqlSession;
+use crate::signals::Interruption;
 use crate::{session, statements};
 
 /// The rows of `log_file_coverage`, in order.
 pub(crate) const COVERAGE_SQL: &str = include_str!("../../../../sql/reports/coverage.sql");
 
 /// Writes the rows of `log_file_coverage`, in order, and sums them up on stderr.
-pub(crate) async fn run(arguments: &CoverageArguments) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: &CoverageArguments, interruption: &Interruption) -> Result<Exit, CliError> {
     let session = SqlSession::over_data(session::over_lake(&arguments.lake, &arguments.engine).await?);
-    let mut out = DataWriter::open(arguments.output.output.as_deref())?;
-    let format = arguments.output.format_for(out.destination());
+    let mut paged = PagedWriter::open(arguments.output.output.as_deref())?;
+    let format = arguments.output.format_for(paged.data().destination());
     let mut totals = Totals::default();
-    statements::run_and_look(&session, COVERAGE_SQL, &[], format, &mut out, |rows| totals.add_rows(rows)).await?;
-    out.finish()?;
+    statements::run_and_look(&session, COVERAGE_SQL, &[], format, paged.data(), |rows| totals.add_rows(rows)).await?;
+    paged.finish(interruption)?;
     output::note(totals.line());
     Ok(Exit::Done)
 }

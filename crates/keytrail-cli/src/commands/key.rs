@@ -7,11 +7,13 @@ use keytrail_query::{KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_a
 use crate::args::{KeyArguments, PageFormat};
 use crate::errors::{CliError, Exit};
 use crate::hints::{did_you_mean, similar_regions};
-use crate::output::{self, DataWriter};
+use crate::output;
+use crate::pager::PagedWriter;
+use crate::signals::Interruption;
 use crate::{escape, pages, session};
 
 /// Asks and shows the page, or its data.
-pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: &KeyArguments, interruption: &Interruption) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
     let question = KeyQuestion { key: arguments.key.clone(), at: arguments.at, min_window: arguments.min_window };
     let mut answer = answer_key(&session, &question, CliError::from).await?;
@@ -19,7 +21,8 @@ pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
         answer.hash_context_values();
     }
     unseen_note(&session, &answer).await.into_iter().for_each(output::note);
-    let mut out = DataWriter::stdout();
+    let mut paged = PagedWriter::open(None)?;
+    let out = paged.data();
     match arguments.format {
         PageFormat::Table => out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?,
         PageFormat::Json => {
@@ -31,7 +34,7 @@ pub(crate) async fn run(arguments: &KeyArguments) -> Result<Exit, CliError> {
     if arguments.explain {
         out.write_all(escape::lines(&pages::key::explanation(&answer)).as_bytes())?;
     }
-    out.finish()?;
+    paged.finish(interruption)?;
     Ok(match answer.verdict.verdict {
         Verdict::Incomplete => Exit::Incomplete,
         Verdict::InUse | Verdict::BlockedDemand if arguments.exit_on_finding => Exit::Finding,

@@ -41,8 +41,8 @@ async fn run_command(arguments: Arguments, interruption: Interruption) -> Result
     match arguments.command {
         Command::Convert(arguments) => convert::run(&arguments, &interruption).await,
         Command::Sql(arguments) => sql::run(arguments, &interruption, is_verbose).await,
-        Command::Key(arguments) => key::run(&arguments).await,
-        Command::Coverage(arguments) => coverage::run(&arguments).await,
+        Command::Key(arguments) => key::run(&arguments, &interruption).await,
+        Command::Coverage(arguments) => coverage::run(&arguments, &interruption).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Verify(arguments) => verify::run(&arguments, is_verbose).await,
         Command::Import(arguments) => import::run(&arguments).await,

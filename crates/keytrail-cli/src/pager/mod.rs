@@ -8,12 +8,14 @@ mod keys;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::errors::CliError;
-use crate::output;
+use crate::output::{self, DataWriter};
+use crate::signals::Interruption;
 use crate::spool::Spool;
 
 /// Whether long text is paged.
@@ -44,6 +46,37 @@ pub(crate) fn show(text: &Spool, paging: Paging) -> Result<(), CliError> {
         Pager::None => Ok(text.copy_to(&mut io::stdout())?),
         Pager::BuiltIn => Ok(builtin::run(text)?),
         Pager::Command(command) => through(&command, text),
+    }
+}
+
+/// Data of a command for stdout or a file; a person at a terminal gets it when it is whole, so that it can be paged.
+pub(crate) struct PagedWriter {
+    out: DataWriter,
+    /// What waits to be shown; none where it goes out as it comes.
+    spool: Option<Spool>,
+}
+
+impl PagedWriter {
+    /// `path`, or stdout without one.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, CliError> {
+        if path.is_some() || !can_page() {
+            return Ok(Self { out: DataWriter::open(path)?, spool: None });
+        }
+        let spool = Spool::new();
+        Ok(Self { out: spool.writer(output::stdout_destination()), spool: Some(spool) })
+    }
+
+    /// What to write to.
+    pub(crate) fn data(&mut self) -> &mut DataWriter {
+        &mut self.out
+    }
+
+    /// Ends the data and shows what waited; from here on Ctrl-C is the pager's.
+    pub(crate) fn finish(self, interruption: &Interruption) -> Result<(), CliError> {
+        self.out.finish()?;
+        let Some(spool) = self.spool else { return Ok(()) };
+        interruption.keep_interrupts();
+        show(&spool, Paging::WhenLong)
     }
 }
 
