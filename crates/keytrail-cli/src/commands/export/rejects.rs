@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use fs_err as fs;
 use keytrail_events::compression::{is_gzip, is_zstd};
 
@@ -23,7 +22,6 @@ const INDEX: &str = "rejects.csv";
 /// What the table tells of each; the bytes are not among it.
 const COLUMNS: [&str; 6] = ["log_file_path", "log_file_version", "record_index", "byte_offset", "raw_length", "reason"];
 const RAW_BYTES: &str = "raw_bytes";
-const RAW_LENGTH: usize = 4;
 /// Characters of a log file's name that its rejects' names have.
 const NAME_CHARACTERS: usize = 100;
 
@@ -42,12 +40,13 @@ pub(super) async fn run(arguments: &ExportArguments, folder: &Path) -> Result<Ex
     }
     let mut written = Written::default();
     let mut index = DataWriter::file(&folder.join(INDEX))?;
-    let schema = index_schema(&result.schema);
+    let described = positions(&result.schema)?;
+    let schema = index_schema(&result.schema.project(&described)?);
     let mut rows = renderer(Format::Csv.raw(), &schema, &mut index)?;
     while let Some(batch) = result.next().await.map_err(in_condition)? {
-        let files = written.write(&batch, folder).map_err(failed)?;
-        let described = batch.columns()[..COLUMNS.len()].iter().cloned();
-        let columns = std::iter::once(Arc::new(files) as ArrayRef).chain(described).collect();
+        let rejects = Rejects::new(&batch).ok_or_else(|| super::damaged("a column is missing"))?;
+        let files: ArrayRef = Arc::new(written.write(&rejects, folder).map_err(failed)?);
+        let columns = std::iter::once(files).chain(batch.project(&described)?.columns().iter().cloned()).collect();
         rows.write_batch(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
     }
     rows.finish()?;
@@ -56,10 +55,50 @@ pub(super) async fn run(arguments: &ExportArguments, folder: &Path) -> Result<Ex
     Ok(Exit::Done)
 }
 
-fn index_schema(rows: &SchemaRef) -> SchemaRef {
+/// Where the columns of the table stand among those of the rows.
+fn positions(rows: &Schema) -> Result<Vec<usize>, ArrowError> {
+    COLUMNS.iter().map(|name| rows.index_of(name)).collect()
+}
+
+fn index_schema(described: &Schema) -> SchemaRef {
     let file = Arc::new(Field::new("file", DataType::Utf8, false));
-    let described = rows.fields()[..COLUMNS.len()].iter().cloned();
-    Arc::new(Schema::new(std::iter::once(file).chain(described).collect::<Vec<_>>()))
+    Arc::new(Schema::new(std::iter::once(file).chain(described.fields().iter().cloned()).collect::<Vec<_>>()))
+}
+
+/// The columns that files are made of.
+struct Rejects<'b> {
+    log_file_path: &'b ArrayRef,
+    /// Null = the whole log file.
+    record_index: &'b Int64Array,
+    raw_length: &'b Int64Array,
+    raw_bytes: &'b ArrayRef,
+}
+
+impl<'b> Rejects<'b> {
+    /// None where a column is missing.
+    fn new(batch: &'b RecordBatch) -> Option<Self> {
+        let count = |name| batch.column_by_name(name)?.as_primitive_opt();
+        Some(Self {
+            log_file_path: batch.column_by_name("log_file_path")?,
+            record_index: count("record_index")?,
+            raw_length: count("raw_length")?,
+            raw_bytes: batch.column_by_name(RAW_BYTES)?,
+        })
+    }
+
+    fn record(&self, row: usize) -> Option<i64> {
+        self.record_index.is_valid(row).then(|| self.record_index.value(row))
+    }
+
+    /// The bytes that the lake keeps.
+    fn raw(&self, row: usize) -> &'b [u8] {
+        binary(self.raw_bytes, row)
+    }
+
+    fn is_cut(&self, row: usize) -> bool {
+        let whole = self.raw_length.is_valid(row).then(|| self.raw_length.value(row));
+        whole.is_some_and(|whole| usize::try_from(whole).is_ok_and(|whole| whole > self.raw(row).len()))
+    }
 }
 
 /// What is in the folder.
@@ -72,19 +111,14 @@ struct Written {
 
 impl Written {
     /// A file for each row; their names.
-    fn write(&mut self, batch: &RecordBatch, folder: &Path) -> std::io::Result<StringArray> {
-        let paths = batch.column(0);
-        let records = batch.column(2).as_primitive::<Int64Type>();
-        let lengths = batch.column(RAW_LENGTH).as_primitive::<Int64Type>();
-        let bytes = batch.column(COLUMNS.len());
-        let mut names = Vec::with_capacity(batch.num_rows());
-        for row in 0..batch.num_rows() {
+    fn write(&mut self, rejects: &Rejects<'_>, folder: &Path) -> std::io::Result<StringArray> {
+        let mut names = Vec::with_capacity(rejects.raw_bytes.len());
+        for row in 0..rejects.raw_bytes.len() {
             self.files += 1;
-            let record = records.is_valid(row).then(|| records.value(row));
-            let raw = binary(bytes, row);
-            let name = file_name(self.files, unpacked_name(text(paths, row), raw), record);
-            let is_cut = lengths.is_valid(row) && usize::try_from(lengths.value(row)).is_ok_and(|all| all > raw.len());
-            self.cut += u64::from(is_cut);
+            self.cut += u64::from(rejects.is_cut(row));
+            let raw = rejects.raw(row);
+            let log_file = unpacked_name(text(rejects.log_file_path, row), raw);
+            let name = file_name(self.files, log_file, rejects.record(row));
             fs::write(folder.join(&name), raw)?;
             names.push(name);
         }
@@ -135,7 +169,30 @@ fn binary(column: &ArrayRef, row: usize) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::BinaryArray;
+
     use super::*;
+
+    #[test]
+    fn columns_are_told_by_their_names() {
+        let columns: [(&str, ArrayRef); 7] = [
+            ("raw_length", Arc::new(Int64Array::from(vec![9]))),
+            ("raw_bytes", Arc::new(BinaryArray::from(vec![&b"{"[..]]))),
+            ("reason", Arc::new(StringArray::from(vec!["cut short"]))),
+            ("record_index", Arc::new(Int64Array::from(vec![7]))),
+            ("byte_offset", Arc::new(Int64Array::from(vec![3]))),
+            ("log_file_version", Arc::new(StringArray::from(vec!["v"]))),
+            ("log_file_path", Arc::new(StringArray::from(vec!["a/b.json"]))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut written = Written::default();
+        let names = written.write(&Rejects::new(&batch).expect("all columns"), folder.path()).expect("written");
+        assert_eq!((names.value(0), written.cut), ("000001-b.json.record-7", 1));
+        assert_eq!(fs::read(folder.path().join(names.value(0))).expect("a file"), b"{");
+        assert_eq!(positions(&batch.schema()).expect("all columns"), [6, 5, 3, 4, 0, 2]);
+        assert!(Rejects::new(&batch.project(&[0, 1, 2]).expect("some columns")).is_none());
+    }
 
     #[test]
     fn names_tell_how_the_bytes_are_packed() {
