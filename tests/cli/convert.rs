@@ -236,11 +236,11 @@ fn a_key_has_a_page() {
 
     What no log can tell
       - The covered window does not reach back to the key's creation: earlier uses,
-      and data that they left, are not seen.
+        and data that they left, are not seen.
 
     What to do next
       - Keep the key. Move its data to another key first (re-encrypt), and ask again
-      over logs that begin after the move.
+        over logs that begin after the move.
     ");
     let unseen = KEY.replace("1234abcd", "00000000");
     insta::assert_snapshot!(sandbox.run(&format!("keytrail key {unseen} --lake lake")), @"
@@ -253,7 +253,7 @@ fn a_key_has_a_page() {
       No use was found, but the logs cannot rule it out between 2026-01-31T10:00:00Z
       and 2026-02-03T12:00:00Z in account 111122223333, eu-west-1:
       - a day or more without any event: a trail that was off, missing files, or
-      true silence
+        true silence
 
     Use
       no event in the lake names this key
@@ -276,13 +276,13 @@ fn a_key_has_a_page() {
 
     What no log can tell
       - The covered window does not reach back to the key's creation: earlier uses,
-      and data that they left, are not seen.
+        and data that they left, are not seen.
 
     What to do next
       - Add the logs that are missing (see above) and ask again.
       - Where they are gone for good: disable the key, log all KMS calls, and watch
-      at least as long as the rarest job that could need it: a month for monthly
-      jobs, 400 days for yearly ones.
+        at least as long as the rarest job that could need it: a month for monthly
+        jobs, 400 days for yearly ones.
     ");
     let run = sandbox.run("keytrail key 'not a key' --lake lake");
     assert_eq!(run.code(), Some(2), "{run}");

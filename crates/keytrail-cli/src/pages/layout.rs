@@ -1,10 +1,12 @@
-//! Lines of a page: sentences are folded at spaces, names and ARNs stay whole, text from data is made harmless.
+//! Lines of a page: sentences are folded at spaces, names and ARNs stay whole as long as the screen holds them, text from data is made
+//! harmless.
 //!
 //! It knows how wide the page is, not what stands on it.
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::escape;
 use crate::output::Destination;
@@ -19,14 +21,20 @@ const NAME: usize = 34;
 /// Columns of a count.
 const COUNT: usize = 10;
 /// Columns of a row that are not its name: indent, two counts, a gap and a time.
-const CELLS: usize = 2 + 2 * COUNT + 2 + 20;
+const CELLS: usize = INDENT.len() + 2 * COUNT + 2 + 20;
+/// In front of a line.
+const INDENT: &str = "  ";
+/// In front of what continues a name or an item of a list.
+const HANGING: &str = "    ";
+/// Behind these a name that no line holds goes on in the next.
+const MARKS: [char; 5] = ['/', ':', ',', '=', ' '];
 
 /// Text that grows line by line.
 #[derive(Debug)]
 pub(crate) struct Page {
     text: String,
-    /// Columns that names may take in front of their cells.
-    widest_name: usize,
+    /// Columns that a line may take.
+    width: usize,
 }
 
 /// A row: its name and its cells, one for each column of the table.
@@ -35,11 +43,11 @@ pub(crate) type Row = (String, Vec<String>);
 impl Page {
     /// An empty page. Where it is not shown on a terminal, every row is one line, however long, for `grep` and the like.
     pub(crate) fn for_destination(destination: Destination) -> Self {
-        let widest_name = match destination {
-            Destination::Terminal { width } => usize::from(width).saturating_sub(CELLS).max(NAME),
+        let width = match destination {
+            Destination::Terminal { width } => usize::from(width),
             Destination::Exact => usize::MAX,
         };
-        Self { text: String::new(), widest_name }
+        Self { text: String::new(), width }
     }
 
     /// The finished text.
@@ -55,58 +63,95 @@ impl Page {
         self.push_line(heading);
     }
 
-    /// A line of its own, folded and indented.
+    /// A line of its own, folded and indented; an item of a list (`- …`) goes on behind its dash.
     pub(crate) fn line(&mut self, text: &str) {
-        self.fold("  ", "  ", text);
+        self.fold(INDENT, if text.starts_with("- ") { HANGING } else { INDENT }, text);
     }
 
     /// A label and a fact.
     pub(crate) fn fact(&mut self, label: &str, text: &str) {
-        self.fold(&format!("  {label:LABEL$}"), &" ".repeat(2 + LABEL), text);
+        self.fold(&format!("{INDENT}{label:LABEL$}"), &" ".repeat(INDENT.len() + LABEL), text);
     }
 
-    /// A table, if it has rows: counts and a time behind a name, which has a line of its own when it is too long.
+    /// A table, if it has rows: counts and a time behind a name, which has lines of its own when it is too long.
     pub(crate) fn table(&mut self, heading: &str, columns: &[&str], rows: Vec<Row>) {
         if rows.is_empty() {
             return;
         }
         let rows: Vec<Row> = rows.into_iter().map(|(name, cells)| (escape::line(&name).into_owned(), cells)).collect();
-        let lengths = rows.iter().map(|(name, _)| name.chars().count());
-        let width = lengths.filter(|length| *length <= self.widest_name).max().unwrap_or(0).max(NAME);
-        self.heading(format!("{heading:width$}  {}", aligned(columns)).trim_end());
+        let widest = self.width.saturating_sub(CELLS).max(NAME);
+        let widths = rows.iter().map(|(name, _)| name.width());
+        let width = INDENT.len() + widths.filter(|width| *width <= widest).max().unwrap_or(0).max(NAME);
+        self.heading(format!("{}{}", padded(heading, width), aligned(columns)).trim_end());
         for (name, cells) in &rows {
-            if name.chars().count() <= width {
-                self.push_line(&format!("  {name:width$}{}", aligned(cells)));
-            } else {
-                self.push_line(&format!("  {name}"));
-                self.push_line(&format!("  {:width$}{}", "", aligned(cells)));
-            }
+            self.row(name, &aligned(cells), width);
         }
     }
 
-    /// Folds at spaces only: what has none can be searched for and copied.
-    fn fold(&mut self, first: &str, next: &str, text: &str) {
-        let text = escape::line(text);
-        let mut line = first.to_owned();
-        let mut is_empty = true;
-        for word in text.split(' ') {
-            if !is_empty && line.chars().count() + 1 + word.chars().count() > SENTENCE {
-                self.push_line(&line);
-                next.clone_into(&mut line);
-                is_empty = true;
-            }
-            if !is_empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            is_empty = false;
+    /// A name with its cells behind its end, or below it where that reaches into their columns.
+    fn row(&mut self, name: &str, cells: &str, width: usize) {
+        let mut lines = folded([INDENT, HANGING], name, self.width, self.width);
+        if lines.last().is_some_and(|last| last.width() > width) {
+            lines.push(String::new());
         }
-        self.push_line(&line);
+        if let Some(last) = lines.last_mut() {
+            *last = format!("{}{cells}", padded(last, width));
+        }
+        lines.iter().for_each(|line| self.push_line(line));
+    }
+
+    fn fold(&mut self, first: &str, next: &str, text: &str) {
+        let lines = folded([first, next], &escape::line(text), self.width.min(SENTENCE), self.width);
+        lines.iter().for_each(|line| self.push_line(line));
     }
 
     fn push_line(&mut self, line: &str) {
         writeln!(self.text, "{}", line.trim_end()).expect("writing to a string cannot fail");
     }
+}
+
+/// The lines of a text behind their indents: folded at spaces where a line has `full` columns. A word that none of `widest` columns holds
+/// is broken.
+fn folded([first, next]: [&str; 2], text: &str, full: usize, widest: usize) -> Vec<String> {
+    let (mut lines, mut line, mut is_empty) = (Vec::new(), first.to_owned(), true);
+    for word in text.split(' ') {
+        let is_full = line.width() + 1 + word.width() > full;
+        if !is_empty && is_full && word.width() <= widest - next.width() {
+            lines.push(std::mem::replace(&mut line, next.to_owned()));
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+        while line.width() > widest {
+            let rest = line.split_off(break_of(&line, widest, next.width()));
+            lines.push(std::mem::replace(&mut line, format!("{next}{rest}")));
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// Where a line that is wider than the screen goes on in the next one: behind the last mark, unless that is far from the end.
+fn break_of(line: &str, widest: usize, indent: usize) -> usize {
+    let (mut taken, mut behind_mark) = (0, None);
+    for (at, character) in line.char_indices() {
+        taken += character.width().unwrap_or(0);
+        if taken > widest {
+            return behind_mark.unwrap_or(at);
+        }
+        if MARKS.contains(&character) && taken > indent.max(widest / 2) {
+            behind_mark = Some(at + character.len_utf8());
+        }
+    }
+    line.len()
+}
+
+/// The text with spaces up to so many columns.
+fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
 }
 
 /// Cells side by side: counts to the right, the last one, a time or a day, behind them.
@@ -138,13 +183,49 @@ mod tests {
     }
 
     #[test]
-    fn names_stay_whole_wherever_the_page_is_shown() {
-        let (short, long) = ("a".repeat(50), "b".repeat(200));
-        for destination in
-            [Destination::Exact, Destination::Terminal { width: 80 }, Destination::Terminal { width: 120 }]
-        {
-            let text = table_for(destination, &[&short, &long]);
-            assert!(text.contains(&short) && text.contains(&long), "{text}");
+    fn names_stay_whole_as_long_as_the_screen_holds_them() {
+        let (short, long) = ("a".repeat(50), "b".repeat(110));
+        let text = table_for(Destination::Exact, &[&short, &long]);
+        assert!(text.contains(&short) && text.contains(&long), "{text}");
+        let text = table_for(Destination::Terminal { width: 120 }, &[&short, &long]);
+        assert!(text.contains(&short) && text.contains(&long), "{text}");
+        let text = table_for(Destination::Terminal { width: 80 }, &[&short, &long]);
+        assert!(text.contains(&short) && !text.contains(&long), "{text}");
+    }
+
+    #[test]
+    fn what_the_screen_does_not_hold_goes_on_under_its_own_column() {
+        let object = format!("arn:aws:s3:::acme-billing/{}part-d1cbe1247f8a.csv", "full/dt=2026-01-16/".repeat(4));
+        let mut page = Page::for_destination(Destination::Terminal { width: 80 });
+        page.fact("by", &object);
+        page.table("Contexts", &["calls", "last seen"], vec![row(&format!("aws:s3:arn = {object}"))]);
+        page.line("- a list's item, which takes more than the eighty columns that a sentence has here");
+        insta::assert_snapshot!(page.into_text(), @"
+          by          arn:aws:s3:::acme-billing/full/dt=2026-01-16/full/dt=2026-01-16/
+                      full/dt=2026-01-16/full/dt=2026-01-16/part-d1cbe1247f8a.csv
+
+        Contexts                                 calls  last seen
+          aws:s3:arn = arn:aws:s3:::acme-billing/full/dt=2026-01-16/full/dt=2026-01-16/
+            full/dt=2026-01-16/full/dt=2026-01-16/part-d1cbe1247f8a.csv
+                                                     1  2026-01-01T00:00:00Z
+          - a list's item, which takes more than the eighty columns that a sentence has
+            here
+        ");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_screen_and_nothing_is_lost() {
+        for name in ["b".repeat(300), "漢".repeat(90), format!("{} {}", "a/b".repeat(20), "c:d".repeat(60))] {
+            for width in [20, 80, 120] {
+                let mut page = Page::for_destination(Destination::Terminal { width });
+                page.fact("by", &name);
+                page.line(&name);
+                let text = page.into_text();
+                assert!(text.lines().all(|line| line.width() <= usize::from(width)), "{text}");
+                let shown: String = text.chars().filter(|character| !character.is_whitespace()).collect();
+                let whole = name.replace(' ', "");
+                assert_eq!(shown, format!("by{whole}{whole}"), "{width}");
+            }
         }
     }
 
