@@ -284,6 +284,20 @@ fn a_key_has_a_page() {
         at least as long as the rarest job that could need it: a month for monthly
         jobs, 400 days for yearly ones.
     ");
+    let unseen_verdict = |days| {
+        let page = sandbox.run(&format!("keytrail key {unseen} --lake lake --min-window {days}d")).stdout;
+        page.split("\n\n").find(|part| part.starts_with("Verdict")).expect("a verdict").to_owned()
+    };
+    insta::assert_snapshot!(unseen_verdict(400), @"
+    Verdict: INCOMPLETE
+      No use was found, but the logs cannot rule it out between 2026-01-31T10:00:00Z
+      and 2026-02-03T12:00:00Z in account 111122223333, eu-west-1:
+      - a day or more without any event: a trail that was off, missing files, or
+        true silence
+      --min-window asks for 400 days, the covered window has 3: this alone would
+      make the answer incomplete, too.
+    ");
+    assert!(unseen_verdict(3).contains("the covered window has 3: that is enough"), "{}", unseen_verdict(3));
     let run = sandbox.run("keytrail key 'not a key' --lake lake");
     assert_eq!(run.code(), Some(2), "{run}");
 }
@@ -298,6 +312,13 @@ fn a_key_s_answer_is_json_for_programs() {
     assert_eq!(answer["usage"]["last_used_event_id"], "e-3");
     assert_eq!(answer["coverage"]["first_event_time"], "2026-01-31T10:00:00Z");
     let schema = include_str!("../../docs/key.schema.json");
+    assert_valid(&serde_json::from_str(schema).expect("a schema"), &answer, "$");
+    let line = format!("keytrail key {KEY} --lake lake --format json --min-window 400d");
+    let answer: Value = serde_json::from_str(&sandbox.run(&line).data()).expect("JSON");
+    assert_eq!(
+        (&answer["verdict"]["min_window_days"], &answer["verdict"]["covered_window_days"]),
+        (&400.into(), &3.into())
+    );
     assert_valid(&serde_json::from_str(schema).expect("a schema"), &answer, "$");
 }
 

@@ -145,10 +145,8 @@ fn a_key_that_only_the_inventory_knows_is_not_doubted() {
     assert!(!run.stderr.contains("did you mean"), "{run}");
 }
 
-/// A rejected file that names no account may hold a call on any key.
-#[test]
-fn a_log_file_that_cannot_be_read_makes_silent_keys_incomplete() {
-    let sandbox = Sandbox::new();
+/// Logs of ten hours, and an imported key without a use in them.
+fn write_logs_without_use(sandbox: &Sandbox) {
     let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{KEY}");
     sandbox.write("keys.json", format!(r#"{{"Keys":[{{"KeyId":"{KEY}","KeyArn":"{arn}"}}]}}"#));
     let record = |id: &str, time: &str| {
@@ -158,6 +156,33 @@ fn a_log_file_that_cannot_be_read_makes_silent_keys_incomplete() {
     };
     let records = [record("a", "2026-05-01T00:00:00Z"), record("b", "2026-05-01T10:00:00Z")].join("\n");
     sandbox.write("logs/good.json", records);
+}
+
+#[test]
+fn a_minimum_that_lowers_the_verdict_is_told() {
+    let sandbox = Sandbox::new();
+    write_logs_without_use(&sandbox);
+    sandbox.run("keytrail convert logs --lake lake").data();
+    sandbox.run("keytrail import keys.json --lake lake --as-of 2026-05-02");
+    assert_eq!(sandbox.run(&format!("keytrail key {KEY} --lake lake")).code(), Some(0));
+    let run = sandbox.run(&format!("keytrail key {KEY} --lake lake --min-window 400d"));
+    assert_eq!(run.code(), Some(3), "{run}");
+    let verdict = run.stdout.split("\n\n").find(|part| part.starts_with("Verdict")).expect("a verdict");
+    insta::assert_snapshot!(verdict, @"
+    Verdict: INCOMPLETE
+      No use was found, but the logs cannot rule it out between 2026-05-01T00:00:00Z
+      and 2026-05-01T10:00:00Z in account 111122223333, eu-west-1:
+      - the covered window is shorter than --min-window asks for
+      --min-window asks for 400 days, the covered window has 0: this alone lowers
+      the verdict from NO USE FOUND.
+    ");
+}
+
+/// A rejected file that names no account may hold a call on any key.
+#[test]
+fn a_log_file_that_cannot_be_read_makes_silent_keys_incomplete() {
+    let sandbox = Sandbox::new();
+    write_logs_without_use(&sandbox);
     let verdict = || {
         sandbox.run("keytrail import keys.json --lake lake --as-of 2026-05-02");
         let sql = "select verdict, reasons from kms_unused_keys";

@@ -73,6 +73,8 @@ pub struct KeyAnswer {
     pub aliases: Vec<AliasUse>,
     /// What the logs show in one word, and what it rests on.
     pub verdict: KeyVerdict,
+    /// How long the covered window was asked to be; null = any.
+    pub min_window: Option<TimeDelta>,
     /// The key itself.
     pub facts: KeyFacts,
     /// Who may be allowed to use it, as far as logs and imported outputs tell; at most 20.
@@ -140,11 +142,11 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         blind_spots: window.blind_spots,
         blind_spot_total: window.blind_spot_total,
         verdict: window.verdict,
+        min_window: question.min_window,
         ..usage
     };
-    let covered = answer.coverage.last_event_time.zip(answer.coverage.first_event_time);
     if let Some(minimum) = question.min_window {
-        answer.verdict.require_window(covered.map(|(last, first)| last - first), minimum);
+        answer.verdict.require_window(answer.coverage.length(), minimum);
     }
     answer.caveats = Caveat::of(&answer);
     Ok(answer)
@@ -272,6 +274,7 @@ impl KeyAnswer {
             unattributed_failure_count: 0,
             aliases: Vec::new(),
             verdict: KeyVerdict::unseen(Vec::new()),
+            min_window: None,
             facts: KeyFacts::default(),
             access: Vec::new(),
             access_total: 0,

@@ -1,6 +1,6 @@
 //! The parts of the answer about a key: one struct for the rows of each report under `sql/reports/key/`.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::error::QueryError;
 use crate::rows::Row;
@@ -139,6 +139,13 @@ pub struct CoverageWindow {
     pub kms_read_count: u64,
     /// KMS events of a writing kind.
     pub kms_write_count: u64,
+}
+
+impl CoverageWindow {
+    /// From the earliest event to the latest; null = nothing is covered.
+    pub fn length(&self) -> Option<TimeDelta> {
+        self.last_event_time.zip(self.first_event_time).map(|(last, first)| last - first)
+    }
 }
 
 pub(super) fn key_usage(row: Row<'_>) -> Result<KeyUsage, QueryError> {

@@ -117,6 +117,8 @@ fn verdict_json(answer: &KeyAnswer) -> Value {
         "verdict": verdict.verdict.as_str(),
         "reasons": verdict.reasons,
         "text": words::reasons(answer),
+        "min_window_days": answer.min_window.map(|window| window.num_days()),
+        "covered_window_days": answer.coverage.length().map(|window| window.num_days()),
         "probe_count": verdict.probe_count,
         "unmet_count": verdict.unmet_count,
         "last_unmet_time": time(verdict.last_unmet_time),

@@ -66,7 +66,7 @@ pub(crate) fn explanation(answer: &KeyAnswer) -> String {
 fn push_verdict(page: &mut Page, answer: &KeyAnswer) {
     let verdict = &answer.verdict;
     page.heading(&format!("Verdict: {}", words::verdict(verdict.verdict)));
-    for sentence in words::reasons(answer) {
+    for sentence in words::reasons(answer).into_iter().chain(words::min_window(answer)) {
         page.line(&sentence);
     }
 }

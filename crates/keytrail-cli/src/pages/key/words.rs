@@ -49,6 +49,27 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
     }
 }
 
+/// What `--min-window` asks for, what is covered, and what that does to the verdict; none where it was not given.
+pub(super) fn min_window(answer: &KeyAnswer) -> Option<String> {
+    let asked = answer.min_window?;
+    let covered = answer.coverage.length();
+    let of_days = match covered.map(|covered| covered.num_days()) {
+        Some(days) => format!("the covered window has {}", count_text(u64::try_from(days).unwrap_or(0))),
+        None => "nothing is covered".to_owned(),
+    };
+    let effect = match answer.verdict.verdict {
+        _ if covered.is_some_and(|covered| covered >= asked) => "that is enough",
+        Verdict::Incomplete if answer.verdict.reasons.iter().any(|reason| reason == "short_window") => {
+            "this alone lowers the verdict from NO USE FOUND"
+        }
+        Verdict::Incomplete => "this alone would make the answer incomplete, too",
+        Verdict::InUse | Verdict::BlockedDemand | Verdict::NoUseFound => {
+            "that changes nothing, as the verdict rests on what was seen"
+        }
+    };
+    Some(format!("--min-window asks for {} days, {of_days}: {effect}.", asked.num_days()))
+}
+
 /// Above what is known of the key itself: who tells it.
 pub(super) fn facts_heading(answer: &KeyAnswer) -> String {
     match (answer.is_seen, answer.facts.described_time) {
