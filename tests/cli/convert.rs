@@ -1,6 +1,6 @@
 //! From log files to a lake and back: convert, key, coverage, check, compact, export, demo.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -379,6 +379,22 @@ fn export_gives_every_record_back_byte_for_byte() {
     let run = sandbox.run("keytrail export --lake lake --where \"event_id = 'e-2'\" -o out.json");
     assert_eq!(run.data(), "");
     assert_eq!(sandbox.read("out.json"), log_file(&records()[1..2]) + "\n");
+}
+
+#[test]
+fn an_export_follows_the_data_files_whatever_reads_them() {
+    let sandbox = Sandbox::new();
+    sandbox.run("keytrail demo --dir demo --events 6000").data();
+    let sql = "select event_id, concat(event_group, '/', event_month) as place from events";
+    let places = sandbox.run(&format!("keytrail sql --lake demo/lake -c \"{sql}\"")).data();
+    let place_of: BTreeMap<&str, &str> = places.lines().skip(1).filter_map(|row| row.split_once(',')).collect();
+    let export = |workers| sandbox.run(&format!("keytrail export --lake demo/lake --lines --workers {workers}")).data();
+    let lines = export(8);
+    assert_eq!(lines, export(1));
+    let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    // Some records have no id.
+    let order: Vec<_> = records.filter_map(|record| place_of.get(record["eventID"].as_str()?).copied()).collect();
+    assert!(order.len() > 5_000 && order.is_sorted() && order.first() < order.last(), "{order:?}");
 }
 
 #[test]

@@ -90,7 +90,13 @@ pub(crate) const EXPORT: &str = r#"Examples:
   $ keytrail export --lake demo/lake --where "event_name = 'DeleteKey'"
   $ keytrail export --lake demo/lake --lines -o first-day.ndjson \
     --where "event_time < timestamp '2024-01-02'"
-  $ keytrail export --lake demo/lake --rejects rejects"#;
+  $ keytrail export --lake demo/lake --rejects rejects
+
+Records come in the order of the lake's data files: first those that touch KMS
+keys, by month, then the others, by month; within a file by key, or by service
+and event name, and then by time. The same lake gives the same bytes each time,
+until something is added or compacted. To have them by time, sort the lines of
+--lines by their eventTime."#;
 
 /// For `keytrail views`.
 pub(crate) const VIEWS: &str = r"Examples:

@@ -23,6 +23,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::sql::parser::Statement;
 use futures::TryStreamExt;
 use keytrail_lake::Lake;
@@ -50,6 +51,8 @@ mod opening;
 const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
 /// Longest `in (…)` list that still prunes files and row groups.
 const PRUNED_IN_LIST: usize = 200;
+/// Batches that are read ahead of whoever takes the rows of a table in order.
+const BATCHES_AHEAD: usize = 2;
 /// Consumers of memory that an out-of-memory error names.
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::new(5).expect("not zero");
 
@@ -206,7 +209,8 @@ impl Session {
         Ok(QueryResult { schema: stream.schema(), stream })
     }
 
-    /// The rows of a table for which a condition is true, all of them without one, with the named columns only.
+    /// The rows of a table for which a condition is true, all of them without one, with the named columns only: data file by data file,
+    /// in the order of their paths, and each file's rows as they lie in it. That order costs no memory.
     ///
     /// The condition is one boolean SQL expression over the columns of the table; it cannot name another relation.
     ///
@@ -225,9 +229,12 @@ impl Session {
             frame = frame.filter(condition).map_err(QueryError::planning)?;
         }
         let frame = frame.select_columns(columns).map_err(QueryError::planning)?;
-        read_only::check_plan(frame.logical_plan())?;
-        let stream = frame.execute_stream().await.map_err(QueryError::planning)?;
-        Ok(QueryResult { schema: stream.schema(), stream })
+        let (mut state, plan) = frame.into_parts();
+        read_only::check_plan(&plan)?;
+        // Partitions are read side by side, and their rows come as they are done.
+        state.config_mut().options_mut().execution.target_partitions = 1;
+        let stream = DataFrame::new(state, plan).execute_stream().await.map_err(QueryError::planning)?;
+        Ok(QueryResult { schema: stream.schema(), stream: spawn_buffered(stream, BATCHES_AHEAD) })
     }
 
     fn condition(&self, condition: &str, columns: &DFSchema) -> datafusion::common::Result<Expr> {

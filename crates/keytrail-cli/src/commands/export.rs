@@ -1,6 +1,6 @@
 //! `keytrail export`: event records byte for byte, as `{"Records":[…]}` or one per line.
 //!
-//! The records stream from the lake to the output; their order is not defined.
+//! The records stream from the lake to the output, data file by data file: see [`keytrail_query::Session::rows_where`].
 
 use std::io::Write;
 
