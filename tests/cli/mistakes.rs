@@ -114,6 +114,24 @@ fn tell(told: &mut String, line: &str, run: &Run) {
 }
 
 #[test]
+fn an_answer_without_rows_tells_what_no_event_has() {
+    let sandbox = Sandbox::new();
+    sandbox.run("keytrail demo --dir demo --events 6000").data();
+    let run = |source: &str, sql: &str| sandbox.run(&format!("keytrail sql {source} -c \"{sql}\""));
+    let sql = "select event_id from kms_events where aws_region = 'us-esat-1'";
+    insta::assert_snapshot!(run("--lake demo/lake", sql), @"
+    exit 0
+    -- stdout
+    event_id
+    -- stderr
+    note: no event has the aws_region `us-esat-1`; did you mean `us-east-1`?
+    ");
+    assert_eq!(run("--lake demo/lake", "select 1 from events where event_id = 'none'").stderr, "");
+    assert_eq!(run("--lake demo/lake", "select count(*) from events where aws_region = 'us-esat-1'").stderr, "");
+    assert_eq!(run("--raw demo/trail", sql).stderr, "");
+}
+
+#[test]
 fn mistakes_are_told_with_their_cause_and_the_next_step() {
     let sandbox = Sandbox::new();
     sandbox.run("keytrail demo --dir demo --events 6000").data();

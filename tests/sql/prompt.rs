@@ -37,6 +37,46 @@ async fn names_of_the_data_are_offered() {
 }
 
 #[tokio::test]
+async fn texts_that_no_event_has_are_found_with_those_that_were_meant() {
+    let session = fixture::session().await;
+    let absent = async |sql: &str, parameters: &[(&str, &str)]| {
+        let parameters: Vec<_> =
+            parameters.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let found = session.absent_values(sql, &parameters).await.unwrap();
+        found
+            .iter()
+            .map(|absent| format!("{} {} {}", absent.column, absent.value, absent.similar.join(",")))
+            .collect::<Vec<_>>()
+    };
+    let none = &[][..];
+    for (sql, parameters, expected) in [
+        ("select 1 from events where aws_region = 'us-esat-1'", none, vec!["aws_region us-esat-1 us-east-1"]),
+        (
+            "select 1 from kms_events e where 'kms.amazonaw.com' = e.event_source",
+            none,
+            vec!["event_source kms.amazonaw.com kms.amazonaws.com"],
+        ),
+        ("select 1 from events where event_name in ('Decrypt', 'decrpt')", none, vec!["event_name decrpt Decrypt"]),
+        (
+            "select count(*) from kms_key_usage where key_arn in (select key_arn from events where aws_region = $place)",
+            &[("place", "us-east-9")][..],
+            vec!["aws_region us-east-9 us-east-1"],
+        ),
+        ("select 1 from events where event_name = 'Nothing'", none, vec!["event_name Nothing "]),
+        ("select 1 from events where event_name = 'Decrypt' and event_id = 'none'", none, vec![]),
+        ("select 1 from events where event_name <> 'Nothing' and event_name not in ('None')", none, vec![]),
+        ("select event_name = 'Nothing' from events where event_id = 'none'", none, vec![]),
+        ("select 1 from kms_key_usage where false", none, vec![]),
+        ("select 1 where 'a' = 'b'", none, vec![]),
+    ] {
+        assert_eq!(absent(sql, parameters).await, expected, "{sql}");
+    }
+    let (_folder, raw) = fixture::raw_session(&["{}"]).await;
+    let sql = "select 1 from events where aws_region = 'us-esat-1'";
+    assert_eq!(raw.absent_values(sql, &[]).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_statement_tells_which_files_it_read() {
     let session = fixture::session().await;
     let StatementRun { result, metrics } = session

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use keytrail_query::{StatementCounts, StatementRun};
+use keytrail_query::{AbsentValue, StatementCounts, StatementRun};
 
 use crate::errors::CliError;
+use crate::hints::did_you_mean;
 use crate::output::{self, DataWriter};
 use crate::progress::{bytes_text, count_text};
 use crate::query_progress::{Live, QueryProgress};
@@ -193,6 +194,28 @@ pub(crate) async fn keep(
         Ok((kept, running.outcome()))
     };
     time_limit::within(session.time_limit, work).await
+}
+
+/// How long the search for what explains an answer without rows may take.
+const EXPLANATION_LIMIT: Duration = Duration::from_secs(2);
+
+/// Behind an answer without rows: texts that the statement asks for and no event has, on stderr.
+pub(crate) async fn note_absent_values(
+    session: &SqlSession,
+    sql: &str,
+    parameters: &[(String, String)],
+    outcome: Outcome,
+) {
+    if outcome.row_count > 0 {
+        return;
+    }
+    let search = async { Ok(session.session.absent_values(sql, parameters).await?) };
+    // The answer is right without it.
+    let absent = time_limit::within(Some(EXPLANATION_LIMIT), search).await.unwrap_or_default();
+    for AbsentValue { column, value, similar } in absent {
+        let meant = did_you_mean(&similar).map(|meant| format!("; {meant}")).unwrap_or_default();
+        output::note(format!("note: no event has the {column} `{value}`{meant}"));
+    }
 }
 
 /// `(2 rows)`, on stderr.

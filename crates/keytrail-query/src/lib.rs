@@ -57,6 +57,7 @@ pub use key::{
     KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind,
     ServiceUse, StateSource, Verdict, key_answer, key_statements,
 };
+pub use known_values::AbsentValue;
 pub use parameters::ParameterType;
 pub use raw_table::RawSource;
 pub use session::{QueryResult, Session, SessionOptions};

@@ -324,6 +324,11 @@ impl Session {
         self.raw_rejects.as_ref().map(|rejects| rejects.by_file()).unwrap_or_default()
     }
 
+    /// Whether the tables are read from log files.
+    pub(crate) fn is_over_logs(&self) -> bool {
+        self.raw_rejects.is_some()
+    }
+
     /// The engine, for the parts of this crate that look into it.
     pub(crate) fn context(&self) -> &SessionContext {
         &self.context

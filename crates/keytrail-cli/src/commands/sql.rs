@@ -91,6 +91,7 @@ impl ScriptRun<'_> {
         // What was written before a failure is shown before the failure is told.
         out.flush()?;
         let outcome = outcome.map_err(|error| self.session.locate(error, &statement.text, &statement.origin))?;
+        statements::note_absent_values(self.session, &statement.text, parameters, outcome).await;
         if self.is_verbose {
             statements::note_rows(outcome);
         }

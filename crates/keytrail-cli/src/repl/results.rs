@@ -125,6 +125,7 @@ impl Prompt {
         match self.cancellable(keep, interrupts).await? {
             Ran::Done((rows, outcome)) => {
                 let report = self.show_rows(&rows, format, paging)?;
+                self.note_absent_values(&sql, outcome).await;
                 self.last = Some(LastResult { sql, rows });
                 self.note_shown(outcome, report);
                 Ok(Next::Line)
@@ -142,8 +143,9 @@ impl Prompt {
         interrupts: &mut Interrupts,
     ) -> Result<Next, CliError> {
         let (session, parameters) = (self.session.clone(), self.settings.parameters.clone());
+        let statement = sql.clone();
         let write = |live: Live| async move {
-            let outcome = statements::write(&session, &sql, &parameters, &live, format, &mut out).await;
+            let outcome = statements::write(&session, &statement, &parameters, &live, format, &mut out).await;
             match outcome {
                 Ok(outcome) => out.finish().map(|()| outcome).map_err(CliError::from),
                 Err(error) => Err(error),
@@ -151,6 +153,7 @@ impl Prompt {
         };
         match self.cancellable(write, interrupts).await? {
             Ran::Done(outcome) => {
+                self.note_absent_values(&sql, outcome).await;
                 output::note(footer(outcome.row_count, outcome.row_count));
                 self.note_time(outcome);
                 Ok(Next::Line)
@@ -303,6 +306,10 @@ impl Prompt {
         output::note(footer(shown, outcome.row_count));
         note_cut(report);
         self.note_time(outcome);
+    }
+
+    async fn note_absent_values(&self, sql: &str, outcome: Outcome) {
+        statements::note_absent_values(&self.session, sql, &self.settings.parameters, outcome).await;
     }
 
     fn note_time(&self, outcome: Outcome) {
