@@ -382,6 +382,31 @@ fn export_gives_every_record_back_byte_for_byte() {
 }
 
 #[test]
+fn vacuum_deletes_what_compact_replaced_and_nothing_else() {
+    let sandbox = with_lake();
+    for id in ["e-4", "e-5"] {
+        sandbox.write(&format!("logs/{id}.json"), log_file(&[decrypt(id, "2026-02-04T12:00:00Z", id)]));
+        sandbox.run("keytrail convert logs --lake lake").data();
+    }
+    sandbox.run("keytrail compact --lake lake").data();
+    let exported = || sandbox.run("keytrail export --lake lake --lines").data();
+    let others = || sandbox.run("keytrail check --lake lake --read-data").data().lines().count();
+    let (before, replaced) = (exported(), others());
+    assert!(before.lines().count() == 5 && replaced > 0, "{before}");
+    let vacuum = |arguments: &str| sandbox.run(&format!("keytrail vacuum --lake lake {arguments}"));
+    let young = vacuum("--older-than 10m");
+    assert!(young.code() == Some(2) && young.stderr.contains("--no-other-writer"), "{young}");
+    assert!(vacuum("").stderr.contains("deleted: 0 data files"));
+    let listed = vacuum("--older-than 0m --no-other-writer --dry-run");
+    assert_eq!(listed.data().lines().count(), replaced);
+    assert_eq!(others(), replaced);
+    let line = vacuum("--older-than 0m --no-other-writer --json").data();
+    let totals: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&totals["files"], &totals["is_dry_run"]), (&replaced.into(), &false.into()), "{totals}");
+    assert_eq!((others(), exported()), (0, before));
+}
+
+#[test]
 fn an_export_follows_the_data_files_whatever_reads_them() {
     let sandbox = Sandbox::new();
     sandbox.run("keytrail demo --dir demo --events 6000").data();

@@ -3,7 +3,7 @@
 
 use crate::sandbox::{Run, Sandbox};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "convert",
     "sql",
     "key",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 15] = [
     "verify",
     "import",
     "compact",
+    "vacuum",
     "export",
     "views",
     "demo",

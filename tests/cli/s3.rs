@@ -99,3 +99,26 @@ fn keys_that_are_wrong_are_told_and_shown_nowhere() {
     assert!(run.stderr.contains("s3://company-logs/org"), "the message names the place: {run}");
     assert!(!run.stderr.contains("a-secret-that-is-wrong"), "{run}");
 }
+
+#[test]
+fn a_lake_on_s3_is_compacted_and_vacuumed() {
+    let remote = Remote::new();
+    let over_lake = |arguments: &[&str]| {
+        remote.run(&[arguments, &["--lake", "s3://company-logs/lake", "--allow-http"]].concat()).data()
+    };
+    for shard in ["1/2", "2/2"] {
+        over_lake(&["convert", "s3://company-logs/org", "--shard", shard]);
+    }
+    over_lake(&["compact"]);
+    let data_files = || remote.server.list("lake/").into_iter().filter(|key| key.ends_with(".parquet")).count();
+    let (before, rows) = (data_files(), over_lake(&["export", "--lines"]));
+    let vacuum = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&over_lake(&[&["vacuum", "--json"], arguments].concat())).expect("one JSON line")
+    };
+    assert_eq!(vacuum(&[])["files"], 0);
+    let totals = vacuum(&["--older-than", "0m", "--no-other-writer"]);
+    let deleted = before - data_files();
+    assert!(deleted > 0 && totals["files"] == deleted, "{totals}");
+    assert_eq!(over_lake(&["export", "--lines"]), rows);
+    assert_eq!(over_lake(&["check", "--read-data"]), "");
+}

@@ -235,6 +235,7 @@ fn later_commands_say_so_and_are_not_advertised() {
       verify       Verify log files against AWS's digest files, on S3 or as copies
       import       Add what the AWS CLI prints about keys, grants, policies and IAM to the lake
       compact      Merge small data files
+      vacuum       Delete data files that the lake does not refer to any more
       export       Give event records back byte for byte
       views        List the views in a line each; with a name, show its SQL
       demo         Make a trail of 100,000 events, convert it and tell its story

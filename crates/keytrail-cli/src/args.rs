@@ -11,7 +11,9 @@ use keytrail_convert::Shard;
 use crate::examples;
 use crate::output::Destination;
 use crate::render::Format;
-use crate::values::{parse_attachment, parse_bytes, parse_days, parse_duration, parse_parameter, parse_time};
+use crate::values::{
+    parse_age, parse_attachment, parse_bytes, parse_days, parse_duration, parse_parameter, parse_time,
+};
 
 /// Years of AWS CloudTrail logs as a small, lossless lake: which KMS key was used, when, by whom and for what
 #[derive(Debug, Parser)]
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Import(ImportArguments),
     /// Merge small data files
     Compact(CompactArguments),
+    /// Delete data files that the lake does not refer to any more
+    Vacuum(VacuumArguments),
     /// Give event records back byte for byte
     Export(ExportArguments),
     /// List the views in a line each; with a name, show its SQL
@@ -479,6 +483,29 @@ pub(crate) struct CompactArguments {
     pub(crate) target_file_size: usize,
 
     /// End with one JSON line on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::VACUUM)]
+pub(crate) struct VacuumArguments {
+    #[command(flatten)]
+    pub(crate) lake: LakeArguments,
+
+    /// Only files that were written, and replaced if they were, longer ago than this (such as 12h, 7d, 2w)
+    #[arg(long, value_name = "AGE", value_parser = parse_age, default_value = "7d")]
+    pub(crate) older_than: TimeDelta,
+
+    /// Allow ages under an hour: nothing else writes into the lake now, whose files would be deleted before they are committed
+    #[arg(long)]
+    pub(crate) no_other_writer: bool,
+
+    /// List what would be deleted, and delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// End with one JSON line on stdout, and nothing else there
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -85,6 +85,18 @@ scripts/collect-inventory prints all of it for one account, read-only.";
 pub(crate) const COMPACT: &str = r"Examples:
   $ keytrail compact --lake demo/lake";
 
+/// For `keytrail vacuum`.
+pub(crate) const VACUUM: &str = r"Examples:
+  $ keytrail vacuum --lake demo/lake --dry-run   # lists, deletes nothing
+  $ keytrail vacuum --lake demo/lake --older-than 2w
+
+keytrail compact replaces data files and leaves the old ones for readers that
+have them open; a conversion that was killed leaves files that no commit knows.
+What the newest version of a table refers to is never deleted. Older versions,
+to which Delta readers can travel back, cannot be read any more when their files
+are gone. The age of a replaced file counts from its replacement, which the log
+remembers for a week.";
+
 /// For `keytrail export`.
 pub(crate) const EXPORT: &str = r#"Examples:
   $ keytrail export --lake demo/lake --where "event_name = 'DeleteKey'"

@@ -80,6 +80,26 @@ pub(crate) fn parse_days(text: &str) -> Result<TimeDelta, String> {
     days.ok_or_else(|| "out of range".to_owned())
 }
 
+/// A whole number of minutes, hours, days or weeks.
+pub(crate) fn parse_age(text: &str) -> Result<TimeDelta, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let minutes = match unit.trim() {
+        "m" | "min" => 1,
+        "h" => 60,
+        "d" => 24 * 60,
+        "w" => 7 * 24 * 60,
+        "" => return Err("expected an age such as 12h, 7d or 2w: the unit is missing".to_owned()),
+        unit => return Err(format!("expected an age such as 12h, 7d or 2w, not the unit `{unit}`")),
+    };
+    let count: i64 = number.parse().map_err(|error| format!("expected an age such as 12h, 7d or 2w: {error}"))?;
+    let age = count.checked_mul(minutes).and_then(TimeDelta::try_minutes).filter(|age| *age <= LONGEST_AGE);
+    age.ok_or_else(|| "out of range".to_owned())
+}
+
+/// Log files are younger.
+const LONGEST_AGE: TimeDelta = TimeDelta::days(100 * 365);
+
 /// A whole number of seconds, minutes or hours.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -116,6 +136,16 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_have_units() {
+        assert_eq!(parse_age("0m"), Ok(TimeDelta::zero()));
+        assert_eq!(parse_age("12h"), Ok(TimeDelta::hours(12)));
+        assert_eq!(parse_age("7d"), parse_age("1w"));
+        for wrong in ["", "7", "d", "-1d", "7y", "1.5d", "99999999999w"] {
+            assert!(parse_age(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn bytes_have_units() {

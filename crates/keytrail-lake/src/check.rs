@@ -14,11 +14,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 use tokio::task::JoinSet;
 
 use crate::error::LakeError;
+use crate::listing::list_data_files;
 use crate::partition::is_in_its_folder;
 use crate::reader::read_footer;
 use crate::snapshot::DataFile;
@@ -153,26 +153,16 @@ async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result
 /// [`LakeError::Storage`] when the table cannot be listed.
 pub async fn list_other_files(table: &Table, live: &[Arc<DataFile>]) -> Result<Vec<FileFinding>, LakeError> {
     let live: HashSet<&str> = live.iter().map(|file| file.path.as_str()).collect();
-    let removed: HashSet<String> = table.log().removed_paths().await?.into_iter().collect();
-    let storage = table.storage();
-    let listed = storage.store().list(Some(storage.prefix()));
-    let objects: Vec<ObjectMeta> = listed.try_collect().await.map_err(|error| LakeError::storage(storage, error))?;
-    let mut findings: Vec<FileFinding> = objects
-        .iter()
-        .filter_map(|object| data_file_name(storage.prefix(), &object.location))
-        .filter(|path| !live.contains(path.as_str()))
-        .map(|path| {
+    let removed: HashSet<String> = table.log().removed_files().await?.into_iter().map(|(path, _)| path).collect();
+    let mut findings: Vec<FileFinding> = list_data_files(table)
+        .await?
+        .into_iter()
+        .filter(|(path, _)| !live.contains(path.as_str()))
+        .map(|(path, _)| {
             let is_removed = removed.contains(&path);
             FileFinding { kind: if is_removed { FindingKind::Replaced } else { FindingKind::Unreferenced }, path }
         })
         .collect();
     findings.sort_unstable_by(|left, right| left.path.cmp(&right.path));
     Ok(findings)
-}
-
-/// The path below the table's root; none for what belongs to the log and for hidden files.
-fn data_file_name(root: &Path, location: &Path) -> Option<String> {
-    let parts: Vec<_> = location.prefix_match(root)?.map(|part| part.as_ref().to_owned()).collect();
-    let is_hidden = parts.iter().any(|part| part.starts_with(['_', '.']));
-    (!is_hidden).then(|| parts.join("/"))
 }

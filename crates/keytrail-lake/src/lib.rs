@@ -1,7 +1,7 @@
 //! A lake of Delta tables with sorted Parquet files, on a local folder or under an S3 prefix.
 //!
 //! Responsible for: object stores and their durability, the Delta log of each table, writing sorted data files with
-//! statistics, commits that happen once, compaction and the check of files against the log.
+//! statistics, commits that happen once, compaction, the check of files against the log and the deletion of those that it does not refer to.
 //!
 //! It does not know: JSON events, CloudTrail, SQL, the terminal. What a column means is its caller's business; the
 //! shape of the tables comes in as a [`LakeSpec`].
@@ -30,6 +30,7 @@ mod interned_chunk;
 mod keyed_bounds;
 mod keyed_chunk;
 mod lake;
+mod listing;
 mod location;
 mod log;
 mod merge;
@@ -43,6 +44,7 @@ mod table;
 mod tests;
 mod text_bounds;
 mod upload;
+mod vacuum;
 mod writer;
 
 pub use check::{
@@ -61,4 +63,5 @@ pub use storage::{
     MAX_RETRIES, RETRY_BUDGET, RequestCounter, RequestCounts, StaticCredentials, Storage, StorageOptions, open_storage,
 };
 pub use table::{LakeSpec, Table, TableSpec};
+pub use vacuum::{UnusedFile, delete_unused, list_unused};
 pub use writer::EncodedFile;

@@ -11,7 +11,7 @@ use arrow_schema::SchemaRef;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::schema::StructType;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
-use deltalake_core::kernel::{Action, Transaction};
+use deltalake_core::kernel::{Action, TombstoneView, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints};
@@ -119,13 +119,13 @@ impl TableLog {
         LockedLog { log: self, seen: self.seen.lock().await }
     }
 
-    /// The removed files that the log still remembers, by path.
-    pub(crate) async fn removed_paths(&self) -> Result<Vec<String>, LakeError> {
+    /// The removed files that the log still remembers: the path, and when it was removed, in milliseconds since the epoch.
+    pub(crate) async fn removed_files(&self) -> Result<Vec<(String, i64)>, LakeError> {
         use futures::TryStreamExt;
         let state = self.lock().await.refresh().await?.clone();
         let tombstones = state.all_tombstones(self.log_store.as_ref());
-        let paths = tombstones.map_ok(|removed| removed.path().into_owned()).try_collect().await;
-        paths.map_err(|error| self.error(error))
+        let removed = |file: TombstoneView| (file.path().into_owned(), file.deletion_timestamp().unwrap_or(0));
+        tombstones.map_ok(removed).try_collect().await.map_err(|error| self.error(error))
     }
 
     fn error(&self, error: DeltaTableError) -> LakeError {

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::error::LakeError;
 use crate::location::Location;
+use local::StagedLeftover;
 
 pub use credentials::StaticCredentials;
 pub use requests::{RequestCounter, RequestCounts};
@@ -153,6 +154,20 @@ impl Storage {
         let folder = folder.join(relative_folder);
         let shown = folder.display().to_string();
         local::sync_folder(folder).await.map_err(|error| LakeError::storage(&shown, error))
+    }
+
+    /// Files below this place that have no name yet, or never got one because their writer was killed; none but on disk.
+    pub(crate) async fn list_staged(&self) -> Result<Vec<StagedLeftover>, LakeError> {
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
+        local::list_staged(folder.clone()).await.map_err(|error| LakeError::storage(self, error))
+    }
+
+    /// Deletes such a file.
+    pub(crate) async fn delete_staged(&self, path: &std::path::Path) -> Result<(), object_store::Error> {
+        match &self.folder {
+            Some(folder) => local::delete_file(folder.join(path)).await,
+            None => Ok(()),
+        }
     }
 
     /// Proves, once per process and lake, that an S3 server refuses to create an object twice.

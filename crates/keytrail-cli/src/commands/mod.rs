@@ -12,6 +12,7 @@ mod import;
 mod key;
 mod man;
 mod sql;
+mod vacuum;
 mod verify;
 mod views;
 
@@ -47,6 +48,7 @@ async fn run_command(arguments: Arguments, interruption: Interruption) -> Result
         Command::Verify(arguments) => verify::run(&arguments, is_verbose).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Compact(arguments) => compact::run(&arguments, &interruption).await,
+        Command::Vacuum(arguments) => vacuum::run(&arguments).await,
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Views(arguments) => views::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, &interruption).await,
@@ -88,6 +90,7 @@ fn region(command: &Command) -> Option<String> {
         Command::Verify(arguments) => &arguments.storage,
         Command::Import(arguments) => &arguments.lake.storage,
         Command::Compact(arguments) => &arguments.lake.storage,
+        Command::Vacuum(arguments) => &arguments.lake.storage,
         Command::Export(arguments) => &arguments.lake.storage,
         _ => return None,
     };

@@ -4,10 +4,12 @@
 //! under its name in one step (a hard link where it must not exist yet, a rename otherwise), and its folder synced.
 //! Reading, listing and deleting are object_store's own; staged leftovers of a killed process are never listed.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -37,6 +39,56 @@ pub(super) fn open(location: &Location, path: &FsPath) -> Result<Storage, LakeEr
 /// Syncs a folder, off the async threads.
 pub(super) async fn sync_folder(folder: PathBuf) -> Result<()> {
     blocking(move || sync_entries(&folder)).await
+}
+
+/// A staged file that was never published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StagedLeftover {
+    /// Below the folder that was searched.
+    pub(crate) path: PathBuf,
+    /// The size in bytes.
+    pub(crate) size_bytes: u64,
+    /// When it was last written to.
+    pub(crate) modified: SystemTime,
+}
+
+/// Staged files at any depth below a folder: those of killed processes, and those that are being written.
+pub(super) async fn list_staged(folder: PathBuf) -> Result<Vec<StagedLeftover>> {
+    blocking(move || {
+        let mut found = Vec::new();
+        add_staged(&folder, FsPath::new(""), &mut found)?;
+        Ok(found)
+    })
+    .await
+}
+
+fn add_staged(root: &FsPath, below: &FsPath, found: &mut Vec<StagedLeftover>) -> io::Result<()> {
+    for entry in fs_err::read_dir(root.join(below))? {
+        let entry = entry?;
+        let path = below.join(entry.file_name());
+        let metadata = match entry.metadata() {
+            Ok(metadata) => metadata,
+            // It has just got its name.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if metadata.is_dir() {
+            add_staged(root, &path, found)?;
+        } else if is_staged(&entry.file_name()) {
+            found.push(StagedLeftover { path, size_bytes: metadata.len(), modified: metadata.modified()? });
+        }
+    }
+    Ok(())
+}
+
+fn is_staged(name: &OsStr) -> bool {
+    let digits = name.to_str().and_then(|name| Some(name.rsplit_once('#')?.1));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Deletes a file, off the async threads.
+pub(super) async fn delete_file(path: PathBuf) -> Result<()> {
+    blocking(move || fs_err::remove_file(path)).await
 }
 
 /// [`LocalFileSystem`] with durable writes and sorted listings.

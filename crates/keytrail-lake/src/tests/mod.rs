@@ -6,3 +6,4 @@ mod compaction;
 mod faults;
 mod files;
 mod fixtures;
+mod vacuums;
