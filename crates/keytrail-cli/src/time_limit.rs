@@ -58,7 +58,7 @@ impl Drop for Clock {
     fn drop(&mut self) {
         if let Some((ended, thread)) = self.running.take() {
             drop(ended);
-            // Joined and never detached: see `signals`. It has nothing left to do.
+            // Joined and never detached: see `engine`. It has nothing left to do.
             drop(thread.join());
         }
     }
