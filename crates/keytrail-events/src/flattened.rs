@@ -4,8 +4,8 @@
 
 use crate::json::push_quoted;
 
-/// The JSON of a flattened map or list of maps; `levels` is how many of them inside each other become objects, deeper ones stay text.
-/// `None` = no such text.
+/// The JSON of a flattened map or list of maps; `levels` is how many maps and lists inside each other are taken apart, deeper ones stay
+/// text: the caller's own words may nest without end. `None` = no such text.
 pub(crate) fn to_json(text: &str, levels: u32) -> Option<String> {
     let text = text.trim();
     let mut out = String::new();
@@ -45,7 +45,7 @@ fn push_array(out: &mut String, inside: &str, levels: u32) -> Option<()> {
     let mut separator = "";
     for element in pieces(inside) {
         out.push_str(separator);
-        push_value(out, element, levels);
+        push_value(out, element, levels - 1);
         separator = ",";
     }
     out.push(']');
@@ -119,6 +119,14 @@ mod tests {
         ] {
             assert_eq!(to_json(text, levels).as_deref(), json, "{text}");
         }
+    }
+
+    #[test]
+    fn lists_without_end_stay_text_from_a_level_on() {
+        // As `userIdentity`, a stranger's text of 40 kB once took all of a thread's stack.
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let expected = format!("[[[\"{}\"]]]", nested(19_997));
+        assert!(to_json(&nested(20_000), 3).as_deref() == Some(expected.as_str()));
     }
 
     proptest::proptest! {
