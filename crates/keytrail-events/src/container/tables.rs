@@ -74,7 +74,8 @@ impl Columns {
         columns
     }
 
-    /// A field that several columns name belongs to the first; `userIdentity` to its own column where there is one.
+    /// A field that several columns name belongs to the first, the others carry their place in their name: of two members of one name
+    /// the record would keep the later. `userIdentity` belongs to its own column where there is one.
     fn make_unique(&mut self) {
         let has_identity = self.has(Field::UserIdentity);
         for at in 0..self.roles.len() {
@@ -85,11 +86,11 @@ impl Columns {
             };
             if is_taken {
                 let name = match &self.roles[at] {
-                    Role::Field(field) => field.json_name(),
-                    Role::Identity(member) => member,
+                    Role::Field(field) => format!("{}_{}", field.json_name(), at + 1),
+                    Role::Identity(member) => (*member).to_owned(),
                     Role::Whole | Role::Other(_) => continue,
                 };
-                self.roles[at] = Role::Other(name.to_owned());
+                self.roles[at] = Role::Other(name);
             }
         }
     }

@@ -305,6 +305,15 @@ fn records_of_a_table_are_written_in_the_order_of_its_columns() {
 }
 
 #[test]
+fn a_field_of_two_columns_belongs_to_the_first() {
+    let joined = "eventTime,eventSource,eventName,Event time,eventName\n2023-07-10T12:00:00Z,kms.amazonaws.com,Decrypt,yesterday,Other\n";
+    let (_, mut collected) = decode(joined.as_bytes());
+    let expected = r#"{"eventTime":"2023-07-10T12:00:00Z","eventSource":"kms.amazonaws.com","eventName":"Decrypt","eventTime_4":"yesterday","eventName_5":"Other"}"#;
+    assert_eq!(collected.texts(), [expected], "{:?}", collected.reasons());
+    assert_eq!(collected.value("event_name").as_deref(), Some("Decrypt"));
+}
+
+#[test]
 fn a_bad_row_costs_itself() {
     let rows = "eventSource,eventName,userAgent\nkms.amazonaws.com,Decrypt,x\nkms.amazonaws.com,Decrypt\nkms.amazonaws.com,,x\nkms.amazonaws.com,Encrypt,y\nkms.amazonaws.com,Encrypt,\"y";
     let (outcome, collected) = decode(rows.as_bytes());
