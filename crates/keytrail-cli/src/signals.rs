@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: what a command does when one arrives.
 //!
-//! A command that only reads stops at once; one that writes is asked to end at its last commit, and a second signal
-//! stops it; the prompt takes Ctrl-C for itself. It does not know what a clean end is: see the commands.
+//! A command that only reads stops at once; one that writes is asked to end at its last commit, and a second signal, or
+//! [`END_GRACE`], stops it; the prompt takes Ctrl-C for itself. It does not know what a clean end is: see the commands.
 
 use std::future::Future;
 use std::io;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 /// A signal that ends the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,17 +120,27 @@ impl Interruption {
         *self.requested.borrow()
     }
 
-    /// True when the command goes on for now.
-    fn handle(&self, signal: Signal) -> bool {
+    /// What the command is to do about a signal.
+    fn handle(&self, signal: Signal) -> Reaction {
         match self.manner.load(Ordering::Relaxed) {
             KEEP_INTERRUPTS if signal == Signal::Interrupt => {
                 self.kept_interrupt_count.send_modify(|count| *count += 1);
-                true
+                Reaction::GoOn
             }
-            ASK => self.requested.send_replace(Some(signal)).is_none(),
-            _ => false,
+            ASK if self.requested.send_replace(Some(signal)).is_none() => Reaction::End,
+            _ => Reaction::Stop,
         }
     }
+}
+
+/// What a signal means for the command.
+enum Reaction {
+    /// Nothing for now.
+    GoOn,
+    /// It is asked to end.
+    End,
+    /// It is not waited for.
+    Stop,
 }
 
 /// Whether a signal is ending the process: what waits for a person does not wait any more.
@@ -151,6 +162,9 @@ pub(crate) enum Ended<T> {
 
 /// How long a stopped command has to tidy up; one that computes without a pause does not notice in time.
 const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a command that was asked to end has for that. What it writes stands any kill: stopping it costs work, no data.
+const END_GRACE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 4_000 });
 
 /// Runs a command on a thread of its own and on the runtime `engine`.
 ///
@@ -185,21 +199,56 @@ where
     };
     // Never detached, as a dropped handle is: see `engine`.
     let thread = thread::Builder::new().name("command".to_owned()).stack_size(stack_bytes).spawn(run)?;
-    loop {
+    let mut asked = None;
+    let signal = loop {
         tokio::select! {
             ended = &mut outcome => {
                 // It has told its outcome, or panicked, and has only to end.
                 drop(thread.join());
                 return Ok(ended.ok().flatten().map_or(Ended::Panicked, Ended::ByItself));
             }
-            signal = signals.next() => if !interruption.handle(signal) {
-                IS_STOPPING.store(true, Ordering::Relaxed);
-                drop(stop);
-                drop(tokio::time::timeout(STOP_GRACE, outcome).await);
-                // It may compute for ever.
-                std::mem::forget(thread);
-                return Ok(Ended::Stopped(signal));
-            }
+            signal = signals.next() => match interruption.handle(signal) {
+                Reaction::GoOn => {}
+                Reaction::End => asked = Some((signal, Instant::now() + END_GRACE)),
+                Reaction::Stop => break signal,
+            },
+            signal = end_of_grace(asked) => break signal,
         }
+    };
+    IS_STOPPING.store(true, Ordering::Relaxed);
+    drop(stop);
+    drop(tokio::time::timeout(STOP_GRACE, outcome).await);
+    // It may compute for ever.
+    std::mem::forget(thread);
+    Ok(Ended::Stopped(signal))
+}
+
+/// The signal that asked the command to end, when the time for that is up; never without one.
+async fn end_of_grace(asked: Option<(Signal, Instant)>) -> Signal {
+    let Some((signal, end)) = asked else { return std::future::pending().await };
+    tokio::time::sleep_until(end).await;
+    signal
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, id};
+
+    use super::*;
+    use crate::engine::{THREAD_STACK_BYTES, threads};
+
+    #[test]
+    fn a_command_that_does_not_end_when_it_is_asked_to_is_stopped() {
+        let command = |interruption: Interruption| async move {
+            interruption.ask_first();
+            // This process listens by now.
+            Command::new("kill").args(["-TERM", &id().to_string()]).status().expect("kill");
+            std::future::pending::<()>().await;
+        };
+        let engine = threads().expect("threads");
+        let watch = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let ended = watch.block_on(supervise(command, engine.handle().clone(), THREAD_STACK_BYTES));
+        assert!(matches!(ended, Ok(Ended::Stopped(Signal::Terminate))));
+        std::mem::forget(engine);
     }
 }

@@ -140,7 +140,7 @@ async fn convert_until(
         outcome = &mut converting => outcome,
         _ = interruption.requested() => {
             stop.stop();
-            output::note("stopping at the last commit; once more stops at once");
+            output::note("stopping at the last commit, within four seconds; once more stops at once");
             converting.await
         }
         () = after(max_runtime) => {
