@@ -48,7 +48,7 @@ fn no_thread_with_a_large_stack_is_detached() {
     let sandbox = Sandbox::new();
     let (source, library) =
         (concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cli/detach.c"), sandbox.path("detach.so"));
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-ldl", source, "-o"]).arg(&library).status().expect("cc");
+    let built = Command::new("cc").args(["-shared", "-fPIC", source, "-ldl", "-o"]).arg(&library).status().expect("cc");
     assert!(built.success());
     let watched = |mut command: Command| {
         command.env("LD_PRELOAD", &library);

@@ -60,7 +60,10 @@ impl EventRows {
         RecordBatch::try_new(file_schema(), columns.collect()).expect("columns follow the schema")
     }
 
-    /// The column at `place` of [`COLUMNS`], a value for each row.
+    /// The column at `place` of [`COLUMNS`], a value for each row; null where the column was not built, whatever the schema says.
+    ///
+    /// # Panics
+    /// There is no such place.
     pub fn written_out(&self, place: usize) -> ArrayRef {
         let (column, values) = (&COLUMNS[place], &self.columns[place]);
         match column.repetition() {

@@ -218,8 +218,10 @@ impl TableProvider for RawTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let predicate = predicate(state, filters)?;
         let groups = predicate.as_ref().and_then(|predicate| predicate.prune(&GroupBounds).ok());
-        let takes_group =
-            |group: &str| groups.as_ref().is_none_or(|may_match| may_match[usize::from(group != EVENT_GROUPS[0])]);
+        let takes_group = |group: &str| {
+            let place = EVENT_GROUPS.iter().position(|known| *known == group);
+            groups.as_ref().zip(place).is_none_or(|(may_match, place)| may_match[place])
+        };
         let columns = projection.cloned().unwrap_or_else(|| (0..table_schema().fields().len()).collect());
         let selection = RawSelection::new(columns, takes_group)?;
         let schema = Arc::clone(selection.schema());
