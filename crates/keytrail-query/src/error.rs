@@ -30,6 +30,14 @@ pub enum QueryError {
         /// What to write instead; null where nothing does the same.
         instead: Option<String>,
     },
+    /// The statement would take the engine more than a few seconds to plan.
+    #[error("the statement is too large: {what}")]
+    TooLarge {
+        /// The part that is.
+        what: &'static str,
+        /// What to write instead.
+        advice: &'static str,
+    },
     /// There is nothing to run, or more than one statement.
     #[error("expected one statement, got {count}")]
     StatementCount {
@@ -194,6 +202,7 @@ impl QueryError {
             Self::Sql(_)
                 | Self::NotReadOnly { .. }
                 | Self::Unsupported { .. }
+                | Self::TooLarge { .. }
                 | Self::StatementCount { .. }
                 | Self::MissingParameter { .. }
                 | Self::BadParameter { .. }

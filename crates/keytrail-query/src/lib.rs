@@ -41,6 +41,7 @@ mod selections;
 mod session;
 mod similar_keys;
 mod statement_metrics;
+mod statement_size;
 mod stores;
 mod texts;
 mod yielding;

@@ -43,7 +43,7 @@ use crate::rules::ContextRules;
 use crate::stores::LakeStores;
 use crate::texts::{self, StatementText};
 use crate::yielding::YieldingJoins;
-use crate::{dialect, functions};
+use crate::{dialect, functions, statement_size};
 
 mod opening;
 
@@ -225,7 +225,7 @@ impl Session {
         self.schema_of(table).await?;
         let mut frame = self.context.table(table).await.map_err(QueryError::planning)?;
         if let Some(condition) = condition {
-            let condition = self.condition(condition, frame.schema()).map_err(QueryError::planning)?;
+            let condition = self.condition(condition, frame.schema())?;
             frame = frame.filter(condition).map_err(QueryError::planning)?;
         }
         let frame = frame.select_columns(columns).map_err(QueryError::planning)?;
@@ -237,14 +237,19 @@ impl Session {
         Ok(QueryResult { schema: stream.schema(), stream: spawn_buffered(stream, BATCHES_AHEAD) })
     }
 
-    fn condition(&self, condition: &str, columns: &DFSchema) -> datafusion::common::Result<Expr> {
-        let condition = dialect::parse_expression(condition)?;
-        self.context.state().create_logical_expr_from_sql_expr(condition, columns)
+    fn condition(&self, condition: &str, columns: &DFSchema) -> Result<Expr, QueryError> {
+        let mut condition = dialect::parse_expression(condition).map_err(QueryError::planning)?;
+        statement_size::balance(&mut condition);
+        statement_size::check(&condition)?;
+        let planned = self.context.state().create_logical_expr_from_sql_expr(condition, columns);
+        planned.map_err(QueryError::planning)
     }
 
     /// Parses, checks and plans a statement, its parameters bound.
     pub(crate) async fn plan(&self, sql: &str, parameters: &[(String, String)]) -> Result<LogicalPlan, QueryError> {
-        let statement = Self::parse(sql)?;
+        let mut statement = Self::parse(sql)?;
+        statement_size::balance_statement(&mut statement);
+        statement_size::check_statement(&statement)?;
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;
         self.open_relations(&statement).await?;

@@ -73,6 +73,9 @@ impl Session {
                 advice: instead.clone().into_iter().collect(),
                 ..Diagnosis::default()
             },
+            QueryError::TooLarge { advice, .. } => {
+                Diagnosis { advice: vec![(*advice).to_owned()], ..Diagnosis::default() }
+            }
             QueryError::NotReadOnly { what } => Diagnosis { place: word_place(sql, what), ..Diagnosis::default() },
             _ => Diagnosis::default(),
         }

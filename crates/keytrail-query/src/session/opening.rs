@@ -24,6 +24,7 @@ use crate::kept::{KeptView, StoredView};
 use crate::kept_rows::{ContentDigest, RowsFile};
 use crate::narrow::narrow;
 use crate::read_only::{self, Paths};
+use crate::statement_size;
 
 impl Session {
     /// Opens every table and view that the statement names, and those that they read.
@@ -95,6 +96,7 @@ impl Session {
         }
         outer.push(view.name.clone());
         let statement = Self::parse(&view.sql)?;
+        statement_size::check_statement(&statement)?;
         read_only::check_statement(&statement, Paths::Refused)?;
         for reference in self.references(&statement)? {
             self.open_named(reference.table(), outer).await?;
