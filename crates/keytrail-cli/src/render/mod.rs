@@ -171,4 +171,6 @@ impl From<io::Error> for CliError {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

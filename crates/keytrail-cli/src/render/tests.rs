@@ -25,7 +25,7 @@ impl io::Write for Shared {
     }
 }
 
-fn rendered(format: Format, batches: &[RecordBatch], destination: Destination) -> Vec<u8> {
+pub(super) fn rendered(format: Format, batches: &[RecordBatch], destination: Destination) -> Vec<u8> {
     let shared = Shared::default();
     let mut out = DataWriter::stream(Box::new(shared.clone()), destination);
     let mut renderer = renderer(format, &batches[0].schema(), &mut out).expect("a renderer");
@@ -38,11 +38,11 @@ fn rendered(format: Format, batches: &[RecordBatch], destination: Destination) -
     bytes.clone()
 }
 
-fn text(format: Format, batch: &RecordBatch) -> String {
+pub(super) fn text(format: Format, batch: &RecordBatch) -> String {
     String::from_utf8(rendered(format, std::slice::from_ref(batch), Destination::Exact)).expect("UTF-8")
 }
 
-fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter(columns).expect("columns of one length")
 }
 
@@ -59,7 +59,7 @@ fn hostile() -> RecordBatch {
     batch(vec![("\u{1b}[31mname", Arc::new(StringArray::from(vec![HOSTILE])) as ArrayRef)])
 }
 
-const TEXT_FORMATS: [Format; 8] = [
+pub(super) const TEXT_FORMATS: [Format; 8] = [
     Format::Table,
     Format::Vertical,
     Format::Csv,
