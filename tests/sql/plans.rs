@@ -175,3 +175,60 @@ async fn kms_events_is_one_leaf_of_a_plan() {
     let logical = logical[1].clone().unwrap();
     assert!(logical.contains("TableScan: kms_events") && !logical.contains("Union"), "{logical}");
 }
+
+#[tokio::test]
+async fn columns_of_few_texts_are_grouped_by_numbers() {
+    let session = fixture::session().await;
+    let group = async |columns: &str| {
+        plan(&session, &format!("select {columns}, count(*) from kms_events group by {columns}")).await
+    };
+    for columns in ["key_arn", "event_source, event_name", "aws_region, cast(event_time as date), key_role"] {
+        let plan = group(columns).await;
+        assert!(plan.contains("gby=[group_number("), "{plan}");
+        assert_eq!(plan.matches("gby=").count(), plan.matches("gby=[group_number(").count(), "{plan}");
+    }
+    for columns in ["event_id", "key_arn, event_id", "cast(event_time as date)", "grouping sets ((key_arn), ())"] {
+        let plan = match columns {
+            "grouping sets ((key_arn), ())" => {
+                plan(&session, &format!("select key_arn, count(*) from kms_events group by {columns}")).await
+            }
+            _ => group(columns).await,
+        };
+        assert!(!plan.contains("group_number"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn groups_by_numbers_are_those_by_texts() {
+    let session = fixture::session().await;
+    for (columns, as_texts) in [
+        ("key_arn", "key_arn || ''"),
+        ("event_name, error_code", "event_name || '', error_code || ''"),
+        (
+            "key_role, cast(event_time as date), error_code",
+            "key_role || '', cast(event_time as date), error_code || ''",
+        ),
+    ] {
+        let names: Vec<String> = (0..columns.matches(", ").count() + 1).map(|place| (place + 1).to_string()).collect();
+        let query = |columns: &str| {
+            let places = names.join(", ");
+            format!("select {columns}, count(*), min(event_time) from kms_events group by {places} order by {places}")
+        };
+        let found = rows(&session, &query(columns)).await;
+        assert!(found.len() > 1, "{columns}");
+        assert!(!plan(&session, &query(as_texts)).await.contains("group_number"), "{as_texts}");
+        assert_eq!(found, rows(&session, &query(as_texts)).await, "{columns}");
+    }
+}
+
+#[tokio::test]
+async fn conditions_that_leave_out_no_file_are_not_asked_of_the_files() {
+    let session = fixture::session().await;
+    let key = "arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222";
+    let condition = format!("key_arn = '{key}' and key_role <> 'target'");
+    let plan = plan(&session, &format!("select event_id from kms_events where {condition}")).await;
+    let scan = scans(&plan)[0];
+    assert!(scan.contains("once_per_text("), "{plan}");
+    let pruning = scan.split("pruning_predicate=").nth(1).unwrap();
+    assert!(pruning.contains("key_arn_min@") && !pruning.contains("operation_class"), "{plan}");
+}

@@ -33,6 +33,7 @@ use datafusion::physical_plan::union::UnionExec;
 
 use crate::cases::without_cases;
 use crate::lake_table::{LakeTable, has_subquery};
+use crate::once_per_text::once_per_text;
 use crate::raw_table::RawTable;
 use crate::selections::{Selection, SelectionsExec};
 
@@ -102,7 +103,7 @@ impl FlatView {
         let read = parts.branches[0].0.read(columns.iter().flatten().chain(own).chain(&open))?;
         let scan = table.scan(state, Some(&read), &filters, None).await?;
         let schema = DFSchema::try_from(scan.schema())?;
-        let physical = |expr: Expr| state.create_physical_expr(expr, &schema);
+        let physical = |expr: Expr| once_per_text(state.create_physical_expr(expr, &schema)?, schema.as_arrow());
         let input = filtered(scan, conjunction(open).map(physical).transpose()?)?;
         let selections = parts.branches.iter().zip(columns).map(|((_, own), columns)| {
             let condition = conjunction(own.iter().cloned()).map(physical).transpose()?;
@@ -256,11 +257,10 @@ impl Branch {
         let read = self.read(columns.iter().copied().chain(&open))?;
         let scan = self.table.scan(state, Some(&read), &pushed, None).await?;
         let schema = DFSchema::try_from(scan.schema())?;
-        let condition = conjunction(open).map(|condition| state.create_physical_expr(condition, &schema));
-        let input = filtered(scan, condition.transpose()?)?;
+        let physical = |expr: Expr| once_per_text(state.create_physical_expr(expr, &schema)?, schema.as_arrow());
+        let input = filtered(scan, conjunction(open).map(physical).transpose()?)?;
         let named = columns.into_iter().zip(places).map(|(column, place)| {
-            let expr = state.create_physical_expr(column.clone(), &schema)?;
-            Ok(ProjectionExpr { expr, alias: names.field(*place).name().clone() })
+            Ok(ProjectionExpr { expr: physical(column.clone())?, alias: names.field(*place).name().clone() })
         });
         Ok(Arc::new(ProjectionExec::try_new(named.collect::<Result<Vec<_>>>()?, input)?))
     }

@@ -230,11 +230,13 @@ impl LakeTable {
         LexOrdering::new(sort.collect::<Option<Vec<_>>>()?)
     }
 
-    fn source(&self, state: &dyn Session) -> ParquetSource {
+    fn source(&self, state: &dyn Session, has_few_rows: bool) -> ParquetSource {
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = WholeFooterReaderFactory::new(self.table.storage().store(), cache);
-        let options =
+        let mut options =
             TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
+        // Else the engine decodes all rows between those that it wants, and copies a column anew for each page of them.
+        options.global.force_filter_selections |= has_few_rows;
         ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader))
@@ -278,7 +280,8 @@ impl TableProvider for LakeTable {
         let groups = self.file_groups(&files, state.config().target_partitions())?;
         let ordering = self.ordering(&files, &groups);
         let (groups, statistics) = merge_statistics(groups, self.schema.table_schema())?;
-        let config = FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(self.source(state)))
+        let has_few_rows = filters.iter().any(|filter| asks_for_few_rows(filter, &files));
+        let config = FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(self.source(state, has_few_rows)))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
@@ -320,6 +323,18 @@ fn kept(files: &[Arc<DataFile>], is_kept: impl Fn(usize) -> bool) -> Vec<Arc<Dat
 
 fn partition_value(file: &DataFile, column: &str) -> ScalarValue {
     ScalarValue::Utf8View(file.partition.get(column).cloned())
+}
+
+/// Whether a filter asks that a column is not null which nearly always is, as `error_code`: rows here and there.
+fn asks_for_few_rows(filter: &Expr, files: &[Arc<DataFile>]) -> bool {
+    /// The rows of which at most one is wanted.
+    const ROWS_FOR_ONE: u64 = 16;
+    let Expr::IsNotNull(tested) = filter else { return false };
+    let Expr::Column(column) = tested.as_ref() else { return false };
+    let null_count = |file: &Arc<DataFile>| file.statistics.column(&column.name)?.null_count;
+    let row_count: u64 = files.iter().map(|file| file.row_count).sum();
+    let null_count: Option<u64> = files.iter().map(null_count).sum();
+    null_count.is_some_and(|null_count| row_count.saturating_sub(null_count) < row_count / ROWS_FOR_ONE)
 }
 
 fn has_nulls(file: &DataFile, columns: &[&str]) -> bool {

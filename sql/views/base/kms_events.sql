@@ -92,22 +92,24 @@ select
     raw_record,
     event_group,
     event_month,
-    case
-        when operation_class = 're_encrypt' then 'destination'
-        when operation_class in (
-            'decrypt',
-            'encrypt',
-            'generate_data_key',
-            'sign',
-            'verify',
-            'mac',
-            'derive',
-            'encapsulate',
-            'decapsulate',
-            'random'
-        ) then 'used'
-        else 'target'
-    end as key_role,
+    cast(
+        case
+            when operation_class = 're_encrypt' then 'destination'
+            when operation_class in (
+                'decrypt',
+                'encrypt',
+                'generate_data_key',
+                'sign',
+                'verify',
+                'mac',
+                'derive',
+                'encapsulate',
+                'decapsulate',
+                'random'
+            ) then 'used'
+            else 'target'
+        end as text
+    ) as key_role,
     source_key_arn as other_key_arn,
     case
         when context_get(encryption_context, 'SecretVersionId') = 'RequestToValidateKeyAccess' then 'key_access_probe'
@@ -227,7 +229,7 @@ select
     raw_record,
     event_group,
     event_month,
-    'source' as key_role,
+    cast('source' as text) as key_role,
     key_arn as other_key_arn,
     case
         when outcome = 'probe' then 'dry_run'
