@@ -100,7 +100,7 @@ impl<'p> MergedRows<'p> {
             merged.places.extend((0..rows.row_count()).map(|row| (part, row)));
             merged.identities.extend(rows.identities().iter().map(|identity| numbers[*identity as usize]));
         }
-        merged.identity_texts = Arc::new(texts.finish());
+        merged.identity_texts = Arc::new(texts.into_texts());
         merged
     }
 
@@ -206,7 +206,7 @@ impl<'p> MergedRows<'p> {
                 _ => merged.resize(merged.len() + part.row_count(), NULL_KEY),
             }
         }
-        (merged, interner.finish())
+        (merged, interner.into_texts())
     }
 
     /// The key of each identity, and the texts of all parts by their keys.
@@ -220,7 +220,7 @@ impl<'p> MergedRows<'p> {
         let key_at = |(part, identity): &Place| {
             of_parts[*part].as_ref().map_or(NULL_KEY, |(keys, merged)| merged[keys[*identity] as usize])
         };
-        (self.identity_places.iter().map(key_at).collect(), interner.finish())
+        (self.identity_places.iter().map(key_at).collect(), interner.into_texts())
     }
 }
 
@@ -228,13 +228,16 @@ fn unsortable(name: &str) -> ArrowError {
     ArrowError::SchemaError(format!("rows cannot be sorted by column {name}"))
 }
 
-/// An interner with room for the texts of the part that has most of them.
+/// An interner with room for the texts of all parts. Most of them may be the same, but room that is not used costs no memory, and
+/// too little of it a copy of all that is there.
 fn interner_for<'v>(values: impl Iterator<Item = &'v ColumnValues>) -> TextInterner {
-    let sizes = values.map(|values| match values {
-        ColumnValues::Keyed { texts, .. } => (texts.value_data().len(), texts.len()),
-        _ => (0, 0),
-    });
-    let (bytes, count) = sizes.max().unwrap_or_default();
+    let (mut count, mut bytes) = (0, 0);
+    for values in values {
+        if let ColumnValues::Keyed { texts, .. } = values {
+            count += texts.len();
+            bytes += texts.value_data().len();
+        }
+    }
     TextInterner::with_capacity(count, bytes)
 }
 

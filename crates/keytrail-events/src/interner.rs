@@ -90,7 +90,12 @@ impl TextInterner {
         self.texts.values_slice().len()
     }
 
-    /// The texts by their keys; the interner knows none afterwards.
+    /// The texts by their keys.
+    pub fn into_texts(mut self) -> StringArray {
+        self.texts.finish()
+    }
+
+    /// The texts by their keys; the interner knows none afterwards, and has room for as many.
     pub fn finish(&mut self) -> StringArray {
         let texts = self.texts.finish();
         // The next texts will be about as many.

@@ -37,11 +37,15 @@ pub(crate) struct FileEncoder {
     compressor: PageCompressor,
 }
 
+/// Room for the bytes of most files of a conversion; what is not used costs no memory.
+const EXPECTED_BYTES: usize = 8 << 20;
+
 impl FileEncoder {
     /// An empty file of `schema`.
     pub(crate) fn try_new(schema: SchemaRef, layout: FileLayout) -> Result<Self> {
         let (properties, grouped_columns) = (WriterPropertiesPtr::new(layout.properties), layout.grouped_columns);
-        let writer = SerializedFileWriter::new(Vec::new(), layout.leaves.root_schema_ptr(), properties.clone())?;
+        let bytes = Vec::with_capacity(EXPECTED_BYTES);
+        let writer = SerializedFileWriter::new(bytes, layout.leaves.root_schema_ptr(), properties.clone())?;
         let compressor = PageCompressor::try_new(layout.effort)?;
         let dictionary_bytes = layout.effort.dictionary_bytes();
         Ok(Self {

@@ -9,6 +9,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, StringArray, UInt32Array};
+use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter};
@@ -23,17 +24,32 @@ use crate::keyed_bounds::KeyedBounds;
 use crate::writer::Effort;
 
 /// Compresses pages; one for all chunks of a file, as a context is large.
-pub(crate) struct PageCompressor(zstd::bulk::Compressor<'static>);
+pub(crate) struct PageCompressor {
+    zstd: zstd::bulk::Compressor<'static>,
+    /// The page under way.
+    page: Vec<u8>,
+    compressed: Vec<u8>,
+}
 
 impl PageCompressor {
     pub(crate) fn try_new(effort: Effort) -> Result<Self> {
-        Ok(Self(zstd::bulk::Compressor::new(effort.keyed_level())?))
+        let zstd = zstd::bulk::Compressor::new(effort.keyed_level())?;
+        Ok(Self { zstd, page: Vec::new(), compressed: Vec::new() })
     }
 
-    fn compress(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
-        let mut compressed = self.0.compress(bytes)?;
-        compressed.shrink_to_fit();
-        Ok(compressed)
+    /// A page to be filled. All pages of a file are made in the same memory: a dictionary takes megabytes, which the system clears anew
+    /// for each.
+    fn new_page(&mut self) -> &mut Vec<u8> {
+        self.page.clear();
+        &mut self.page
+    }
+
+    /// The page, compressed, and how many bytes it had.
+    fn end_page(&mut self) -> Result<(Bytes, usize)> {
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(self.page.len()));
+        self.zstd.compress_to_buffer(&self.page, &mut self.compressed)?;
+        Ok((Bytes::copy_from_slice(&self.compressed), self.page.len()))
     }
 }
 
@@ -129,7 +145,7 @@ impl KeyedChunk {
         pages.end_page(compressor)?;
         let bloom_filter = self.config.bloom_filter.map(|rate| self.bloom_filter(rate)).transpose()?;
         let (bytes, close) = pages.finish(&dictionary, bloom_filter)?;
-        row_group.append_column(&bytes::Bytes::from(bytes), close)
+        row_group.append_column(&Bytes::from(bytes), close)
     }
 
     /// Brings alike texts together, where the compressor finds them.
@@ -191,19 +207,21 @@ impl KeyedPages {
     }
 
     fn write_dictionary(&mut self, chunk: &KeyedChunk, compressor: &mut PageCompressor) -> Result<PageWriteSpec> {
-        let mut bytes = Vec::with_capacity(chunk.dictionary_bytes);
+        let page = compressor.new_page();
+        page.reserve(chunk.dictionary_bytes);
         for key in &chunk.keys {
             let text = chunk.texts.value(*key as usize);
-            bytes.extend_from_slice(&u32::try_from(text.len())?.to_le_bytes());
-            bytes.extend_from_slice(text.as_bytes());
+            page.extend_from_slice(&u32::try_from(text.len())?.to_le_bytes());
+            page.extend_from_slice(text.as_bytes());
         }
+        let (buf, byte_count) = compressor.end_page()?;
         let page = Page::DictionaryPage {
-            buf: compressor.compress(&bytes)?.into(),
+            buf,
             num_values: u32::try_from(chunk.keys.len())?,
             encoding: Encoding::PLAIN,
             is_sorted: false,
         };
-        write_page(&mut self.bytes, page, bytes.len())
+        write_page(&mut self.bytes, page, byte_count)
     }
 
     fn write(&mut self, rows: &UInt32Array, compressor: &mut PageCompressor) -> Result<()> {
@@ -253,23 +271,24 @@ impl KeyedPages {
         if self.levels.is_empty() {
             return Ok(());
         }
-        let mut bytes = Vec::new();
+        let page = compressor.new_page();
         if self.descriptor.max_def_level() > 0 {
-            push_levels(&mut bytes, &self.levels);
+            push_levels(page, &self.levels);
         } else if self.levels.len() != self.indices.len() {
             return Err(ParquetError::General(format!("null in {}, which has none", self.descriptor.path())));
         }
-        bytes.push(self.width.to_le_bytes()[0]);
-        push_hybrid(&mut bytes, &self.indices, self.width);
+        page.push(self.width.to_le_bytes()[0]);
+        push_hybrid(page, &self.indices, self.width);
+        let (buf, byte_count) = compressor.end_page()?;
         let page = Page::DataPage {
-            buf: compressor.compress(&bytes)?.into(),
+            buf,
             num_values: u32::try_from(self.levels.len())?,
             encoding: Encoding::RLE_DICTIONARY,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        self.specs.push(write_page(&mut self.bytes, page, bytes.len())?);
+        self.specs.push(write_page(&mut self.bytes, page, byte_count)?);
         self.row_counts.push(self.levels.len());
         if let Some(bounds) = &mut self.bounds {
             bounds.end_page(self.levels.len() - self.indices.len())?;
