@@ -22,7 +22,7 @@ use arrow_schema::{DataType, Field, FieldRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Column, Result, ScalarValue, exec_err, internal_err};
+use datafusion::common::{Column, Result, ScalarValue, exec_err, internal_err, resources_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
@@ -59,6 +59,9 @@ const FEW_VALUED: &[&str] = &[
 ];
 /// The number of null among the texts of a column.
 const NULL: u32 = 0;
+/// The most bytes of a column's texts. No column of [`FEW_VALUED`] comes near; what a statement calls so may have as many as it likes, and
+/// the engine's limit does not count them.
+const MAX_TEXT_BYTES: usize = 256 << 20;
 
 /// Plans optimized statements. The engine's own rules see them before: they would move conditions on a text to where there are numbers.
 #[derive(Debug)]
@@ -180,12 +183,17 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 struct TextNumbers {
     numbers: HashMap<Arc<str>, u32>,
     texts: Vec<Arc<str>>,
+    bytes: usize,
 }
 
 impl TextNumbers {
     fn insert(&mut self, text: &str) -> Result<u32> {
         if let Some(number) = self.numbers.get(text) {
             return Ok(*number);
+        }
+        self.bytes += text.len();
+        if self.bytes > MAX_TEXT_BYTES {
+            return resources_err!("the groups' texts take more than {} MiB", MAX_TEXT_BYTES >> 20);
         }
         let text: Arc<str> = Arc::from(text);
         self.texts.push(Arc::clone(&text));
@@ -410,6 +418,20 @@ mod tests {
         });
         assert!(found.iter().all(|numbers| *numbers == found[0]));
         assert_eq!(numbers.texts(&found[0], 0).as_string_view(), &column);
+    }
+
+    #[test]
+    fn texts_without_end_are_refused() {
+        let (numbers, mut count) = (GroupNumbers::new(1), 0);
+        let refused = loop {
+            let column: StringViewArray = (0..16).map(|row| Some(format!("{count} {row} {:1048576}", ""))).collect();
+            count += 16;
+            if let Err(error) = numbers.numbers(&[&column]) {
+                break error;
+            }
+        };
+        assert!(matches!(refused, datafusion::common::DataFusionError::ResourcesExhausted(_)), "{refused}");
+        assert_eq!(count, 256);
     }
 
     #[test]

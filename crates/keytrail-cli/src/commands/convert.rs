@@ -17,6 +17,11 @@ use crate::{session, statements};
 
 mod survey;
 
+/// Files of one run that are worth a word where they are small.
+const MANY_FILES: u64 = 16;
+/// A file whose opening takes a query longer than its rows.
+const SMALL_FILE_BYTES: u64 = 16 << 20;
+
 /// What a conversion came to.
 pub(crate) struct Conversion {
     /// The accounting of everything that is in the lake now.
@@ -223,6 +228,11 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
         ));
     }
     output::note(format!("written: {} files, {}", count(summary.data_files), bytes_text(summary.data_file_bytes)));
+    if summary.data_files >= MANY_FILES && summary.data_file_bytes / summary.data_files < SMALL_FILE_BYTES {
+        output::note(
+            "note: these are small files; `keytrail compact` merges them, and questions about one key then take about half the time",
+        );
+    }
     let rate = per_second(summary.records, conversion.elapsed.as_secs_f64());
     output::note(format!("time: {} ({} records/s)", statements::duration_text(conversion.elapsed), count(rate)));
     note_findings(conversion, lake);

@@ -107,9 +107,12 @@ impl Renderer for DelimitedRenderer<'_> {
 
     fn finish(self: Box<Self>) -> Result<(), CliError> {
         if self.guarded_count > 0 {
-            let count = self.guarded_count;
+            let (cells, them) = match self.guarded_count {
+                1 => ("one cell".to_owned(), "it as it is"),
+                count => (format!("{count} cells"), "them as they are"),
+            };
             output::note(format!(
-                "note: a spreadsheet would run the text of {count} cells, which got an apostrophe in front; `--csv-raw` leaves them as they are"
+                "note: a spreadsheet would run the text of {cells}, which got an apostrophe in front; `--csv-raw` leaves {them}"
             ));
         }
         Ok(())
