@@ -424,7 +424,8 @@ mod tests {
     fn texts_without_end_are_refused() {
         let (numbers, mut count) = (GroupNumbers::new(1), 0);
         let refused = loop {
-            let column: StringViewArray = (0..16).map(|row| Some(format!("{count} {row} {:1048576}", ""))).collect();
+            let column: StringViewArray =
+                (0..16).map(|row| Some(format!("{count} {row} {}", "x".repeat(1 << 20)))).collect();
             count += 16;
             if let Err(error) = numbers.numbers(&[&column]) {
                 break error;
