@@ -107,7 +107,8 @@ impl FlatView {
         let input = filtered(scan, conjunction(open).map(physical).transpose()?)?;
         let selections = parts.branches.iter().zip(columns).map(|((_, own), columns)| {
             let condition = conjunction(own.iter().cloned()).map(physical).transpose()?;
-            Ok(Selection { condition, columns: columns.into_iter().map(physical).collect::<Result<_>>()? })
+            let columns = columns.into_iter().map(physical).collect::<Result<_>>()?;
+            Selection::try_new(condition, columns, schema.as_arrow())
         });
         let selections = selections.collect::<Result<Arc<[_]>>>()?;
         Ok(Arc::new(SelectionsExec::new(input, selections, Arc::new(self.schema.project(places)?))))

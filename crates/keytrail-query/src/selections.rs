@@ -3,19 +3,22 @@
 //!
 //! The rows of a selection come in the order of the input; those of several are mixed batch by batch.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::common::cast::as_boolean_array;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
 };
-use datafusion::physical_plan::filter::batch_filter;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -24,23 +27,45 @@ use futures::{StreamExt, TryStreamExt, stream};
 #[derive(Debug)]
 pub(crate) struct Selection {
     /// Over the input's columns; none = all rows are meant.
-    pub(crate) condition: Option<Arc<dyn PhysicalExpr>>,
+    condition: Option<Arc<dyn PhysicalExpr>>,
     /// Over the input's columns.
-    pub(crate) columns: Vec<Arc<dyn PhysicalExpr>>,
+    columns: Vec<Arc<dyn PhysicalExpr>>,
+    /// The places of the input's columns that `columns` name: rows are picked from these only.
+    picked: Vec<usize>,
+    /// `columns`, over the picked ones.
+    of_picked: Vec<Arc<dyn PhysicalExpr>>,
 }
 
 impl Selection {
+    /// Both are over the columns of `input`, whose names differ.
+    pub(crate) fn try_new(
+        condition: Option<Arc<dyn PhysicalExpr>>,
+        columns: Vec<Arc<dyn PhysicalExpr>>,
+        input: &Schema,
+    ) -> Result<Self> {
+        let named = columns.iter().flat_map(collect_columns).map(|column| column.index());
+        let picked: Vec<usize> = named.collect::<BTreeSet<_>>().into_iter().collect();
+        let schema = input.project(&picked)?;
+        let of_picked = columns.iter().map(|column| reassign_expr_columns(Arc::clone(column), &schema));
+        let of_picked = of_picked.collect::<Result<_>>()?;
+        Ok(Self { condition, columns, picked, of_picked })
+    }
+
     /// The selection of a batch; none where no row meets the condition.
     fn of(&self, batch: &RecordBatch, schema: &SchemaRef) -> Result<Option<RecordBatch>> {
+        let picked = batch.project(&self.picked)?;
         let selected = match &self.condition {
-            Some(condition) => batch_filter(batch, condition)?,
-            None => batch.clone(),
+            Some(condition) => {
+                let is_met = condition.evaluate(batch)?.into_array(batch.num_rows())?;
+                filter_record_batch(&picked, as_boolean_array(&is_met)?)?
+            }
+            None => picked,
         };
         let row_count = selected.num_rows();
         if row_count == 0 {
             return Ok(None);
         }
-        let columns = self.columns.iter().map(|column| column.evaluate(&selected)?.into_array(row_count));
+        let columns = self.of_picked.iter().map(|column| column.evaluate(&selected)?.into_array(row_count));
         let options = RecordBatchOptions::new().with_row_count(Some(row_count));
         let columns = columns.collect::<Result<Vec<_>>>()?;
         Ok(Some(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?))
