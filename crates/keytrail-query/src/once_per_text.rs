@@ -29,7 +29,7 @@ const COLUMNS: [&str; 2] = ["operation_class", "outcome"];
 /// The most texts of a batch that are worth it.
 const MAX_TEXTS: u32 = 256;
 
-/// The expression with the parts of it computed once per text that are worth it.
+/// The expression, which is not volatile, with the parts of it computed once per text that are worth it.
 pub(crate) fn once_per_text(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     let rewritten = expr.transform_down(|part| {
         let Some(column) = only_column(&part).filter(|_| is_costly(&part)) else { return Ok(Transformed::no(part)) };

@@ -181,7 +181,7 @@ impl Visitor for Measure {
         let ControlFlow::Continue(()) = query.visit(&mut relations);
         Self::at_most(
             "it reads more than two thousand tables, its WITH written out",
-            relations.count - relations.counted_twice,
+            relations.read_count(),
             MAX_RELATIONS,
             "read a table once and group its rows, or run it in steps",
         )
@@ -259,25 +259,39 @@ fn is_link(expr: &Expr) -> bool {
 /// Counts the tables that a query reads where each name of a `with` stands for what it is made of, as the engine plans it.
 #[derive(Default)]
 struct Relations {
-    /// Per name of a `with`, by the last that has it; at most one more than is allowed, so that no sum overflows.
+    /// Per name of a `with` that holds here; at most one more than is allowed, so that no sum overflows.
     named: HashMap<String, u64>,
+    /// The names that hold outside of each query around.
+    outer: Vec<HashMap<String, u64>>,
     count: u64,
     /// Of `count`: tables of a `with`, which are visited once for their name and once where they stand.
     counted_twice: u64,
+}
+
+impl Relations {
+    fn read_count(&self) -> u64 {
+        self.count.saturating_sub(self.counted_twice)
+    }
 }
 
 impl Visitor for Relations {
     type Break = Infallible;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Infallible> {
+        self.outer.push(self.named.clone());
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
             let mut of_table = Self { named: std::mem::take(&mut self.named), ..Self::default() };
             let ControlFlow::Continue(()) = table.query.visit(&mut of_table);
+            let count = of_table.read_count();
             self.named = of_table.named;
-            let count = of_table.count - of_table.counted_twice;
             self.named.insert(table.alias.name.value.to_lowercase(), count.clamp(1, MAX_RELATIONS + 1));
             self.counted_twice += count;
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<Infallible> {
+        self.named = self.outer.pop().unwrap_or_default();
         ControlFlow::Continue(())
     }
 
@@ -401,6 +415,16 @@ mod tests {
         assert_eq!(refused(&doubled(11)), None);
         assert_eq!(refused(&doubled(12)), Some("it reads more than two thousand tables, its WITH written out"));
         assert_eq!(refused(&doubled(200)), Some("it reads more than two thousand tables, its WITH written out"));
+
+        // The inner `a` is another one: what the outer ones are made of stays as it was.
+        let outer: String = (0..9).map(|number| format!("c{number} as (select * from a), ")).collect();
+        let inner = "d as (with a as (select 1 as k) select * from a)";
+        let named_twice = format!("with a as (select 1 as k from x, y, z), {outer}{inner} select * from c1");
+        assert_eq!(refused(&named_twice), None);
+        let tables = |count| vec!["x"; count].join(", ");
+        let shadowed = |count| format!("with a as (select 1 from {}), {inner} select * from a, a", tables(count));
+        assert_eq!(refused(&shadowed(1_000)), None);
+        assert_eq!(refused(&shadowed(1_001)), Some("it reads more than two thousand tables, its WITH written out"));
 
         assert_eq!(refused("select 1 from t group by cube(a, b, c), rollup(d, e)"), None);
         let cube: Vec<_> = (0..70).map(|number| format!("a{number}")).collect();
