@@ -164,6 +164,21 @@ impl GroupNumbers {
     }
 }
 
+/// Each is its own: the numbers of two groupings have nothing in common.
+impl PartialEq for GroupNumbers {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for GroupNumbers {}
+
+impl Hash for GroupNumbers {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::ptr::from_ref(self).hash(state);
+    }
+}
+
 impl fmt::Debug for GroupNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GroupNumbers").field("columns", &self.texts.len()).finish_non_exhaustive()
@@ -265,7 +280,7 @@ fn number_pairs(pairs: &RwLock<PairNumbers>, numbers: &mut [u32], of_column: &[u
 }
 
 /// `group_number(text, …)`: the number of the group that these texts make.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct GroupNumber {
     numbers: Arc<GroupNumbers>,
     signature: Signature,
@@ -310,7 +325,7 @@ impl ScalarUDFImpl for GroupNumber {
 }
 
 /// `group_text(number, position)`: one of the texts that make the group of a number.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct GroupText {
     numbers: Arc<GroupNumbers>,
     position: usize,
@@ -348,28 +363,6 @@ impl ScalarUDFImpl for GroupText {
         Ok(ColumnarValue::Array(self.numbers.texts(numbers.values(), self.position)))
     }
 }
-
-/// Functions of one query are the same where they share its numbers.
-macro_rules! same_by_numbers {
-    ($function:ty, $($field:ident),*) => {
-        impl PartialEq for $function {
-            fn eq(&self, other: &Self) -> bool {
-                Arc::ptr_eq(&self.numbers, &other.numbers) $(&& self.$field == other.$field)*
-            }
-        }
-
-        impl Eq for $function {}
-
-        impl Hash for $function {
-            fn hash<H: Hasher>(&self, state: &mut H) {
-                (Arc::as_ptr(&self.numbers) $(, self.$field)*).hash(state);
-            }
-        }
-    };
-}
-
-same_by_numbers!(GroupNumber,);
-same_by_numbers!(GroupText, position, is_nullable);
 
 #[cfg(test)]
 mod tests {
