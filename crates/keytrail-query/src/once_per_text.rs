@@ -22,12 +22,12 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CaseExpr, Column, InListExpr};
 use datafusion::physical_expr::utils::collect_columns;
 
-use crate::recent::Recent;
+use crate::recent::{Recent, number_nulls};
 
 /// Columns of few values that no statistics tell apart.
 const COLUMNS: [&str; 2] = ["operation_class", "outcome"];
 /// The most texts of a batch that are worth it.
-const MAX_TEXTS: u32 = 256;
+const MAX_TEXTS: usize = 256;
 
 /// The expression, which is not volatile, with the parts of it computed once per text that are worth it.
 pub(crate) fn once_per_text(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
@@ -93,22 +93,20 @@ struct Texts {
 impl Texts {
     /// None where there are too many for it to be worth it.
     fn of(column: &StringViewArray) -> Option<Self> {
-        let (mut recent, mut null) = (Recent::new(), None);
-        let (mut rows, mut numbers) = (Vec::new(), Vec::with_capacity(column.len()));
-        let mut add = |row: u32| {
-            rows.push(row);
-            u32::try_from(rows.len() - 1).ok().filter(|number| *number < MAX_TEXTS).ok_or(())
-        };
-        for (row, view) in (0..).zip(column.views()) {
-            let number = match (column.is_null(row as usize), null) {
-                (true, Some(number)) => Ok(number),
-                (true, None) => add(row).inspect(|number| null = Some(*number)),
-                (false, _) => recent.number(*view, || add(row)),
-            };
-            numbers.push(number.ok()?);
+        let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+        Recent::new().number(column.views(), &mut numbers, |row| push(&mut rows, row));
+        if let Some(row) = (0..column.len()).find(|row| column.is_null(*row)) {
+            number_nulls(&mut numbers, column.nulls(), push(&mut rows, row));
         }
-        Some(Self { rows, numbers })
+        (rows.len() <= MAX_TEXTS).then_some(Self { rows, numbers })
     }
+}
+
+/// The number of a further text.
+#[allow(clippy::cast_possible_truncation, reason = "a batch has some thousands of rows")]
+fn push(rows: &mut Vec<u32>, row: usize) -> u32 {
+    rows.push(row as u32);
+    (rows.len() - 1) as u32
 }
 
 impl PhysicalExpr for OncePerText {

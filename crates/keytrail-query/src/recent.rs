@@ -1,59 +1,56 @@
 //! Numbers of values that come again and again: what was found for a value is found again by its bits, without a look at a text.
 
+use datafusion::arrow::buffer::NullBuffer;
+
 /// The numbers that were asked for last, each in the one place that the bits of its value have. A value whose place another one took is
 /// looked up anew.
-pub(crate) struct Recent<V> {
-    last: (V, u32),
-    values: Vec<V>,
-    numbers: Vec<u32>,
+pub(crate) struct Recent {
+    values: Box<[u128; PLACES]>,
+    numbers: Box<[u32; PLACES]>,
 }
 
-/// Bits that tell values apart.
-pub(crate) trait Bits: Copy + Default + PartialEq {
-    fn bits(self) -> u64;
-}
+/// As many places as the few texts of a batch hardly share, and as fit in a processor's first cache.
+const PLACE_BITS: u32 = 9;
+const PLACES: usize = 1 << PLACE_BITS;
+/// What no place has been taken by. As the view of a text it would be one of 4 GiB, and arrow's are at most 2.
+const NONE: u128 = u128::MAX;
 
-/// The view of a text: its length and bytes, or of a long one the first bytes and where it lies.
-impl Bits for u128 {
-    #[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
-    fn bits(self) -> u64 {
-        (self >> 64) as u64 ^ self as u64
-    }
-}
-
-impl Bits for (u32, u32) {
-    fn bits(self) -> u64 {
-        u64::from(self.0) << 32 | u64::from(self.1)
-    }
-}
-
-impl<V> Recent<V> {
-    /// As many places as the few texts of a batch hardly share, and as fit in a processor's first cache.
-    const PLACE_BITS: u32 = 9;
-    /// No number.
-    pub(crate) const NONE: u32 = u32::MAX;
-}
-
-impl<V: Bits> Recent<V> {
+impl Recent {
     pub(crate) fn new() -> Self {
-        let places = 1 << Self::PLACE_BITS;
-        Self { last: (V::default(), Self::NONE), values: vec![V::default(); places], numbers: vec![Self::NONE; places] }
+        Self { values: Box::new([NONE; PLACES]), numbers: Box::new([0; PLACES]) }
     }
 
-    /// The number of a value: that of the last time, or what `look_up` finds.
-    #[inline]
-    pub(crate) fn number<E>(&mut self, value: V, look_up: impl FnOnce() -> Result<u32, E>) -> Result<u32, E> {
-        // Rows that are sorted have it from the one before.
-        if self.last.0 != value || self.last.1 == Self::NONE {
-            // Fibonacci hashing: the upper bits of the product depend on all bits.
-            let place = value.bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::PLACE_BITS);
-            let place = usize::try_from(place).unwrap_or_default();
-            if self.values[place] != value || self.numbers[place] == Self::NONE {
-                self.numbers[place] = look_up()?;
-                self.values[place] = value;
-            }
-            self.last = (value, self.numbers[place]);
-        }
-        Ok(self.last.1)
+    /// Views name their texts within one array only.
+    pub(crate) fn forget(&mut self) {
+        self.values.fill(NONE);
     }
+
+    /// The number of each value, none of which is [`u128::MAX`]: that of the last time, or what `look_up` finds for its row.
+    // On its own: within a large function the values that matter here are kept in memory.
+    #[inline(never)]
+    pub(crate) fn number(&mut self, values: &[u128], numbers: &mut Vec<u32>, mut look_up: impl FnMut(usize) -> u32) {
+        numbers.clear();
+        numbers.extend(values.iter().enumerate().map(|(row, value)| {
+            // No comparison with the value before: where rows are not sorted, a processor guesses it wrong every other time.
+            let place = place_of(*value);
+            if self.values[place] != *value {
+                self.numbers[place] = look_up(row);
+                self.values[place] = *value;
+            }
+            self.numbers[place]
+        }));
+    }
+}
+
+/// Gives null rows their number: they have some value too, and so far what was found for that.
+pub(crate) fn number_nulls(numbers: &mut [u32], nulls: Option<&NullBuffer>, null: u32) {
+    let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else { return };
+    (!nulls.inner()).set_indices().for_each(|row| numbers[row] = null);
+}
+
+/// Fibonacci hashing: the upper bits of the product depend on all bits.
+#[allow(clippy::cast_possible_truncation, reason = "both halves are taken, and a place has 9 bits")]
+fn place_of(value: u128) -> usize {
+    let bits = (value >> 64) as u64 ^ value as u64;
+    (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PLACE_BITS)) as usize
 }

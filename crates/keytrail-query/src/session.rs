@@ -31,8 +31,8 @@ use keytrail_lake::Lake;
 use crate::catalogue::{RESERVED, ViewDefinition, load_views};
 use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
+use crate::few_text_groups::FewTextGroups;
 use crate::files::FileTables;
-use crate::group_numbers::NumberedGroups;
 use crate::kept_rows::{ContentDigest, KeptRowsOptions};
 use crate::lake_table::LakeTables;
 use crate::narrow::narrow;
@@ -180,7 +180,7 @@ impl Session {
         let state = SessionStateBuilder::new_with_default_features()
             .with_config(config(options))
             .with_runtime_env(runtime)
-            .with_query_planner(Arc::new(NumberedGroups))
+            .with_physical_optimizer_rule(Arc::new(FewTextGroups))
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();
         let mut context = SessionContext::new_with_state(state);
