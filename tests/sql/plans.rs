@@ -185,6 +185,7 @@ async fn columns_of_few_texts_are_grouped_by_numbers() {
     for columns in ["key_arn", "event_source, event_name", "aws_region, cast(event_time as date), key_role"] {
         let plan = group(columns).await;
         assert!(plan.contains("FewTextGroupsExec: "), "{plan}");
+        assert_eq!(plan.contains("utc_floor("), columns.contains("date"), "{plan}");
     }
     for columns in ["event_id", "key_arn, event_id", "cast(event_time as date)", "grouping sets ((key_arn), ())"] {
         let plan = match columns {

@@ -7,7 +7,6 @@
 //! Only the first step of a grouping is replaced, the one that sees the rows: what it gives is grouped again by the engine, which merges
 //! what the partitions have. Therefore it may give its groups at any time and begin anew, which bounds its memory.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -34,13 +33,17 @@ use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSe
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties};
 use futures::{StreamExt, TryStreamExt, stream};
+use rustc_hash::FxHashMap;
 
 use crate::recent::{Recent, number_nulls};
 
-/// Columns of tables and views that have at most some hundreds of values in a million rows. A statement may give the name to a column of
+/// Columns of tables and views that have at most some thousands of values in a million rows. A statement may give the name to a column of
 /// many; then its groups are right too, but slow to make.
 const FEW_VALUED: &[&str] = &[
+    "account_id",
     "aws_region",
+    "caller_account_id",
+    "context_service",
     "detail_level",
     "error_code",
     "event_category",
@@ -51,14 +54,18 @@ const FEW_VALUED: &[&str] = &[
     "event_type",
     "event_version",
     "key_arn",
+    "key_material_id",
     "key_resolution",
     "key_role",
     "operation_class",
     "other_key_arn",
     "outcome",
+    "principal",
     "principal_account_id",
     "principal_type",
+    "reason",
     "recipient_account_id",
+    "service",
     "source_key_arn",
 ];
 /// The bits of a column's number in what stands for a group.
@@ -331,7 +338,7 @@ fn accumulator(function: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAc
 struct Groups {
     columns: Vec<GroupColumn>,
     /// The group of each combination of the columns' numbers.
-    groups: HashMap<u128, u32>,
+    groups: FxHashMap<u128, u32>,
     combinations: Vec<u128>,
     recent: Recent,
     /// Of the rows added last.
@@ -350,7 +357,7 @@ impl Groups {
     fn of_columns(columns: Vec<GroupColumn>) -> Self {
         Self {
             columns,
-            groups: HashMap::new(),
+            groups: FxHashMap::default(),
             combinations: Vec::new(),
             recent: Recent::new(),
             row_combinations: Vec::new(),
@@ -402,7 +409,7 @@ impl Groups {
     /// The columns of all groups, which are then forgotten.
     fn take(&mut self) -> Result<Vec<ArrayRef>> {
         let combinations = std::mem::take(&mut self.combinations);
-        self.groups = HashMap::new();
+        self.groups = FxHashMap::default();
         self.recent.forget();
         // The last column's numbers stand in the lowest bits.
         let shifts = (0..u128::BITS).step_by(NUMBER_BITS as usize);
@@ -432,15 +439,15 @@ struct GroupColumn {
 }
 
 enum Values {
-    Texts { numbers: HashMap<Arc<str>, u32>, texts: Vec<Arc<str>>, bytes: usize },
-    Integers { numbers: HashMap<i64, u32>, integers: Vec<i64> },
+    Texts { numbers: FxHashMap<Arc<str>, u32>, texts: Vec<Arc<str>>, bytes: usize },
+    Integers { numbers: FxHashMap<i64, u32>, integers: Vec<i64> },
 }
 
 impl Values {
     fn of_type(data_type: &DataType) -> Self {
         match data_type {
-            DataType::Utf8View => Self::Texts { numbers: HashMap::new(), texts: Vec::new(), bytes: 0 },
-            _ => Self::Integers { numbers: HashMap::new(), integers: Vec::new() },
+            DataType::Utf8View => Self::Texts { numbers: FxHashMap::default(), texts: Vec::new(), bytes: 0 },
+            _ => Self::Integers { numbers: FxHashMap::default(), integers: Vec::new() },
         }
     }
 
@@ -530,7 +537,7 @@ fn number_of(count: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeSet, HashMap};
 
     use arrow_array::{Float64Array, StringViewArray, TimestampMicrosecondArray};
     use arrow_schema::{Field, Schema, TimeUnit};

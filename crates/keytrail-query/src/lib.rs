@@ -47,6 +47,7 @@ mod statement_metrics;
 mod statement_size;
 mod stores;
 mod texts;
+mod utc_floor;
 mod yielding;
 
 pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};

@@ -43,6 +43,7 @@ use crate::read_only::{self, Paths};
 use crate::rules::ContextRules;
 use crate::stores::LakeStores;
 use crate::texts::{self, StatementText};
+use crate::utc_floor::UtcFloors;
 use crate::yielding::YieldingJoins;
 use crate::{dialect, functions, statement_size};
 
@@ -180,6 +181,7 @@ impl Session {
         let state = SessionStateBuilder::new_with_default_features()
             .with_config(config(options))
             .with_runtime_env(runtime)
+            .with_physical_optimizer_rule(Arc::new(UtcFloors))
             .with_physical_optimizer_rule(Arc::new(FewTextGroups))
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))
             .build();

@@ -22,7 +22,11 @@ with touches as (
         error_code,
         amends_event_id,
         case when starts_with(role_session_name, 'i-') then role_session_name end as instance_id,
-        coalesce(in_scope_of_source_arn, user_identity -> 'inScopeOf' ->> 'credentialsIssuedTo') as workload_arn,
+        -- Few records tell it, and looking for the name is a fraction of reading JSON.
+        coalesce(
+            in_scope_of_source_arn,
+            case when user_identity like '%credentialsIssuedTo%' then user_identity -> 'inScopeOf' ->> 'credentialsIssuedTo' end
+        ) as workload_arn,
         on_behalf_of_user_id
     from kms_events
     where key_arn is not null
