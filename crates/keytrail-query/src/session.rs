@@ -286,7 +286,9 @@ impl Session {
         replacement: impl FnOnce(Arc<dyn TableProvider>) -> Arc<dyn TableProvider>,
     ) -> Result<Self, QueryError> {
         let _guard = self.opening.lock().await;
-        // First, so that what it begins goes on while the rest is opened.
+        // A log is followed by tasks, which would wait for what the replacement begins.
+        self.open_tables().await?;
+        // Before the views, so that what it begins goes on while they are opened.
         let replaced = replacement(self.provider(name).await?);
         let kept = self.views.values().filter(|view| view.is_kept).map(|view| view.name.clone());
         let shared: Vec<String> = self.source.names().into_iter().chain(kept).collect();

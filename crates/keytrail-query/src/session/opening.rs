@@ -13,7 +13,7 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 use keytrail_convert::{INVENTORY, inventory_schema};
 
 use super::Session;
@@ -57,6 +57,13 @@ impl Session {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// Opens all tables of the source, side by side; the caller holds `opening`.
+    pub(super) async fn open_tables(&self) -> Result<(), QueryError> {
+        let names = self.source.names();
+        try_join_all(names.iter().map(async |name| self.open_named(name, &mut Vec::new()).await)).await?;
         Ok(())
     }
 
