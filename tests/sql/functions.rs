@@ -1,5 +1,13 @@
 //! Functions and operators that the engine has not, or not by default.
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use keytrail_query::{QueryError, Session};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
 use crate::cells::{rows, value};
 use crate::{fixture, oracle};
 
@@ -97,6 +105,113 @@ async fn functions_take_arns_and_contexts_apart() {
         };
         assert!(failed, "{bad}");
     }
+}
+
+/// What functions look for in a text, whole and broken.
+fn any_text() -> impl Strategy<Value = String> {
+    const PIECES: [&str; 36] = [
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        ":",
+        ",",
+        " ",
+        "\\",
+        "\\é",
+        "\\u",
+        "\\ud83d",
+        "\\u00e",
+        "é",
+        "😀",
+        "\0",
+        "-",
+        "/",
+        "*",
+        "arn:aws:kms:",
+        "arn:aws:iam::111122223333:",
+        "us-east-1",
+        "111122223333",
+        ":key/",
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "mrk-",
+        "kmsKeyId",
+        "Statement",
+        "Principal",
+        "\"AWS\"",
+        "assumed-role/",
+        "aws:s3:arn",
+        "Sep 12, 2023, ",
+        "2023-09-12T00:00:00",
+        "25:61:61 PM",
+        "9223372036854775808",
+    ];
+    let pieces = proptest::collection::vec(proptest::sample::select(PIECES.as_slice()), 0..14);
+    let quoted = pieces.clone().prop_map(|pieces| format!("\"{}\"", pieces.concat()));
+    let member =
+        (any_piece(), pieces.clone()).prop_map(|(name, value)| format!("{{\"{name}\":\"{}\"}}", value.concat()));
+    prop_oneof![4 => pieces.prop_map(|pieces| pieces.concat()), 2 => quoted, 2 => member, 1 => ".{0,20}"]
+}
+
+fn any_piece() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(["kmsKeyId", "name", "bucket", "Statement", "aws:s3:arn", "é", ""].as_slice())
+}
+
+/// Nobody checks what a caller gives to a function: it has a value or an error, and takes nothing down.
+#[tokio::test]
+async fn functions_take_any_text() {
+    const CALLS: [&str; 21] = [
+        "a -> b ->> c",
+        "arn_part(a, 'account')",
+        "arn_part(a, 'resource')",
+        "arn_part(a, b)",
+        "aws_time(a)",
+        "call_resource(a, b, c)",
+        "cardinality(policy_statements(a))",
+        "context_get(map([a], [b]), c)",
+        "context_pattern(a)",
+        "context_pattern(a, b)",
+        "context_resource(map([a], [b]))",
+        "context_resource(map(['aws:s3:arn'], [a]))",
+        "context_signature(map([a], [b]))",
+        "histogram(a)",
+        "is_observer(a)",
+        "json_get_str(a, b)",
+        "key_id(a)",
+        "key_mentions(a, b, c, a)",
+        "key_mentions('\"kms ' || a, '{\"kmsKeyId\":\"' || b || '\"}', 'us-east-1', '111122223333')",
+        "principal_role(a)",
+        "same_key_family(a, b)",
+    ];
+    let session = fixture::session().await;
+    let mut runner = TestRunner::new(ProptestConfig::default());
+    let texts = proptest::array::uniform3(proptest::option::weighted(0.95, any_text()));
+    for call in CALLS {
+        let mut generated = || texts.new_tree(&mut runner).expect("texts").current();
+        let rows: Vec<String> = (0..300).map(|_| row_of(&generated())).collect();
+        // An error ends a statement: then every row is asked for alone.
+        if !matches!(outcome(&session, call, &rows.join(", ")).await, Ok(Ok(()))) {
+            for row in rows {
+                assert!(outcome(&session, call, &row).await.is_ok(), "{call} of {row}");
+            }
+        }
+    }
+}
+
+fn row_of(texts: &[Option<String>; 3]) -> String {
+    let literal = |text: &Option<String>| match text {
+        Some(text) => format!("'{}'", text.replace('\'', "''")),
+        None => "cast(null as text)".to_owned(),
+    };
+    format!("({})", texts.each_ref().map(literal).join(", "))
+}
+
+/// A value or an error within; outside it is a panic.
+async fn outcome(session: &Session, call: &str, rows: &str) -> std::thread::Result<Result<(), QueryError>> {
+    let sql = format!("select {call} from (values {rows}) t(a, b, c)");
+    let values = async { session.execute(&sql, &[]).await?.collect().await.map(drop) };
+    AssertUnwindSafe(values).catch_unwind().await
 }
 
 #[tokio::test]

@@ -424,20 +424,22 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Decodes the escape that `text` begins with and returns what follows it.
+/// Decodes the escape that `text` begins with and returns what follows it. What JSON has no such escape for stands for itself: texts
+/// come here that nobody checked, a caller's own in SQL among them.
 fn unescape_one<'a>(text: &'a str, out: &mut String) -> &'a str {
-    let simple = match text.as_bytes().get(1) {
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'n') => '\n',
-        Some(b'r') => '\r',
-        Some(b't') => '\t',
-        Some(b'u') => return unescape_unicode(text, out),
-        Some(&other) => char::from(other),
+    let mut behind = text[1..].chars();
+    let simple = match behind.next() {
+        Some('b') => '\u{8}',
+        Some('f') => '\u{c}',
+        Some('n') => '\n',
+        Some('r') => '\r',
+        Some('t') => '\t',
+        Some('u') => return unescape_unicode(text, out),
+        Some(other) => other,
         None => return "",
     };
     out.push(simple);
-    &text[2..]
+    behind.as_str()
 }
 
 fn unescape_unicode<'a>(text: &'a str, out: &mut String) -> &'a str {
@@ -459,7 +461,8 @@ fn unescape_unicode<'a>(text: &'a str, out: &mut String) -> &'a str {
 
 fn hex_unit(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
-    u32::from_str_radix(digits, 16).ok()
+    // The standard library would take a sign.
+    u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
 }
 
 /// Appends `text` as a JSON string in the shortest standard form, the one that AWS's writers produce.
@@ -718,6 +721,11 @@ mod tests {
             (r"\ud83d", "\u{fffd}"),
             (r"\ud83d\u0041", "\u{fffd}A"),
             (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
+            // No JSON.
+            (r"a\éb\", "aéb"),
+            (r"\u00e", "\u{fffd}00e"),
+            (r"\u+0e9", "\u{fffd}+0e9"),
+            (r"\u00é", "\u{fffd}00é"),
         ] {
             assert_eq!(unescape(raw), text, "{raw}");
         }
