@@ -72,6 +72,10 @@ const FEW_VALUED: &[&str] = &[
 const NUMBER_BITS: u32 = 16;
 /// The most columns whose numbers stand for a group.
 const MAX_COLUMNS: usize = (u128::BITS / NUMBER_BITS) as usize;
+/// The most bits that numbers may take as a place in a table of groups; it then has 256 KiB.
+const MAX_PLACE_BITS: u32 = 16;
+/// No group is the last of so many.
+const NO_GROUP: u32 = u32::MAX;
 /// The number of null among the values of a column.
 const NULL: u32 = 0;
 /// The most values of a column, and groups, that are held at a time; one less than the numbers there are, as no group is all ones.
@@ -337,13 +341,16 @@ fn accumulator(function: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAc
 /// Groups of rows, in the order of their first rows.
 struct Groups {
     columns: Vec<GroupColumn>,
-    /// The group of each combination of the columns' numbers.
-    groups: FxHashMap<u128, u32>,
+    /// The numbers that make each group, side by side.
     combinations: Vec<u128>,
+    groups: FxHashMap<u128, u32>,
     recent: Recent,
+    places: Places,
     /// Of the rows added last.
+    row_numbers: Vec<Vec<u32>>,
     row_combinations: Vec<u128>,
-    row_numbers: Vec<u32>,
+    /// The places, or with too many for them the groups.
+    row_places: Vec<u32>,
     row_groups: Vec<usize>,
 }
 
@@ -356,12 +363,14 @@ impl Groups {
 
     fn of_columns(columns: Vec<GroupColumn>) -> Self {
         Self {
+            row_numbers: vec![Vec::new(); columns.len()],
             columns,
-            groups: FxHashMap::default(),
             combinations: Vec::new(),
+            groups: FxHashMap::default(),
             recent: Recent::new(),
+            places: Places::default(),
             row_combinations: Vec::new(),
-            row_numbers: Vec::new(),
+            row_places: Vec::new(),
             row_groups: Vec::new(),
         }
     }
@@ -379,25 +388,39 @@ impl Groups {
 
     /// Finds the groups of at most [`MAX_ROWS`] rows, for which there is room.
     fn add(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        let rows = columns.first().map_or(0, Array::len);
-        self.row_combinations.clear();
-        self.row_combinations.resize(rows, 0);
-        for (group_column, column) in self.columns.iter_mut().zip(columns) {
-            group_column.number(column, &mut self.row_numbers)?;
-            for (combination, number) in self.row_combinations.iter_mut().zip(&self.row_numbers) {
-                *combination = *combination << NUMBER_BITS | u128::from(*number);
-            }
+        for ((group_column, column), numbers) in self.columns.iter_mut().zip(columns).zip(&mut self.row_numbers) {
+            group_column.number(column, numbers)?;
         }
-        let group_of = |row: usize| {
-            let combination = self.row_combinations[row];
-            *self.groups.entry(combination).or_insert_with(|| {
-                self.combinations.push(combination);
-                number_of(self.combinations.len() - 1)
+        let row_numbers = &self.row_numbers;
+        let combination = |row: usize| {
+            row_numbers.iter().fold(0, |combination, numbers| combination << NUMBER_BITS | u128::from(numbers[row]))
+        };
+        let (groups, combinations) = (&mut self.groups, &mut self.combinations);
+        let mut group_of = |combination: u128| {
+            *groups.entry(combination).or_insert_with(|| {
+                combinations.push(combination);
+                number_of(combinations.len() - 1)
             })
         };
-        self.recent.number(&self.row_combinations, &mut self.row_numbers, group_of);
         self.row_groups.clear();
-        self.row_groups.extend(self.row_numbers.iter().map(|group| *group as usize));
+        let bits: Vec<u32> = self.columns.iter().map(|column| bits_of(column.values.len())).collect();
+        if bits.iter().sum::<u32>() <= MAX_PLACE_BITS {
+            self.places.of_rows(bits, row_numbers, &mut self.row_places);
+            self.row_groups.extend(self.row_places.iter().enumerate().map(|(row, place)| {
+                let group = &mut self.places.groups[*place as usize];
+                if *group == NO_GROUP {
+                    *group = group_of(combination(row));
+                }
+                *group as usize
+            }));
+        } else {
+            let rows = columns.first().map_or(0, Array::len);
+            self.row_combinations.clear();
+            self.row_combinations.extend((0..rows).map(combination));
+            let combinations = &self.row_combinations;
+            self.recent.number(combinations, &mut self.row_places, |row| group_of(combinations[row]));
+            self.row_groups.extend(self.row_places.iter().map(|group| *group as usize));
+        }
         Ok(())
     }
 
@@ -410,6 +433,7 @@ impl Groups {
     fn take(&mut self) -> Result<Vec<ArrayRef>> {
         let combinations = std::mem::take(&mut self.combinations);
         self.groups = FxHashMap::default();
+        self.places = Places::default();
         self.recent.forget();
         // The last column's numbers stand in the lowest bits.
         let shifts = (0..u128::BITS).step_by(NUMBER_BITS as usize);
@@ -427,8 +451,38 @@ impl Groups {
         // A place of the map is taken by a combination and a group, and up to as much is free.
         let per_group = size_of::<u128>() + 2 * size_of::<(u128, u32)>();
         self.combinations.capacity() * per_group
+            + self.places.groups.capacity() * size_of::<u32>()
             + self.columns.iter().map(|column| column.values.bytes()).sum::<usize>()
     }
+}
+
+/// Where a row's group is found without hashing as long as the columns have few values: at the place that its numbers make side by
+/// side, each in as many bits as the column needs.
+#[derive(Default)]
+struct Places {
+    bits: Vec<u32>,
+    /// [`NO_GROUP`] = not found yet, which says nothing about whether there is one.
+    groups: Vec<u32>,
+}
+
+impl Places {
+    fn of_rows(&mut self, bits: Vec<u32>, row_numbers: &[Vec<u32>], places: &mut Vec<u32>) {
+        if self.bits != bits {
+            self.groups = vec![NO_GROUP; 1 << bits.iter().sum::<u32>()];
+            self.bits = bits;
+        }
+        let mut columns = row_numbers.iter().zip(&self.bits);
+        places.clear();
+        places.extend(columns.next().into_iter().flat_map(|(numbers, _)| numbers));
+        for (numbers, bits) in columns {
+            places.iter_mut().zip(numbers).for_each(|(place, number)| *place = *place << bits | number);
+        }
+    }
+}
+
+/// The bits of the largest number of so many values; null has one too.
+fn bits_of(values: usize) -> u32 {
+    usize::BITS - values.leading_zeros()
 }
 
 /// The values of a column of the groups, each with a number, from 1 on in the order of their coming.
@@ -688,8 +742,9 @@ mod tests {
     fn a_group_is_found_again_in_other_batches() {
         let mut groups = Groups::of_columns([DataType::Utf8View, DataType::Int64].map(GroupColumn::new).into());
         let (mut expected, mut of_texts) = (Vec::new(), HashMap::new());
-        for at in 0..4 {
-            let batch = batch(at * 1_000, 4_000, 700);
+        // At first as few that they have places, then too many.
+        for (at, names) in [3, 40, 40, 700, 700].into_iter().enumerate() {
+            let batch = batch(at * 1_000, 4_000, names);
             groups.add(&[Arc::clone(batch.column(1)), Arc::clone(batch.column(4))]).expect("there is room");
             let (texts, integers) = (batch.column(1).as_string_view(), batch.column(4).as_primitive::<Int64Type>());
             for (row, group) in groups.of_rows().iter().enumerate() {
