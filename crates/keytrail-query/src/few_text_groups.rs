@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::arrow::compute::cast;
 use datafusion::common::cast::as_boolean_array;
@@ -26,6 +26,7 @@ use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
+use datafusion::physical_expr_common::utils::evaluate_expressions_to_arrays;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, aggregate_expressions};
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
@@ -271,9 +272,7 @@ impl Grouping {
             if self.groups.are_full() {
                 taken.extend(self.take()?);
             }
-            let evaluate = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(&piece)?.into_array(piece.num_rows());
-            let columns = self.group_exprs.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
-            self.groups.add(&columns)?;
+            self.groups.add(&evaluate_expressions_to_arrays(&self.group_exprs, &piece)?)?;
             for aggregate in &mut self.aggregates {
                 aggregate.add(&piece, self.groups.of_rows(), self.groups.len())?;
             }
@@ -321,10 +320,9 @@ impl Aggregate {
     }
 
     fn add(&mut self, batch: &RecordBatch, groups: &[usize], group_count: usize) -> Result<()> {
-        let evaluate = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(batch)?.into_array(batch.num_rows());
-        let arguments = self.arguments.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
-        let filter = self.filter.as_ref().map(evaluate).transpose()?;
-        let filter: Option<&BooleanArray> = filter.as_ref().map(|filter| as_boolean_array(filter)).transpose()?;
+        let arguments = evaluate_expressions_to_arrays(&self.arguments, batch)?;
+        let filter = evaluate_expressions_to_arrays(&self.filter, batch)?.pop();
+        let filter = filter.as_ref().map(|filter| as_boolean_array(filter)).transpose()?;
         self.accumulator.update_batch(&arguments, groups, filter, group_count)
     }
 }
@@ -593,7 +591,7 @@ fn number_of(count: usize) -> u32 {
 mod tests {
     use std::collections::{BTreeSet, HashMap};
 
-    use arrow_array::{Float64Array, StringViewArray, TimestampMicrosecondArray};
+    use arrow_array::{BooleanArray, Float64Array, StringViewArray, TimestampMicrosecondArray};
     use arrow_schema::{Field, Schema, TimeUnit};
     use datafusion::arrow::util::pretty::pretty_format_batches;
     use datafusion::datasource::MemTable;

@@ -16,6 +16,7 @@ use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_expr_common::utils::evaluate_expressions_to_arrays;
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
 };
@@ -65,9 +66,8 @@ impl Selection {
         if row_count == 0 {
             return Ok(None);
         }
-        let columns = self.of_picked.iter().map(|column| column.evaluate(&selected)?.into_array(row_count));
         let options = RecordBatchOptions::new().with_row_count(Some(row_count));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let columns = evaluate_expressions_to_arrays(&self.of_picked, &selected)?;
         Ok(Some(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?))
     }
 }
