@@ -105,10 +105,11 @@ async fn lake_of(area: &str) -> Lake {
     lake
 }
 
-/// Converts a file of records; none may be rejected.
-async fn convert_records(lake: &Lake, file: &Path) {
+/// Converts a file of records, unless the lake knows it; none may be rejected.
+pub(crate) async fn convert_records(lake: &Lake, file: &Path) {
     let source = Source::Place(Location::parse(file.to_str().unwrap()).unwrap());
-    let options = ConvertOptions::new(vec![source], "test".to_owned(), DateTime::UNIX_EPOCH);
+    let run = file.file_stem().unwrap().to_str().unwrap().to_owned();
+    let options = ConvertOptions::new(vec![source], run, DateTime::UNIX_EPOCH);
     let summary = convert(lake, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await.unwrap();
     let records = fs_err::read_to_string(file).unwrap().lines().filter(|line| !line.is_empty()).count() as u64;
     assert_eq!((summary.rows + summary.duplicates, summary.rejected), (records, 0), "{}", file.display());

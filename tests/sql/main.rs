@@ -9,6 +9,7 @@ mod cells;
 mod checklist;
 mod developer_guide;
 mod diagnosis;
+mod earlier_formats;
 mod fixture;
 mod functions;
 mod guards;

@@ -242,3 +242,18 @@ async fn conditions_that_leave_out_no_file_are_not_asked_of_the_files() {
     let pruning = scan.split("pruning_predicate=").nth(1).unwrap();
     assert!(pruning.contains("key_arn_min@") && !pruning.contains("operation_class"), "{plan}");
 }
+
+#[tokio::test]
+async fn the_keys_that_events_name_are_not_looked_for_again() {
+    // The view's other half is for rows of older lakes, and there are none.
+    let sql = "select key_arn, resource, event_id from key_mentions";
+    let over_lake = plan(&fixture::session_over("contexts").await, sql).await;
+    let [scan] = scans(&over_lake)[..] else { panic!("{over_lake}") };
+    let columns = ["request_parameters", "response_elements", "resources"];
+    assert!(columns.iter().all(|column| !scan.contains(column)), "{over_lake}");
+    let record = r#"{"eventSource":"ec2.amazonaws.com","eventName":"CreateVolume","requestParameters":{"kmsKeyId":"arn:aws:kms:r:1:key/11111111-1111-1111-1111-111111111111"}}"#;
+    let (_folder, session) = fixture::raw_session(&[record]).await;
+    let run = session.start(sql, &[]).await.unwrap();
+    assert_eq!(run.metrics.counts().files_to_read, 1, "logs are read for one half only");
+    assert_eq!(rows(&session, sql).await.len(), 1);
+}

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use keytrail_events::schema::{EVENT_GROUP, PARTITION_COLUMNS, sort_columns, table_schema};
+use keytrail_events::schema::{
+    EVENT_GROUP, MENTIONED_KEY_ARNS, MENTIONING_RESOURCE, PARTITION_COLUMNS, sort_columns, table_schema,
+};
 use keytrail_lake::{LakeSpec, PartitionValues, TableSpec};
 
 /// One row per distinct event record.
@@ -16,8 +18,9 @@ pub const REJECTS: &str = "rejects";
 pub const RUNS: &str = "runs";
 /// One row per item of what the AWS CLI printed about keys and who may use them.
 pub const INVENTORY: &str = "inventory";
-/// The version of the lake's layout that this code writes and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the lake's layout that this code writes and the newest it reads. 2 has the keys that other
+/// services' events name.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The tables of a lake.
 pub fn lake_spec() -> LakeSpec {
@@ -43,11 +46,13 @@ fn events() -> TableSpec {
             "operation_class",
             "key_arn",
             "source_key_arn",
+            MENTIONED_KEY_ARNS,
             "principal_arn",
             "role_arn",
             "delivery_time",
         ],
         plain_columns: &["event_id", "request_id", "shared_event_id", "body_hash"],
+        later_columns: &[MENTIONED_KEY_ARNS, MENTIONING_RESOURCE],
         grouped_columns: &["user_identity", "request_parameters", "log_file_path"],
     }
 }
@@ -92,6 +97,7 @@ fn small(
         bloom_filter_columns: &[],
         statistics_columns: &[],
         plain_columns: &[],
+        later_columns: &[],
         grouped_columns: &[],
     }
 }

@@ -17,9 +17,9 @@ use crate::kms::is_kms_event;
 use crate::record::{EventRecord, Field};
 use crate::row_keys::{amended_event_id, body_hash};
 use crate::row_writer::{
-    Caller, IDENTITY_COLUMN_COUNT, IDENTITY_COLUMNS, KMS_COLUMN_COUNT, RowWriter, TEXT_COLUMN_COUNT,
-    USER_IDENTITY_COLUMN, USER_IDENTITY_LEVELS, append_envelope, append_identity, append_json, append_kms, append_text,
-    unfolded,
+    Caller, IDENTITY_COLUMN_COUNT, IDENTITY_COLUMNS, KMS_COLUMN_COUNT, MENTION_COLUMN_COUNT, RowWriter,
+    TEXT_COLUMN_COUNT, USER_IDENTITY_COLUMN, USER_IDENTITY_LEVELS, append_envelope, append_identity, append_json,
+    append_kms, append_mentions, append_text, unfolded,
 };
 use crate::rows::EventRows;
 use crate::schema::{COLUMNS, Column, ColumnGroup, Repetition};
@@ -69,14 +69,17 @@ impl BuiltColumns {
 struct Work {
     identity: bool,
     kms: bool,
+    mentions: bool,
     layout: bool,
 }
 
 impl Work {
     fn of(built: &BuiltColumns) -> Self {
         let kms = built.any(|column| column.group == ColumnGroup::Kms);
-        let identity = kms || built.any(|column| column.repetition() == Repetition::WithIdentity);
-        Self { identity, kms, layout: built.any(|column| matches!(column.name, "record_layout" | "raw_record")) }
+        let mentions = built.any(|column| column.group == ColumnGroup::Mentions);
+        let identity = kms || mentions || built.any(|column| column.repetition() == Repetition::WithIdentity);
+        let layout = built.any(|column| matches!(column.name, "record_layout" | "raw_record"));
+        Self { identity, kms, mentions, layout }
     }
 }
 
@@ -142,6 +145,10 @@ impl EventBatchBuilder {
         match self.work.kms && is_kms {
             true => append_kms(&mut row, record, &self.identities.callers[identity as usize]),
             false => row.skip(KMS_COLUMN_COUNT),
+        }
+        match self.work.mentions && !is_kms {
+            true => append_mentions(&mut row, record, &self.identities.callers[identity as usize]),
+            false => row.skip(MENTION_COLUMN_COUNT),
         }
         row.text(Some(lineage.log_file_path));
         row.integer(i64::try_from(lineage.record_index).ok());

@@ -598,6 +598,20 @@ pub fn elements(text: &str) -> impl Iterator<Item = &str> {
     .fuse()
 }
 
+/// Shows every string of a JSON text, with the name of the member that it stands under: `""` where it stands under none.
+pub fn for_each_string(text: &str, see: &mut impl FnMut(&str, &str)) {
+    see_strings(text, "", see);
+}
+
+fn see_strings(text: &str, name: &str, see: &mut impl FnMut(&str, &str)) {
+    match text.as_bytes().first() {
+        Some(b'{') => members(text).for_each(|(name, value)| see_strings(value, &unescape(name), see)),
+        Some(b'[') => elements(text).for_each(|element| see_strings(element, name, see)),
+        Some(b'"') => see(name, &string_value(text).unwrap_or(Cow::Borrowed(text))),
+        _ => {}
+    }
+}
+
 /// The text of a raw value that is a string; `None` for every other kind.
 pub fn string_value(raw: &str) -> Option<Cow<'_, str>> {
     plain_string_value(raw).map(unescape)

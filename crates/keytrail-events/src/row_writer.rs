@@ -1,4 +1,4 @@
-//! The values of a record in the order of the columns: envelope, identity, JSON, KMS facts.
+//! The values of a record in the order of the columns: envelope, identity, JSON, KMS facts, mentioned keys.
 //!
 //! It decides which value goes into which column; how a column holds it is [`crate::columns`]'s to know.
 
@@ -8,7 +8,7 @@ use crate::columns::ColumnBuilder;
 use crate::flattened;
 use crate::identity::Identity;
 use crate::json;
-use crate::kms::{ContextPairs, KmsFacts, KmsInput};
+use crate::kms::{CallPlace, ContextPairs, KmsFacts, KmsInput, mentioned_keys, resource_of_call};
 use crate::record::{DetailLevel, EventRecord, Field, FieldValue};
 use crate::row_keys::event_id;
 
@@ -230,6 +230,23 @@ pub(crate) fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>, call
     row.text(facts.algorithm.as_deref());
 }
 
+pub(crate) const MENTION_COLUMN_COUNT: usize = 2;
+
+/// The keys that a record of another service than KMS names, and for what.
+pub(crate) fn append_mentions(row: &mut RowWriter<'_>, record: &EventRecord<'_>, caller: &Caller) {
+    let texts = [Field::RequestParameters, Field::ResponseElements].map(|field| record.text_of(field));
+    let account_id = record.text_of(Field::RecipientAccountId).or(caller.account_id.as_deref());
+    let place = CallPlace { region: record.text_of(Field::AwsRegion), account_id };
+    let keys = mentioned_keys(texts.into_iter().flatten(), place);
+    if keys.is_empty() {
+        row.text(Some(""));
+        return row.skip(1);
+    }
+    let [request, response] = texts;
+    row.text(Some(&Vec::from_iter(keys).join(" ")));
+    row.text(resource_of_call([record.text_of(Field::Resources), response, request]).as_deref());
+}
+
 pub(crate) const TEXT_COLUMN_COUNT: usize = 2;
 
 /// What gives the exact text back: its layout, or where that and the columns do not, the text.
@@ -256,6 +273,7 @@ mod tests {
         assert_eq!(COLUMNS[USER_IDENTITY_COLUMN].name, Field::UserIdentity.column());
         assert_eq!(names_of(ColumnGroup::Identity).len(), IDENTITY_COLUMN_COUNT);
         assert_eq!(names_of(ColumnGroup::Kms).len(), KMS_COLUMN_COUNT);
+        assert_eq!(names_of(ColumnGroup::Mentions).len(), MENTION_COLUMN_COUNT);
         let [.., layout, raw] = COLUMNS else { unreachable!("there are columns") };
         assert_eq!([layout.name, raw.name], ["record_layout", "raw_record"]);
     }

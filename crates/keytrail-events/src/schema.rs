@@ -59,6 +59,8 @@ pub enum ColumnGroup {
     Json,
     /// What the record says about KMS keys, computed once at conversion; null for other services.
     Kms,
+    /// The KMS keys that a record of another service names, found once at conversion; null for KMS itself.
+    Mentions,
     /// Where the record was read.
     Lineage,
     /// What gives the record's exact bytes back.
@@ -113,7 +115,7 @@ const fn typed(group: ColumnGroup, column_type: ColumnType, name: &'static str, 
     Column { name, column_type, group, summary }
 }
 
-use ColumnGroup::{Envelope, Identity, Json, Kms, Lineage, Losslessness};
+use ColumnGroup::{Envelope, Identity, Json, Kms, Lineage, Losslessness, Mentions};
 use ColumnType::{Boolean, Hash, Integer, TextMap, Time};
 
 /// The columns of `events`, in order, without the partition columns.
@@ -259,6 +261,16 @@ pub const COLUMNS: &[Column] = &[
     text(Kms, "source_key_material_id", "ReEncrypt: additionalEventData.sourceKeyMaterialId"),
     text(Kms, "alias_name", "alias named by CreateAlias, UpdateAlias, DeleteAlias or typed as the key"),
     text(Kms, "algorithm", "encryption, signing, MAC, key-agreement or encapsulation algorithm of the call"),
+    text(
+        Mentions,
+        MENTIONED_KEY_ARNS,
+        "ARNs of the KMS keys that request_parameters and response_elements name, sorted, a space between two; empty = they name none; null = a KMS event, or a row of a lake of format 1 (then key_mentions(…) finds them)",
+    ),
+    text(
+        Mentions,
+        MENTIONING_RESOURCE,
+        "the best name of what a call that names keys made or changed: an ARN, an id or a name; null = nothing looks like one, or mentioned_key_arns is empty or null",
+    ),
     text(Lineage, "log_file_path", "log file the record was read from"),
     typed(Lineage, Integer, "record_index", "position of the record in that file, from 0"),
     typed(
@@ -289,6 +301,10 @@ pub const COLUMNS: &[Column] = &[
 
 /// The column with the text that those of [`ColumnGroup::Identity`] are drawn from.
 pub const USER_IDENTITY: &str = "user_identity";
+/// The column with the keys that other services' records name.
+pub const MENTIONED_KEY_ARNS: &str = "mentioned_key_arns";
+/// The column with what they name them for.
+pub const MENTIONING_RESOURCE: &str = "mentioning_resource";
 /// The partition column that splits KMS events from all others: `kms` or `other`.
 pub const EVENT_GROUP: &str = "event_group";
 /// The partition column with the month of `event_time`: `YYYY-MM`, or `unknown` without an event time.

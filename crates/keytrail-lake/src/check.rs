@@ -134,7 +134,7 @@ async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result
         return Ok(Some(wrong));
     }
     let footer = read_footer(table, file).await?;
-    if let Some(difference) = column_difference(table.file_schema(), &footer.schema) {
+    if let Some(difference) = column_difference(&table.spec().file_schema_of(&footer.schema), &footer.schema) {
         return Ok(Some(FindingKind::WrongColumns { difference }));
     }
     if footer.row_count != file.row_count {
@@ -142,7 +142,7 @@ async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result
     }
     match depth {
         CheckDepth::Footers => Ok(None),
-        CheckDepth::Data => data::find_fault_in_rows(table, file).await,
+        CheckDepth::Data => data::find_fault_in_rows(table, file, &footer.schema).await,
     }
 }
 

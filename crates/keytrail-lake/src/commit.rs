@@ -31,7 +31,7 @@ use crate::table::{Table, TableSpec};
 /// Whoever compacts commits under this id, so that other Delta writers see two compactions conflict too.
 const COMPACT_APP_ID: &str = "keytrail.compact";
 /// Each lost race is another writer's success, so that many writers come to an end well before this.
-const MAX_ATTEMPTS: u32 = 200;
+pub(crate) const MAX_ATTEMPTS: u32 = 200;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -192,7 +192,7 @@ async fn settled(
 }
 
 /// Whether an error only says that the version was taken, or seemed to be: HTTP 409 comes without an object too.
-fn is_race(error: &DeltaTableError) -> bool {
+pub(crate) fn is_race(error: &DeltaTableError) -> bool {
     matches!(
         error,
         DeltaTableError::VersionAlreadyExists(_)
@@ -203,7 +203,7 @@ fn is_race(error: &DeltaTableError) -> bool {
 }
 
 /// Waits longer from attempt to attempt, and not as long as the others do.
-async fn pause(attempt: u32) {
+pub(crate) async fn pause(attempt: u32) {
     let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
     let random = f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
     tokio::time::sleep(longest.mul_f64(random)).await;
@@ -213,7 +213,7 @@ fn conflict(table: &Table, reason: &str) -> LakeError {
     LakeError::Conflict { place: table.storage().to_string(), reason: reason.to_owned() }
 }
 
-fn transaction(app_id: &str, version: i64) -> Transaction {
+pub(crate) fn transaction(app_id: &str, version: i64) -> Transaction {
     Transaction { app_id: app_id.to_owned(), version, last_updated: Some(Utc::now().timestamp_millis()) }
 }
 

@@ -43,6 +43,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text_bounds;
+mod upgrade;
 mod upload;
 mod vacuum;
 mod writer;

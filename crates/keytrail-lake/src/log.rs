@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake_core::kernel::schema::StructType;
+use deltalake_core::kernel::schema::{StructField, StructType};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
-use deltalake_core::kernel::{Action, TombstoneView, Transaction};
+use deltalake_core::kernel::{Action, MetadataExt, TombstoneView, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints};
@@ -21,6 +21,7 @@ use object_store::prefix::PrefixStore;
 use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
+use crate::commit::transaction;
 use crate::error::LakeError;
 use crate::snapshot::{DataFile, Snapshot};
 use crate::storage::Storage;
@@ -132,7 +133,7 @@ impl TableLog {
         LakeError::log(&self.storage, error)
     }
 
-    /// Refuses a table that is not keytrail's, of a newer format, or with other columns.
+    /// Refuses a table that is not keytrail's, of a newer format, or with other columns; an earlier format may lack the later ones.
     fn verify_state(&self, state: &DeltaTableState) -> Result<(), LakeError> {
         let protocol = state.protocol();
         let (reader, writer) = (protocol.min_reader_version(), protocol.min_writer_version());
@@ -159,12 +160,12 @@ impl TableLog {
 
     fn verify_columns(&self, state: &DeltaTableState) -> Result<(), LakeError> {
         let (expected, found) = (self.delta_schema()?, state.schema());
-        let columns = |schema: &StructType| -> Vec<String> {
-            schema.fields().map(|field| format!("{} {}", field.name(), field.data_type())).collect()
-        };
-        let (expected, found) = (columns(&expected), columns(&found));
+        let column = |field: &StructField| format!("{} {}", field.name(), field.data_type());
+        let columns = |schema: &StructType| -> Vec<String> { schema.fields().map(column).collect() };
+        let required = expected.fields().filter(|field| !self.is_later(field.name()) || found.contains(field.name()));
+        let (required, expected, found) = (required.map(column), columns(&expected), columns(&found));
         let partition_columns = state.metadata().partition_columns();
-        let difference = if let Some(missing) = expected.iter().find(|column| !found.contains(column)) {
+        let difference = if let Some(missing) = required.into_iter().find(|column| !found.contains(column)) {
             format!("missing {missing}")
         } else if let Some(unknown) = found.iter().find(|column| !expected.contains(column)) {
             format!("unknown {unknown}")
@@ -175,6 +176,36 @@ impl TableLog {
         };
         Err(LakeError::SchemaMismatch { place: self.storage.to_string(), difference })
     }
+
+    fn is_later(&self, column: &str) -> bool {
+        self.spec.later_columns.contains(&column)
+    }
+
+    /// What brings a table of this state to this format; none where it has all columns.
+    fn upgrade(&self, state: &DeltaTableState) -> Result<Option<Upgrade>, LakeError> {
+        let (schema, found) = (self.delta_schema()?, state.schema());
+        let lacked: Vec<StructField> = schema.fields().filter(|field| !found.contains(field.name())).cloned().collect();
+        if lacked.is_empty() {
+            return Ok(None);
+        }
+        let metadata = state.metadata().clone().with_schema(&schema);
+        let metadata = self
+            .properties()
+            .into_iter()
+            .fold(metadata, |metadata, (name, value)| metadata?.add_config_key(name, value.unwrap_or_default()));
+        Ok(Some(Upgrade {
+            metadata: Action::Metadata(metadata.map_err(|error| self.error(error.into()))?),
+            operation: DeltaOperation::AddColumn { fields: lacked },
+            transaction: transaction(FORMAT_VERSION, i64::from(self.format_version)),
+        }))
+    }
+}
+
+/// A commit that adds columns.
+pub(crate) struct Upgrade {
+    pub(crate) metadata: Action,
+    pub(crate) operation: DeltaOperation,
+    pub(crate) transaction: Transaction,
 }
 
 impl fmt::Debug for TableLog {
@@ -199,6 +230,12 @@ impl LockedLog<'_> {
         let state = table.state.ok_or_else(|| self.log.error(DeltaTableError::NotInitialized))?;
         self.log.verify_state(&state)?;
         Ok(self.seen.state.insert(state))
+    }
+
+    /// Follows the log to its newest version; what brings the table to this format, where it is of an earlier one.
+    pub(crate) async fn upgrade(&mut self) -> Result<Option<Upgrade>, LakeError> {
+        let log = self.log;
+        log.upgrade(self.refresh().await?)
     }
 
     /// Follows the log to its newest version and reads the file list.

@@ -5,11 +5,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_array::{RecordBatch, new_null_array};
+use arrow_schema::{ArrowError, FieldRef, Schema, SchemaRef};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -63,47 +63,51 @@ impl Table {
     ) -> std::result::Result<impl Stream<Item = std::result::Result<RecordBatch, LakeError>> + Send + use<>, LakeError>
     {
         let schema = self.file_schema();
-        if let Some(unknown) = columns.iter().find(|name| schema.index_of(name).is_err()) {
-            let difference = format!("no column `{unknown}`");
-            return Err(LakeError::SchemaMismatch { place: self.storage().to_string(), difference });
+        let indices = columns.iter().map(|name| schema.index_of(name).map_err(|_error| name));
+        let indices = indices.collect::<std::result::Result<Vec<_>, _>>();
+        let wanted = indices
+            .map_err(|unknown| format!("no column `{unknown}`"))
+            .and_then(|indices| schema.project(&indices).map_err(|error| error.to_string()));
+        match wanted {
+            Ok(wanted) => read_some(self, file, Arc::new(wanted)).await,
+            Err(difference) => Err(LakeError::SchemaMismatch { place: self.storage().to_string(), difference }),
         }
-        let wanted: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
-        let name = self.storage().name_of(&file.path);
-        let batches = read_some(self, file, Some(columns)).await?;
-        Ok(batches.map(move |batch| {
-            let batch = batch?;
-            let indices =
-                wanted.iter().map(|name| batch.schema().index_of(name)).collect::<std::result::Result<Vec<_>, _>>();
-            indices.and_then(|indices| batch.project(&indices)).map_err(|error| LakeError::corrupt(&name, error))
-        }))
     }
 }
 
 /// Reads the rows of a data file, a row group at a time.
 pub(crate) async fn read_rows(table: &Table, file: &DataFile) -> std::result::Result<SortedStream, LakeError> {
-    read_some(table, file, None).await
+    read_some(table, file, SchemaRef::clone(table.file_schema())).await
 }
 
-/// Reads some columns, or all, in the file's order.
-async fn read_some(
-    table: &Table,
-    file: &DataFile,
-    columns: Option<&[&str]>,
-) -> std::result::Result<SortedStream, LakeError> {
+/// Reads the wanted columns, in their order; later ones that the file lacks are null.
+async fn read_some(table: &Table, file: &DataFile, wanted: SchemaRef) -> std::result::Result<SortedStream, LakeError> {
     let name = table.storage().name_of(&file.path);
     let failed = |error| LakeError::parquet(&name, error);
     let reader = ObjectReader::try_new(table, file)?;
     let metadata = Arc::new(reader.clone().read_metadata().await.map_err(failed)?);
-    let mask = match columns {
-        Some(columns) => ProjectionMask::columns(metadata.file_metadata().schema_descr(), columns.iter().copied()),
-        None => ProjectionMask::all(),
-    };
+    let leaves = metadata.file_metadata().schema_descr();
+    let mask = ProjectionMask::columns(leaves, wanted.fields().iter().map(|field| field.name().as_str()));
     let batch_rows = batch_rows(&metadata, &mask);
-    let options = ArrowReaderOptions::new().with_schema(SchemaRef::clone(table.file_schema()));
+    let found = parquet_to_arrow_schema(leaves, None).map_err(failed)?;
+    let options = ArrowReaderOptions::new().with_schema(table.spec().file_schema_of(&found));
     let metadata = ArrowReaderMetadata::try_new(metadata, options).map_err(failed)?;
     let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata).with_projection(mask);
-    let stream = builder.with_batch_size(batch_rows).build().map_err(failed)?;
-    Ok(stream.map_err(move |error| LakeError::parquet(&name, error)).boxed())
+    let batches = builder.with_batch_size(batch_rows).build().map_err(failed)?;
+    let rows = batches.map(move |batch| {
+        let batch = batch.map_err(|error| LakeError::parquet(&name, error))?;
+        arranged(&batch, &wanted).map_err(|error| LakeError::corrupt(&name, error))
+    });
+    Ok(rows.boxed())
+}
+
+/// The wanted columns of a batch; one that it lacks is null.
+fn arranged(batch: &RecordBatch, wanted: &SchemaRef) -> std::result::Result<RecordBatch, ArrowError> {
+    let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
+        Some(column) => Arc::clone(column),
+        None => new_null_array(field.data_type(), batch.num_rows()),
+    };
+    RecordBatch::try_new(SchemaRef::clone(wanted), wanted.fields().iter().map(column).collect())
 }
 
 /// So many rows that a batch stays small, whatever the rows hold.

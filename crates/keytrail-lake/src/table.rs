@@ -34,6 +34,8 @@ pub struct TableSpec {
     pub statistics_columns: &'static [&'static str],
     /// Text and hash columns of all but unique values, for which a dictionary costs time and saves nothing.
     pub plain_columns: &'static [&'static str],
+    /// Columns that tables of an earlier format lack, and their data files for good: rows have null there.
+    pub later_columns: &'static [&'static str],
     /// Text columns of long values that share their beginnings, in no order that the rows have: they are stored side by side.
     pub grouped_columns: &'static [&'static str],
 }
@@ -43,6 +45,14 @@ impl TableSpec {
     pub fn file_schema(&self) -> SchemaRef {
         let is_stored = |name: &str| !self.partition_columns.contains(&name);
         let fields = self.schema.fields().iter().filter(|field| is_stored(field.name())).cloned();
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// The columns of a data file in which `found` are: an earlier format's lacks the later ones.
+    pub(crate) fn file_schema_of(&self, found: &Schema) -> SchemaRef {
+        let is_there = |name: &str| !self.later_columns.contains(&name) || found.index_of(name).is_ok();
+        let schema = self.file_schema();
+        let fields = schema.fields().iter().filter(|field| is_there(field.name())).cloned();
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
@@ -77,7 +87,7 @@ struct Shared {
 }
 
 impl Table {
-    /// Creates the table, unless it is there, or opens it.
+    /// Creates the table, unless it is there, or opens it; one of an earlier format is brought to this one.
     pub(crate) async fn create_or_open(
         lake: &Storage,
         spec: &TableSpec,
@@ -88,11 +98,11 @@ impl Table {
             table.storage().require_conditional_put().await?;
             table.log().create().await?;
         }
-        table.log().verify().await?;
+        table.upgrade().await?;
         Ok(table)
     }
 
-    /// Opens the table.
+    /// Opens the table; writes nothing.
     pub(crate) async fn open(lake: &Storage, spec: &TableSpec, format_version: u32) -> Result<Self, LakeError> {
         let table = Self::new(lake, spec, format_version)?;
         table.log().verify().await?;

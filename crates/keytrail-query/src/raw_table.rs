@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
@@ -35,7 +35,7 @@ use futures::stream::{self, BoxStream};
 use keytrail_convert::raw::{RawCounts, RawDecoder, RawSelection};
 use keytrail_convert::source::{self, DeliveryRange, LogFile, Source};
 use keytrail_convert::{Deduplicator, EVENTS, LOG_FILES};
-use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, table_schema};
+use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, MENTIONED_KEY_ARNS, table_schema};
 use keytrail_lake::StorageOptions;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
@@ -222,11 +222,12 @@ impl TableProvider for RawTable {
             let place = EVENT_GROUPS.iter().position(|known| *known == group);
             groups.as_ref().zip(place).is_none_or(|(may_match, place)| may_match[place])
         };
+        let has_rows = EVENT_GROUPS.iter().any(|group| takes_group(group));
         let columns = projection.cloned().unwrap_or_else(|| (0..table_schema().fields().len()).collect());
         let selection = RawSelection::new(columns, takes_group)?;
         let schema = Arc::clone(selection.schema());
         let scan = Arc::new(RawScan {
-            files: self.prune(predicate.as_ref()),
+            files: if has_rows { self.prune(predicate.as_ref()) } else { Arc::default() },
             selection,
             rejects: Arc::clone(&self.rejects),
             work: Arc::clone(&self.work),
@@ -240,7 +241,8 @@ impl TableProvider for RawTable {
     }
 }
 
-/// The groups of events as containers of their rows: nothing is known of them but their names.
+/// The groups of events as containers of their rows: nothing is known of them but their names, and that every row that is no KMS event
+/// tells the keys that it names.
 struct GroupBounds;
 
 const EVENT_GROUPS: [&str; 2] = ["kms", "other"];
@@ -258,8 +260,9 @@ impl PruningStatistics for GroupBounds {
         EVENT_GROUPS.len()
     }
 
-    fn null_counts(&self, _column: &Column) -> Option<ArrayRef> {
-        None
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        let counts = EVENT_GROUPS.map(|group| (group == "other").then_some(0));
+        (column.name == MENTIONED_KEY_ARNS).then(|| Arc::new(UInt64Array::from(counts.to_vec())) as ArrayRef)
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {

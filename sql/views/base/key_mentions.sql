@@ -3,32 +3,13 @@
 -- grain:   recipient_account_id, event_id, key_arn
 -- reads:   events
 -- notes:   key ARNs anywhere in requestParameters and responseElements, and bare key ids under members such as kmsKeyId
+-- notes:   both are found at conversion; of rows from a lake of format 1, which has mentioned_key_arns null, they are found here
 -- notes:   aliases are not resolved; data events (an object that names its key) are left out
 -- column:  key_arn: ARN of a key that the event names; a bare id is taken for a key of the event's account and region
 -- column:  resource: best name of what the call made or changed: an ARN, an id or a name; null = nothing looks like one
 with changes as (
     select
-        recipient_account_id,
-        event_id,
-        event_time,
-        event_source,
-        event_name,
-        aws_region,
-        principal_arn,
-        role_arn,
-        invoked_by,
-        amends_event_id,
-        request_parameters,
-        response_elements,
-        resources,
-        unnest(
-            key_mentions(
-                request_parameters,
-                response_elements,
-                aws_region,
-                coalesce(recipient_account_id, principal_account_id)
-            )
-        ) as key_arn
+        *
     from events
     where event_group = 'other'
         and read_only is not true
@@ -48,6 +29,32 @@ select
     role_arn,
     invoked_by,
     amends_event_id,
-    key_arn,
+    unnest(string_to_array(mentioned_key_arns, ' ')) as key_arn,
+    mentioning_resource as resource
+from changes
+where mentioned_key_arns <> ''
+
+union all
+
+select
+    recipient_account_id,
+    event_id,
+    event_time,
+    event_source,
+    event_name,
+    aws_region,
+    principal_arn,
+    role_arn,
+    invoked_by,
+    amends_event_id,
+    unnest(
+        key_mentions(
+            request_parameters,
+            response_elements,
+            aws_region,
+            coalesce(recipient_account_id, principal_account_id)
+        )
+    ) as key_arn,
     call_resource(resources, request_parameters, response_elements) as resource
 from changes
+where mentioned_key_arns is null

@@ -116,12 +116,14 @@ pub(super) fn key_arn(region: &str, account: &str, key_id: &str) -> String {
 
 /// The first key ARN within a sentence such as an error message.
 pub(super) fn find_key_arn(sentence: &str) -> Option<&str> {
-    sentence.match_indices("arn:").find_map(|(start, _)| {
-        let candidate = sentence.get(start..)?;
-        let is_end = |character: char| !(character.is_ascii_alphanumeric() || matches!(character, ':' | '/' | '-'));
-        let arn = candidate.split(is_end).next()?;
-        is_whole_key_arn(arn).then_some(arn)
-    })
+    key_arns_in(sentence).next()
+}
+
+/// The key ARNs within a text, whatever stands around them.
+pub(super) fn key_arns_in(text: &str) -> impl Iterator<Item = &str> {
+    let is_end = |character: char| !(character.is_ascii_alphanumeric() || matches!(character, ':' | '/' | '-'));
+    let arns = text.match_indices("arn:").filter_map(move |(start, _)| text[start..].split(is_end).next());
+    arns.filter(|arn| is_whole_key_arn(arn))
 }
 
 /// The alias name within an alias reference: of an ARN the part after the account, of a name all of it.

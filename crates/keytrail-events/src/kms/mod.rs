@@ -10,10 +10,12 @@
 //! additionalEventData┘                     └─▶ outcome     used, blocked, denied, probe, …
 //! resources[] ───────────▶ arn (by shape) ─────▶ resolution
 //! ```
+//! Of other services' records only the keys that they name are drawn, and for what: see [`mentioned_keys`].
 
 mod arn;
 mod context;
 mod fields;
+mod mentions;
 mod operations;
 mod outcome;
 mod resolution;
@@ -21,6 +23,7 @@ mod resolution;
 use std::borrow::Cow;
 
 pub use context::{ContextPairs, ContextState};
+pub use mentions::{CallPlace, mentioned_keys, resource_of_call};
 pub use operations::{Access, OPERATIONS, Operation, OperationClass, operation};
 pub use outcome::Outcome;
 pub use resolution::KeyResolution;

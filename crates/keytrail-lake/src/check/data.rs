@@ -1,5 +1,6 @@
 //! The part of the check that reads files whole: every byte against the log's checksum, every row against order and statistics.
 
+use arrow_schema::Schema;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 
@@ -31,11 +32,17 @@ pub(super) async fn find_wrong_checksum(table: &Table, file: &DataFile) -> Resul
     Ok((found != *expected).then(|| FindingKind::WrongChecksum { expected: expected.clone(), found }))
 }
 
-/// Reads every row.
-pub(super) async fn find_fault_in_rows(table: &Table, file: &DataFile) -> Result<Option<FindingKind>, LakeError> {
+/// Reads every row. Columns that the file, of an earlier format, lacks have no statistics.
+pub(super) async fn find_fault_in_rows(
+    table: &Table,
+    file: &DataFile,
+    columns: &Schema,
+) -> Result<Option<FindingKind>, LakeError> {
     let corrupt = |error| LakeError::corrupt(&table.storage().name_of(&file.path), error);
     let mut order = OrderCheck::new((table.spec().sort_columns)(&file.partition));
-    let mut statistics = StatisticsCollector::new(&table.spec().statistics_columns_of(&file.partition));
+    let mut with_statistics = table.spec().statistics_columns_of(&file.partition);
+    with_statistics.retain(|name| columns.index_of(name).is_ok());
+    let mut statistics = StatisticsCollector::new(&with_statistics);
     let mut batches = read_rows(table, file).await?;
     let mut found = 0;
     while let Some(batch) = batches.try_next().await? {

@@ -58,6 +58,7 @@ fn events_spec() -> TableSpec {
         bloom_filter_columns: &["id", "key"],
         statistics_columns: &["key", "time", "flag", "number"],
         plain_columns: &["id"],
+        later_columns: &[],
         grouped_columns: &[],
     }
 }
@@ -74,6 +75,7 @@ fn ledger_spec() -> TableSpec {
         bloom_filter_columns: &["path"],
         statistics_columns: &["path"],
         plain_columns: &[],
+        later_columns: &[],
         grouped_columns: &[],
     }
 }
@@ -156,9 +158,14 @@ pub(super) async fn new_lake(storage: &Storage) -> Lake {
 
 /// A lake on disk, and the folder that keeps it.
 pub(super) async fn disk_lake() -> (tempfile::TempDir, Lake) {
+    disk_lake_of(spec()).await
+}
+
+/// The same of another shape.
+pub(super) async fn disk_lake_of(spec: LakeSpec) -> (tempfile::TempDir, Lake) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let location = Location::local(&folder.path().join("lake")).expect("a location");
-    let lake = Lake::create_or_open(&location, &StorageOptions::default(), spec()).await.expect("a lake");
+    let lake = Lake::create_or_open(&location, &StorageOptions::default(), spec).await.expect("a lake");
     (folder, lake)
 }
 

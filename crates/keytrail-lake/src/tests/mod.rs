@@ -6,4 +6,5 @@ mod compaction;
 mod faults;
 mod files;
 mod fixtures;
+mod upgrades;
 mod vacuums;

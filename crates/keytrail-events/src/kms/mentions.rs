@@ -1,0 +1,202 @@
+//! The KMS keys that calls of other services name: volumes, databases, secrets, buckets, trails, policies.
+//!
+//! Found are key ARNs anywhere in a text, a policy's text too, and a bare key id under a member whose name speaks of a key (`kmsKeyId`,
+//! `KMSMasterKeyID`, …). Aliases are not resolved: that takes a moment in time. For what a call names them is told by the name of the
+//! resource that it made or changed.
+
+use std::collections::BTreeSet;
+
+use super::arn;
+use crate::json;
+
+/// Where a call was made: a bare key id is of that place.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CallPlace<'a> {
+    /// awsRegion.
+    pub region: Option<&'a str>,
+    /// The account that the call was made in.
+    pub account_id: Option<&'a str>,
+}
+
+/// ARNs of the KMS keys that JSON texts of a call name, sorted, each once.
+pub fn mentioned_keys<'t>(texts: impl IntoIterator<Item = &'t str>, place: CallPlace<'_>) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for text in texts.into_iter().filter(|text| speaks_of_key(text)) {
+        json::for_each_string(text, &mut |name, value| add_keys(name, value, place, &mut keys));
+    }
+    keys
+}
+
+fn add_keys(name: &str, value: &str, place: CallPlace<'_>, keys: &mut BTreeSet<String>) {
+    if !arn::is_key_id(value) {
+        keys.extend(arn::key_arns_in(value).map(str::to_owned));
+    } else if let (true, Some(region), Some(account_id)) = (speaks_of_key(name), place.region, place.account_id) {
+        keys.insert(arn::key_arn(region, account_id, value));
+    }
+}
+
+/// Whether `kms`, `masterkey` or `encryptionkey` stands in the text, in any case: without one, no member of a JSON text names a key. They
+/// are looked for by the letter that is rarest of theirs, as nearly every text has none of them.
+fn speaks_of_key(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ends_with = |end: usize, word: &[u8]| {
+        bytes[..end].len() >= word.len() && bytes[end - word.len()..end].eq_ignore_ascii_case(word)
+    };
+    memchr::memchr2_iter(b'k', b'K', bytes).any(|at| match bytes.get(at + 1..at + 3) {
+        Some(rest) if rest.eq_ignore_ascii_case(b"ms") => true,
+        Some(rest) if rest.eq_ignore_ascii_case(b"ey") => ends_with(at, b"master") || ends_with(at, b"encryption"),
+        _ => false,
+    })
+}
+
+/// Names of members that name the resource of a call, the most telling first, in lower case; an ARN under any name that ends so
+/// comes before all of them.
+const RESOURCE_NAMES: [&str; 27] = [
+    "instanceid",
+    "volumeid",
+    "snapshotid",
+    "imageid",
+    "dbinstanceidentifier",
+    "dbclusteridentifier",
+    "filesystemid",
+    "clusteridentifier",
+    "replicationgroupid",
+    "bucketname",
+    "bucket",
+    "functionname",
+    "tablename",
+    "secretid",
+    "queueurl",
+    "queuename",
+    "streamname",
+    "deliverystreamname",
+    "loggroupname",
+    "repositoryname",
+    "domainname",
+    "trailname",
+    "clustername",
+    "projectname",
+    "name",
+    "rolename",
+    "username",
+];
+
+/// The best name of what a call made or changed, an ARN, an id or a name: in `resources`, else in the answer, else in the parameters;
+/// `None` where nothing looks like one.
+pub fn resource_of_call(texts: [Option<&str>; 3]) -> Option<String> {
+    let mut best: Option<(usize, String)> = None;
+    for (order, text) in texts.into_iter().enumerate() {
+        let Some(text) = text else { continue };
+        json::for_each_string(text, &mut |name, value| {
+            let rank = rank(name, value).map(|rank| rank + order);
+            if let Some(rank) = rank.filter(|rank| best.as_ref().is_none_or(|(known, _)| rank < known)) {
+                best = Some((rank, value.to_owned()));
+            }
+        });
+    }
+    best.map(|(_, value)| value)
+}
+
+/// How well a member names a resource, 0 best, in steps that leave room for three places; none = not at all.
+fn rank(name: &str, value: &str) -> Option<usize> {
+    const PLACES: usize = 3;
+    let name = name.to_ascii_lowercase();
+    let is_other_arn = |service: &str| ["kms", "iam", "sts"].contains(&service);
+    if name.ends_with("arn") {
+        let service = value.strip_prefix("arn:")?.split(':').nth(1)?;
+        return (!is_other_arn(service)).then_some(0);
+    }
+    let place = RESOURCE_NAMES.iter().position(|known| *known == name)?;
+    (!value.is_empty()).then_some((place + 1) * PLACES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn keys(text: &str) -> Vec<String> {
+        let place = CallPlace { region: Some("us-east-1"), account_id: Some("111122223333") };
+        mentioned_keys([text], place).into_iter().map(|key| key.replace(KEY, "KEY")).collect()
+    }
+
+    #[test]
+    fn keys_are_found_wherever_they_stand() {
+        let own = "arn:aws:kms:us-east-1:111122223333:key/KEY";
+        let cases = [
+            (r#"{"kmsKeyId":"KEY"}"#, vec![own]),
+            (
+                r#"{"a":[{"ebs":{"KmsKeyId":"arn:aws:kms:eu-west-1:444455556666:key\/KEY"}}]}"#,
+                vec!["arn:aws:kms:eu-west-1:444455556666:key/KEY"],
+            ),
+            (
+                r#"{"Rule":{"ApplyServerSideEncryptionByDefault":{"KMSMasterKeyID":"KEY","SSEAlgorithm":"aws:kms"}}}"#,
+                vec![own],
+            ),
+            (r#"{"policy":"{\"Resource\":\"arn:aws:kms:us-east-1:111122223333:key/KEY\"}"}"#, vec![own]),
+            (
+                r#"{"x":"arn:aws:kms:us-east-1:111122223333:key/KEY and arn:aws:kms:us-east-1:111122223333:key/KEY"}"#,
+                vec![own],
+            ),
+            (r#"{"clientToken":"KEY","kmsNote":"none"}"#, vec![]),
+            (r#"{"kmsKeyId":"alias/app"}"#, vec![]),
+            (r#"{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:alias/app"}"#, vec![]),
+            (r#"{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:key/*"}"#, vec![]),
+            ("null", vec![]),
+            (r#""HIDDEN_DUE_TO_SECURITY_REASONS""#, vec![]),
+        ];
+        for (text, expected) in cases {
+            let text = text.replace("KEY\"", &format!("{KEY}\"")).replace("/KEY", &format!("/{KEY}"));
+            assert_eq!(keys(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_id_needs_a_place() {
+        let text = format!(r#"{{"kmsKeyId":"{KEY}","masterKeyArn":"arn:aws:kms:us-east-1:1:key/{KEY}"}}"#);
+        let named = mentioned_keys([text.as_str()], CallPlace::default());
+        assert_eq!(Vec::from_iter(named), [format!("arn:aws:kms:us-east-1:1:key/{KEY}")]);
+    }
+
+    #[test]
+    fn words_are_known_in_any_case_and_place() {
+        for text in ["kms", "xKmS", "aws:KMS:", "MasterKey", "masterKEY", "storageEncryptionKeyArn", "kkms", "keykms"] {
+            assert!(speaks_of_key(text), "{text}");
+        }
+        for text in ["", "k", "K", "km", "ke", "key", "asterkey", "ncryptionKey", "bucket", "token", "master key"] {
+            assert!(!speaks_of_key(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_best_name_of_a_resource_is_taken() {
+        let cases = [
+            ("null", r#"{"size":1,"kmsKeyId":"k"}"#, r#"{"volumeId":"vol-1","status":"creating"}"#, Some("vol-1")),
+            (
+                "null",
+                r#"{"name":"db"}"#,
+                r#"{"ARN":"arn:aws:secretsmanager:us-east-1:1:secret:db","name":"db"}"#,
+                Some("arn:aws:secretsmanager:us-east-1:1:secret:db"),
+            ),
+            ("null", r#"{"bucketName":"b","host":"h"}"#, "null", Some("b")),
+            (
+                r#"[{"ARN":"arn:aws:s3:::b","type":"AWS::S3::Bucket"}]"#,
+                r#"{"bucketName":"b"}"#,
+                "null",
+                Some("arn:aws:s3:::b"),
+            ),
+            (
+                "null",
+                r#"{"kmsKeyArn":"arn:aws:kms:us-east-1:1:key/k","roleArn":"arn:aws:iam::1:role/r"}"#,
+                "null",
+                None,
+            ),
+            ("null", "null", "null", None),
+        ];
+        for (resources, parameters, response, expected) in cases {
+            let found = resource_of_call([Some(resources), Some(response), Some(parameters)]);
+            assert_eq!(found.as_deref(), expected, "{parameters}");
+        }
+    }
+}
