@@ -381,6 +381,52 @@ fn export_gives_every_record_back_byte_for_byte() {
     assert_eq!(sandbox.read("out.json"), log_file(&records()[1..2]) + "\n");
 }
 
+/// A data file of the lake, by its partition.
+fn data_file(sandbox: &Sandbox, partition: &str) -> std::path::PathBuf {
+    let folder = sandbox.path(format!("lake/events/{partition}"));
+    fs_err::read_dir(folder).expect("a partition").next().expect("a data file").expect("an entry").path()
+}
+
+#[test]
+fn r19_damage_is_told_by_its_file_and_never_exported() {
+    let sandbox = with_lake();
+    let file = data_file(&sandbox, "event_group=kms/event_month=2026-02");
+    let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+    let sound = fs_err::read(&file).expect("a data file");
+    let export = "keytrail export --lake lake --lines";
+    let records = sandbox.run(export).data();
+    let mut told = 0;
+    // A step that meets every bit of a byte, and every part of the file: pages, their headers, indexes, the footer.
+    for (number, at) in (0..sound.len()).step_by(sound.len() / 60).enumerate() {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 1 << (number % 8);
+        fs_err::write(&file, damaged).expect("damage");
+        let run = sandbox.run(export);
+        match run.code() {
+            Some(0) => assert_eq!(run.data(), records, "byte {at}"),
+            code => {
+                assert!(code == Some(4) && run.stderr.contains(name), "byte {at}: {run}");
+                assert!(run.stderr.contains("keytrail check --read-data"), "{run}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 10, "{told} of 60");
+
+    // A statement that needs the file says so; others have their answer.
+    fs_err::write(&file, [&sound[..4], &vec![0; sound.len() - 4]].concat()).expect("damage");
+    let run = sandbox.run("keytrail sql --lake lake -c \"select count(distinct user_agent) from events\"");
+    assert!(run.code() == Some(4) && run.stderr.contains(name), "{run}");
+    let others = "select count(distinct user_agent) from events where event_month = '2026-01'";
+    assert_eq!(sandbox.run(&format!("keytrail sql --lake lake -c \"{others}\"")).data().lines().nth(1), Some("1"));
+    let run = sandbox.run("keytrail key alias/app --lake lake");
+    assert!(run.code() == Some(4) && run.stderr.contains(name), "{run}");
+    let run = sandbox.run(
+        "keytrail sql --lake lake -c \"select cast(event_name as int) from events where event_month = '2026-01'\"",
+    );
+    assert_eq!(run.code(), Some(2), "{run}");
+}
+
 #[test]
 fn vacuum_deletes_what_compact_replaced_and_nothing_else() {
     let sandbox = with_lake();

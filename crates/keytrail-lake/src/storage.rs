@@ -144,7 +144,7 @@ impl Storage {
     }
 
     /// The full name of something below this place, as messages show it.
-    pub(crate) fn name_of(&self, relative: &str) -> String {
+    pub fn name_of(&self, relative: &str) -> String {
         format!("{}/{relative}", self.name.trim_end_matches('/'))
     }
 

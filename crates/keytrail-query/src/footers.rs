@@ -20,18 +20,23 @@ use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::ObjectStore;
+use keytrail_lake::Table;
 
-/// Makes readers of data files.
+use crate::damage::OpenedFiles;
+
+/// Makes readers of a table's data files.
 #[derive(Debug)]
 pub(crate) struct WholeFooterReaderFactory {
     engine: CachedParquetFileReaderFactory,
+    table: Table,
+    opened: Arc<OpenedFiles>,
 }
 
 impl WholeFooterReaderFactory {
-    /// Readers of files in the store, with their footers in the cache.
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, cache: Arc<FileMetadataCache>) -> Self {
-        Self { engine: CachedParquetFileReaderFactory::new(store, cache) }
+    /// Readers of the table's files, with their footers in the cache; those that are made are noted.
+    pub(crate) fn new(table: &Table, cache: Arc<FileMetadataCache>, opened: Arc<OpenedFiles>) -> Self {
+        let engine = CachedParquetFileReaderFactory::new(table.storage().store(), cache);
+        Self { engine, table: table.clone(), opened }
     }
 }
 
@@ -43,6 +48,7 @@ impl ParquetFileReaderFactory for WholeFooterReaderFactory {
         metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        self.opened.note(&self.table, file.path());
         let reader = self.engine.create_reader(partition_index, file, metadata_size_hint, metrics)?;
         Ok(Box::new(WholeFooterReader(reader)))
     }

@@ -13,7 +13,7 @@ use crate::catalogue::report_sql;
 use crate::diagnosis::similar;
 use crate::error::QueryError;
 use crate::rows::Rows;
-use crate::session::{QueryResult, Session};
+use crate::session::Session;
 
 /// Columns of `events` of few values, which views have under the same names.
 const COLUMNS_OF_FEW_VALUES: [&str; 9] = [
@@ -100,8 +100,7 @@ impl Session {
         let values =
             events.select_columns(&[column]).and_then(|values| values.distinct()).map_err(QueryError::planning)?;
         let values = values.limit(0, Some(MOST_VALUES + 1)).map_err(QueryError::planning)?;
-        let stream = values.execute_stream().await.map_err(QueryError::planning)?;
-        let rows = Rows::collect(QueryResult { schema: stream.schema(), stream }).await?;
+        let rows = Rows::collect(self.run(values).await?).await?;
         let texts = rows.map(|row| row.text(column))?;
         Ok((texts.len() <= MOST_VALUES).then(|| texts.into_iter().flatten().collect()))
     }

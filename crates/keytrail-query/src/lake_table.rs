@@ -37,6 +37,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use keytrail_lake::{Bound, DataFile, Lake, ScalarStat, Snapshot, Table};
 use object_store::ObjectMeta;
 
+use crate::damage::OpenedFiles;
 use crate::error::QueryError;
 use crate::footers::WholeFooterReaderFactory;
 use crate::kept_rows::ContentDigest;
@@ -45,12 +46,13 @@ use crate::session::TableSource;
 /// The tables of a lake.
 pub(crate) struct LakeTables {
     lake: Lake,
+    opened: Arc<OpenedFiles>,
 }
 
 impl LakeTables {
     /// The tables of the lake; each is read from its log when it is opened.
     pub(crate) fn new(lake: &Lake) -> Self {
-        Self { lake: lake.clone() }
+        Self { lake: lake.clone(), opened: Arc::default() }
     }
 }
 
@@ -65,11 +67,16 @@ impl TableSource for LakeTables {
     async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
         let table = self.lake.table(name);
         let snapshot = table.snapshot().await?;
-        Ok(Arc::new(LakeTable::try_new(table.clone(), &snapshot).map_err(QueryError::planning)?))
+        let opened = Arc::clone(&self.opened);
+        Ok(Arc::new(LakeTable::try_new(table.clone(), &snapshot, opened).map_err(QueryError::planning)?))
     }
 
     fn place(&self) -> Option<String> {
         Some(self.lake.location().to_string())
+    }
+
+    fn opened_files(&self) -> Arc<OpenedFiles> {
+        Arc::clone(&self.opened)
     }
 
     /// Data files are named at random and never changed: their names stand for their rows.
@@ -87,6 +94,7 @@ pub(crate) struct LakeTable {
     /// File columns and partition columns, text as views.
     schema: TableSchema,
     files: Vec<Arc<DataFile>>,
+    opened: Arc<OpenedFiles>,
 }
 
 impl std::fmt::Debug for LakeTable {
@@ -101,10 +109,10 @@ impl LakeTable {
     ///
     /// # Errors
     /// When the store's URL is none that the engine can name.
-    pub(crate) fn try_new(table: Table, snapshot: &Snapshot) -> Result<Self> {
+    pub(crate) fn try_new(table: Table, snapshot: &Snapshot, opened: Arc<OpenedFiles>) -> Result<Self> {
         let store_url = ObjectStoreUrl::parse(table.storage().url())?;
         let schema = table_schema(&table.spec().schema, table.spec().partition_columns);
-        Ok(Self { store_url, schema, files: snapshot.files().to_vec(), table })
+        Ok(Self { store_url, schema, files: snapshot.files().to_vec(), table, opened })
     }
 
     /// Data files of the table.
@@ -232,7 +240,7 @@ impl LakeTable {
 
     fn source(&self, state: &dyn Session, has_few_rows: bool) -> ParquetSource {
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let reader = WholeFooterReaderFactory::new(self.table.storage().store(), cache);
+        let reader = WholeFooterReaderFactory::new(&self.table, cache, Arc::clone(&self.opened));
         let mut options =
             TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
         // Else the engine decodes all rows between those that it wants, and copies a column anew for each page of them.

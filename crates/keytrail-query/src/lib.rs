@@ -12,6 +12,7 @@
 
 mod cases;
 mod catalogue;
+mod damage;
 mod describe;
 mod diagnosis;
 mod dialect;

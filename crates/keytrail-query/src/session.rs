@@ -29,6 +29,7 @@ use futures::TryStreamExt;
 use keytrail_lake::Lake;
 
 use crate::catalogue::{RESERVED, ViewDefinition, load_views};
+use crate::damage::OpenedFiles;
 use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
 use crate::few_text_groups::FewTextGroups;
@@ -89,6 +90,10 @@ pub(crate) trait TableSource: Send + Sync {
     fn place(&self) -> Option<String> {
         None
     }
+    /// The data files that were opened last, each time that one of the tables was read.
+    fn opened_files(&self) -> Arc<OpenedFiles> {
+        Arc::default()
+    }
     /// What the rows of an opened table follow from; none = not known.
     fn digest(&self, _table: &dyn TableProvider) -> Option<ContentDigest> {
         None
@@ -99,25 +104,27 @@ pub(crate) trait TableSource: Send + Sync {
 pub struct QueryResult {
     /// The columns.
     pub schema: SchemaRef,
-    /// The rows; dropping the stream cancels the query.
-    pub stream: SendableRecordBatchStream,
+    stream: SendableRecordBatchStream,
+    opened: Arc<OpenedFiles>,
 }
 
 impl QueryResult {
-    /// Waits for all rows.
+    /// Waits for all rows; dropping the future cancels the query.
     ///
     /// # Errors
-    /// [`QueryError::OutOfMemory`] and [`QueryError::Engine`].
+    /// [`QueryError::OutOfMemory`], [`QueryError::Engine`], and [`QueryError::Lake`] for a damaged data file.
     pub async fn collect(self) -> Result<Vec<RecordBatch>, QueryError> {
-        self.stream.try_collect().await.map_err(QueryError::running)
+        let Self { stream, opened, .. } = self;
+        opened.named(async { stream.try_collect().await.map_err(QueryError::running) }).await
     }
 
-    /// The next batch of rows; none at the end.
+    /// The next batch of rows, none at the end; dropping the result cancels the query.
     ///
     /// # Errors
-    /// [`QueryError::OutOfMemory`] and [`QueryError::Engine`].
+    /// As [`Self::collect`].
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
-        self.stream.try_next().await.map_err(QueryError::running)
+        let Self { stream, opened, .. } = self;
+        opened.named(async { stream.try_next().await.map_err(QueryError::running) }).await
     }
 }
 
@@ -208,9 +215,30 @@ impl Session {
     /// When the statement is not one read-only query, cannot be planned, or a parameter has no value or none of its type.
     pub async fn execute(&self, sql: &str, parameters: &[(String, String)]) -> Result<QueryResult, QueryError> {
         let plan = self.plan(sql, parameters).await?;
-        let frame = DataFrame::new(self.context.state(), plan);
-        let stream = frame.execute_stream().await.map_err(QueryError::planning)?;
-        Ok(QueryResult { schema: stream.schema(), stream })
+        self.run(DataFrame::new(self.context.state(), plan)).await
+    }
+
+    /// Begins to compute the rows of a plan. Kept views are computed for it, if they are not there.
+    pub(crate) async fn run(&self, frame: DataFrame) -> Result<QueryResult, QueryError> {
+        let stream = async { frame.execute_stream().await.map_err(QueryError::planning) };
+        let stream = self.opened_files().named(stream).await?;
+        Ok(self.result(stream))
+    }
+
+    /// The data file that is to blame for a row that cannot be as it was written: one of those that statements opened last, and whose
+    /// bytes have changed; null = they are all sound, as far as that can be told in some seconds.
+    pub async fn damaged_file(&self) -> Option<QueryError> {
+        self.opened_files().damage().await
+    }
+
+    /// The data files that statements opened last.
+    pub(crate) fn opened_files(&self) -> Arc<OpenedFiles> {
+        self.source.opened_files()
+    }
+
+    /// The rows of a stream.
+    pub(crate) fn result(&self, stream: SendableRecordBatchStream) -> QueryResult {
+        QueryResult { schema: stream.schema(), stream, opened: self.opened_files() }
     }
 
     /// The rows of a table for which a condition is true, all of them without one, with the named columns only: data file by data file,
@@ -237,8 +265,8 @@ impl Session {
         read_only::check_plan(&plan)?;
         // Partitions are read side by side, and their rows come as they are done.
         state.config_mut().options_mut().execution.target_partitions = 1;
-        let stream = DataFrame::new(state, plan).execute_stream().await.map_err(QueryError::planning)?;
-        Ok(QueryResult { schema: stream.schema(), stream: spawn_buffered(stream, BATCHES_AHEAD) })
+        let QueryResult { schema, stream, opened } = self.run(DataFrame::new(state, plan)).await?;
+        Ok(QueryResult { schema, stream: spawn_buffered(stream, BATCHES_AHEAD), opened })
     }
 
     fn condition(&self, condition: &str, columns: &DFSchema) -> Result<Expr, QueryError> {

@@ -72,10 +72,10 @@ impl Session {
         let plan = self.plan(sql, parameters).await?;
         let tables = Tables::of(&plan)?;
         let state = self.context().state();
-        let plan = state.create_physical_plan(&plan).await.map_err(QueryError::planning)?;
+        let planned = async { state.create_physical_plan(&plan).await.map_err(QueryError::planning) };
+        let plan = self.opened_files().named(planned).await?;
         let stream = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(QueryError::planning)?;
-        let result = QueryResult { schema: stream.schema(), stream };
-        Ok(StatementRun { result, metrics: StatementMetrics { plan, tables } })
+        Ok(StatementRun { result: self.result(stream), metrics: StatementMetrics { plan, tables } })
     }
 }
 
