@@ -247,7 +247,7 @@ mod tests {
     }
 
     const DECRYPT: &str = r#"{"eventVersion":"1.08","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::1:assumed-role/r/s","accountId":"1","invokedBy":"s3.amazonaws.com"},"eventTime":"2026-01-02T03:04:05Z","eventSource":"kms.amazonaws.com","eventName":"Decrypt","requestParameters":{"encryptionContext":{"a":"b"}},"eventID":"1","readOnly":true,"resources":[{"ARN":"arn:aws:kms:us-east-1:1:key/k"}]}"#;
-    const OTHER: &str = r#"{ "eventSource":"s3.amazonaws.com","eventName":"GetObject","eventID":"2"}"#;
+    const OTHER: &str = r#"{ "eventSource":"ec2.amazonaws.com","userIdentity":{"type":"IAMUser","accountId":"1"},"eventName":"CreateVolume","awsRegion":"us-east-1","requestParameters":{"kmsKeyId":"1234abcd-12ab-34cd-56ef-1234567890ab","volumeId":"vol-1"},"eventID":"2"}"#;
 
     fn rows_of(built: &BuiltColumns) -> EventRows {
         let mut builder = EventBatchBuilder::of(built);
@@ -268,6 +268,12 @@ mod tests {
             assert!(built.into_iter().all(|built| built == place || COLUMNS[built].name == "user_identity"));
         }
         assert_eq!(rows_of(&BuiltColumns::at([])).row_count(), 3);
+        let batch = all.into_batch();
+        let of =
+            |name: &str| [0, 1].map(|row| text_at(batch.column_by_name(name).expect("column"), row).map(str::to_owned));
+        let key = "arn:aws:kms:us-east-1:1:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        assert_eq!(of("mentioned_key_arns"), [None, Some(key.to_owned())]);
+        assert_eq!(of("mentioning_resource"), [None, Some("vol-1".to_owned())]);
     }
 
     #[test]

@@ -35,6 +35,6 @@ pub use interner::{NULL_KEY, TextInterner};
 pub use path::LogFilePath;
 pub use record::{DetailLevel, EventRecord, Field, RecordError, RecordKind};
 pub use record_texts::{RecordTexts, record_text_columns};
-pub use row_keys::{EventPartition, body_hash, event_id};
+pub use row_keys::{EventPartition, body_hash, event_id, has_body_hash};
 pub use rows::EventRows;
 pub use text_sink::TextSink;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use crate::json;
 use crate::kms::is_kms_event;
-use crate::record::{EventRecord, Field};
+use crate::record::{EventRecord, Field, RecordError};
 use crate::time::month_of;
 
 /// The partition of `events` that a record belongs to.
@@ -44,6 +44,12 @@ pub fn body_hash(record: &EventRecord<'_>) -> u32 {
     u32::try_from((hash ^ hash >> 32) & u64::from(u32::MAX)).unwrap_or_default()
 }
 
+/// Whether a record's exact text says what the record with this `body_hash` said. Most are read by AWS's names, some by names in any case.
+pub fn has_body_hash(text: &str, hash: u32) -> bool {
+    let is_same = |record: Result<EventRecord<'_>, RecordError>| record.is_ok_and(|record| body_hash(&record) == hash);
+    is_same(EventRecord::parse(text)) || is_same(EventRecord::parse_any_case(text))
+}
+
 /// The id of the event that `record` amends; only UPDATED_DATA amends one, the other reasons of an addendum explain a delay.
 pub(crate) fn amended_event_id<'r>(record: &'r EventRecord<'_>, is_known_id: bool) -> Option<Cow<'r, str>> {
     let original = record.text_of(Field::Addendum).and_then(original_event_id);
@@ -68,6 +74,17 @@ mod tests {
         assert_eq!(event_id(&record), format!("sha256:{}", crate::hash::sha256_hex(b"{}")));
         let record = EventRecord::parse(r#"{"eventID":"e"}"#).expect("record");
         assert_eq!(event_id(&record), "e");
+    }
+
+    #[test]
+    fn a_hash_is_known_again_however_the_record_was_read() {
+        let (text, other) = (r#"{"eventid":"e","eventName":"a"}"#, r#"{"eventid":"e","eventName":"b"}"#);
+        let by_name = body_hash(&EventRecord::parse(text).expect("record"));
+        let in_any_case = body_hash(&EventRecord::parse_any_case(text).expect("record"));
+        assert_ne!(by_name, in_any_case);
+        for hash in [by_name, in_any_case] {
+            assert!(has_body_hash(text, hash) && !has_body_hash(other, hash) && !has_body_hash("{", hash));
+        }
     }
 
     #[test]

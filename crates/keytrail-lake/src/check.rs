@@ -115,14 +115,34 @@ async fn check_file(table: &Table, file: &Arc<DataFile>, depth: CheckDepth) -> R
     Ok(fault.into_iter().chain(is_unproven.then_some(FindingKind::NoChecksum)).collect())
 }
 
-async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result<Option<FindingKind>, LakeError> {
+/// What is wrong with the bytes of one live file: by its size and the log's checksum, or where the log has none, by reading every row.
+///
+/// # Errors
+///
+/// [`LakeError::Storage`] when the file cannot be read.
+pub async fn check_bytes(table: &Table, file: &Arc<DataFile>) -> Result<Option<FindingKind>, LakeError> {
+    if file.sha256.is_none() {
+        let findings = check_file(table, file, CheckDepth::Data).await?;
+        return Ok(findings.into_iter().find(|finding| !finding.is_note()));
+    }
+    match find_wrong_size(table, file).await? {
+        Some(wrong) => Ok(Some(wrong)),
+        None => data::find_wrong_checksum(table, file).await,
+    }
+}
+
+async fn find_wrong_size(table: &Table, file: &DataFile) -> Result<Option<FindingKind>, LakeError> {
     let found = match table.storage().store().head(&table.file_path(file)?).await {
         Ok(object) => object.size,
         Err(object_store::Error::NotFound { .. }) => return Ok(Some(FindingKind::Missing)),
         Err(error) => return Err(LakeError::storage(&table.storage().name_of(&file.path), error)),
     };
-    if found != file.size_bytes {
-        return Ok(Some(FindingKind::WrongSize { expected: file.size_bytes, found }));
+    Ok((found != file.size_bytes).then_some(FindingKind::WrongSize { expected: file.size_bytes, found }))
+}
+
+async fn find_fault(table: &Table, file: &DataFile, depth: CheckDepth) -> Result<Option<FindingKind>, LakeError> {
+    if let Some(wrong) = find_wrong_size(table, file).await? {
+        return Ok(Some(wrong));
     }
     // Other programs write their folders in ways of their own.
     if file.sha256.is_some() && !is_in_its_folder(table.spec().partition_columns, &file.partition, &file.path) {

@@ -75,6 +75,8 @@ pub async fn compact(table: &Table, options: &CompactOptions) -> Result<CompactS
         if groups.is_empty() {
             break;
         }
+        // The merged files have the columns of this format, whatever the merged ones had.
+        table.upgrade().await?;
         for group in groups {
             match merge_group(table, options, &group).await {
                 Ok(added) => summary.count(&group, &added),

@@ -49,7 +49,7 @@ mod vacuum;
 mod writer;
 
 pub use check::{
-    CheckDepth, CheckedFile, FileFinding, FindingKind, check_files, check_files_with, check_live_files,
+    CheckDepth, CheckedFile, FileFinding, FindingKind, check_bytes, check_files, check_files_with, check_live_files,
     list_other_files,
 };
 pub use commit::{Commit, CommitOperation, CommitOutcome, TransactionId};

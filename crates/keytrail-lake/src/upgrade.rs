@@ -1,6 +1,6 @@
 //! A table of an earlier format becomes one of this format: its log gets the columns that it lacks.
 //!
-//! Data files stay as they are; their rows have null in those columns. Programs that know the earlier format only refuse the table from then on.
+//! Data files stay as they are; their rows have null in those columns. Programs that know only the earlier format refuse the table from then on.
 
 use std::collections::HashMap;
 
@@ -25,6 +25,7 @@ impl Table {
                     return Ok(());
                 }
                 Err(error) => {
+                    // The error may hide a commit that came through: the next turn looks, and tries once more.
                     let is_over = !is_race(&error) && attempt > 0;
                     last_error = Some(LakeError::log(self.storage(), error));
                     if is_over {

@@ -226,7 +226,7 @@ impl Session {
     }
 
     /// The data file that is to blame for a row that cannot be as it was written: one of those that statements opened last, and whose
-    /// bytes have changed; null = they are all sound, as far as that can be told in some seconds.
+    /// bytes have changed; none = they are all sound, as far as that can be told in some seconds.
     pub async fn damaged_file(&self) -> Option<QueryError> {
         self.opened_files().damage().await
     }

@@ -9,7 +9,22 @@
 -- column:  resource: best name of what the call made or changed: an ARN, an id or a name; null = nothing looks like one
 with changes as (
     select
-        *
+        recipient_account_id,
+        event_id,
+        event_time,
+        event_source,
+        event_name,
+        aws_region,
+        principal_arn,
+        principal_account_id,
+        role_arn,
+        invoked_by,
+        amends_event_id,
+        request_parameters,
+        response_elements,
+        resources,
+        mentioned_key_arns,
+        mentioning_resource
     from events
     where event_group = 'other'
         and read_only is not true

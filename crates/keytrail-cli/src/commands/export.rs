@@ -7,7 +7,7 @@ use std::io::Write;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Int32Array, RecordBatch, StringViewArray};
-use keytrail_events::{DetailLevel, EventRecord, RecordTexts, body_hash, record_text_columns};
+use keytrail_events::{RecordTexts, has_body_hash, record_text_columns};
 
 use crate::args::ExportArguments;
 use crate::errors::{CliError, Exit};
@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: &ExportArguments) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
     let condition = arguments.condition.as_deref();
     let in_condition = |error| CliError::in_statement(&session, error, condition.unwrap_or_default(), &Origin::Typed);
-    let columns: Vec<_> = record_text_columns().into_iter().chain([BODY_HASH, DETAIL_LEVEL]).collect();
+    let columns: Vec<_> = record_text_columns().into_iter().chain([BODY_HASH]).collect();
     let mut result = session.rows_where("events", condition, &columns).await.map_err(in_condition)?;
     let mut out = DataWriter::open(arguments.output.as_deref())?;
     let mut records = RecordWriter::new(if arguments.lines { Layout::Lines } else { Layout::Container });
@@ -53,13 +53,11 @@ pub(crate) async fn run(arguments: &ExportArguments) -> Result<Exit, CliError> {
 }
 
 const BODY_HASH: &str = "body_hash";
-const DETAIL_LEVEL: &str = "detail_level";
 
 /// The hashes that a conversion made of the records' bodies: a bit that flips in a data file is most often no error of the decoder.
 struct Proofs<'b> {
     event_ids: &'b StringViewArray,
     hashes: &'b Int32Array,
-    levels: &'b StringViewArray,
 }
 
 impl<'b> Proofs<'b> {
@@ -67,16 +65,7 @@ impl<'b> Proofs<'b> {
         Some(Self {
             event_ids: batch.column_by_name("event_id")?.as_string_view_opt()?,
             hashes: batch.column_by_name(BODY_HASH)?.as_primitive_opt::<Int32Type>()?,
-            levels: batch.column_by_name(DETAIL_LEVEL)?.as_string_view_opt()?,
         })
-    }
-
-    /// Whether a record says what it said when it was converted. A record that somebody had serialised again was read in ways that its
-    /// text alone does not tell, and is not looked at.
-    fn hold(&self, text: &str, row: usize) -> bool {
-        let expected = self.hashes.value(row);
-        let is_same = || EventRecord::parse(text).is_ok_and(|record| body_hash(&record).cast_signed() == expected);
-        self.levels.value(row) != DetailLevel::Full.as_str() || is_same()
     }
 }
 
@@ -85,7 +74,7 @@ fn push_proven(text: &mut String, texts: &RecordTexts<'_>, proofs: &Proofs<'_>, 
     if !texts.push(text, row) {
         return Err("a row has neither a layout nor a record".to_owned());
     }
-    if !proofs.hold(text, row) {
+    if !has_body_hash(text, proofs.hashes.value(row).cast_unsigned()) {
         let id = escape::line(proofs.event_ids.value(row));
         return Err(format!("the record of event `{id}` is not the one that was converted: its body has another hash"));
     }

@@ -119,11 +119,16 @@ pub(super) fn find_key_arn(sentence: &str) -> Option<&str> {
     key_arns_in(sentence).next()
 }
 
-/// The key ARNs within a text, whatever stands around them.
+/// The key ARNs within a text, whatever stands around them. A caller may have written it: each character is looked at once.
 pub(super) fn key_arns_in(text: &str) -> impl Iterator<Item = &str> {
+    const COLONS: usize = 5;
     let is_end = |character: char| !(character.is_ascii_alphanumeric() || matches!(character, ':' | '/' | '-'));
-    let arns = text.match_indices("arn:").filter_map(move |(start, _)| text[start..].split(is_end).next());
-    arns.filter(|arn| is_whole_key_arn(arn))
+    text.split(is_end).filter_map(|word| {
+        // A key ARN ends with its word: so many colons from there on stands `arn`.
+        let (first_colon, _) = word.rmatch_indices(':').nth(COLONS - 1)?;
+        let arn = &word[first_colon.checked_sub("arn".len())?..];
+        is_whole_key_arn(arn).then_some(arn)
+    })
 }
 
 /// The alias name within an alias reference: of an ARN the part after the account, of a name all of it.
@@ -216,6 +221,10 @@ mod tests {
         assert_eq!(find_key_arn("Alias arn:aws:kms:us-west-2:111122223333:alias/a is not found."), None);
         assert_eq!(find_key_arn("arn:aws:kms:us-west-2:111122223333:key/1234 is cut"), None);
         assert_eq!(find_key_arn("é arn:"), None);
+        assert_eq!(find_key_arn(&format!("arn:arn:xarn:aws:kms:r:1:key/{UUID}:")), None);
+        let glued = format!("arn:arn:xarn:aws:kms:r:1:key/{UUID},{arn}.key/{UUID}");
+        let expected = [format!("arn:aws:kms:r:1:key/{UUID}"), arn.clone()];
+        assert_eq!(Vec::from_iter(key_arns_in(&glued)), expected);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The KMS keys that calls of other services name: volumes, databases, secrets, buckets, trails, policies.
 //!
 //! Found are key ARNs anywhere in a text, a policy's text too, and a bare key id under a member whose name speaks of a key (`kmsKeyId`,
-//! `KMSMasterKeyID`, …). Aliases are not resolved: that takes a moment in time. For what a call names them is told by the name of the
-//! resource that it made or changed.
+//! `KMSMasterKeyID`, …). Aliases are not resolved: that takes a moment in time. What they are named for is the resource that the call
+//! made or changed.
 
 use std::collections::BTreeSet;
 
@@ -30,13 +30,20 @@ pub fn mentioned_keys<'t>(texts: impl IntoIterator<Item = &'t str>, place: CallP
 fn add_keys(name: &str, value: &str, place: CallPlace<'_>, keys: &mut BTreeSet<String>) {
     if !arn::is_key_id(value) {
         keys.extend(arn::key_arns_in(value).map(str::to_owned));
-    } else if let (true, Some(region), Some(account_id)) = (speaks_of_key(name), place.region, place.account_id) {
+    } else if let (true, Some(region), Some(account_id)) = (speaks_of_key(name), place.region, place.account_id)
+        && [region, account_id].into_iter().all(is_part_of_arn)
+    {
         keys.insert(arn::key_arn(region, account_id, value));
     }
 }
 
-/// Whether `kms`, `masterkey` or `encryptionkey` stands in the text, in any case: without one, no member of a JSON text names a key. They
-/// are looked for by the letter that is rarest of theirs, as nearly every text has none of them.
+fn is_part_of_arn(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether `kms`, `masterkey` or `encryptionkey` stands in the text, in any case: without one, no member of a JSON text names a key, as
+/// long as its letters are not escaped, and no known writer does that. They are looked for by the letter that is rarest of theirs, as
+/// nearly every text has none of them.
 fn speaks_of_key(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ends_with = |end: usize, word: &[u8]| {
@@ -157,6 +164,11 @@ mod tests {
         let text = format!(r#"{{"kmsKeyId":"{KEY}","masterKeyArn":"arn:aws:kms:us-east-1:1:key/{KEY}"}}"#);
         let named = mentioned_keys([text.as_str()], CallPlace::default());
         assert_eq!(Vec::from_iter(named), [format!("arn:aws:kms:us-east-1:1:key/{KEY}")]);
+        let bare = format!(r#"{{"kmsKeyId":"{KEY}"}}"#);
+        for (region, account_id) in [("us-east-1", "1111 2222"), ("us:east", "1"), ("", "1"), ("us-east-1", "")] {
+            let place = CallPlace { region: Some(region), account_id: Some(account_id) };
+            assert!(mentioned_keys([bare.as_str()], place).is_empty(), "{region} {account_id}");
+        }
     }
 
     #[test]

@@ -89,8 +89,24 @@ async fn writers_add_the_column_once() {
         assert_eq!((summary.files_removed, summary.files_added), (2, 1));
         assert_eq!(read_sorted(table).await, both);
         let findings = check_files_with(table, CheckDepth::Data).await.expect("a check");
-        assert!(findings.iter().all(|finding| finding.kind == FindingKind::Replaced), "{findings:?}");
+        let kinds: Vec<_> = findings.into_iter().map(|finding| finding.kind).collect();
+        assert_eq!(kinds, [FindingKind::Replaced, FindingKind::Replaced]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compaction_adds_the_columns_that_it_writes() {
+    let storage = Storage::in_memory();
+    let one = earlier_lake(&storage).await;
+    let lake = Lake::open_in(storage.clone(), later()).await.expect("an earlier lake");
+    let table = lake.table("events");
+    assert_eq!(compact(table, &CompactOptions::default()).await.expect("nothing to do").files_removed, 0);
+    assert_eq!(table.snapshot().await.expect("a snapshot").version(), 1);
+    append_rows(table, &partition(KMS, "2024-01"), &rows(2, 100)).await;
+    assert_eq!(compact(table, &CompactOptions::default()).await.expect("a compaction").files_removed, 2);
+    assert_eq!(read_sorted(table).await, sorted(one.into_iter().chain(rows(2, 100)).collect()));
+    let error = Lake::open_in(storage, earlier()).await.expect_err("a newer lake");
+    assert!(matches!(error, LakeError::NewerFormat { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
