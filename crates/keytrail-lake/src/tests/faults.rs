@@ -14,6 +14,7 @@ use object_store::{
 };
 
 use super::fixtures::*;
+use super::upgrades::{earlier_lake, later};
 use crate::storage::local::DurableFileSystem;
 use crate::*;
 
@@ -120,6 +121,32 @@ async fn faulty_lake(script: &[Fault]) -> (Lake, Lake) {
     let sound = new_lake(&storage).await;
     let faulty = storage.with_store(|inner| Arc::new(Faulty::new(inner, script)));
     (Lake::open_in(faulty, spec()).await.expect("a lake"), sound)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_in_doubt_lands_once() {
+    use Fault::{ConflictWithoutObject, Failure, OwnRetryRefused, ReplyLost};
+    for (script, is_done) in [
+        (&[ReplyLost][..], true),
+        (&[OwnRetryRefused], true),
+        (&[ConflictWithoutObject], true),
+        (&[ConflictWithoutObject, ReplyLost], true),
+        (&[Failure], false),
+        (&[ConflictWithoutObject, Failure], false),
+    ] {
+        let storage = Storage::in_memory();
+        let rows = earlier_lake(&storage).await;
+        let faulty = storage.clone().with_store(|inner| Arc::new(Faulty::new(inner, script)));
+        let outcome = Lake::create_or_open_in(faulty, later()).await;
+        assert_eq!(outcome.is_ok(), is_done, "{script:?}: {outcome:?}");
+        let lake = Lake::open_in(storage.clone(), later()).await.expect("a lake");
+        let version = lake.table("events").snapshot().await.expect("a snapshot").version();
+        assert_eq!(version, if is_done { 2 } else { 1 }, "{script:?}");
+        let lake = Lake::create_or_open_in(storage, later()).await.expect("a lake");
+        let table = lake.table("events");
+        assert_eq!(table.snapshot().await.expect("a snapshot").version(), 2, "{script:?}");
+        assert_eq!(read_sorted(table).await, sorted(rows), "{script:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,14 +19,14 @@ fn earlier() -> LakeSpec {
 }
 
 /// The shape with `number`, that the tables of before may lack.
-fn later() -> LakeSpec {
+pub(super) fn later() -> LakeSpec {
     let mut spec = LakeSpec { format_version: 2, ..spec() };
     spec.tables[0].later_columns = &["number"];
     spec
 }
 
 /// A lake of the earlier shape with rows.
-async fn earlier_lake(storage: &Storage) -> Vec<Row> {
+pub(super) async fn earlier_lake(storage: &Storage) -> Vec<Row> {
     let lake = Lake::create_or_open_in(storage.clone(), earlier()).await.expect("a lake");
     let table = lake.table("events");
     let kms = partition(KMS, "2024-01");
