@@ -123,12 +123,11 @@ impl Table {
                     return Ok(CommitOutcome::Committed { version });
                 }
                 Err(error) => {
-                    let is_race = is_race(&error);
+                    let may_try_again = is_lost_race(&error, attempt).await;
                     last_error = Some(LakeError::log(self.storage(), error));
-                    if !is_race {
+                    if !may_try_again {
                         break;
                     }
-                    pause(attempt).await;
                 }
             }
         }
@@ -180,19 +179,24 @@ fn is_visible(snapshot: &Snapshot, commit: &Commit) -> bool {
 }
 
 /// An outcome that was read from the log after an error is durable only once the log's folder is.
-async fn settled(
-    log: &LockedLog<'_>,
-    earlier_attempts: u32,
-    outcome: CommitOutcome,
-) -> Result<CommitOutcome, LakeError> {
+pub(crate) async fn settled<T>(log: &LockedLog<'_>, earlier_attempts: u32, outcome: T) -> Result<T, LakeError> {
     if earlier_attempts > 0 {
         log.storage().settle("_delta_log").await?;
     }
     Ok(outcome)
 }
 
+/// Whether a failed attempt only lost a race, so that another makes sense: after a pause, which is over then.
+pub(crate) async fn is_lost_race(error: &DeltaTableError, attempt: u32) -> bool {
+    let is_race = is_race(error);
+    if is_race {
+        pause(attempt).await;
+    }
+    is_race
+}
+
 /// Whether an error only says that the version was taken, or seemed to be: HTTP 409 comes without an object too.
-pub(crate) fn is_race(error: &DeltaTableError) -> bool {
+fn is_race(error: &DeltaTableError) -> bool {
     matches!(
         error,
         DeltaTableError::VersionAlreadyExists(_)
@@ -203,7 +207,7 @@ pub(crate) fn is_race(error: &DeltaTableError) -> bool {
 }
 
 /// Waits longer from attempt to attempt, and not as long as the others do.
-pub(crate) async fn pause(attempt: u32) {
+async fn pause(attempt: u32) {
     let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
     let random = f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
     tokio::time::sleep(longest.mul_f64(random)).await;
