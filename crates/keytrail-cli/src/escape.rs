@@ -12,6 +12,11 @@ pub(crate) fn is_unsafe(character: char) -> bool {
     character.is_control() || is_direction_control(character) || is_invisible(character)
 }
 
+/// True for a byte that is a printable character of ASCII by itself; none of them is unsafe.
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+}
+
 fn is_direction_control(character: char) -> bool {
     matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -42,7 +47,7 @@ pub(crate) fn delimited(text: &str) -> Cow<'_, str> {
 
 fn replace_unsafe(text: &str, is_allowed: fn(char) -> bool) -> Cow<'_, str> {
     let is_replaced = |character: char| is_unsafe(character) && !is_allowed(character);
-    if !text.contains(is_replaced) {
+    if text.bytes().all(is_printable) || !text.contains(is_replaced) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
@@ -101,18 +106,30 @@ pub(crate) fn markdown(text: &str) -> String {
 /// Appends a JSON string literal; unsafe characters are written as `\uXXXX`, which any reader turns back.
 pub(crate) fn push_json_string(json: &mut String, text: &str) {
     json.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\n' => json.push_str("\\n"),
-            '\r' => json.push_str("\\r"),
-            '\t' => json.push_str("\\t"),
-            _ if is_unsafe(character) => push_json_escape(json, character),
-            _ => json.push(character),
+    let mut rest = text;
+    while let Some(plain_bytes) = rest.bytes().position(|byte| !is_printable(byte) || matches!(byte, b'"' | b'\\')) {
+        let (plain, others) = rest.split_at(plain_bytes);
+        json.push_str(plain);
+        let mut characters = others.chars();
+        if let Some(character) = characters.next() {
+            push_json_character(json, character);
         }
+        rest = characters.as_str();
     }
+    json.push_str(rest);
     json.push('"');
+}
+
+fn push_json_character(json: &mut String, character: char) {
+    match character {
+        '"' => json.push_str("\\\""),
+        '\\' => json.push_str("\\\\"),
+        '\n' => json.push_str("\\n"),
+        '\r' => json.push_str("\\r"),
+        '\t' => json.push_str("\\t"),
+        _ if is_unsafe(character) => push_json_escape(json, character),
+        _ => json.push(character),
+    }
 }
 
 fn push_json_escape(json: &mut String, character: char) {
@@ -153,7 +170,7 @@ mod tests {
 
     #[test]
     fn json_strings_read_back_as_the_same_text() {
-        for text in ["", "\u{1b}[0m", "quote \" and \\", "\u{202e}\u{e0041}\u{7f}", "漢字\n"] {
+        for text in ["", "plain", "\u{1b}[0m", "quote \" and \\", "\u{202e}\u{e0041}\u{7f}x", "a漢字b\n", "\"\"c\t\té"] {
             let mut json = String::new();
             push_json_string(&mut json, text);
             assert!(!json.contains(is_unsafe), "{json}");

@@ -4,14 +4,18 @@
 //! - `a ->> 'b' = 'c'` compares what the operator gives, as in PostgreSQL; it does not look for the member `'b' = 'c'`.
 //! - `f(a = b)` compares; it does not name the argument `a`.
 //!
+//! And one mistake of the parser is mended: `a is distinct from b and c` is `(a is distinct from b) and c`, where it takes all that follows
+//! for what `a` is compared with (sqlparser 0.62).
+//!
 //! It decides nothing about what a statement may do: [`crate::read_only`] does.
 
 use std::any::TypeId;
 
 use datafusion::common::{DataFusionError, Result};
 use datafusion::sql::parser::{DFParser, DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::ExprWithAlias;
-use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect};
+use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias};
+use datafusion::sql::sqlparser::dialect::{Dialect, DuckDbDialect, Precedence};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -41,6 +45,23 @@ impl Dialect for TrailDialect {
             Token::Arrow | Token::LongArrow | Token::HashArrow | Token::HashLongArrow
         );
         is_json.then_some(Ok(JSON_PRECEDENCE))
+    }
+
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+        _precedence: u8,
+    ) -> Option<std::result::Result<Expr, ParserError>> {
+        let compared = if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            Expr::IsDistinctFrom
+        } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            Expr::IsNotDistinctFrom
+        } else {
+            return None;
+        };
+        let other = parser.parse_subexpr(self.prec_value(Precedence::Is));
+        Some(other.map(|other| compared(Box::new(expr.clone()), Box::new(other))))
     }
 
     fn supports_named_fn_args_with_eq_operator(&self) -> bool {
@@ -156,4 +177,43 @@ pub(crate) fn parse_expression(sql: &str) -> Result<ExprWithAlias> {
 pub(crate) fn tokens(sql: &str) -> Result<Vec<Token>> {
     let tokenized = Tokenizer::new(&TrailDialect, sql).with_unescape(false).tokenize();
     tokenized.map_err(|error| DataFusionError::SQL(Box::new(error.into()), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use datafusion::sql::sqlparser::ast::visit_expressions_mut;
+
+    use super::*;
+
+    #[test]
+    fn operators_bind_as_in_postgresql() {
+        let cases = [
+            ("a is distinct from b and c or d", "(a is distinct from b) and c or d"),
+            ("not a is not distinct from b or c", "(not (a is not distinct from b)) or c"),
+            ("a is distinct from b = c", "a is distinct from (b = c)"),
+            ("a is distinct from b + 1 is null", "(a is distinct from (b + 1)) is null"),
+            ("a is distinct from b::text || 'x' and c", "(a is distinct from ((b::text) || 'x')) and c"),
+            ("x ->> 'a' is not distinct from y ->> 'b' and c", "((x ->> 'a') is not distinct from (y ->> 'b')) and c"),
+            ("a = b is true and c", "((a = b) is true) and c"),
+            ("not a = b and c", "(not (a = b)) and c"),
+            ("a between b and c and d", "(a between b and c) and d"),
+        ];
+        for (text, meant) in cases {
+            assert_eq!(read(text), read(meant), "{text}");
+        }
+    }
+
+    /// The expression without its parentheses: what they say stands in its shape.
+    fn read(text: &str) -> Expr {
+        let mut read = parse_expression(text).expect("an expression").expr;
+        let _: ControlFlow<()> = visit_expressions_mut(&mut read, |expr| {
+            while let Expr::Nested(inner) = expr {
+                *expr = inner.as_ref().clone();
+            }
+            ControlFlow::Continue(())
+        });
+        read
+    }
 }

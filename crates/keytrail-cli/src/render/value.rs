@@ -30,8 +30,7 @@ pub(crate) fn text(array: &dyn Array, row: usize) -> Result<Option<Cow<'_, str>>
         DataType::LargeUtf8 => Cow::Borrowed(array.as_string::<i64>().value(row)),
         DataType::Utf8View => Cow::Borrowed(array.as_string_view().value(row)),
         DataType::Dictionary(_, _) => {
-            let dictionary = array.as_any_dictionary();
-            return text(dictionary.values().as_ref(), dictionary.normalized_keys()[row]);
+            return text(array.as_any_dictionary().values().as_ref(), dictionary_key(array, row));
         }
         DataType::Union(_, _) => {
             let (member, index) = union_member(array, row);
@@ -65,8 +64,7 @@ pub(crate) fn push_json(json: &mut String, array: &dyn Array, row: usize) -> Res
         DataType::LargeListView(_) => push_json_list(json, &array.as_list_view::<i64>().value(row)),
         DataType::FixedSizeList(_, _) => push_json_list(json, &array.as_fixed_size_list().value(row)),
         DataType::Dictionary(_, _) => {
-            let dictionary = array.as_any_dictionary();
-            push_json(json, dictionary.values().as_ref(), dictionary.normalized_keys()[row])
+            push_json(json, array.as_any_dictionary().values().as_ref(), dictionary_key(array, row))
         }
         DataType::Union(_, _) => {
             let (member, index) = union_member(array, row);
@@ -124,6 +122,12 @@ fn push_comma(json: &mut String, index: usize) {
     if index > 0 {
         json.push(',');
     }
+}
+
+/// The place of a row's value among those of its dictionary.
+fn dictionary_key(array: &dyn Array, row: usize) -> usize {
+    // Of a slice of one row, as it turns every key of the array into a number.
+    array.slice(row, 1).as_any_dictionary().normalized_keys()[0]
 }
 
 /// The array that holds a union's value and the position in it.
