@@ -620,16 +620,16 @@ fn the_lake_is_compared_with_its_logs() {
     insta::assert_snapshot!(sandbox.run("keytrail check --lake lake --against logs"), @"
     exit 0
     -- stderr
-    compared: 2 log files, 4 records; 1 without a row of their own were looked for in the whole lake
+    compared: 2 log files, 4 records; repeated deliveries, looked for in the whole lake: 1
     checked: 4 data files, 6 rows, 0 findings
     ");
     sandbox.write("logs/new.json", log_file(&records()));
     insta::assert_snapshot!(sandbox.run("keytrail check --lake lake --against logs"), @"
-    exit 0
+    exit 3
     -- stdout
-    note: 1 log files of the source are not in the lake, or were another version: `keytrail convert` reads them
+    note: 1 log files of the source were not compared: the lake has not read them, or another version of them; `keytrail convert` does
     -- stderr
-    compared: 2 log files, 4 records; 1 without a row of their own were looked for in the whole lake
+    compared: 2 log files, 4 records; repeated deliveries, looked for in the whole lake: 1
     checked: 4 data files, 6 rows, 0 findings
     ");
 }

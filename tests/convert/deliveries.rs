@@ -60,6 +60,52 @@ fn serde_json_text(text: &str) -> String {
 }
 
 #[tokio::test]
+async fn the_row_that_tells_most_counts_whichever_was_read_first() {
+    let summary = format!("Event name,Event source,Event time,Event ID\nDecrypt,kms.amazonaws.com,{TIME},a\n");
+    let own = format!(
+        r#"{{"eventID":"a","eventName":"Decrypt","eventSource":"kms.amazonaws.com","eventTime":"{TIME}","readOnly":true}}"#
+    );
+    for (is_one_run, first_name, first, second_name, second) in [
+        (true, "1.csv", &summary, "2.json.gz", &own),
+        (false, "1.csv", &summary, "2.json.gz", &own),
+        (true, "1.json.gz", &own, "2.csv", &summary),
+        (false, "1.json.gz", &own, "2.csv", &summary),
+    ] {
+        let source = tempfile::tempdir().expect("folder");
+        let lake = TestLake::new();
+        let write = |name: &str, text: &String| match name.ends_with(".csv") {
+            true => fs_err::write(source.path().join(name), text).expect("file"),
+            false => write_records(&source.path().join(name), std::slice::from_ref(text)),
+        };
+        write(first_name, first);
+        if !is_one_run {
+            lake.convert(source.path()).await;
+        }
+        write_records(&source.path().join("0.json.gz"), &[event("b", TIME), with_error("b")]);
+        write(second_name, second);
+        lake.convert(source.path()).await;
+        let (ids, details, marks) = (
+            lake.column(EVENTS, "event_id").await,
+            lake.column(EVENTS, "detail_level").await,
+            lake.column(EVENTS, "amends_event_id").await,
+        );
+        let rows = ids.iter().zip(&details).zip(&marks);
+        let mut rows: Vec<_> = rows.map(|((id, detail), mark)| [id.as_str(), detail, mark]).collect();
+        rows.sort_unstable();
+        let case = format!("{first_name} first, in one run: {is_one_run}");
+        let others = [["b", "full", ""], ["b", "full", "b"]];
+        let expected = match first == &summary {
+            true => [&[["a", "full", ""], ["a", "summary", "a"]][..], &others].concat(),
+            false => [&[["a", "full", ""]][..], &others].concat(),
+        };
+        assert_eq!(rows, expected, "{case}");
+        assert_eq!(lake.findings().await, Vec::<String>::new(), "{case}");
+        let again = lake.convert(source.path()).await;
+        assert_eq!((again.rows, again.data_files), (0, 0), "{case}");
+    }
+}
+
+#[tokio::test]
 async fn an_addendum_names_what_it_amends() {
     let source = tempfile::tempdir().expect("folder");
     let addendum = r#"{"addendum":{"reason":"UPDATED_DATA","updatedFields":"responseElements","originalEventID":"a"},"#;

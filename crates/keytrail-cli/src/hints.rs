@@ -32,7 +32,9 @@ pub(crate) fn of_lake(error: &LakeError) -> Vec<String> {
         LakeError::Conflict { .. } | LakeError::Overtaken { .. } => {
             "run the command again: what is committed is not read twice"
         }
-        LakeError::Corrupt { .. } => "`keytrail check --read-data` looks at every byte of the lake",
+        LakeError::Corrupt { .. } => {
+            "put it back from a copy, or convert the log files into a new lake; `keytrail check --lake LAKE --read-data` names all that is damaged"
+        }
         LakeError::InvalidLocation { .. } => "a location is a folder or s3://bucket/prefix",
         LakeError::Storage { source, .. } => return of_storage(source).map(str::to_owned).into_iter().collect(),
         _ => return Vec::new(),

@@ -32,6 +32,7 @@ use crate::ledger::{
 use crate::progress::ConvertProgress;
 use crate::source::LogFile;
 use crate::spec::EVENTS;
+use crate::supplanting::SupplantedPartitions;
 
 /// What workers send, in order: every file of an epoch, then its end.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ pub(crate) struct Committer<'l> {
     pub(crate) is_retry: bool,
     /// Numbers the commits of a run, over all its attempts: a transaction's version tells what came before it.
     pub(crate) sequence: i64,
+    /// Where rows were read that tell more of an event than the row that counts.
+    pub(crate) supplanted: SupplantedPartitions,
 }
 
 /// What epochs of one attempt share.

@@ -22,7 +22,8 @@ pub fn encode_rows(
     Ok(events.encode(&partition_values(partition), batches)?)
 }
 
-fn partition_values(partition: &EventPartition) -> PartitionValues {
+/// The partition as the lake names it.
+pub(crate) fn partition_values(partition: &EventPartition) -> PartitionValues {
     PartitionValues::from([
         (EVENT_GROUP.to_owned(), partition.event_group.to_owned()),
         (EVENT_MONTH.to_owned(), partition.event_month.clone()),

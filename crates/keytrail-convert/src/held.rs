@@ -170,6 +170,7 @@ mod tests {
             statistics: Default::default(),
             modified_ms: 0,
             sha256: None,
+            tail: None,
         };
         let hour = |count| Hour::of(Some(0)).plus(count);
         HeldFile { first: hour(first), last: hour(last), ..HeldFile::new(Arc::new(file), false) }

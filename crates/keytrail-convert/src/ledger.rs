@@ -8,7 +8,8 @@ use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder, Timestamp
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use keytrail_lake::{DataFile, Lake, LakeError};
+use futures::TryStreamExt;
+use keytrail_lake::{DataFile, Lake, LakeError, Snapshot};
 use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
@@ -55,6 +56,31 @@ pub(crate) fn is_entry_of(batch: &RecordBatch, ids: &[EntryId]) -> BooleanArray 
     };
     let is_of = |(path, version): (Option<&str>, Option<&str>)| Some(ids.contains(&entry_id(path?, version?)));
     paths.iter().zip(versions.iter()).map(is_of).collect()
+}
+
+/// Refuses a lake whose `events` holds no rows although the ledger tells of some: the table's last commits are lost, and it would answer as
+/// a lake in which nothing was ever used.
+///
+/// # Errors
+/// [`LakeError::Corrupt`] for such a lake; the ledger cannot be read.
+pub async fn refuse_lost_rows(lake: &Lake, events: &Snapshot) -> Result<(), LakeError> {
+    if !events.files().is_empty() {
+        return Ok(());
+    }
+    let table = lake.table(LOG_FILES);
+    let mut row_count = 0;
+    for file in table.snapshot().await?.files() {
+        let mut batches = table.read_columns(file, &["row_count"]).await?;
+        while let Some(batch) = batches.try_next().await? {
+            row_count += batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
+        }
+    }
+    if row_count == 0 {
+        return Ok(());
+    }
+    let path = lake.table(EVENTS).storage().to_string();
+    let source = format!("its log ends before its first rows, and the ledger of log files tells of {row_count}").into();
+    Err(LakeError::Corrupt { path, source })
 }
 
 /// The paths of log files with rejects, as the ledger has them.

@@ -33,6 +33,7 @@ mod shard;
 mod sorted_rows;
 pub mod source;
 mod spec;
+mod supplanting;
 mod survey;
 mod worker;
 
@@ -42,6 +43,7 @@ pub use config::ConvertOptions;
 pub use dedupe::{Deduplicator, Hour, HourSlot, Place, RecordIdentity, Seen};
 pub use encoding::encode_rows;
 pub use error::ConvertError;
+pub use ledger::refuse_lost_rows;
 pub use pipeline::{convert, list_wanted};
 pub use progress::{ConvertProgress, NoProgress, StopSignal};
 pub use shard::{InvalidShard, Shard};

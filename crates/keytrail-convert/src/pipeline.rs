@@ -13,7 +13,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use keytrail_events::{EventPartition, EventRows};
+use keytrail_events::{EventPartition, EventRecord, EventRows};
 use keytrail_lake::{Lake, Location, Table};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -26,12 +26,13 @@ use crate::dedupe::Deduplicator;
 use crate::encoding::encode_rows;
 use crate::error::ConvertError;
 use crate::held::LakeRows;
-use crate::ledger::{EntryId, Ledger, RejectRow, RunStamp, committed_rejects, paths_with_rejects};
+use crate::ledger::{EntryId, Ledger, RejectRow, RunStamp, committed_rejects, paths_with_rejects, refuse_lost_rows};
 use crate::progress::{ConvertProgress, StopSignal};
 use crate::queue::FileQueue;
 use crate::runs::{RunStatus, append_run};
 use crate::source::{DeliveryRange, LogFile, Source, list};
 use crate::spec::EVENTS;
+use crate::supplanting::{SupplantedPartitions, supplant};
 use crate::worker::Worker;
 
 /// The most log files between two commits; their ledger rows wait in memory.
@@ -58,7 +59,8 @@ pub async fn convert(
     };
     let stamp = RunStamp { run_id: options.run_id.clone(), time: options.started.timestamp_micros() };
     let is_retry = options.is_retry;
-    let mut committer = Committer { lake, stamp, progress, summary, is_retry, sequence: 0 };
+    let supplanted = SupplantedPartitions::default();
+    let mut committer = Committer { lake, stamp, progress, summary, is_retry, sequence: 0, supplanted };
     let outcome = convert_all(options, &listed, &mut committer, &stop).await;
     let summary = committer.summary;
     let status = match outcome {
@@ -113,7 +115,8 @@ async fn convert_all(
     stop: &Arc<StopSignal>,
 ) -> Result<(), ConvertError> {
     while attempt(options, listed, committer, stop).await? == Attempted::Overtaken {}
-    Ok(())
+    let partitions = std::mem::take(&mut *lock(&committer.supplanted));
+    Ok(supplant(committer.lake, &partitions, &committer.stamp).await?)
 }
 
 /// How an attempt ended.
@@ -139,6 +142,8 @@ async fn attempt(
     if committer.sequence == 0 {
         committer.summary.known_log_files = (listed.len() - files.len()) as u64;
     }
+    let snapshot = lake.table(EVENTS).snapshot().await?;
+    refuse_lost_rows(lake, &snapshot).await?;
     committer.progress.planned(files.len() as u64, files.iter().map(|file| file.size_bytes).sum());
     if files.is_empty() || stop.is_ending() {
         return Ok(Attempted::Done);
@@ -147,7 +152,6 @@ async fn attempt(
     files.iter_mut().filter(is_changed).for_each(LogFile::mark_read_before);
     let (held_rejects, rejects) = committed_rejects(lake, &ledger).await?;
     drop(ledger);
-    let snapshot = lake.table(EVENTS).snapshot().await?;
     let held = Arc::new(LakeRows::new(lake.table(EVENTS).clone(), snapshot.files()));
     let followed = Followed {
         events_version: snapshot.version(),
@@ -215,6 +219,7 @@ pub(crate) struct Shared {
     writes: Mutex<Writes>,
     writes_changed: Condvar,
     buffered: BufferedBytes,
+    supplanted: SupplantedPartitions,
     /// Rejects of log files that an interrupted run has written, but not the log files' ledger entries.
     held_rejects: HashSet<EntryId>,
     table: Table,
@@ -286,6 +291,7 @@ impl Shared {
             writes: Mutex::new(Writes { decoding: workers, ..Writes::default() }),
             writes_changed: Condvar::new(),
             buffered: BufferedBytes::new(options.buffer_bytes),
+            supplanted: Arc::clone(&committer.supplanted),
             held_rejects,
             table: committer.lake.table(EVENTS).clone(),
             sender,
@@ -306,6 +312,11 @@ impl Shared {
     /// Whether the lake has the rejects of this log file already.
     pub(crate) fn holds_rejects(&self, id: EntryId) -> bool {
         self.held_rejects.contains(&id)
+    }
+
+    /// Takes note of a record that tells more than the row that counts.
+    pub(crate) fn note_more_detailed(&self, record: &EventRecord<'_>) {
+        lock(&self.supplanted).insert(EventPartition::of(record));
     }
 
     /// Enters what became of a log file.

@@ -165,6 +165,9 @@ impl<'w> FileSink<'w> {
                     delivery_time: self.file.delivery_time,
                     is_known_id: seen != Seen::New,
                 };
+                if seen == Seen::MoreDetailed {
+                    self.shared.note_more_detailed(record);
+                }
                 self.desk.builders.of(record, hour, is_kms).append(record, &lineage);
                 self.account.row_count += 1;
                 self.account.conflict_count += u64::from(seen == Seen::OtherBody);

@@ -84,6 +84,12 @@ impl FieldSpec {
     fn json_name(&self) -> &'static str {
         &self.key[1..self.key.len() - 2]
     }
+
+    /// Whether an empty text says what null says. Tables write the one for the other, and an error without a code, an event shared under
+    /// no id, is none.
+    fn is_null_if_empty(&self) -> bool {
+        matches!(self.field, Field::ErrorCode | Field::SharedEventId | Field::RecipientAccountId)
+    }
 }
 
 /// All known fields, in the order of [`Field`].
@@ -436,7 +442,8 @@ impl<'a> EventRecord<'a> {
             self.layout.push(char::from(marker));
         }
         self.layout.push(char::from(spec.code));
-        self.values[spec.field as usize] = value;
+        let says_nothing = spec.is_null_if_empty() && matches!(&value, Some(FieldValue::Text(text)) if text.is_empty());
+        self.values[spec.field as usize] = value.filter(|_| !says_nothing);
     }
 
     /// A sum, so that the order of members does not count; the product's halves mix name and value, so that swapped values do.
@@ -667,6 +674,15 @@ mod tests {
         let is_written = record.write_from_columns(&mut buffer);
         assert_eq!(record.is_rebuilt_from_columns(), is_written && buffer == text, "{text}");
         (record.is_rebuilt_from_columns(), buffer)
+    }
+
+    #[test]
+    fn an_empty_error_code_is_none() {
+        let text = r#"{"eventName":"Decrypt","errorCode":"","sharedEventID":"","userAgent":""}"#;
+        let record = EventRecord::parse(text).expect(text);
+        let fields = [Field::ErrorCode, Field::SharedEventId, Field::UserAgent];
+        assert_eq!(fields.map(|field| record.text_of(field)), [None, None, Some("")]);
+        assert!(!record.is_rebuilt_from_columns(), "its text is kept beside the columns");
     }
 
     #[test]

@@ -6,9 +6,13 @@ use chrono::{DateTime, NaiveDateTime};
 
 use crate::text_sink::TextSink;
 
-/// Microseconds since the epoch, UTC, of an ISO 8601 moment, extended or basic; `None` for anything else.
+/// Moments from 1700 up to 2200: engines count nanoseconds, of which 64 bits hold the years 1678 to 2262, and add days to them.
+const MOMENTS: std::ops::Range<i64> = -8_520_336_000 * MICROS_PER_SECOND..7_258_118_400 * MICROS_PER_SECOND;
+
+/// Microseconds since the epoch, UTC, of an ISO 8601 moment, extended or basic; `None` for anything else, and for a moment outside the years
+/// 1700 to 2199, over which one statement after another would fail.
 pub fn parse_time(text: &str) -> Option<i64> {
-    parse_canonical(text.as_bytes()).or_else(|| parse_tolerant(text))
+    parse_canonical(text.as_bytes()).or_else(|| parse_tolerant(text)).filter(|micros| MOMENTS.contains(micros))
 }
 
 /// The form that CloudTrail uses for `eventTime`.
@@ -163,6 +167,11 @@ mod tests {
             ("2023-07-10T14:00:00+02:00", Some(1_688_990_400_000_000)),
             ("20230710T120000Z", Some(1_688_990_400_000_000)),
             ("2023-02-30T12:00:00Z", None),
+            ("1699-12-31T23:59:59Z", None),
+            ("1700-01-01T00:00:00Z", Some(-8_520_336_000_000_000)),
+            ("2199-12-31T23:59:59Z", Some(7_258_118_399_000_000)),
+            ("2200-01-01T00:00:00Z", None),
+            ("9999-12-31T23:59:59.5Z", None),
             ("Aug 10, 2022, 10:38:27 PM", None),
             ("2023-07-10 12:00:00", None),
             ("", None),

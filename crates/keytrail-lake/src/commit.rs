@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::error::LakeError;
 use crate::log::LockedLog;
-use crate::snapshot::{DataFile, SHA256_TAG, Snapshot};
+use crate::snapshot::{DataFile, SHA256_TAG, Snapshot, TAIL_TAG};
 use crate::table::{Table, TableSpec};
 
 /// Whoever compacts commits under this id, so that other Delta writers see two compactions conflict too.
@@ -248,9 +248,15 @@ fn add_action(file: &DataFile, data_change: bool) -> Add {
         modification_time: file.modified_ms,
         data_change,
         stats: Some(file.statistics.to_json(file.row_count)),
-        tags: file.sha256.clone().map(|sha256| HashMap::from([(SHA256_TAG.to_owned(), Some(sha256))])),
+        tags: Some(tags(file)).filter(|tags| !tags.is_empty()),
         ..Add::default()
     }
+}
+
+/// What only readers of keytrail know of.
+fn tags(file: &DataFile) -> HashMap<String, Option<String>> {
+    let tags = [(SHA256_TAG, file.sha256.clone()), (TAIL_TAG, file.tail.map(|tail| tail.to_string()))];
+    tags.into_iter().filter(|(_, value)| value.is_some()).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn remove_action(file: &DataFile, data_change: bool) -> Remove {

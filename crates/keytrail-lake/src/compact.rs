@@ -11,6 +11,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use crate::commit::{Commit, CommitOperation, TransactionId};
+use crate::edit::Edit;
 use crate::encoder::FileEncoder;
 use crate::error::LakeError;
 use crate::merge::SortedMerge;
@@ -135,7 +136,7 @@ pub(crate) async fn merge_group(
     options: &CompactOptions,
     group: &[Arc<DataFile>],
 ) -> Result<Vec<DataFile>, LakeError> {
-    let adds = write_merged(table, options, group).await?;
+    let adds = write_merged(table, options, group, &Ok).await?;
     let (rows_in, rows_out) = (row_count(group.iter().map(Arc::as_ref)), row_count(&adds));
     if rows_in != rows_out {
         let reason = format!("the log tells {rows_in} rows of the files to merge, they hold {rows_out}");
@@ -158,11 +159,12 @@ fn row_count<'file>(files: impl IntoIterator<Item = &'file DataFile>) -> u64 {
     files.into_iter().map(|file| file.row_count).sum()
 }
 
-/// Writes the rows of a group, sorted, into as many files as the target size asks for, split evenly.
-async fn write_merged(
+/// Writes the rows of a group, sorted and then edited, into as many files as the target size asks for, split evenly.
+pub(crate) async fn write_merged(
     table: &Table,
     options: &CompactOptions,
     group: &[Arc<DataFile>],
+    edit: Edit<'_>,
 ) -> Result<Vec<DataFile>, LakeError> {
     let Some(first) = group.first() else { return Ok(Vec::new()) };
     let total_bytes: u64 = group.iter().map(|file| file.size_bytes).sum();
@@ -172,7 +174,7 @@ async fn write_merged(
     let mut files = Vec::new();
     while let Some(first_batch) = merge.next_batch().await? {
         let mut file = MergedFile::try_new(table, &first.partition)?;
-        match file.fill(first_batch, &mut merge, rows_per_file).await {
+        match file.fill(first_batch, &mut merge, rows_per_file, edit).await {
             Ok(()) => files.push(file.finish().await?),
             Err(error) => {
                 file.upload.abort().await;
@@ -218,11 +220,18 @@ impl MergedFile {
     }
 
     /// Takes batches until the file has enough rows or there are no more.
-    async fn fill(&mut self, first: RecordBatch, merge: &mut SortedMerge, row_count: u64) -> Result<(), LakeError> {
-        self.write(&first).await?;
-        while self.file.row_count() < row_count {
-            let Some(batch) = merge.next_batch().await? else { break };
+    async fn fill(
+        &mut self,
+        first: RecordBatch,
+        merge: &mut SortedMerge,
+        row_count: u64,
+        edit: Edit<'_>,
+    ) -> Result<(), LakeError> {
+        let mut next = Some(first);
+        while let Some(batch) = next {
+            let batch = edit(batch).map_err(|error| LakeError::invalid_rows(&self.name, &error))?;
             self.write(&batch).await?;
+            next = if self.file.row_count() < row_count { merge.next_batch().await? } else { None };
         }
         Ok(())
     }
@@ -237,8 +246,8 @@ impl MergedFile {
 
     async fn finish(self) -> Result<DataFile, LakeError> {
         let Self { file, encoder, mut upload, name } = self;
-        let rest = match encoder.finish() {
-            Ok(rest) => rest,
+        let (rest, tail) = match encoder.finish() {
+            Ok(end) => end,
             Err(error) => {
                 upload.abort().await;
                 return Err(LakeError::parquet(&name, error));
@@ -246,6 +255,6 @@ impl MergedFile {
         };
         upload.push(rest).await.map_err(|error| LakeError::storage(&name, error))?;
         let (size_bytes, sha256) = upload.finish().await.map_err(|error| LakeError::storage(&name, error))?;
-        file.finish(size_bytes, sha256)
+        file.finish(size_bytes, sha256, tail)
     }
 }

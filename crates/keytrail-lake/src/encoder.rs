@@ -15,6 +15,7 @@ use parquet::file::properties::{EnabledStatistics, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
+use crate::block_sums::{BlockSummer, Tail};
 use crate::interned_chunk::InternedChunk;
 use crate::keyed_chunk::{KeyedChunk, KeyedChunkConfig, PageCompressor, keyed_texts};
 use crate::writer::{FileLayout, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
@@ -35,6 +36,8 @@ pub(crate) struct FileEncoder {
     /// Where a dictionary is this large, its row group ends.
     dictionary_bytes: usize,
     compressor: PageCompressor,
+    /// Of the bytes that were taken.
+    sums: BlockSummer,
 }
 
 /// Room for the bytes of most files of a conversion; what is not used costs no memory.
@@ -57,6 +60,7 @@ impl FileEncoder {
             row_group: None,
             dictionary_bytes,
             compressor,
+            sums: BlockSummer::default(),
         })
     }
 
@@ -81,15 +85,23 @@ impl FileEncoder {
 
     /// The bytes of the row groups that are done, as far as they were not taken before.
     pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
-        std::mem::take(self.writer.inner_mut())
+        let bytes = std::mem::take(self.writer.inner_mut());
+        self.sums.update(&bytes);
+        bytes
     }
 
-    /// The file's bytes, as far as they were not taken before.
-    pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
+    /// The file's bytes, as far as they were not taken before, and what the log tells of its tail.
+    pub(crate) fn finish(mut self) -> Result<(Vec<u8>, Tail)> {
         if let Some(row_group) = self.row_group.take() {
             self.append(row_group)?;
         }
-        self.writer.into_inner()
+        self.writer.flush()?;
+        let (offset, untaken) = (self.writer.bytes_written() as u64, self.writer.inner().len());
+        self.sums.update(self.writer.inner());
+        self.writer.write_all(&self.sums.finish())?;
+        let bytes = self.writer.into_inner()?;
+        let tail = Tail { offset, crc32: crc32fast::hash(&bytes[untaken..]) };
+        Ok((bytes, tail))
     }
 
     fn new_row_group(&mut self, first: &RecordBatch) -> Result<RowGroup> {
@@ -340,7 +352,7 @@ mod tests {
     fn encoded(batches: &[RecordBatch]) -> Bytes {
         let mut encoder = encoder();
         batches.iter().for_each(|batch| encoder.write(batch).expect("rows"));
-        encoder.finish().expect("a file").into()
+        encoder.finish().expect("a file").0.into()
     }
 
     /// The file that parquet's own writer makes.
@@ -385,7 +397,7 @@ mod tests {
             takes += usize::from(!bytes.is_empty());
             taken.extend(bytes);
         }
-        taken.extend(encoder.finish().expect("a file"));
+        taken.extend(encoder.finish().expect("a file").0);
         assert!(takes > 0 && taken == encoded(&batches), "{takes} takes, {} bytes", taken.len());
     }
 
@@ -448,7 +460,7 @@ mod tests {
         let batch = RecordBatch::try_new(rows(0, 1, &texts).schema(), columns).expect("a batch");
         let mut encoder = FileEncoder::try_new(schema(), layout(Effort::Thorough)).expect("an encoder");
         encoder.write(&batch).expect("rows");
-        let (quick, thorough) = (encoded(&[batch]), Bytes::from(encoder.finish().expect("a file")));
+        let (quick, thorough) = (encoded(&[batch]), Bytes::from(encoder.finish().expect("a file").0));
         assert!(thorough.len() < quick.len() * 95 / 100, "{} {}", thorough.len(), quick.len());
         assert_eq!(read(&thorough), read(&quick));
     }

@@ -184,6 +184,8 @@ impl LakeError {
     pub(crate) fn parquet(path: &dyn Display, source: parquet::errors::ParquetError) -> Self {
         match source {
             parquet::errors::ParquetError::External(inner) => match inner.downcast::<object_store::Error>() {
+                // The log tells of it.
+                Ok(source) if matches!(*source, object_store::Error::NotFound { .. }) => Self::corrupt(path, "missing"),
                 Ok(source) => Self::Storage { path: path.to_string(), source },
                 Err(inner) => Self::corrupt(path, inner),
             },

@@ -19,12 +19,15 @@
 //! - A published file is never written to again, and no path is built from content beyond escaped partition values.
 
 mod append;
+mod block_sums;
 mod check;
 mod checksum;
 mod commit;
 mod compact;
+mod edit;
 mod encoder;
 mod error;
+mod footer;
 mod hybrid;
 mod interned_chunk;
 mod keyed_bounds;
@@ -48,13 +51,16 @@ mod upload;
 mod vacuum;
 mod writer;
 
+pub use block_sums::Tail;
 pub use check::{
     CheckDepth, CheckedFile, FileFinding, FindingKind, check_bytes, check_files, check_files_with, check_live_files,
     list_other_files,
 };
 pub use commit::{Commit, CommitOperation, CommitOutcome, TransactionId};
 pub use compact::{CompactOptions, CompactSummary, compact};
+pub use edit::Edit;
 pub use error::LakeError;
+pub use footer::{DamagedFile, DataFileFooter};
 pub use lake::Lake;
 pub use location::Location;
 pub use partition::PartitionValues;

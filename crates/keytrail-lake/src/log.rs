@@ -17,7 +17,10 @@ use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints};
 use deltalake_core::table::state::DeltaTableState;
 use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use object_store::prefix::PrefixStore;
+use serde::de::IgnoredAny;
 use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
@@ -122,7 +125,6 @@ impl TableLog {
 
     /// The removed files that the log still remembers: the path, and when it was removed, in milliseconds since the epoch.
     pub(crate) async fn removed_files(&self) -> Result<Vec<(String, i64)>, LakeError> {
-        use futures::TryStreamExt;
         let state = self.lock().await.refresh().await?.clone();
         let tombstones = state.all_tombstones(self.log_store.as_ref());
         let removed = |file: TombstoneView| (file.path().into_owned(), file.deletion_timestamp().unwrap_or(0));
@@ -131,6 +133,31 @@ impl TableLog {
 
     fn error(&self, error: DeltaTableError) -> LakeError {
         LakeError::log(&self.storage, error)
+    }
+
+    /// Of a log that makes no sense, which file does not: the library names none.
+    async fn with_place(&self, error: LakeError) -> LakeError {
+        let LakeError::Corrupt { path, source } = error else { return error };
+        match self.broken_commit().await {
+            Some(commit) => LakeError::Corrupt { path: self.storage.name_of(&commit), source },
+            None => LakeError::Corrupt { path, source },
+        }
+    }
+
+    /// The first commit that is not lines of JSON, below the table's root.
+    async fn broken_commit(&self) -> Option<String> {
+        let store = self.log_store.object_store(None);
+        let mut listed: Vec<_> = store.list(Some(&"_delta_log".into())).try_collect().await.ok()?;
+        listed.retain(|file| file.location.extension() == Some("json"));
+        listed.sort_unstable_by(|left, right| left.location.cmp(&right.location));
+        for file in listed {
+            let bytes = store.get(&file.location).await.ok()?.bytes().await.ok()?;
+            let mut lines = serde_json::Deserializer::from_slice(&bytes).into_iter::<IgnoredAny>();
+            if bytes.is_empty() || lines.any(|line| line.is_err()) {
+                return Some(file.location.to_string());
+            }
+        }
+        None
     }
 
     /// Refuses a table that is not keytrail's, of a newer format, or with other columns; an earlier format may lack the later ones.
@@ -225,8 +252,9 @@ impl LockedLog<'_> {
     pub(crate) async fn refresh(&mut self) -> Result<&DeltaTableState, LakeError> {
         let mut table = DeltaTable::new(Arc::clone(&self.log.log_store));
         table.state = self.seen.state.take();
-        let loaded = table.update_state().await;
-        loaded.map_err(|error| self.log.error(error))?;
+        if let Err(error) = table.update_state().await {
+            return Err(self.log.with_place(self.log.error(error)).await);
+        }
         let state = table.state.ok_or_else(|| self.log.error(DeltaTableError::NotInitialized))?;
         self.log.verify_state(&state)?;
         Ok(self.seen.state.insert(state))

@@ -16,9 +16,10 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask, parquet_to_arrow_schema};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 
 use crate::error::LakeError;
+use crate::footer::DataFileFooter;
 use crate::merge::SortedStream;
 use crate::snapshot::DataFile;
 use crate::table::Table;
@@ -26,8 +27,6 @@ use crate::table::Table;
 /// A decoded batch of an input.
 const BATCH_BYTES: u64 = 1024 * 1024;
 const BATCH_ROWS: u64 = 1024;
-/// Read with the footer's length, so that most footers come with one request.
-const FOOTER_BYTES: usize = 64 * 1024;
 
 /// What a data file's footer says.
 pub(crate) struct Footer {
@@ -40,8 +39,8 @@ pub(crate) struct Footer {
 /// Reads the footer of a data file.
 pub(crate) async fn read_footer(table: &Table, file: &DataFile) -> std::result::Result<Footer, LakeError> {
     let failed = |error| LakeError::parquet(&table.storage().name_of(&file.path), error);
-    let metadata = ObjectReader::try_new(table, file)?.read_metadata().await.map_err(failed)?;
-    let file_metadata = metadata.file_metadata();
+    let footer = VerifyingReader::open(table, file).await?.footer;
+    let file_metadata = footer.metadata().file_metadata();
     let schema =
         parquet_to_arrow_schema(file_metadata.schema_descr(), file_metadata.key_value_metadata()).map_err(failed)?;
     let row_count = u64::try_from(file_metadata.num_rows()).unwrap_or(0);
@@ -84,8 +83,8 @@ pub(crate) async fn read_rows(table: &Table, file: &DataFile) -> std::result::Re
 async fn read_some(table: &Table, file: &DataFile, wanted: SchemaRef) -> std::result::Result<SortedStream, LakeError> {
     let name = table.storage().name_of(&file.path);
     let failed = |error| LakeError::parquet(&name, error);
-    let reader = ObjectReader::try_new(table, file)?;
-    let metadata = Arc::new(reader.clone().read_metadata().await.map_err(failed)?);
+    let reader = VerifyingReader::open(table, file).await?;
+    let metadata = Arc::clone(reader.footer.metadata());
     let leaves = metadata.file_metadata().schema_descr();
     let mask = ProjectionMask::columns(leaves, wanted.fields().iter().map(|field| field.name().as_str()));
     let batch_rows = batch_rows(&metadata, &mask);
@@ -124,6 +123,45 @@ fn batch_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
     usize::try_from(rows).unwrap_or(1)
 }
 
+/// A data file whose bytes are compared with what was written.
+#[derive(Clone)]
+struct VerifyingReader {
+    object: ObjectReader,
+    footer: Arc<DataFileFooter>,
+}
+
+impl VerifyingReader {
+    async fn open(table: &Table, file: &DataFile) -> std::result::Result<Self, LakeError> {
+        let name = table.storage().name_of(&file.path).to_string();
+        let mut object = ObjectReader::try_new(table, file)?;
+        let footer = DataFileFooter::read(&mut object, file, &name).await;
+        let footer = Arc::new(footer.map_err(|error| LakeError::parquet(&name, error))?);
+        Ok(Self { object, footer })
+    }
+}
+
+impl AsyncFileReader for VerifyingReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        async move {
+            let mut read = self.footer.read_ranges(&mut self.object, vec![range]).await?;
+            read.pop().ok_or_else(|| ParquetError::EOF("nothing was read".to_owned()))
+        }
+        .boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        async move { self.footer.read_ranges(&mut self.object, ranges).await }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        let metadata = Arc::clone(self.footer.metadata());
+        async move { Ok(metadata) }.boxed()
+    }
+}
+
 /// An object of known size, as the Parquet reader wants it.
 #[derive(Clone)]
 struct ObjectReader {
@@ -136,11 +174,6 @@ impl ObjectReader {
     fn try_new(table: &Table, file: &DataFile) -> std::result::Result<Self, LakeError> {
         let path = table.file_path(file)?;
         Ok(Self { store: table.storage().store(), path, size_bytes: file.size_bytes })
-    }
-
-    async fn read_metadata(mut self) -> Result<ParquetMetaData> {
-        let size_bytes = self.size_bytes;
-        ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_BYTES)).load_and_finish(&mut self, size_bytes).await
     }
 
     /// Says that the file is damaged, where its own words lead out of it; a store would call that a failure of its own.
@@ -172,6 +205,6 @@ impl AsyncFileReader for ObjectReader {
         &'a mut self,
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
-        self.clone().read_metadata().map(|metadata| metadata.map(Arc::new)).boxed()
+        async move { Err(ParquetError::General("the footer is read first".to_owned())) }.boxed()
     }
 }

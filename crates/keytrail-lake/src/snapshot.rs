@@ -11,6 +11,7 @@ use deltalake_core::kernel::{Add, LogicalFileView};
 use deltalake_core::logstore::LogStoreRef;
 use deltalake_core::table::state::DeltaTableState;
 
+use crate::block_sums::Tail;
 use crate::error::LakeError;
 use crate::partition::PartitionValues;
 use crate::statistics::FileStatistics;
@@ -18,6 +19,8 @@ use crate::storage::Storage;
 
 /// Under this name the log keeps a data file's checksum.
 pub(crate) const SHA256_TAG: &str = "keytrail.sha256";
+/// Under this name it keeps where the file's tail begins, and its checksum.
+pub(crate) const TAIL_TAG: &str = "keytrail.tail";
 
 /// A data file as the log has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +39,8 @@ pub struct DataFile {
     pub modified_ms: i64,
     /// The SHA-256 of its bytes in hex; none = written by a version or a program that keeps none.
     pub sha256: Option<String>,
+    /// What of the file is no rows, by which readers notice damage; none = written by a version or a program that keeps none.
+    pub tail: Option<Tail>,
 }
 
 /// A table at one version of its log.
@@ -146,6 +151,9 @@ fn parse_file(view: &LogicalFileView, schema: &SchemaRef, storage: &Storage) -> 
     let row_count = row_count.ok_or_else(|| LakeError::corrupt(&name(), "the log tells no row count"))?;
     let size_bytes = u64::try_from(size).map_err(|error| LakeError::corrupt(&name(), error))?;
     let partition = partition_values.into_iter().map(|(column, value)| (column, value.unwrap_or_default())).collect();
-    let sha256 = tags.and_then(|mut tags| tags.remove(SHA256_TAG).flatten());
-    Ok(DataFile { size_bytes, row_count, partition, statistics, modified_ms: modification_time, sha256, path })
+    let mut tags = tags.unwrap_or_default();
+    let sha256 = tags.remove(SHA256_TAG).flatten();
+    let tail = tags.remove(TAIL_TAG).flatten().map(|text| text.parse()).transpose();
+    let tail = tail.map_err(|error: String| LakeError::corrupt(&name(), error))?;
+    Ok(DataFile { size_bytes, row_count, partition, statistics, modified_ms: modification_time, sha256, tail, path })
 }

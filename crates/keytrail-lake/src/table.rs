@@ -87,29 +87,28 @@ struct Shared {
 }
 
 impl Table {
-    /// Creates the table, unless it is there, or opens it; one of an earlier format is brought to this one.
-    pub(crate) async fn create_or_open(
-        lake: &Storage,
-        spec: &TableSpec,
-        format_version: u32,
-    ) -> Result<Self, LakeError> {
-        let table = Self::new(lake, spec, format_version)?;
-        if !table.log().exists().await? {
-            table.storage().require_conditional_put().await?;
-            table.log().create().await?;
+    /// Creates the table, unless it `exists`; one of an earlier format is brought to this one.
+    pub(crate) async fn create_or_open(self, exists: bool) -> Result<Self, LakeError> {
+        if !exists {
+            self.storage().require_conditional_put().await?;
+            self.log().create().await?;
         }
-        table.upgrade().await?;
-        Ok(table)
+        self.upgrade().await?;
+        Ok(self)
     }
 
     /// Opens the table; writes nothing.
-    pub(crate) async fn open(lake: &Storage, spec: &TableSpec, format_version: u32) -> Result<Self, LakeError> {
-        let table = Self::new(lake, spec, format_version)?;
-        table.log().verify().await?;
-        Ok(table)
+    pub(crate) async fn open(self) -> Result<Self, LakeError> {
+        self.log().verify().await?;
+        Ok(self)
     }
 
-    fn new(lake: &Storage, spec: &TableSpec, format_version: u32) -> Result<Self, LakeError> {
+    /// Whether the table has a log.
+    pub(crate) async fn exists(&self) -> Result<bool, LakeError> {
+        self.log().exists().await
+    }
+
+    pub(crate) fn new(lake: &Storage, spec: &TableSpec, format_version: u32) -> Result<Self, LakeError> {
         let storage = lake.child(spec.name);
         let log = TableLog::new(&storage, spec, format_version)?;
         let file_schema = spec.file_schema();

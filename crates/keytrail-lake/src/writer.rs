@@ -17,6 +17,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use uuid::Uuid;
 
+use crate::block_sums::Tail;
 use crate::checksum::Checksum;
 use crate::encoder::FileEncoder;
 use crate::error::LakeError;
@@ -132,8 +133,9 @@ impl Table {
             file.accept(&batch)?;
             encoder.write(&batch).map_err(failed)?;
         }
-        let bytes = Bytes::from(encoder.finish().map_err(failed)?);
-        Ok(EncodedFile { file: file.finish(bytes.len() as u64, Checksum::of(&bytes))?, bytes })
+        let (bytes, tail) = encoder.finish().map_err(failed)?;
+        let bytes = Bytes::from(bytes);
+        Ok(EncodedFile { file: file.finish(bytes.len() as u64, Checksum::of(&bytes), tail)?, bytes })
     }
 }
 
@@ -190,7 +192,7 @@ impl NewFile {
         Ok(())
     }
 
-    pub(crate) fn finish(self, size_bytes: u64, sha256: String) -> Result<DataFile, LakeError> {
+    pub(crate) fn finish(self, size_bytes: u64, sha256: String, tail: Tail) -> Result<DataFile, LakeError> {
         if self.row_count == 0 {
             return Err(LakeError::invalid_rows(&self.storage, &"no rows"));
         }
@@ -202,6 +204,7 @@ impl NewFile {
             statistics: self.statistics.finish(),
             modified_ms: Utc::now().timestamp_millis(),
             sha256: Some(sha256),
+            tail: Some(tail),
         })
     }
 }

@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 use futures::FutureExt;
-use keytrail_lake::{LakeError, Table, check_bytes};
+use keytrail_lake::{DamagedFile, LakeError, Table, check_bytes};
 use object_store::path::Path;
 use tokio::task::JoinError;
 
@@ -43,7 +43,10 @@ impl OpenedFiles {
     /// What a part of a statement comes to. Where it fails over a damaged file, by an error or by a panic, the error names the file.
     pub(crate) async fn named<T>(&self, part: impl Future<Output = Result<T, QueryError>>) -> Result<T, QueryError> {
         match AssertUnwindSafe(part).catch_unwind().await {
-            Ok(Err(error)) if is_of_decoding(&error) => Err(self.damage().await.unwrap_or(error)),
+            Ok(Err(error)) if is_of_decoding(&error) => match damage_told(&error) {
+                Some(damage) => Err(damage),
+                None => Err(self.damage().await.unwrap_or(error)),
+            },
             Ok(done) => done,
             Err(panic) => match self.damage().await {
                 Some(error) => Err(error),
@@ -100,6 +103,13 @@ fn is_of_decoding(error: &QueryError) -> bool {
                 || error.is::<JoinError>()
                 || error.downcast_ref::<ArrowError>().is_some_and(is_of_file)
         })
+}
+
+/// What the reader says of bytes that are not those that were written.
+fn damage_told(error: &QueryError) -> Option<QueryError> {
+    let QueryError::Engine(error) = error else { return None };
+    let damaged = causes(error.as_ref()).find_map(|error| error.downcast_ref::<DamagedFile>())?;
+    Some(LakeError::Corrupt { path: damaged.path.clone(), source: Box::new(damaged.clone()) }.into())
 }
 
 /// The error and what it came from.

@@ -34,12 +34,13 @@ use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use keytrail_convert::{EVENTS, refuse_lost_rows};
 use keytrail_lake::{Bound, DataFile, Lake, ScalarStat, Snapshot, Table};
 use object_store::ObjectMeta;
 
 use crate::damage::OpenedFiles;
 use crate::error::QueryError;
-use crate::footers::WholeFooterReaderFactory;
+use crate::footers::VerifyingReaderFactory;
 use crate::kept_rows::ContentDigest;
 use crate::session::TableSource;
 
@@ -67,6 +68,9 @@ impl TableSource for LakeTables {
     async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
         let table = self.lake.table(name);
         let snapshot = table.snapshot().await?;
+        if name == EVENTS {
+            refuse_lost_rows(&self.lake, &snapshot).await?;
+        }
         let opened = Arc::clone(&self.opened);
         Ok(Arc::new(LakeTable::try_new(table.clone(), &snapshot, opened).map_err(QueryError::planning)?))
     }
@@ -206,7 +210,7 @@ impl LakeTable {
         Ok(files.chunks(size).map(|chunk| FileGroup::new(chunk.to_vec())).collect())
     }
 
-    fn partitioned_file(&self, file: &DataFile) -> Result<PartitionedFile> {
+    fn partitioned_file(&self, file: &Arc<DataFile>) -> Result<PartitionedFile> {
         let meta = ObjectMeta {
             location: self.table.file_path(file).map_err(|error| DataFusionError::External(Box::new(error)))?,
             last_modified: chrono::DateTime::from_timestamp_millis(file.modified_ms).unwrap_or_default(),
@@ -217,7 +221,8 @@ impl LakeTable {
         let values = self.partition_columns().iter().map(|name| partition_value(file, name)).collect();
         let statistics = file_statistics(file, self.schema.file_schema());
         // The order matters: statistics of the partition columns are added from the values that are there already.
-        Ok(PartitionedFile::new_from_meta(meta).with_partition_values(values).with_statistics(Arc::new(statistics)))
+        let file = PartitionedFile::new_from_meta(meta).with_extension(Arc::clone(file));
+        Ok(file.with_partition_values(values).with_statistics(Arc::new(statistics)))
     }
 
     /// The order of the rows of a scan over these files; none when they are sorted differently, or may overlap.
@@ -240,7 +245,7 @@ impl LakeTable {
 
     fn source(&self, state: &dyn Session, has_few_rows: bool) -> ParquetSource {
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let reader = WholeFooterReaderFactory::new(&self.table, cache, Arc::clone(&self.opened));
+        let reader = VerifyingReaderFactory::new(&self.table, cache, Arc::clone(&self.opened));
         let mut options =
             TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
         // Else the engine decodes all rows between those that it wants, and copies a column anew for each page of them.

@@ -29,6 +29,8 @@ struct Report {
     findings: Vec<String>,
     /// What is worth knowing.
     notes: Vec<String>,
+    /// Something that was asked for could not be compared.
+    is_incomplete: bool,
 }
 
 /// Checks, writes what was found to stdout, and fails when anything is wrong.
@@ -45,7 +47,11 @@ pub(crate) async fn run(arguments: &CheckArguments) -> Result<Exit, CliError> {
         output::note("note: sizes and footers were checked; `--read-data` reads every byte too");
     }
     resume.finish()?;
-    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Integrity })
+    Ok(match report.is_incomplete {
+        _ if !report.findings.is_empty() => Exit::Integrity,
+        true => Exit::Incomplete,
+        false => Exit::Done,
+    })
 }
 
 async fn check(lake: &Lake, depth: CheckDepth, resume: &mut Resume) -> Result<Report, CliError> {

@@ -109,10 +109,33 @@ async fn a_flipped_bit_anywhere_is_found_by_reading_the_data() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_anywhere_is_found_by_whoever_reads_rows() {
+    let fixture = fixture().await;
+    let bytes = fixture.bytes().await;
+    let table = fixture.table();
+    let name = table.storage().name_of(&fixture.file.path);
+    for position in 0..bytes.len() {
+        let mut broken = bytes.clone();
+        broken[position] ^= 1 << (position % 8);
+        fixture.replace(broken).await;
+        let read = match table.read_columns(&fixture.file, &["id"]).await {
+            Ok(batches) => batches.try_collect::<Vec<_>>().await,
+            Err(error) => Err(error),
+        };
+        let Err(LakeError::Corrupt { path, source }) = read else { panic!("byte {position}: {read:?}") };
+        let damaged = source.downcast::<DamagedFile>().expect("what was found");
+        assert!(path == name && damaged.bytes.contains(&(position as u64)), "byte {position}: {path} {damaged:?}");
+    }
+    fixture.replace(bytes).await;
+    let batches = table.read_columns(&fixture.file, &["id"]).await.expect("a sound file");
+    assert!(batches.try_collect::<Vec<_>>().await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_checksum_damage_is_a_finding_or_unseen_but_never_the_end() {
     let fixture = fixture().await;
     let bytes = fixture.bytes().await;
-    let file = Arc::new(DataFile { sha256: None, ..fixture.file.clone() });
+    let file = Arc::new(DataFile { sha256: None, tail: None, ..fixture.file.clone() });
     let mut seen = 0;
     for position in 0..bytes.len() {
         let mut broken = bytes.clone();

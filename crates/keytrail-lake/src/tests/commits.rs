@@ -150,6 +150,43 @@ async fn a_place_without_tables_is_no_lake() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_table_is_damage_and_is_not_made_anew() {
+    let (folder, lake) = disk_lake().await;
+    append_rows(lake.table("events"), &partition(KMS, "2024-01"), &rows(1, 10)).await;
+    fs_err::remove_dir_all(folder.path().join("lake/ledger")).expect("a lost table");
+    let storage = lake.storage();
+    for opened in [Lake::open_in(storage.clone(), spec()).await, Lake::create_or_open_in(storage.clone(), spec()).await]
+    {
+        let Err(LakeError::Corrupt { path, source }) = opened else { panic!("{opened:?}") };
+        assert!(path.ends_with("ledger") && source.to_string().contains("`events`"), "{path}: {source}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_commit_is_named() {
+    let (folder, lake) = disk_lake().await;
+    append_rows(lake.table("events"), &partition(KMS, "2024-01"), &rows(1, 10)).await;
+    let commit = folder.path().join("lake/events/_delta_log/00000000000000000001.json");
+    let text = fs_err::read_to_string(&commit).expect("a commit");
+    fs_err::write(&commit, &text[..text.len() / 2]).expect("half a commit");
+    let error = Lake::open_in(lake.storage().clone(), spec()).await.expect_err("half a commit");
+    assert!(
+        matches!(&error, LakeError::Corrupt { path, .. } if path.ends_with("00000000000000000001.json")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_data_file_is_damage() {
+    let lake = new_lake(&Storage::in_memory()).await;
+    let table = lake.table("events");
+    let file = put_rows(table, &partition(KMS, "2024-01"), &rows(1, 10)).await;
+    table.storage().store().delete(&table.file_path(&file).expect("a path")).await.expect("deleted");
+    let error = table.read_columns(&file, &["id"]).await.err().expect("no file");
+    assert!(matches!(&error, LakeError::Corrupt { source, .. } if source.to_string() == "missing"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_formats_are_refused() {
     let storage = Storage::in_memory();
     let newer = LakeSpec { format_version: 2, ..spec() };

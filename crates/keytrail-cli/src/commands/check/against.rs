@@ -24,7 +24,7 @@ pub(super) async fn check(lake: &Lake, arguments: &CheckArguments, report: &mut 
     bar.finish();
     let compared = compared?;
     output::note(format!(
-        "compared: {} log files, {} records; {} without a row of their own were looked for in the whole lake",
+        "compared: {} log files, {} records; repeated deliveries, looked for in the whole lake: {}",
         count_text(compared.log_files),
         count_text(compared.records),
         count_text(compared.duplicates),
@@ -34,8 +34,9 @@ pub(super) async fn check(lake: &Lake, arguments: &CheckArguments, report: &mut 
         report.findings.push(format!("and {} more", count_text(compared.further_findings)));
     }
     if compared.unconverted_log_files > 0 {
+        report.is_incomplete = true;
         report.notes.push(format!(
-            "{} log files of the source are not in the lake, or were another version: `keytrail convert` reads them",
+            "{} log files of the source were not compared: the lake has not read them, or another version of them; `keytrail convert` does",
             count_text(compared.unconverted_log_files)
         ));
     }

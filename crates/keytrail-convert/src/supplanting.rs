@@ -1,0 +1,165 @@
+//! Of several rows of one event the one that tells the most counts, whichever was read first.
+//!
+//! A summary (event history as CSV, some columns of a query) that is read before the event as AWS wrote it is a row without a mark, and the
+//! event's own row amends it: rows that are written stay. So once a run has committed, the two change their marks. Views count rows
+//! without one; a grant, an alias or a context that only the event's own row tells of would else be missing for good.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_schema::ArrowError;
+use futures::TryStreamExt;
+use keytrail_events::{DetailLevel, EventPartition};
+use keytrail_lake::{DataFile, Lake, LakeError, Table, TransactionId};
+
+use crate::encoding::partition_values;
+use crate::ledger::RunStamp;
+use crate::spec::EVENTS;
+
+const COLUMNS: [&str; 5] = ["event_id", "detail_level", "amends_event_id", "log_file_path", "record_index"];
+
+/// The partitions in which an event's own row came after a poorer one.
+pub(crate) type SupplantedPartitions = Arc<Mutex<BTreeSet<EventPartition>>>;
+
+/// Gives each event of these partitions, of which a row amends a poorer one, the richest of its rows as the one that counts.
+///
+/// # Errors
+/// The lake cannot be read or written.
+pub(crate) async fn supplant(
+    lake: &Lake,
+    partitions: &BTreeSet<EventPartition>,
+    stamp: &RunStamp,
+) -> Result<(), LakeError> {
+    let table = lake.table(EVENTS);
+    for (partition, number) in partitions.iter().zip(0..) {
+        let values = partition_values(partition);
+        let app_id = format!("keytrail.supplant.{}", stamp.run_id);
+        loop {
+            let snapshot = table.snapshot().await?;
+            let files: Vec<_> = snapshot.files().iter().filter(|file| file.partition == values).cloned().collect();
+            let (marks, files) = Marks::of(table, &files).await?;
+            if files.is_empty() {
+                break;
+            }
+            let edit = |batch: RecordBatch| marks.changed(&batch);
+            let transaction = TransactionId { app_id: app_id.clone(), version: number };
+            let info = BTreeMap::from([("keytrail.run_id".to_owned(), stamp.run_id.clone())]);
+            match table.edit_files(&files, &edit, transaction, snapshot.version(), info).await {
+                Ok(_outcome) => break,
+                Err(LakeError::Overtaken { .. } | LakeError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which rows of events change their marks.
+struct Marks {
+    /// By the event's id: the row that is to count.
+    richest: BTreeMap<String, RowPlace>,
+}
+
+/// How much a row tells, and where it was read; the least of several is taken.
+type RowPlace = (DetailLevel, String, i64);
+
+impl Marks {
+    /// The changes, and the files that hold rows of them.
+    async fn of(table: &Table, files: &[Arc<DataFile>]) -> Result<(Self, Vec<Arc<DataFile>>), LakeError> {
+        let mut richest: BTreeMap<String, RowPlace> = BTreeMap::new();
+        for file in files {
+            let mut batches = table.read_columns(file, &COLUMNS).await?;
+            while let Some(batch) = batches.try_next().await? {
+                for row in Rows::of(&batch).iter().filter(|row| row.amends == Some(row.event_id)) {
+                    let place = row.place();
+                    match richest.entry(row.event_id.to_owned()) {
+                        Entry::Vacant(free) => drop(free.insert(place)),
+                        Entry::Occupied(mut known) if place < *known.get() => drop(known.insert(place)),
+                        Entry::Occupied(_) => {}
+                    }
+                }
+            }
+        }
+        let mut poorer = BTreeSet::new();
+        let mut holding = Vec::new();
+        for file in files.iter().filter(|_| !richest.is_empty()) {
+            let mut batches = table.read_columns(file, &COLUMNS).await?;
+            let mut is_holding = false;
+            while let Some(batch) = batches.try_next().await? {
+                for row in Rows::of(&batch).iter() {
+                    let Some(known) = richest.get(row.event_id) else { continue };
+                    is_holding = true;
+                    if row.amends.is_none() && known.0 < row.detail {
+                        poorer.insert(row.event_id.to_owned());
+                    }
+                }
+            }
+            holding.extend(is_holding.then(|| Arc::clone(file)));
+        }
+        richest.retain(|event_id, _| poorer.contains(event_id));
+        holding.retain(|_| !richest.is_empty());
+        Ok((Self { richest }, holding))
+    }
+
+    /// The batch with other marks.
+    fn changed(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let place = batch.schema().index_of("amends_event_id")?;
+        let mark = |row: Row<'_>| match self.richest.get(row.event_id) {
+            Some(richest) if *richest == row.place() => None,
+            Some(_) if row.amends.is_none() => Some(row.event_id.to_owned()),
+            _ => row.amends.map(str::to_owned),
+        };
+        let marks: StringArray = Rows::of(batch).iter().map(mark).collect();
+        let mut columns = batch.columns().to_vec();
+        columns[place] = Arc::new(marks) as ArrayRef;
+        RecordBatch::try_new(batch.schema(), columns)
+    }
+}
+
+/// The columns of a batch that tell what counts.
+struct Rows<'b> {
+    texts: [&'b StringArray; 4],
+    indices: &'b arrow_array::Int64Array,
+}
+
+#[derive(Clone, Copy)]
+struct Row<'b> {
+    event_id: &'b str,
+    detail: DetailLevel,
+    amends: Option<&'b str>,
+    path: &'b str,
+    index: i64,
+}
+
+impl Row<'_> {
+    fn place(&self) -> RowPlace {
+        (self.detail, self.path.to_owned(), self.index)
+    }
+}
+
+impl<'b> Rows<'b> {
+    fn of(batch: &'b RecordBatch) -> Self {
+        let column = |name: &str| batch.column_by_name(name).expect("a column of events");
+        let [id, detail, amends, path, index] = COLUMNS.map(column);
+        let texts = [id, detail, amends, path].map(|column| column.as_string::<i32>());
+        Self { texts, indices: index.as_primitive::<Int64Type>() }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Row<'b>> + use<'b> {
+        let (texts, indices) = (self.texts, self.indices);
+        (0..indices.len()).map(move |row| {
+            let [id, detail, amends, path] = texts;
+            Row {
+                event_id: id.value(row),
+                detail: DetailLevel::from_name(detail.value(row)).unwrap_or(DetailLevel::Full),
+                amends: amends.is_valid(row).then(|| amends.value(row)),
+                path: path.value(row),
+                index: indices.value(row),
+            }
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! Values of rows that are changed after they were written: their files are written anew, in one commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+
+use crate::commit::{Commit, CommitOperation, CommitOutcome, TransactionId};
+use crate::compact::{CompactOptions, write_merged};
+use crate::error::LakeError;
+use crate::snapshot::DataFile;
+use crate::table::Table;
+
+/// Makes of a batch one with as many rows, in the same order.
+pub type Edit<'e> = &'e (dyn Fn(RecordBatch) -> Result<RecordBatch, ArrowError> + Sync);
+
+impl Table {
+    /// Puts files with edited rows in the place of live `files`, each of them sorted as before; nobody may have committed since
+    /// `base_version`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::commit`]; [`LakeError::Corrupt`] for a file that cannot be read.
+    pub async fn edit_files(
+        &self,
+        files: &[Arc<DataFile>],
+        edit: Edit<'_>,
+        transaction: TransactionId,
+        base_version: u64,
+        info: BTreeMap<String, String>,
+    ) -> Result<CommitOutcome, LakeError> {
+        let mut adds = Vec::new();
+        let mut outcome = Ok(());
+        for file in files {
+            let options = CompactOptions { target_file_bytes: file.size_bytes, ..CompactOptions::default() };
+            match write_merged(self, &options, std::slice::from_ref(file), edit).await {
+                Ok(written) => adds.extend(written),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        let put = adds.clone();
+        let removes = files.to_vec();
+        let (operation, base_version) = (CommitOperation::Replace, Some(base_version));
+        let outcome = match outcome {
+            Ok(()) => self.commit(Commit { adds, removes, transaction, operation, base_version, info }).await,
+            Err(error) => Err(error),
+        };
+        // After another error the commit may be there all the same.
+        if !put.is_empty() && matches!(outcome, Err(LakeError::Overtaken { .. } | LakeError::Corrupt { .. })) {
+            for file in &put {
+                self.discard(file).await;
+            }
+        }
+        outcome
+    }
+}
