@@ -53,8 +53,8 @@ impl Table {
     /// # Errors
     ///
     /// [`LakeError::SchemaMismatch`] for a name that is no column of [`Table::file_schema`]; then, and from the
-    /// stream, [`LakeError::Storage`] for a file that is not there and [`LakeError::Corrupt`] for one that cannot be
-    /// decoded.
+    /// stream, [`LakeError::Corrupt`] for a file that is not there, has other bytes than were written, or cannot be decoded, and
+    /// [`LakeError::Storage`].
     pub async fn read_columns(
         &self,
         file: &DataFile,

@@ -177,16 +177,6 @@ async fn a_broken_commit_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_data_file_is_damage() {
-    let lake = new_lake(&Storage::in_memory()).await;
-    let table = lake.table("events");
-    let file = put_rows(table, &partition(KMS, "2024-01"), &rows(1, 10)).await;
-    table.storage().store().delete(&table.file_path(&file).expect("a path")).await.expect("deleted");
-    let error = table.read_columns(&file, &["id"]).await.err().expect("no file");
-    assert!(matches!(&error, LakeError::Corrupt { source, .. } if source.to_string() == "missing"), "{error:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_formats_are_refused() {
     let storage = Storage::in_memory();
     let newer = LakeSpec { format_version: 2, ..spec() };
