@@ -30,8 +30,10 @@ pub(crate) struct Arguments {
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 a finding (with --exit-on-finding), 2 usage or SQL error,
 3 incomplete (input was rejected, the logs have holes),
 4 integrity failure, 10 not a lake or a newer one, 66 no such input,
-69 service not available, 74 reading or writing failed, 75 another writer was
-faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
+69 service not available or limit reached (--timeout, --memory-limit),
+70 a bug in keytrail, 73 the output cannot be made, 74 reading or writing
+failed, 75 another writer was faster, 77 not permitted, 130 Ctrl-C,
+143 SIGTERM.
 
 `KEYTRAIL_LAKE` is the default of --lake. AWS settings are taken as AWS's own
 tools take them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, SSO, roles,
@@ -86,24 +88,28 @@ pub(crate) struct LakeArguments {
     pub(crate) storage: StorageArguments,
 }
 
+/// Headings of the help. Each stands on its arguments: as `next_help_heading` of a flattened struct it would stand over
+/// the arguments behind that struct too.
+const S3: &str = "S3";
+const OWN_FILES: &str = "Files of your own";
+
 /// AWS settings that go before the environment's.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "S3")]
 pub(crate) struct StorageArguments {
     /// AWS profile
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = S3)]
     pub(crate) profile: Option<String>,
 
     /// AWS region
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", help_heading = S3)]
     pub(crate) region: Option<String>,
 
     /// S3 endpoint, for stores other than AWS
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = S3)]
     pub(crate) endpoint_url: Option<String>,
 
     /// Allow an endpoint without TLS
-    #[arg(long)]
+    #[arg(long, help_heading = S3)]
     pub(crate) allow_http: bool,
 }
 
@@ -222,14 +228,13 @@ pub(crate) struct SqlArguments {
 
 /// Files beside the lake that statements may read.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Files of your own")]
 pub(crate) struct FileArguments {
     /// Make a CSV, JSON or Parquet file the table NAME; may be repeated
-    #[arg(long, value_name = "NAME=FILE", value_parser = parse_attachment)]
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_attachment, help_heading = OWN_FILES)]
     pub(crate) attach: Vec<(String, PathBuf)>,
 
     /// Allow statements to read the files of this folder, as in `from 'owners.csv'`; may be repeated
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = OWN_FILES)]
     pub(crate) allow_files: Vec<PathBuf>,
 }
 
