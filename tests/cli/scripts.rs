@@ -53,7 +53,7 @@ fn the_exit_code_is_that_of_the_first_failure() {
                    where length(md5(cast(a.value + b.value as varchar))) = 1";
     let line = format!("keytrail sql --keep-going --timeout 3s -c '{endless}' -c 'selec' -c 'select 1 as a'");
     let run = sandbox.run(&line);
-    assert_eq!((run.code(), run.stdout.as_str()), (Some(69), "count(*)\na\n1\n"), "{run}");
+    assert_eq!((run.code(), run.stdout.as_str()), (Some(69), "a\n1\n"), "{run}");
 }
 
 #[test]
@@ -165,8 +165,6 @@ fn a_statement_that_takes_too_long_is_given_up() {
                    where length(md5(cast(a.value + b.value as varchar))) = 1";
     insta::assert_snapshot!(sandbox.run(&format!("keytrail sql --timeout 1s -c '{endless}'")), @"
     exit 69
-    -- stdout
-    count(*)
     -- stderr
     error: the statement took longer than `--timeout` allows: [n] s
     hint: allow more, or ask for less: a shorter period, one key, fewer columns
