@@ -87,8 +87,17 @@ fn a_json_line_ends_a_conversion_for_programs() {
 fn rejected_input_makes_a_conversion_incomplete() {
     let sandbox = with_logs();
     sandbox.write("logs/c.json", "{\"Records\":[{\"eventID\":\"e-9\"");
-    let run = sandbox.run("keytrail convert logs --lake lake");
-    assert_eq!(run.code(), Some(3), "{run}");
+    insta::assert_snapshot!(sandbox.run("keytrail convert logs --lake lake"), @"
+    exit 3
+    -- stderr
+    log files: 3 read, 0 known before ([n] KiB)
+    records read: 5 = 3 rows + 1 duplicates + 1 rejected
+    written: 2 files, [n] KiB
+    time: [n] ms ([n] records/s)
+    rejected: [dir]/logs/c.json: record 0: not valid JSON: expected `,` or `}` at byte 28
+    rejected input is kept with its reason: keytrail sql --lake [dir]/lake -c 'select log_file_path, record_index, reason from rejects'
+    after a fix it is read again: keytrail convert --retry-rejected --lake [dir]/lake
+    ");
     insta::assert_snapshot!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from rejects'"), @"
     exit 0
     -- stdout
@@ -101,6 +110,45 @@ fn rejected_input_makes_a_conversion_incomplete() {
     checked: 5 data files, 8 rows, 0 findings
     note: sizes and footers were checked; `--read-data` reads every byte too
     ");
+}
+
+#[test]
+fn the_first_rejects_are_told_with_their_reasons() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/a.json", log_file(&["7".to_owned(), records()[0].clone(), "8".to_owned()]));
+    for number in 0..6 {
+        sandbox.write(&format!("logs/broken-{number}.json"), "{\"Records\":[");
+    }
+    let run = sandbox.run("keytrail convert logs --lake lake");
+    assert_eq!(run.code(), Some(3), "{run}");
+    assert_eq!(run.stderr.matches("\nrejected: ").count(), 5, "{run}");
+    assert!(run.stderr.contains("\nand 3 more\n"), "{run}");
+    assert!(run.stderr.contains("'select log_file_path, record_index, reason from rejects'"), "{run}");
+}
+
+/// What a conversion advises, and how many files a compaction then merges.
+fn advised_and_merged(sandbox: &Sandbox) -> (bool, u64) {
+    let run = sandbox.run("keytrail convert logs --lake lake");
+    assert_eq!(run.code(), Some(0), "{run}");
+    let line = sandbox.run("keytrail compact --lake lake --json").data();
+    let totals: Value = serde_json::from_str(&line).expect("one JSON line");
+    (run.stderr.contains("`keytrail compact --lake "), totals["files_removed"].as_u64().expect("a count"))
+}
+
+#[test]
+fn a_compaction_is_advised_where_it_merges_files() {
+    let sandbox = Sandbox::new();
+    let event = |number: usize| {
+        let time = format!("20{:02}-{:02}-01T00:00:00Z", 10 + number / 12, 1 + number % 12);
+        decrypt(&format!("e-{number}"), &time, "one")
+    };
+    // A file for each of many months is what a compaction leaves alone.
+    sandbox.write("logs/a.json", log_file(&(0..30).map(event).collect::<Vec<_>>()));
+    assert_eq!(advised_and_merged(&sandbox), (false, 0));
+    let other = |number: usize| event(number).replace(&format!("e-{number}"), &format!("f-{number}"));
+    sandbox.write("logs/b.json", log_file(&(0..30).map(other).collect::<Vec<_>>()));
+    let (is_advised, merged) = advised_and_merged(&sandbox);
+    assert!(is_advised && merged >= 60, "{is_advised} {merged}");
 }
 
 #[test]
