@@ -413,8 +413,20 @@ fn coverage_names_days_and_places() {
     111122223333,eu-west-1,2026-02-01,,1,1,0,2026-02-01T11:00:00Z,2026-02-01T11:00:00Z
     111122223333,eu-west-1,2026-02-03,,1,1,0,2026-02-03T12:00:00Z,2026-02-03T12:00:00Z
     -- stderr
-    covered: 2026-01-31 to 2026-02-03, 1 accounts, 1 pairs of account and region; 1 days without events between the first and the last of 1 of them
+    covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
     ");
+    insta::assert_snapshot!(sandbox.run("keytrail coverage --lake lake --format table"), @"
+    exit 0
+    -- stdout
+     account_id   | aws_region | first_date | last_date  | days | missing | events
+    --------------+------------+------------+------------+------+---------+--------
+     111122223333 | eu-west-1  | 2026-01-31 | 2026-02-03 |    3 |       1 |      3
+    -- stderr
+    covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
+    `--days` shows the days
+    ");
+    let days = sandbox.run("keytrail coverage --lake lake --format table --days").data();
+    assert_eq!(days.matches("111122223333").count(), 3, "{days}");
 }
 
 #[test]
@@ -484,7 +496,7 @@ fn vacuum_deletes_what_compact_replaced_and_nothing_else() {
     }
     sandbox.run("keytrail compact --lake lake").data();
     let exported = || sandbox.run("keytrail export --lake lake --lines").data();
-    let others = || sandbox.run("keytrail check --lake lake --read-data").data().lines().count();
+    let others = || sandbox.run("keytrail check --lake lake --read-data -v").data().lines().count();
     let (before, replaced) = (exported(), others());
     assert!(before.lines().count() == 5 && replaced > 0, "{before}");
     let vacuum = |arguments: &str| sandbox.run(&format!("keytrail vacuum --lake lake {arguments}"));
@@ -577,6 +589,20 @@ fn compaction_keeps_the_rows() {
     assert!(summary["files_removed"].as_u64() > summary["files_added"].as_u64(), "{line}");
     assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from events'").data(), "n\n4\n");
     assert_eq!(sandbox.run("keytrail check --lake lake --rows").code(), Some(0));
+}
+
+#[test]
+fn files_that_were_replaced_are_told_only_when_asked() {
+    let sandbox = with_lake();
+    sandbox.write("logs/d.json", log_file(&[decrypt("e-4", "2026-02-01T13:00:00Z", "four")]));
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0));
+    assert_eq!(sandbox.run("keytrail compact --lake lake").code(), Some(0));
+    assert_eq!(sandbox.run("keytrail check --lake lake").data(), "");
+    let told = sandbox.run("keytrail check --lake lake -v").data();
+    assert!(told.lines().count() > 1 && told.lines().all(|line| line.contains("replaced by a later commit")), "{told}");
+    let line = sandbox.run("keytrail check --lake lake --json").data();
+    let report: Value = serde_json::from_str(&line).expect("one JSON line");
+    assert_eq!(report["notes"].as_array().map(Vec::len), Some(told.lines().count()), "{line}");
 }
 
 #[test]

@@ -406,6 +406,10 @@ pub(crate) struct CoverageArguments {
     pub(crate) lake: LakeArguments,
 
     #[command(flatten)]
+    /// A row for each day in a table too, as the other formats have it, instead of one for each account and region
+    #[arg(long)]
+    pub(crate) days: bool,
+
     pub(crate) output: OutputArguments,
 
     #[command(flatten)]
