@@ -12,7 +12,8 @@ use crate::examples;
 use crate::output::Destination;
 use crate::render::Format;
 use crate::values::{
-    parse_age, parse_attachment, parse_bytes, parse_days, parse_duration, parse_parameter, parse_time,
+    parse_age, parse_attachment, parse_bytes, parse_days, parse_duration, parse_memory, parse_parameter, parse_threads,
+    parse_time,
 };
 
 /// Years of AWS CloudTrail logs as a small, lossless lake: which KMS key was used, when, by whom and for what
@@ -151,11 +152,11 @@ pub(crate) struct ConvertArguments {
     pub(crate) shard: Option<Shard>,
 
     /// Threads that decode [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub(crate) workers: Option<std::num::NonZeroUsize>,
 
     /// Memory to stay within, about (such as 512MiB, 2GB)
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "512MiB")]
+    #[arg(long, value_name = "BYTES", value_parser = parse_memory, default_value = "512MiB")]
     pub(crate) memory_limit: usize,
 
     /// Reject log files that unpack to more than this
@@ -296,11 +297,11 @@ fn positions<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -
 #[derive(Debug, Clone, Args)]
 pub(crate) struct EngineArguments {
     /// Memory for sorts, joins and groups before they spill to disk (such as 512MiB, 2GB)
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "1GiB")]
+    #[arg(long, value_name = "BYTES", value_parser = parse_memory, default_value = "1GiB")]
     pub(crate) memory_limit: usize,
 
     /// Threads that a query uses [default: all cores]
-    #[arg(long = "workers", value_name = "N")]
+    #[arg(long = "workers", value_name = "N", value_parser = parse_threads)]
     pub(crate) query_workers: Option<std::num::NonZeroUsize>,
 
     /// Folder with *.sql views of your own
@@ -405,11 +406,11 @@ pub(crate) struct CoverageArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
 
-    #[command(flatten)]
     /// A row for each day in a table too, as the other formats have it, instead of one for each account and region
     #[arg(long)]
     pub(crate) days: bool,
 
+    #[command(flatten)]
     pub(crate) output: OutputArguments,
 
     #[command(flatten)]

@@ -28,10 +28,11 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use self::catalogue::SessionCatalogue;
+pub(crate) use self::commands::instead_of_command;
 use self::editor::{Line, LineEditor};
 use self::history::history_path;
 use self::input::Input;
-pub(crate) use self::input::is_complete;
+pub(crate) use self::input::{command_word, is_complete};
 use self::results::LastResult;
 use self::settings::Settings;
 use crate::engine::StatementThreads;
