@@ -123,7 +123,7 @@ fn columns_without_a_name_have_that_of_their_text() {
         ("select sum(v) from generate_series(1, 3) as t(v) group by v % 2 order by sum(v)", "sum(v)"),
         ("select distinct upper('a') order by 1", "upper('a')"),
         ("(select 1) union all select 2", "1"),
-        ("select unnest([1, 2])", "\"unnest(make_array(Int64(1),Int64(2)))\""),
+        ("select unnest([1, 2])", "\"UNNEST(make_array(Int64(1),Int64(2)))\""),
     ] {
         let data = sandbox.finish(sandbox.keytrail(["sql", "-c", sql]), "").data();
         assert_eq!(data.lines().next(), Some(head), "{sql}");
