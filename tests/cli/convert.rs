@@ -87,8 +87,17 @@ fn a_json_line_ends_a_conversion_for_programs() {
 fn rejected_input_makes_a_conversion_incomplete() {
     let sandbox = with_logs();
     sandbox.write("logs/c.json", "{\"Records\":[{\"eventID\":\"e-9\"");
-    let run = sandbox.run("keytrail convert logs --lake lake");
-    assert_eq!(run.code(), Some(3), "{run}");
+    insta::assert_snapshot!(sandbox.run("keytrail convert logs --lake lake"), @"
+    exit 3
+    -- stderr
+    log files: 3 read, 0 known before ([n] KiB)
+    records read: 5 = 3 rows + 1 duplicates + 1 rejected
+    written: 2 files, [n] KiB
+    time: [n] ms ([n] records/s)
+    rejected: [dir]/logs/c.json: record 0: not valid JSON: expected `,` or `}` at byte 28
+    rejected input is kept with its reason: keytrail sql --lake [dir]/lake -c 'select log_file_path, record_index, reason from rejects'
+    after a fix it is read again: keytrail convert --retry-rejected --lake [dir]/lake
+    ");
     insta::assert_snapshot!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from rejects'"), @"
     exit 0
     -- stdout
@@ -101,6 +110,45 @@ fn rejected_input_makes_a_conversion_incomplete() {
     checked: 5 data files, 8 rows, 0 findings
     note: sizes and footers were checked; `--read-data` reads every byte too
     ");
+}
+
+#[test]
+fn the_first_rejects_are_told_with_their_reasons() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/a.json", log_file(&["7".to_owned(), records()[0].clone(), "8".to_owned()]));
+    for number in 0..6 {
+        sandbox.write(&format!("logs/broken-{number}.json"), "{\"Records\":[");
+    }
+    let run = sandbox.run("keytrail convert logs --lake lake");
+    assert_eq!(run.code(), Some(3), "{run}");
+    assert_eq!(run.stderr.matches("\nrejected: ").count(), 5, "{run}");
+    assert!(run.stderr.contains("\nand 3 more\n"), "{run}");
+    assert!(run.stderr.contains("'select log_file_path, record_index, reason from rejects'"), "{run}");
+}
+
+/// What a conversion advises, and how many files a compaction then merges.
+fn advised_and_merged(sandbox: &Sandbox) -> (bool, u64) {
+    let run = sandbox.run("keytrail convert logs --lake lake");
+    assert_eq!(run.code(), Some(0), "{run}");
+    let line = sandbox.run("keytrail compact --lake lake --json").data();
+    let totals: Value = serde_json::from_str(&line).expect("one JSON line");
+    (run.stderr.contains("`keytrail compact --lake "), totals["files_removed"].as_u64().expect("a count"))
+}
+
+#[test]
+fn a_compaction_is_advised_where_it_merges_files() {
+    let sandbox = Sandbox::new();
+    let event = |number: usize| {
+        let time = format!("20{:02}-{:02}-01T00:00:00Z", 10 + number / 12, 1 + number % 12);
+        decrypt(&format!("e-{number}"), &time, "one")
+    };
+    // A file for each of many months is what a compaction leaves alone.
+    sandbox.write("logs/a.json", log_file(&(0..30).map(event).collect::<Vec<_>>()));
+    assert_eq!(advised_and_merged(&sandbox), (false, 0));
+    let other = |number: usize| event(number).replace(&format!("e-{number}"), &format!("f-{number}"));
+    sandbox.write("logs/b.json", log_file(&(0..30).map(other).collect::<Vec<_>>()));
+    let (is_advised, merged) = advised_and_merged(&sandbox);
+    assert!(is_advised && merged >= 60, "{is_advised} {merged}");
 }
 
 #[test]
@@ -365,8 +413,20 @@ fn coverage_names_days_and_places() {
     111122223333,eu-west-1,2026-02-01,,1,1,0,2026-02-01T11:00:00Z,2026-02-01T11:00:00Z
     111122223333,eu-west-1,2026-02-03,,1,1,0,2026-02-03T12:00:00Z,2026-02-03T12:00:00Z
     -- stderr
-    covered: 2026-01-31 to 2026-02-03, 1 accounts, 1 pairs of account and region; 1 days without events between the first and the last of 1 of them
+    covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
     ");
+    insta::assert_snapshot!(sandbox.run("keytrail coverage --lake lake --format table"), @"
+    exit 0
+    -- stdout
+     account_id   | aws_region | first_date | last_date  | days | missing | events
+    --------------+------------+------------+------------+------+---------+--------
+     111122223333 | eu-west-1  | 2026-01-31 | 2026-02-03 |    3 |       1 |      3
+    -- stderr
+    covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
+    `--days` shows the days
+    ");
+    let days = sandbox.run("keytrail coverage --lake lake --format table --days").data();
+    assert_eq!(days.matches("111122223333").count(), 3, "{days}");
 }
 
 #[test]
@@ -436,7 +496,7 @@ fn vacuum_deletes_what_compact_replaced_and_nothing_else() {
     }
     sandbox.run("keytrail compact --lake lake").data();
     let exported = || sandbox.run("keytrail export --lake lake --lines").data();
-    let others = || sandbox.run("keytrail check --lake lake --read-data").data().lines().count();
+    let others = || sandbox.run("keytrail check --lake lake --read-data -v").data().lines().count();
     let (before, replaced) = (exported(), others());
     assert!(before.lines().count() == 5 && replaced > 0, "{before}");
     let vacuum = |arguments: &str| sandbox.run(&format!("keytrail vacuum --lake lake {arguments}"));
@@ -529,6 +589,20 @@ fn compaction_keeps_the_rows() {
     assert!(summary["files_removed"].as_u64() > summary["files_added"].as_u64(), "{line}");
     assert_eq!(sandbox.run("keytrail sql --lake lake -c 'select count(*) as n from events'").data(), "n\n4\n");
     assert_eq!(sandbox.run("keytrail check --lake lake --rows").code(), Some(0));
+}
+
+#[test]
+fn files_that_were_replaced_are_told_only_when_asked() {
+    let sandbox = with_lake();
+    sandbox.write("logs/d.json", log_file(&[decrypt("e-4", "2026-02-01T13:00:00Z", "four")]));
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0));
+    assert_eq!(sandbox.run("keytrail compact --lake lake").code(), Some(0));
+    assert_eq!(sandbox.run("keytrail check --lake lake").data(), "");
+    let told = sandbox.run("keytrail check --lake lake -v").data();
+    assert!(told.lines().count() > 1 && told.lines().all(|line| line.contains("replaced by a later commit")), "{told}");
+    let line = sandbox.run("keytrail check --lake lake --json").data();
+    let report: Value = serde_json::from_str(&line).expect("one JSON line");
+    assert_eq!(report["notes"].as_array().map(Vec::len), Some(told.lines().count()), "{line}");
 }
 
 #[test]

@@ -186,3 +186,16 @@ fn unguarded(cell: &str) -> String {
     let is_guarded = cell.starts_with('\'') && cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@']);
     cell[usize::from(is_guarded)..].to_owned()
 }
+
+#[test]
+fn a_statement_that_fails_before_its_first_row_writes_nothing() {
+    let sandbox = Sandbox::new();
+    for format in ["table", "vertical", "csv", "tsv", "json", "ndjson", "markdown", "html"] {
+        let run = sandbox.run(&format!("keytrail sql --format {format} -c 'select 1/0 as a'"));
+        assert_eq!((run.code(), run.stdout.as_str()), (Some(2), ""), "{format}: {run}");
+    }
+    for (format, head) in [("csv", "a\n"), ("tsv", "a\n"), ("markdown", "| a |\n| --: |\n")] {
+        let run = sandbox.run(&format!("keytrail sql --format {format} -c 'select 1 as a where false'"));
+        assert_eq!(run.data(), head, "{format}");
+    }
+}

@@ -95,6 +95,34 @@ fn every_command_is_in_the_list_and_in_the_pages() {
     assert_eq!(sandbox.run("keytrail man file/man1").code(), Some(74));
 }
 
+/// Options of a help under a heading.
+fn options_under(help: &str, heading: &str) -> Vec<String> {
+    let section = help.lines().skip_while(|line| *line != heading).skip(1);
+    let section = section.take_while(|line| line.is_empty() || line.starts_with(' '));
+    // Only a line that begins an option has a dash there; the others are indented further.
+    let lines = section.filter(|line| line.trim_start().starts_with('-'));
+    lines.filter_map(|line| line.split(' ').find(|word| word.starts_with("--")).map(str::to_owned)).collect()
+}
+
+#[test]
+fn headings_stand_over_their_own_options_only() {
+    let sandbox = Sandbox::new();
+    for command in ["convert", "sql", "key", "coverage", "check", "verify", "import", "compact", "vacuum", "export"] {
+        // The short help has a line for each option.
+        let help = sandbox.run(&format!("keytrail {command} -h")).data();
+        assert_eq!(options_under(&help, "S3:"), ["--profile", "--region", "--endpoint-url", "--allow-http"], "{help}");
+    }
+    let help = sandbox.run("keytrail sql -h").data();
+    assert_eq!(options_under(&help, "Files of your own:"), ["--attach", "--allow-files"], "{help}");
+    assert_eq!(sandbox.run("keytrail man pages").data(), "");
+    let page = sandbox.read("pages/keytrail-key.1");
+    let (before, s3) = page.split_once("\n.SH S3\n").expect("a section");
+    let s3 = s3.split("\n.SH ").next().expect("a section");
+    assert!(before.contains("min\\-window") && s3.contains("profile") && !s3.contains("min\\-window"), "{page}");
+    let synopsis = page.lines().skip_while(|line| *line != ".SH SYNOPSIS").nth(1);
+    assert_eq!(synopsis, Some("\\fBkeytrail key\\fR [OPTIONS] <KEY>"), "{page}");
+}
+
 #[test]
 fn connect_names_the_lake_and_its_files() {
     let sandbox = Sandbox::new();

@@ -116,6 +116,18 @@ fn misspelt_names_are_told_with_what_may_have_been_meant() {
 }
 
 #[test]
+fn errors_are_told_in_the_words_of_the_prompt() {
+    let sandbox = Sandbox::new();
+    let tmux = prompt_over_nothing(&sandbox);
+    for (index, line) in [".key alias/billing", "\\coverage", "\\examples 1"].into_iter().enumerate() {
+        tmux.enter(line);
+        tmux.wait_until(line, |screen| screen.matches("error: no lake is given").count() == index + 1);
+    }
+    tmux.enter("select * from nowhere;");
+    tmux.wait_for("hint: `\\d` lists tables and views");
+}
+
+#[test]
 fn secrets_do_not_get_into_the_history() {
     let sandbox = Sandbox::new();
     let tmux = prompt_over_nothing(&sandbox);
@@ -145,6 +157,18 @@ fn hints_and_colour_come_as_one_types() {
     assert!(tmux.coloured_screen().contains("\u{1b}[34mselect"), "{:?}", tmux.coloured_screen());
     tmux.press(&["Right", "Enter"]);
     tmux.wait_until("the result again", |screen| screen.matches("(1 row)").count() == 2);
+    tmux.wait_for_prompt();
+    tmux.type_text("select");
+    tmux.press(&["Enter"]);
+    tmux.wait_for("`;` ends it");
+    tmux.press(&["C-c"]);
+    tmux.wait_for_prompt();
+    // What failed is not offered again.
+    tmux.enter("select 'x' as failed from nowhere;");
+    tmux.wait_for("no such table or view");
+    tmux.wait_for_prompt();
+    tmux.type_text("select '");
+    tmux.wait_until("an older hint", |screen| screen.lines().last() == Some("keytrail> select 'hinted' as x;"));
 }
 
 /// Counts for hours, and computes without a pause.

@@ -53,7 +53,7 @@ fn the_exit_code_is_that_of_the_first_failure() {
                    where length(md5(cast(a.value + b.value as varchar))) = 1";
     let line = format!("keytrail sql --keep-going --timeout 3s -c '{endless}' -c 'selec' -c 'select 1 as a'");
     let run = sandbox.run(&line);
-    assert_eq!((run.code(), run.stdout.as_str()), (Some(69), "count(*)\na\n1\n"), "{run}");
+    assert_eq!((run.code(), run.stdout.as_str()), (Some(69), "a\n1\n"), "{run}");
 }
 
 #[test]
@@ -79,6 +79,55 @@ fn an_error_in_a_pipe_names_the_line() {
       |        ^
     hint: a quote within a text is written twice: `'it''s'`
     ");
+}
+
+#[test]
+fn commands_of_the_prompt_are_told_from_sql() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.run_with("keytrail sql", "select 1 as a;\n\\timing\nselect 2;\n"), @r"
+    exit 2
+    -- stdout
+    a
+    1
+    -- stderr
+    error: commands work at the prompt only, not in scripts: `\timing`
+     --> stdin:2:1
+      | \timing
+      | ^^^^^^^
+    hint: `--timing` shows the time of each statement
+    ");
+}
+
+#[test]
+fn a_parameter_that_no_statement_has_is_told() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.run("keytrail sql --param a=1 --param b:int=2 --param c=3 -c 'select :a as a' -c 'select $b as b'"), @"
+    exit 0
+    -- stdout
+    a
+    1
+    b
+    2
+    -- stderr
+    note: no statement has the parameter `$c`
+    ");
+}
+
+#[test]
+fn columns_without_a_name_have_that_of_their_text() {
+    let sandbox = Sandbox::new();
+    for (sql, head) in [
+        ("select 1", "1"),
+        ("select 'abc'", "'abc'"),
+        ("select upper('a'), 1 + 2 as three", "upper('a'),three"),
+        ("select sum(v) from generate_series(1, 3) as t(v) group by v % 2 order by sum(v)", "sum(v)"),
+        ("select distinct upper('a') order by 1", "upper('a')"),
+        ("(select 1) union all select 2", "1"),
+        ("select unnest([1, 2])", "\"UNNEST(make_array(Int64(1),Int64(2)))\""),
+    ] {
+        let data = sandbox.finish(sandbox.keytrail(["sql", "-c", sql]), "").data();
+        assert_eq!(data.lines().next(), Some(head), "{sql}");
+    }
 }
 
 #[test]
@@ -165,8 +214,6 @@ fn a_statement_that_takes_too_long_is_given_up() {
                    where length(md5(cast(a.value + b.value as varchar))) = 1";
     insta::assert_snapshot!(sandbox.run(&format!("keytrail sql --timeout 1s -c '{endless}'")), @"
     exit 69
-    -- stdout
-    count(*)
     -- stderr
     error: the statement took longer than `--timeout` allows: [n] s
     hint: allow more, or ask for less: a shorter period, one key, fewer columns

@@ -100,13 +100,13 @@ fn parameters_are_values_and_never_sql() {
     who
     x; drop
     ");
-    insta::assert_snapshot!(sandbox.run("keytrail sql -c 'select $who as who'"), @"
+    insta::assert_snapshot!(sandbox.run("keytrail sql -c 'select $who as who'"), @r"
     exit 2
     -- stderr
     error: no value for the parameter `$who`
       | select $who as who
       |        ^^^^
-    hint: give it with `--param who=VALUE`
+    hint: give it with `--param who=VALUE`, at the prompt with `\set who VALUE`
     ");
 }
 
@@ -252,8 +252,10 @@ fn later_commands_say_so_and_are_not_advertised() {
     Exit codes: 0 done, 1 a finding (with --exit-on-finding), 2 usage or SQL error,
     3 incomplete (input was rejected, the logs have holes),
     4 integrity failure, 10 not a lake or a newer one, 66 no such input,
-    69 service not available, 74 reading or writing failed, 75 another writer was
-    faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
+    69 service not available or limit reached (--timeout, --memory-limit),
+    70 a bug in keytrail, 73 the output cannot be made, 74 reading or writing
+    failed, 75 another writer was faster, 77 not permitted, 130 Ctrl-C,
+    143 SIGTERM.
 
     `KEYTRAIL_LAKE` is the default of --lake. AWS settings are taken as AWS's own
     tools take them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, SSO, roles,

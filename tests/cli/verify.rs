@@ -35,7 +35,7 @@ fn item_60_a_sound_copy_ends_with_0() {
     insta::assert_snapshot!(shown(&sandbox.run(WHOLE)), @"
     exit 0
     -- stdout
-    Results requested for the first digest file to the last
+    Results requested for all digest files
     Results found for 2026-03-04T00:00:00Z to 2026-03-04T03:00:00Z:
     3/3 digest files valid and signed
     3/3 log files valid
@@ -48,7 +48,7 @@ fn item_60_a_sound_copy_ends_with_0() {
     Digest file | s3://trail-logs/[digest]_20260304T030000Z.json.gz | valid | [copy]/[digest]_20260304T030000Z.json.gz
     Log file | s3://trail-logs/[log]_20260304T0205Z_Delivery00000000.json.gz | valid | [copy]/[log]_20260304T0205Z_Delivery00000000.json.gz
     Digest file | s3://trail-logs/[digest]_20260304T020000Z.json.gz | valid | [copy]/[digest]_20260304T020000Z.json.gz
-    Results requested for 2026-03-04T01:30:00Z to the last
+    Results requested from 2026-03-04T01:30:00Z on
     Results found for 2026-03-04T01:30:00Z to 2026-03-04T03:00:00Z:
     2/2 digest files valid and signed
     1/1 log files valid
@@ -66,7 +66,7 @@ fn item_60_what_is_missing_ends_with_3() {
     -- stdout
     Digest file | s3://trail-logs/[digest]_20260304T030000Z.json.gz | unverified: no later digest file carries its signature | [copy]/[digest]_20260304T030000Z.json.gz
     Log file | s3://trail-logs/[log]_20260304T0010Z_Delivery00000001.json.gz | not found
-    Results requested for the first digest file to the last
+    Results requested for all digest files
     Results found for 2026-03-04T00:00:00Z to 2026-03-04T03:00:00Z:
     2/3 digest files valid and signed, 1 unverified
     2/3 log files valid, 1 of them by digest files without a verified signature, 1 not found
@@ -83,7 +83,7 @@ fn item_60_what_is_missing_ends_with_3() {
     Digest file | s3://trail-logs/[digest]_20260304T030000Z.json.gz | unverified: public key not found for fingerprint [key] | [copy]/[digest]_20260304T030000Z.json.gz
     Log file | s3://trail-logs/[log]_20260304T0010Z_Delivery00000001.json.gz | not found
     Digest files | 111122223333 eu-west-1 all_events | none between 2026-03-03T06:00:00Z and 2026-03-04T00:00:00Z
-    Results requested for 2026-03-03T06:00:00Z to the last
+    Results requested from 2026-03-03T06:00:00Z on
     Results found for 2026-03-04T00:00:00Z to 2026-03-04T03:00:00Z:
     0/3 digest files valid and signed, 2 hash-chained only, 1 unverified
     2/3 log files valid, 2 of them by digest files without a verified signature, 1 not found
@@ -98,7 +98,7 @@ fn item_60_what_is_missing_ends_with_3() {
     insta::assert_snapshot!(shown(&sandbox.run("keytrail verify keys.json")), @"
     exit 3
     -- stdout
-    Results requested for the first digest file to the last
+    Results requested for all digest files
     No digest files found
     -- stderr
     hint: digest files lie below AWSLogs/ACCOUNT/CloudTrail-Digest/, beside CloudTrail/ with the log files: name a folder above both
@@ -132,7 +132,7 @@ fn r21_what_is_altered_ends_with_4() {
     Digest file | s3://trail-logs/[digest]_20260304T020000Z.json.gz | INVALID: invalid format | [copy]/[digest]_20260304T020000Z.json.gz
     Digest file | s3://trail-logs/[digest]_20260304T010000Z.json.gz | unverified: no later digest file carries its signature | [copy]/[digest]_20260304T010000Z.json.gz
     Log file | s3://trail-logs/[log]_20260304T0005Z_Delivery00000000.json.gz | INVALID: hash value doesn't match | [copy]/[log]_20260304T0005Z_Delivery00000000.json.gz
-    Results requested for the first digest file to the last
+    Results requested for all digest files
     Results found for 2026-03-04T00:00:00Z to 2026-03-04T03:00:00Z:
     1/3 digest files valid and signed, 1 unverified, 1 INVALID
     2/3 log files valid, 1 of them by digest files without a verified signature, 1 INVALID

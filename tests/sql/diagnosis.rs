@@ -37,6 +37,7 @@ async fn the_place_and_the_name_that_was_meant_are_found() {
         ("select 1 + from events", "from", ""),
         ("select :nothing", ":nothing", ""),
         ("select * from events tablesample (1 percent)", "tablesample", ""),
+        ("select to_char(event_time, 'YYYY-MM') from events", "'YYYY-MM'", ""),
     ] {
         let diagnosis = diagnosed(&session, sql).await;
         let place = diagnosis.place.clone().unwrap_or_else(|| panic!("{sql}: no place: {diagnosis:?}"));
@@ -45,6 +46,20 @@ async fn the_place_and_the_name_that_was_meant_are_found() {
             "" => assert!(!diagnosis.advice.is_empty() || diagnosis.similar.is_empty(), "{sql}: {diagnosis:?}"),
             meant => assert!(diagnosis.similar.iter().any(|name| name == meant), "{sql}: {diagnosis:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_text_is_thought_of_only_where_one_may_have_been_meant() {
+    let session = fixture::session().await;
+    for (sql, is_thought_of) in [
+        ("select \"colour\" from kms_keys", true),
+        ("select 1 from events where event_name = Decrypt", true),
+        ("select colour from kms_keys", false),
+    ] {
+        let diagnosis = diagnosed(&session, sql).await;
+        let is_told = diagnosis.advice.iter().any(|advice| advice.contains("in single quotes"));
+        assert_eq!(is_told, is_thought_of, "{sql}: {diagnosis:?}");
     }
 }
 

@@ -57,6 +57,24 @@ async fn names_that_are_no_one_key_are_told_apart() {
 }
 
 #[tokio::test]
+async fn an_alias_before_its_time_is_told_with_its_first_key() {
+    let session = fixture::session().await;
+    let asked = |key: &str| KeyQuestion { at: Some("2020-01-01T00:00:00Z".parse().unwrap()), ..question(key) };
+    for name in ["alias/app", "arn:aws:kms:us-east-1:111122223333:alias/app"] {
+        match key_answer(&session, &asked(name)).await.unwrap_err() {
+            QueryError::AliasNotYet { key_arn, since, .. } => {
+                assert_eq!((key_arn, since.to_rfc3339().get(..7)), (arn(1), Some("2024-01")), "{name}");
+            }
+            other => panic!("{name}: {other}"),
+        }
+    }
+    for name in ["alias/none", "arn:aws:kms:eu-west-1:111122223333:alias/app"] {
+        let error = key_answer(&session, &asked(name)).await.unwrap_err();
+        assert!(matches!(error, QueryError::KeyNotFound { .. }), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_used_key_is_answered_in_full() {
     let session = fixture::session().await;
     let answer = answer(&session, &arn(1)).await;

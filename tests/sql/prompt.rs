@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use keytrail_query::{QueryError, Session, SessionOptions, StatementRun, examples};
 
-use crate::cells::value;
+use crate::cells::{rows, value};
 use crate::{fixture, oracle};
 
 #[tokio::test]
@@ -32,6 +32,9 @@ async fn names_of_the_data_are_offered() {
     let keys = session.key_names().await.unwrap();
     assert!(keys.iter().any(|name| name.starts_with("arn:aws:kms:")) && keys.is_sorted());
     assert!(keys.iter().any(|name| name.starts_with("alias/")));
+    let regions = session.values_of("aws_region").await.unwrap();
+    assert!(regions.len() > 1 && regions.is_sorted() && regions.contains(&"us-east-1".to_owned()), "{regions:?}");
+    assert_eq!(session.values_of("event_id").await.unwrap(), Vec::<String>::new());
     let nothing = Session::over_tables(HashMap::new(), &SessionOptions::default()).unwrap();
     assert!(matches!(nothing.event_names().await, Err(QueryError::UnknownRelation { .. })));
 }
@@ -116,4 +119,27 @@ async fn a_statement_without_a_scan_reads_no_file() {
     let counts = metrics.counts();
     assert_eq!((counts.files_to_read, counts.bytes_read), (0, 0));
     assert!(counts.files_pruned > 0);
+}
+
+#[tokio::test]
+async fn columns_are_described_in_the_words_of_sql() {
+    let session = fixture::session().await;
+    let types = async |name: &str| {
+        let described = rows(&session, &format!("describe {name}")).await;
+        let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+        described.iter().map(|cells| (text(&cells[0]), text(&cells[1]))).collect::<HashMap<_, _>>()
+    };
+    // What is null in one part of a union has the type of the others.
+    let verdicts = types("kms_key_verdicts").await;
+    for (column, expected) in [
+        ("key_state", "text"),
+        ("creation_time", "timestamp"),
+        ("last_unmet_event_id", "text"),
+        ("probe_count", "bigint"),
+    ] {
+        assert_eq!(verdicts[column], expected, "{column}");
+    }
+    for view in session.views().map(|view| view.name.clone()).collect::<Vec<_>>() {
+        assert!(types(&view).await.values().all(|name| name != "Null"), "{view}");
+    }
 }

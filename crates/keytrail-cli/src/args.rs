@@ -12,7 +12,8 @@ use crate::examples;
 use crate::output::Destination;
 use crate::render::Format;
 use crate::values::{
-    parse_age, parse_attachment, parse_bytes, parse_days, parse_duration, parse_parameter, parse_time,
+    parse_age, parse_attachment, parse_bytes, parse_days, parse_duration, parse_memory, parse_parameter, parse_threads,
+    parse_time,
 };
 
 /// Years of AWS CloudTrail logs as a small, lossless lake: which KMS key was used, when, by whom and for what
@@ -30,8 +31,10 @@ pub(crate) struct Arguments {
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 a finding (with --exit-on-finding), 2 usage or SQL error,
 3 incomplete (input was rejected, the logs have holes),
 4 integrity failure, 10 not a lake or a newer one, 66 no such input,
-69 service not available, 74 reading or writing failed, 75 another writer was
-faster, 77 not permitted, 130 Ctrl-C, 143 SIGTERM.
+69 service not available or limit reached (--timeout, --memory-limit),
+70 a bug in keytrail, 73 the output cannot be made, 74 reading or writing
+failed, 75 another writer was faster, 77 not permitted, 130 Ctrl-C,
+143 SIGTERM.
 
 `KEYTRAIL_LAKE` is the default of --lake. AWS settings are taken as AWS's own
 tools take them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, SSO, roles,
@@ -86,24 +89,28 @@ pub(crate) struct LakeArguments {
     pub(crate) storage: StorageArguments,
 }
 
+/// Headings of the help. Each stands on its arguments: as `next_help_heading` of a flattened struct it would stand over
+/// the arguments behind that struct too.
+const S3: &str = "S3";
+const OWN_FILES: &str = "Files of your own";
+
 /// AWS settings that go before the environment's.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "S3")]
 pub(crate) struct StorageArguments {
     /// AWS profile
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = S3)]
     pub(crate) profile: Option<String>,
 
     /// AWS region
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", help_heading = S3)]
     pub(crate) region: Option<String>,
 
     /// S3 endpoint, for stores other than AWS
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = S3)]
     pub(crate) endpoint_url: Option<String>,
 
     /// Allow an endpoint without TLS
-    #[arg(long)]
+    #[arg(long, help_heading = S3)]
     pub(crate) allow_http: bool,
 }
 
@@ -145,11 +152,11 @@ pub(crate) struct ConvertArguments {
     pub(crate) shard: Option<Shard>,
 
     /// Threads that decode [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub(crate) workers: Option<std::num::NonZeroUsize>,
 
     /// Memory to stay within, about (such as 512MiB, 2GB)
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "512MiB")]
+    #[arg(long, value_name = "BYTES", value_parser = parse_memory, default_value = "512MiB")]
     pub(crate) memory_limit: usize,
 
     /// Reject log files that unpack to more than this
@@ -222,14 +229,13 @@ pub(crate) struct SqlArguments {
 
 /// Files beside the lake that statements may read.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Files of your own")]
 pub(crate) struct FileArguments {
     /// Make a CSV, JSON or Parquet file the table NAME; may be repeated
-    #[arg(long, value_name = "NAME=FILE", value_parser = parse_attachment)]
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_attachment, help_heading = OWN_FILES)]
     pub(crate) attach: Vec<(String, PathBuf)>,
 
     /// Allow statements to read the files of this folder, as in `from 'owners.csv'`; may be repeated
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = OWN_FILES)]
     pub(crate) allow_files: Vec<PathBuf>,
 }
 
@@ -291,11 +297,11 @@ fn positions<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -
 #[derive(Debug, Clone, Args)]
 pub(crate) struct EngineArguments {
     /// Memory for sorts, joins and groups before they spill to disk (such as 512MiB, 2GB)
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value = "1GiB")]
+    #[arg(long, value_name = "BYTES", value_parser = parse_memory, default_value = "1GiB")]
     pub(crate) memory_limit: usize,
 
     /// Threads that a query uses [default: all cores]
-    #[arg(long = "workers", value_name = "N")]
+    #[arg(long = "workers", value_name = "N", value_parser = parse_threads)]
     pub(crate) query_workers: Option<std::num::NonZeroUsize>,
 
     /// Folder with *.sql views of your own
@@ -399,6 +405,10 @@ pub(crate) enum PageFormat {
 pub(crate) struct CoverageArguments {
     #[command(flatten)]
     pub(crate) lake: LakeArguments,
+
+    /// A row for each day in a table too, as the other formats have it, instead of one for each account and region
+    #[arg(long)]
+    pub(crate) days: bool,
 
     #[command(flatten)]
     pub(crate) output: OutputArguments,

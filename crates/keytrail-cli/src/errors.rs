@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt::Display;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use arrow_schema::ArrowError;
@@ -40,6 +41,8 @@ pub(crate) enum Exit {
     Unavailable = 69,
     /// A bug in keytrail.
     Software = 70,
+    /// An output cannot be made.
+    CannotCreate = 73,
     /// Reading or writing failed.
     InputOutput = 74,
     /// Another writer was faster; trying again helps.
@@ -108,6 +111,16 @@ impl CliError {
         Self::new(exit_of_io(error.kind()), message).with_cause(error)
     }
 
+    /// A file that cannot be made.
+    pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Self {
+        let exit = if error.kind() == io::ErrorKind::NotFound { Exit::CannotCreate } else { exit_of_io(error.kind()) };
+        let told = Self::new(exit, format!("cannot write `{}`", path.display()));
+        match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+            Some(folder) => told.with_hint(hints::no_folder(folder)),
+            None => told.with_cause(error),
+        }
+    }
+
     /// A failed write of data; recognises a reader that has gone away.
     pub(crate) fn from_write(message: impl Display, error: impl StdError + 'static) -> Self {
         let is_broken_pipe = chain(&error).any(is_broken_pipe);
@@ -169,6 +182,18 @@ impl CliError {
         self.excerpt = excerpt;
         let advice = hints::did_you_mean(&diagnosis.similar).into_iter().chain(diagnosis.advice.iter().cloned());
         self.hints.splice(0..0, advice);
+        self
+    }
+
+    /// Tells the hints in the words of the prompt.
+    pub(crate) fn for_prompt(mut self) -> Self {
+        self.hints.iter_mut().for_each(|hint| *hint = hints::at_prompt(hint));
+        self
+    }
+
+    /// Shows the lines of the statement that it is about.
+    pub(crate) fn at(mut self, excerpt: Vec<String>) -> Self {
+        self.excerpt = excerpt;
         self
     }
 
@@ -298,9 +323,9 @@ impl From<QueryError> for CliError {
             QueryError::Convert(error) => return error.into(),
             QueryError::OutOfMemory(_) => Self::from_source(Exit::Unavailable, &error),
             QueryError::UnexpectedResult { .. } => Self::from_source(Exit::Software, &error),
-            QueryError::AllowFolder { ref source, .. } | QueryError::ReadFile { ref source, .. } => {
-                Self::from_source(exit_of_io(source.kind()), &error)
-            }
+            QueryError::AllowFolder { ref source, .. }
+            | QueryError::ReadFile { ref source, .. }
+            | QueryError::ReadViews { ref source, .. } => Self::from_source(exit_of_io(source.kind()), &error),
             _ if error.is_usage() => Self::from_source(Exit::Usage, &error).without_engine_noise(),
             _ => Self::from_source(exit_of_engine(&error), &error),
         };

@@ -46,6 +46,7 @@ needed, with --exit-on-finding.";
 /// For `keytrail coverage`.
 pub(crate) const COVERAGE: &str = r"Examples:
   $ keytrail coverage --lake demo/lake
+  $ keytrail coverage --lake demo/lake --days
   $ keytrail coverage --lake demo/lake --format csv -o coverage.csv
 
 On a terminal more than a screen goes through $KEYTRAIL_PAGER, else $PAGER,

@@ -90,11 +90,16 @@ pub(crate) fn of_missing(path: &Path) -> Vec<String> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(entries) = fs_err::read_dir(folder) else {
-        return vec![format!("there is no folder `{}`", folder.display())];
+        return vec![no_folder(folder)];
     };
     let names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let meant = did_you_mean(&similar(name, names.iter().map(String::as_str)));
     vec![meant.unwrap_or_else(|| format!("the folder `{}` holds nothing of that name", folder.display()))]
+}
+
+/// For a folder that is not there.
+pub(crate) fn no_folder(folder: &Path) -> String {
+    format!("there is no folder `{}`", folder.display())
 }
 
 /// Whether a text that stands where none is expected is a statement: it begins as one, and has more than one word.
@@ -138,7 +143,10 @@ fn of_storage(error: &object_store::Error) -> Option<&'static str> {
 /// For an error of a query.
 pub(crate) fn of_query(error: &QueryError) -> Vec<String> {
     let hint = match error {
-        QueryError::AmbiguousKey { candidates, .. } => return candidates.clone(),
+        QueryError::AmbiguousKey { key, candidates } => return of_ambiguous_key(key, candidates),
+        QueryError::AliasNotYet { since, key_arn, .. } => {
+            return vec![format!("it does since {since:?}, for {key_arn}: leave --at away, or give a later time")];
+        }
         QueryError::NotAKey { .. } => {
             "a key is named as arn:aws:kms:REGION:ACCOUNT:key/ID, as its ID, as alias/NAME or as an alias ARN"
         }
@@ -148,10 +156,16 @@ pub(crate) fn of_query(error: &QueryError) -> Vec<String> {
         QueryError::OutOfMemory(_) => {
             "raise `--memory-limit`, or ask for less at a time: fewer columns, a shorter period"
         }
-        QueryError::MissingParameter { name } => return vec![format!("give it with `--param {name}=VALUE`")],
+        QueryError::MissingParameter { name } => {
+            return vec![format!("give it with `--param {name}=VALUE`, at the prompt with `\\set {name} VALUE`")];
+        }
         QueryError::BadParameter { name, expected, .. } => return of_parameter(name, expected),
         QueryError::NotReadOnly { what } => return of_refusal(what).map(str::to_owned).into_iter().collect(),
-        QueryError::ReadFile { path, source } if source.kind() == ErrorKind::NotFound => return of_missing(path),
+        QueryError::ReadFile { path, source } | QueryError::ReadViews { path, source }
+            if source.kind() == ErrorKind::NotFound =>
+        {
+            return of_missing(path);
+        }
         QueryError::FileNotAllowed { .. } | QueryError::AllowFolder { .. } => {
             "`--allow-files DIR` allows the files of a folder, `--attach NAME=FILE` makes one file a table"
         }
@@ -164,6 +178,33 @@ pub(crate) fn of_query(error: &QueryError) -> Vec<String> {
         _ => return Vec::new(),
     };
     vec![hint.to_owned()]
+}
+
+/// The keys, one of which is to be named; keys that share a multi-Region id are members of one set.
+fn of_ambiguous_key(key: &str, candidates: &[String]) -> Vec<String> {
+    let ask = format!("give the ARN of one of them: {}", candidates.join(", "));
+    let set = key
+        .starts_with("mrk-")
+        .then(|| "they are members of a multi-Region set: `kms_mrk_families` shows it".to_owned());
+    [Some(ask), set].into_iter().flatten().collect()
+}
+
+/// What hints of the command line are at the prompt.
+const AT_PROMPT: [(&str, &str); 6] = [
+    ("`keytrail views` lists the views", "`\\d` lists tables and views"),
+    ("`keytrail views kms_key_usage` shows one", "`.schema kms_key_usage` shows one"),
+    ("`-o FILE --format parquet` writes a result to a file", "`.once FILE` writes a result to a file"),
+    ("`-o FILE` keeps a result", "`.once FILE` keeps a result"),
+    (
+        "`describe kms_events` shows columns, `show tables` tables and views",
+        "`\\d kms_events` shows columns, `\\d` tables and views",
+    ),
+    ("give the ARN of one of them", "give `\\key` the ARN of one of them"),
+];
+
+/// A hint in the words of the prompt.
+pub(crate) fn at_prompt(hint: &str) -> String {
+    AT_PROMPT.iter().fold(hint.to_owned(), |hint, (command, prompt)| hint.replace(command, prompt))
 }
 
 fn of_parameter(name: &str, expected: &str) -> Vec<String> {

@@ -88,15 +88,13 @@ impl DataWriter {
 
     /// Data to a file; replaces it in one step when [`DataWriter::finish`] is called.
     pub(crate) fn file(path: &Path) -> Result<Self, CliError> {
-        Self::try_file(path)
-            .map_err(|error| CliError::input_output(format!("cannot write `{}`", path.display()), &error))
+        Self::try_file(path).map_err(|error| CliError::cannot_write(path, &error))
     }
 
     /// Data to the end of a file, which may be there already; it is written as it comes.
     pub(crate) fn append(path: &Path) -> Result<Self, CliError> {
         let file = fs::OpenOptions::new().append(true).create(true).open(path);
-        let file =
-            file.map_err(|error| CliError::input_output(format!("cannot write `{}`", path.display()), &error))?;
+        let file = file.map_err(|error| CliError::cannot_write(path, &error))?;
         Ok(Self::stream(Box::new(file), Destination::Exact))
     }
 
@@ -112,7 +110,9 @@ impl DataWriter {
             return Ok(Self::stream(Box::new(device), Destination::Exact));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = new_file_in(folder)?;
+        fs::metadata(folder)?;
+        // The error that names the temporary file would tell of what nobody asked for.
+        let file = new_file_in(folder).map_err(|error| io::Error::from(error.kind()))?;
         Ok(Self {
             sink: Sink::File { file: BufWriter::with_capacity(BUFFER_BYTES, file), path: path.to_owned() },
             destination: Destination::Exact,

@@ -154,6 +154,11 @@ pub(crate) fn per_second(count: u64, seconds: f64) -> u64 {
     if seconds > 0.0 { (count as f64 / seconds) as u64 } else { count }
 }
 
+/// A count and what is counted: `1 record`, `2,000 records`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count_text(count), if count == 1 { "" } else { "s" })
+}
+
 /// A count with its thousands set apart: `1,234,567`.
 pub(crate) fn count_text(count: u64) -> String {
     let digits = count.to_string();

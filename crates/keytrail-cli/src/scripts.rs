@@ -12,6 +12,7 @@ use crate::args::Script;
 use crate::errors::CliError;
 use crate::excerpt::{Origin, excerpt};
 use crate::hints;
+use crate::repl;
 
 /// A statement and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,17 @@ fn split(text: &str, name: Option<&str>) -> Result<Vec<ScriptStatement>, CliErro
 
 fn origin(name: Option<&str>, line: usize, column: usize) -> Origin {
     name.map_or(Origin::Typed, |name| Origin::Named { name: name.to_owned(), line, column })
+}
+
+/// Refuses a statement that begins with a command of the prompt.
+///
+/// # Errors
+/// When it does.
+pub(crate) fn refuse_command(statement: &ScriptStatement) -> Result<(), CliError> {
+    let Some(word) = repl::command_word(&statement.text) else { return Ok(()) };
+    let error = CliError::usage(format!("commands work at the prompt only, not in scripts: `{word}`"));
+    let hint = repl::instead_of_command(word).unwrap_or("leave it out; the prompt is `keytrail sql` on a terminal");
+    Err(error.with_hint(hint).at(excerpt(&statement.text, Some(&(0..word.len())), &statement.origin)))
 }
 
 /// A text that ends within quotes or a comment.

@@ -77,6 +77,9 @@ fn no_lake() -> CliError {
     CliError::usage("no lake is given").with_hint("name it with `--lake LAKE` or in `KEYTRAIL_LAKE`")
 }
 
+/// What statements about events need.
+const NAME_DATA: &str = "name a lake with `--lake LAKE` or in `KEYTRAIL_LAKE`, or logs with `--raw SOURCE`";
+
 /// A session over the lake of the arguments.
 pub(crate) async fn over_lake(lake: &LakeArguments, engine: &EngineArguments) -> Result<Session, CliError> {
     let lake = open_lake(lake).await?;
@@ -127,6 +130,15 @@ impl SqlSession {
         self.has_data
     }
 
+    /// Refuses what asks about events where there are none.
+    ///
+    /// # Errors
+    /// When there is neither a lake nor logs.
+    pub(crate) fn require_data(&self) -> Result<(), CliError> {
+        let no_data = || CliError::usage("no lake is given").with_hint(NAME_DATA);
+        if self.has_data { Ok(()) } else { Err(no_data()) }
+    }
+
     /// Tells an error about a name that stands in no statement, with what may have been meant.
     pub(crate) fn tell_name(&self, error: QueryError) -> CliError {
         let diagnosis = self.diagnose("", &error);
@@ -138,8 +150,7 @@ impl SqlSession {
         let is_without_lake = !self.has_data && matches!(error, QueryError::UnknownRelation { .. });
         let error = CliError::from(error);
         if is_without_lake {
-            return error
-                .with_hint("name a lake with `--lake LAKE` or in `KEYTRAIL_LAKE`, or logs with `--raw SOURCE`");
+            return error.with_hint(NAME_DATA);
         }
         error
     }
@@ -163,6 +174,7 @@ async fn without_limit(arguments: &SqlArguments) -> Result<SqlSession, CliError>
             .with_hint("over a lake, say it in SQL: `where event_time >= timestamp '2024-01-31'`"));
     }
     if !arguments.raw.is_empty() {
+        refuse_both(&arguments.lake)?;
         return Ok(SqlSession::over_data(over_raw(arguments, &options).await?));
     }
     if arguments.lake.lake.as_deref().is_some_and(|lake| !lake.is_empty()) {
@@ -170,6 +182,16 @@ async fn without_limit(arguments: &SqlArguments) -> Result<SqlSession, CliError>
         return Ok(SqlSession::over_data(Session::over_lake(&lake, &options).await?));
     }
     Ok(SqlSession::over_nothing(Session::over_tables(HashMap::new(), &options)?))
+}
+
+/// Refuses `--lake` beside `--raw`; a lake in the environment stands back.
+fn refuse_both(arguments: &LakeArguments) -> Result<(), CliError> {
+    let from_environment = std::env::var("KEYTRAIL_LAKE").ok();
+    if arguments.lake == from_environment || arguments.lake.as_deref().is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    Err(CliError::usage("statements run over a lake or over logs, not both: --lake and --raw")
+        .with_hint("leave one of them away"))
 }
 
 /// Limits of the engine as the query crate takes them.

@@ -2,6 +2,7 @@
 //!
 //! Each error says what is expected; clap puts the argument and the value in front of it.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,9 +134,39 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
     count.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| "out of range".to_owned())
 }
 
+/// A memory limit below this is a mistake, most often a unit that was forgotten.
+const LEAST_MEMORY: usize = 1 << 20;
+
+/// A size that work can be done in.
+pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
+    match parse_bytes(text)? {
+        bytes if bytes < LEAST_MEMORY => {
+            Err(format!("{bytes} bytes are too few; expected a size such as 512MiB or 2GB"))
+        }
+        bytes => Ok(bytes),
+    }
+}
+
+/// A number of threads, from 1.
+pub(crate) fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_unclear| "expected a number of threads, from 1".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_and_threads_are_enough_to_work_with() {
+        assert_eq!(parse_memory("16MiB"), Ok(16 << 20));
+        assert_eq!(parse_threads("2").map(NonZeroUsize::get), Ok(2));
+        for wrong in ["10", "1000kB", "0", "x"] {
+            assert!(parse_memory(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["0", "-1", "two", ""] {
+            assert!(parse_threads(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn ages_have_units() {

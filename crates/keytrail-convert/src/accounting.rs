@@ -23,7 +23,12 @@ pub(crate) struct FileAccount {
     pub(crate) unread_reason: Option<String>,
     /// S3 has archived it; a restore and `--retry-rejected` read it.
     pub(crate) is_archived: bool,
+    /// Why its first rejects could not be taken, at most [`MAX_TOLD_REJECTS`]; the table `rejects` has all.
+    pub(crate) reject_reasons: Vec<String>,
 }
+
+/// Rejects of a run that its summary tells with their reasons.
+pub(crate) const MAX_TOLD_REJECTS: usize = 5;
 
 impl Default for FileAccount {
     /// A file of which nothing was read yet.
@@ -39,6 +44,7 @@ impl Default for FileAccount {
             last_event_time: None,
             unread_reason: None,
             is_archived: false,
+            reject_reasons: Vec::new(),
         }
     }
 }
@@ -90,6 +96,8 @@ pub struct ConvertSummary {
     pub unread_log_files: Vec<(String, String)>,
     /// Log files that S3 has archived: rejected, and in the ledger as such.
     pub archived_log_files: Vec<String>,
+    /// The first few rejects of log files that were read: the log file and the reason. The table `rejects` has all.
+    pub first_rejects: Vec<(String, String)>,
 }
 
 impl ConvertSummary {
@@ -98,6 +106,7 @@ impl ConvertSummary {
         self.bytes += file.size_bytes;
         self.unread_log_files.extend(account.unread_reason.iter().map(|reason| (file.path.clone(), reason.clone())));
         self.archived_log_files.extend(account.is_archived.then(|| file.path.clone()));
+        self.tell_rejects(account.reject_reasons.iter().map(|reason| (file.path.clone(), reason.clone())));
         self.uncompressed_bytes += account.outcome.uncompressed_bytes;
         self.records += account.outcome.record_count;
         self.rows += account.row_count;
@@ -127,9 +136,15 @@ impl ConvertSummary {
         self.noted_log_files += other.noted_log_files;
         self.unread_log_files.extend_from_slice(&other.unread_log_files);
         self.archived_log_files.extend_from_slice(&other.archived_log_files);
+        self.tell_rejects(other.first_rejects.iter().cloned());
         for (kind, count) in &other.kinds {
             *self.kinds.entry(*kind).or_default() += count;
         }
+    }
+
+    fn tell_rejects(&mut self, rejects: impl Iterator<Item = (String, String)>) {
+        let room = MAX_TOLD_REJECTS.saturating_sub(self.first_rejects.len());
+        self.first_rejects.extend(rejects.take(room));
     }
 
     /// Whether every record read is accounted for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use keytrail_events::{EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject, kms};
 
-use crate::accounting::FileAccount;
+use crate::accounting::{FileAccount, MAX_TOLD_REJECTS};
 use crate::config::ConvertOptions;
 use crate::dedupe::{Hour, HourSlot, Place, RecordIdentity, Seen};
 use crate::error::ConvertError;
@@ -127,6 +127,9 @@ impl<'w> FileSink<'w> {
         }
         self.account.outcome = outcome;
         debug_assert!(self.account.is_balanced(), "{:?}", self.account);
+        if !self.account.is_archived {
+            self.account.reject_reasons = self.rejects.iter().take(MAX_TOLD_REJECTS).map(reason_of).collect();
+        }
         if self.rejects.first().is_some_and(|reject| self.shared.holds_rejects(reject.key())) {
             self.rejects.clear();
         }
@@ -174,6 +177,14 @@ impl<'w> FileSink<'w> {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a record, named by its place, or the whole file could not be taken.
+fn reason_of(reject: &RejectRow) -> String {
+    match reject.record_index {
+        Some(index) => format!("record {index}: {}", reject.reason),
+        None => reject.reason.clone(),
     }
 }
 

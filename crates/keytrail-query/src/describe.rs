@@ -3,6 +3,7 @@
 //! Meanings are written down once, in the schema of `events` and in the headers of the views; a view's column without
 //! a line of its own means what the column of that name means in `events`.
 
+use datafusion::logical_expr::{DescribeTable, LogicalPlan, LogicalPlanBuilder, col, lit};
 use keytrail_events::schema;
 
 use crate::catalogue::ViewDefinition;
@@ -46,6 +47,38 @@ pub struct RelationDescription {
     pub notes: Vec<String>,
     /// The columns, in order.
     pub columns: Vec<ColumnDescription>,
+}
+
+/// A type of the engine in the words of SQL.
+pub fn sql_type(engine_type: &str) -> &str {
+    match engine_type {
+        "Utf8" | "Utf8View" | "LargeUtf8" => "text",
+        "Boolean" => "boolean",
+        "Int64" => "bigint",
+        "Int32" => "int",
+        "Float64" => "double",
+        "Date32" => "date",
+        "Binary" | "BinaryView" | "LargeBinary" => "bytea",
+        name if name.starts_with("Timestamp(") => "timestamp",
+        name if name.starts_with("Map(") => "map",
+        name if name.starts_with("Dictionary(") && name.contains("Utf8") => "text",
+        name => name,
+    }
+}
+
+/// The plan of `describe NAME` with types in the words of SQL, where the engine would tell its own; any other plan as it is.
+pub(crate) fn with_sql_types(plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+    let LogicalPlan::DescribeTable(DescribeTable { schema, .. }) = &plan else { return Ok(plan) };
+    let row = |field: &arrow_schema::FieldRef| {
+        let type_name = field.data_type().to_string();
+        let nullable = if field.is_nullable() { "YES" } else { "NO" };
+        vec![lit(field.name().as_str()), lit(sql_type(&type_name)), lit(nullable)]
+    };
+    let names = ["column_name", "data_type", "is_nullable"];
+    let columns = names.iter().enumerate().map(|(index, name)| col(format!("column{}", index + 1)).alias(*name));
+    let rows = LogicalPlanBuilder::values(schema.fields().iter().map(row).collect());
+    let described = rows.and_then(|rows| rows.project(columns)).and_then(LogicalPlanBuilder::build);
+    described.map_err(QueryError::planning)
 }
 
 impl Session {

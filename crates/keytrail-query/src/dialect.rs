@@ -208,12 +208,13 @@ mod tests {
     /// The expression without its parentheses: what they say stands in its shape.
     fn read(text: &str) -> Expr {
         let mut read = parse_expression(text).expect("an expression").expr;
-        let _: ControlFlow<()> = visit_expressions_mut(&mut read, |expr| {
+        let visited = visit_expressions_mut(&mut read, |expr| {
             while let Expr::Nested(inner) = expr {
                 *expr = inner.as_ref().clone();
             }
-            ControlFlow::Continue(())
+            ControlFlow::<()>::Continue(())
         });
+        assert!(visited.is_continue());
         read
     }
 }

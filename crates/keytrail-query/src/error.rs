@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use datafusion::common::DataFusionError;
 use keytrail_convert::ConvertError;
 use keytrail_lake::LakeError;
@@ -157,6 +158,18 @@ pub enum QueryError {
         /// The text as typed.
         key: String,
     },
+    /// The alias stood for no key yet at the moment that was asked for, as far as the lake tells.
+    #[error("the alias stood for no key yet at {at:?}, as far as the logs tell: `{alias}`")]
+    AliasNotYet {
+        /// The text as typed.
+        alias: String,
+        /// The moment, UTC.
+        at: DateTime<Utc>,
+        /// Since when it stands for a key, UTC.
+        since: DateTime<Utc>,
+        /// That key.
+        key_arn: String,
+    },
     /// Several keys answer to the name; a multi-Region key's id and an alias name can.
     #[error("several keys answer to `{key}`")]
     AmbiguousKey {
@@ -215,6 +228,7 @@ impl QueryError {
                 | Self::View { .. }
                 | Self::NotAKey { .. }
                 | Self::KeyNotFound { .. }
+                | Self::AliasNotYet { .. }
                 | Self::AmbiguousKey { .. }
         )
     }

@@ -30,6 +30,11 @@ const COLUMNS_OF_FEW_VALUES: [&str; 9] = [
 /// A column of more values is not looked through.
 const MOST_VALUES: usize = 2_000;
 
+/// Whether a column of `events`, and of views that have it, has few values.
+pub fn has_few_values(column: &str) -> bool {
+    COLUMNS_OF_FEW_VALUES.contains(&column)
+}
+
 /// A text that a statement asks for and that no event has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AbsentValue {
@@ -56,6 +61,19 @@ impl Session {
     /// When the views cannot be opened or read.
     pub async fn key_names(&self) -> Result<Vec<String>, QueryError> {
         self.texts(report_sql("prompt/key_names.sql"), "key_name").await
+    }
+
+    /// The texts of a column of `events`, sorted, if it is one of those of few values; none over logs, where all would have to be read.
+    ///
+    /// # Errors
+    /// When `events` cannot be opened or read.
+    pub async fn values_of(&self, column: &str) -> Result<Vec<String>, QueryError> {
+        if !has_few_values(column) || self.is_over_logs() {
+            return Ok(Vec::new());
+        }
+        let mut values = self.few_values(column).await?.unwrap_or_default();
+        values.sort_unstable();
+        Ok(values)
     }
 
     /// Texts that the statement, its parameters included, asks a column of `events` to be, and that no event has there: it explains an

@@ -12,6 +12,7 @@
 
 mod cases;
 mod catalogue;
+mod column_names;
 mod damage;
 mod describe;
 mod diagnosis;
@@ -48,12 +49,13 @@ mod statement_metrics;
 mod statement_size;
 mod stores;
 mod texts;
+mod time_format;
 mod utc_floor;
 mod yielding;
 
 pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
-pub use describe::{ColumnDescription, RelationDescription, RelationKind};
-pub use diagnosis::{Diagnosis, diagnose_syntax, similar};
+pub use describe::{ColumnDescription, RelationDescription, RelationKind, sql_type};
+pub use diagnosis::{Diagnosis, diagnose_syntax, has_parameter, similar};
 pub use error::QueryError;
 pub use examples::{Example, examples};
 pub use function_list::{FunctionInfo, FunctionKind};
@@ -63,7 +65,7 @@ pub use key::{
     KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind,
     ServiceUse, StateSource, Verdict, key_answer, key_statements,
 };
-pub use known_values::AbsentValue;
+pub use known_values::{AbsentValue, has_few_values};
 pub use parameters::ParameterType;
 pub use raw_table::RawSource;
 pub use session::{QueryResult, Session, SessionOptions};

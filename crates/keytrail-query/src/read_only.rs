@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::diagnosis::{PIVOT, UNPIVOT};
 use crate::error::QueryError;
 use crate::files::names_a_file;
+use crate::time_format;
 
 /// Whether a statement may name files by their path; which ones is decided when they are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +136,15 @@ impl Visitor for QueryVisitor {
                 "a named window with a frame or more (the engine would forget its partition and order)",
                 Some("write the window out where it is used"),
             ),
+            Expr::Function(function) => match time_format::without_fields(function) {
+                Some(format) => Self::unsupported(
+                    &format!(
+                        "to_char with the format `{format}` (without a `%`, the engine would give it back as it is)"
+                    ),
+                    Some(&time_format::advice(format)),
+                ),
+                None => ControlFlow::Continue(()),
+            },
             _ => ControlFlow::Continue(()),
         }
     }

@@ -30,6 +30,7 @@ use keytrail_lake::Lake;
 
 use crate::catalogue::{RESERVED, ViewDefinition, load_views};
 use crate::damage::OpenedFiles;
+use crate::describe::with_sql_types;
 use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
 use crate::few_text_groups::FewTextGroups;
@@ -46,7 +47,7 @@ use crate::stores::LakeStores;
 use crate::texts::{self, StatementText};
 use crate::utc_floor::UtcFloors;
 use crate::yielding::YieldingJoins;
-use crate::{dialect, functions, statement_size};
+use crate::{column_names, dialect, functions, statement_size};
 
 mod opening;
 
@@ -282,11 +283,14 @@ impl Session {
         let mut statement = Self::parse(sql)?;
         statement_size::balance_statement(&mut statement);
         statement_size::check_statement(&statement)?;
+        // Only then: the text of an expression is made by recursion.
+        column_names::name_columns(&mut statement);
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;
         self.open_relations(&statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await.map_err(QueryError::planning)?;
         read_only::check_plan(&plan)?;
+        let plan = with_sql_types(plan)?;
         Ok(narrow(bind(plan, parameters)?, &self.context.state()))
     }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::args::CheckArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
-use crate::progress::{count_text, over_bytes, waiting};
+use crate::progress::{count_text, counted, over_bytes, waiting};
 use crate::session;
 
 use resume::{Checked, Resume};
@@ -31,10 +31,23 @@ struct Report {
     notes: Vec<String>,
     /// Something that was asked for could not be compared.
     is_incomplete: bool,
+    /// Files that a compaction or a conversion replaced, until `keytrail vacuum` deletes them: every lake has some.
+    replaced: Vec<String>,
+}
+
+/// How a report is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// What is wrong, and what is worth knowing.
+    Usual,
+    /// Replaced files too.
+    All,
+    /// All of it in one line.
+    Json,
 }
 
 /// Checks, writes what was found to stdout, and fails when anything is wrong.
-pub(crate) async fn run(arguments: &CheckArguments) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: &CheckArguments, is_verbose: bool) -> Result<Exit, CliError> {
     let lake = session::open_lake(&arguments.lake).await?;
     let depth = if arguments.read_data { CheckDepth::Data } else { CheckDepth::Footers };
     let mut resume = Resume::open(arguments.resume.as_deref(), &lake, depth)?;
@@ -42,7 +55,12 @@ pub(crate) async fn run(arguments: &CheckArguments) -> Result<Exit, CliError> {
     if !arguments.against.is_empty() {
         against::check(&lake, arguments, &mut report).await?;
     }
-    write(&report, arguments.json)?;
+    let told = match (arguments.json, is_verbose) {
+        (true, _) => Told::Json,
+        (false, true) => Told::All,
+        (false, false) => Told::Usual,
+    };
+    write(&report, told)?;
     if depth == CheckDepth::Footers && arguments.against.is_empty() {
         output::note("note: sizes and footers were checked; `--read-data` reads every byte too");
     }
@@ -90,15 +108,16 @@ async fn check_table(
     }
     bar.finish_and_clear();
     for other in list_other_files(table, &live).await? {
-        report.notes.push(format!("{}/{}: {}", table.spec().name, other.path, other.kind));
+        let notes = if other.kind == FindingKind::Replaced { &mut report.replaced } else { &mut report.notes };
+        notes.push(format!("{}/{}: {}", table.spec().name, other.path, other.kind));
     }
     Ok(())
 }
 
 fn told(bar: &ProgressBar, report: &Report, file: &DataFile) {
     bar.inc(file.size_bytes);
-    let count = |count: usize| count_text(count as u64);
-    bar.set_message(format!("{} files, {} findings", count_text(report.file_count), count(report.findings.len())));
+    let findings = counted(report.findings.len() as u64, "finding");
+    bar.set_message(format!("{}, {findings}", counted(report.file_count, "file")));
 }
 
 /// The file, what is wrong, and how much is behind it.
@@ -142,26 +161,28 @@ async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> 
     Ok(())
 }
 
-fn write(report: &Report, is_json: bool) -> Result<(), CliError> {
+fn write(report: &Report, told: Told) -> Result<(), CliError> {
     let mut out = DataWriter::stdout();
-    if is_json {
+    let all_notes = || report.notes.iter().chain(&report.replaced);
+    if told == Told::Json {
         let line = serde_json::json!({
             "files": report.file_count,
             "rows": report.row_count,
             "findings": report.findings,
-            "notes": report.notes,
+            "notes": all_notes().collect::<Vec<_>>(),
         });
         output::data_line(&mut out, &line.to_string())?;
     } else {
         report.findings.iter().try_for_each(|finding| output::data_line(&mut out, finding))?;
-        report.notes.iter().try_for_each(|note| output::data_line(&mut out, &format!("note: {note}")))?;
+        let shown = all_notes().take(if told == Told::All { usize::MAX } else { report.notes.len() });
+        shown.map(|note| format!("note: {note}")).try_for_each(|note| output::data_line(&mut out, &note))?;
     }
     out.finish()?;
     output::note(format!(
-        "checked: {} data files, {} rows, {} findings",
-        count_text(report.file_count),
-        count_text(report.row_count),
-        count_text(report.findings.len() as u64)
+        "checked: {}, {}, {}",
+        counted(report.file_count, "data file"),
+        counted(report.row_count, "row"),
+        counted(report.findings.len() as u64, "finding")
     ));
     if !report.findings.is_empty() {
         output::note(

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use keytrail_convert::source::{DeliveryRange, no_log_file, require_local};
-use keytrail_convert::{ConvertError, ConvertOptions, ConvertProgress, StopSignal, convert, list_wanted};
+use keytrail_convert::{
+    ConvertError, ConvertOptions, ConvertProgress, ConvertSummary, EVENTS, StopSignal, convert, list_wanted,
+};
 use keytrail_lake::{Lake, LakeError};
 
 use crate::args::ConvertArguments;
+use crate::commands::compact;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
 use crate::progress::{ConvertBar, JsonProgress, bytes_text, count_text, per_second, waiting};
@@ -17,15 +20,13 @@ use crate::{session, statements};
 
 mod survey;
 
-/// Files of one run that are worth a word where they are small.
+/// Files that a compaction would merge, from which on it is worth a word.
 const MANY_FILES: u64 = 16;
-/// A file whose opening takes a query longer than its rows.
-const SMALL_FILE_BYTES: u64 = 16 << 20;
 
 /// What a conversion came to.
 pub(crate) struct Conversion {
     /// The accounting of everything that is in the lake now.
-    pub(crate) summary: keytrail_convert::ConvertSummary,
+    pub(crate) summary: ConvertSummary,
     /// Time from start to last commit.
     pub(crate) elapsed: Duration,
     /// Why it ended.
@@ -54,6 +55,7 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
     let told = if arguments.json { Told::Json } else { Told::Bar };
     let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, told).await?;
     note_summary(&conversion, &lake);
+    advise_compaction(&lake).await;
     if arguments.json {
         write_json(&conversion)?;
     }
@@ -228,14 +230,22 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
         ));
     }
     output::note(format!("written: {} files, {}", count(summary.data_files), bytes_text(summary.data_file_bytes)));
-    if summary.data_files >= MANY_FILES && summary.data_file_bytes / summary.data_files < SMALL_FILE_BYTES {
-        output::note(
-            "note: these are small files; `keytrail compact` merges them, and questions about one key then take about half the time",
-        );
-    }
     let rate = per_second(summary.records, conversion.elapsed.as_secs_f64());
     output::note(format!("time: {} ({} records/s)", statements::duration_text(conversion.elapsed), count(rate)));
     note_findings(conversion, lake);
+}
+
+/// Says that a compaction is worth its time, where it is.
+async fn advise_compaction(lake: &Lake) {
+    // The conversion is done, whatever becomes of this look.
+    let small_files = compact::mergeable_files(lake.table(EVENTS)).await.unwrap_or(0);
+    if small_files >= MANY_FILES {
+        output::note(format!(
+            "note: {} data files are small; `keytrail compact --lake {}` merges them, and questions about one key then take about half the time",
+            count_text(small_files),
+            lake.location()
+        ));
+    }
 }
 
 /// Log files that could not be read are named up to this many.
@@ -257,11 +267,25 @@ fn note_findings(conversion: &Conversion, lake: &Lake) {
         ));
     }
     note_archived(&conversion.summary.archived_log_files);
+    note_first_rejects(&conversion.summary);
     if conversion.summary.rejected > unread.len() as u64 {
         output::note(format!(
-            "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select * from rejects'"
+            "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select log_file_path, record_index, reason from rejects'"
         ));
         output::note(format!("after a fix it is read again: keytrail convert --retry-rejected --lake {lake}"));
+    }
+}
+
+/// Why the first rejects could not be taken.
+fn note_first_rejects(summary: &ConvertSummary) {
+    let told = &summary.first_rejects;
+    for (path, reason) in told {
+        output::note(format!("rejected: {path}: {reason}"));
+    }
+    let told_elsewhere = summary.unread_log_files.len() + summary.archived_log_files.len();
+    let others = summary.rejected.saturating_sub((told.len() + told_elsewhere) as u64);
+    if !told.is_empty() && others > 0 {
+        output::note(format!("and {} more", count_text(others)));
     }
 }
 

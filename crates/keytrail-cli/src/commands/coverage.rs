@@ -9,24 +9,31 @@ use crate::args::CoverageArguments;
 use crate::errors::{CliError, Exit};
 use crate::output;
 use crate::pager::PagedWriter;
-use crate::progress::count_text;
-use crate::render::value;
+use crate::progress::counted;
+use crate::render::{Format, value};
 use crate::session::SqlSession;
 use crate::signals::Interruption;
 use crate::{session, statements};
 
-/// The rows of `log_file_coverage`, in order.
-pub(crate) const COVERAGE_SQL: &str = include_str!("../../../../sql/reports/coverage.sql");
+/// The rows of `log_file_coverage`, in order: a row for each day.
+const DAYS_SQL: &str = include_str!("../../../../sql/reports/coverage.sql");
+/// A row for each account and region.
+pub(crate) const PLACES_SQL: &str = include_str!("../../../../sql/reports/coverage_places.sql");
 
-/// Writes the rows of `log_file_coverage`, in order, and sums them up on stderr.
+/// Writes what is covered, for programs by the day and for people by the place, and sums it up on stderr.
 pub(crate) async fn run(arguments: &CoverageArguments, interruption: &Interruption) -> Result<Exit, CliError> {
     let session = SqlSession::over_data(session::over_lake(&arguments.lake, &arguments.engine).await?);
     let mut paged = PagedWriter::open(arguments.output.output.as_deref())?;
     let format = arguments.output.format_for(paged.data().destination());
+    let by_place = format == Format::Table && !arguments.days;
+    let sql = if by_place { PLACES_SQL } else { DAYS_SQL };
     let mut totals = Totals::default();
-    statements::run_and_look(&session, COVERAGE_SQL, &[], format, paged.data(), |rows| totals.add_rows(rows)).await?;
+    statements::run_and_look(&session, sql, &[], format, paged.data(), |rows| totals.add_rows(rows)).await?;
     paged.finish(interruption)?;
     output::note(totals.line());
+    if by_place {
+        output::note("`--days` shows the days");
+    }
     Ok(Exit::Done)
 }
 
@@ -49,25 +56,32 @@ impl Days {
 }
 
 impl Totals {
-    /// Rows of the report; one without a day, or without a place, covers none.
+    /// Rows of either report; one without a day, or without a place, covers none.
     fn add_rows(&mut self, rows: &RecordBatch) {
         for row in 0..rows.num_rows() {
             let cell = |name: &str| {
                 let column = rows.column_by_name(name)?;
                 Some(value::text(column, row).ok()??.into_owned())
             };
-            let day = cell("event_date").and_then(|day| day.parse().ok());
-            if let (Some(day), Some(account_id), Some(aws_region)) =
-                (day, cell("recipient_account_id"), cell("aws_region"))
+            let day = |name: &str| cell(name)?.parse().ok();
+            let days = |day| Days { first: day, last: day, count: 1 };
+            let of_place = || {
+                let count = cell("days")?.parse().ok()?;
+                Some(Days { first: day("first_date")?, last: day("last_date")?, count })
+            };
+            let account_id = cell("recipient_account_id").or_else(|| cell("account_id"));
+            if let (Some(days), Some(account_id), Some(aws_region)) =
+                (day("event_date").map(days).or_else(of_place), account_id, cell("aws_region"))
             {
-                self.add((account_id, aws_region), day);
+                self.add((account_id, aws_region), days);
             }
         }
     }
 
-    fn add(&mut self, place: (String, String), day: NaiveDate) {
-        let days = self.0.entry(place).or_insert(Days { first: day, last: day, count: 0 });
-        (days.first, days.last, days.count) = (days.first.min(day), days.last.max(day), days.count + 1);
+    fn add(&mut self, place: (String, String), more: Days) {
+        let days = self.0.entry(place).or_insert(Days { count: 0, ..more });
+        *days =
+            Days { first: days.first.min(more.first), last: days.last.max(more.last), count: days.count + more.count };
     }
 
     fn line(&self) -> String {
@@ -82,14 +96,14 @@ impl Totals {
         let holes = match with_holes {
             0 => "no day between the first and the last without events in any".to_owned(),
             _ => format!(
-                "{} days without events between the first and the last of {with_holes} of them",
-                count_text(missing)
+                "{} without events between the first and the last of {with_holes} of them",
+                counted(missing, "day")
             ),
         };
         format!(
-            "covered: {first} to {last}, {} accounts, {} pairs of account and region; {holes}",
-            accounts.len(),
-            self.0.len()
+            "covered: {first} to {last}, {}, {} of account and region; {holes}",
+            counted(accounts.len() as u64, "account"),
+            counted(self.0.len() as u64, "pair")
         )
     }
 }
@@ -97,6 +111,11 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn one_day(day: &str) -> Days {
+        let day = day.parse().expect("a day");
+        Days { first: day, last: day, count: 1 }
+    }
 
     #[test]
     fn the_line_counts_places_and_days_without_events() {
@@ -108,11 +127,11 @@ mod tests {
             ("1", "us-east-1", "2026-01-30"),
             ("2", "eu-west-1", "2026-02-02"),
         ] {
-            totals.add((account_id.to_owned(), aws_region.to_owned()), day.parse().expect("a day"));
+            totals.add((account_id.to_owned(), aws_region.to_owned()), one_day(day));
         }
         let head = "covered: 2026-01-30 to 2026-02-02, 2 accounts, 3 pairs of account and region; ";
         assert_eq!(totals.line(), format!("{head}no day between the first and the last without events in any"));
-        totals.add(("2".to_owned(), "eu-west-1".to_owned()), "2026-02-05".parse().expect("a day"));
+        totals.add(("2".to_owned(), "eu-west-1".to_owned()), one_day("2026-02-05"));
         let head = head.replace("02-02", "02-05");
         assert_eq!(totals.line(), format!("{head}2 days without events between the first and the last of 1 of them"));
     }

@@ -16,7 +16,9 @@ use crate::{escape, pages, session};
 pub(crate) async fn run(arguments: &KeyArguments, interruption: &Interruption) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
     let question = KeyQuestion { key: arguments.key.clone(), at: arguments.at, min_window: arguments.min_window };
-    let mut answer = answer_key(&session, &question, CliError::from).await?;
+    let lake = arguments.lake.lake.as_deref().unwrap_or("LAKE");
+    let list = format!("keytrail sql --lake {lake} -c \"{ALIASES_SQL}\"");
+    let mut answer = answer_key(&session, &question, &list, CliError::from).await?;
     if arguments.hash_contexts {
         answer.hash_context_values();
     }
@@ -42,29 +44,32 @@ pub(crate) async fn run(arguments: &KeyArguments, interruption: &Interruption) -
     })
 }
 
-/// Asks; a name that stands for no key is told with those that it may have meant, another error as `tell` does.
+/// Lists the aliases that the logs know.
+pub(crate) const ALIASES_SQL: &str = "select alias_name, key_arn from kms_aliases";
+
+/// Asks; a name that stands for no key is told with those that it may have meant, or with `list` that lists aliases; another
+/// error as `tell` does.
 pub(crate) async fn answer_key(
     session: &Session,
     question: &KeyQuestion,
+    list: &str,
     tell: impl FnOnce(QueryError) -> CliError,
 ) -> Result<KeyAnswer, CliError> {
     match key_answer(session, question).await {
         Ok(answer) => Ok(answer),
-        Err(error @ QueryError::KeyNotFound { .. }) => Err(not_found(session, &question.key, error).await),
+        Err(error @ QueryError::KeyNotFound { .. }) => Err(not_found(session, &question.key, list, error).await),
         Err(error) => Err(tell(error)),
     }
 }
 
 /// A name that stands for no key, with those that it may have meant.
-async fn not_found(session: &Session, key: &str, error: QueryError) -> CliError {
+async fn not_found(session: &Session, key: &str, list: &str, error: QueryError) -> CliError {
     // The first error is the one to tell, whatever becomes of the search for names.
     let names = similar_keys(session, key).await.unwrap_or_default();
     let told = CliError::from(error);
     match did_you_mean(&names) {
         Some(meant) => told.with_hint(meant),
-        None => told.with_hint(
-            "`keytrail sql -c \"select alias_name, key_arn from kms_aliases\"` lists the aliases that the logs know",
-        ),
+        None => told.with_hint(format!("`{list}` lists the aliases that the logs know")),
     }
 }
 

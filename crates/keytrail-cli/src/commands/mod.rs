@@ -18,8 +18,8 @@ mod views;
 
 use keytrail_lake::{MAX_RETRIES, RETRY_BUDGET, RequestCounts};
 
-pub(crate) use self::coverage::COVERAGE_SQL;
-pub(crate) use self::key::{answer_key, unseen_note};
+pub(crate) use self::coverage::PLACES_SQL;
+pub(crate) use self::key::{ALIASES_SQL, answer_key, unseen_note};
 use crate::args::{Arguments, Command};
 use crate::errors::{CliError, Exit};
 use crate::hints::{did_you_mean, similar_regions};
@@ -44,7 +44,7 @@ async fn run_command(arguments: Arguments, interruption: Interruption) -> Result
         Command::Sql(arguments) => sql::run(arguments, &interruption, is_verbose).await,
         Command::Key(arguments) => key::run(&arguments, &interruption).await,
         Command::Coverage(arguments) => coverage::run(&arguments, &interruption).await,
-        Command::Check(arguments) => check::run(&arguments).await,
+        Command::Check(arguments) => check::run(&arguments, is_verbose).await,
         Command::Verify(arguments) => verify::run(&arguments, is_verbose).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Compact(arguments) => compact::run(&arguments, &interruption).await,

@@ -3,11 +3,14 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use keytrail_query::has_parameter;
+
 use crate::args::{Script, SqlArguments};
 use crate::errors::{CliError, Exit};
 use crate::hints::{as_command, is_statement};
 use crate::init;
 use crate::output::{self, DataWriter};
+use crate::progress::counted;
 use crate::render::Format;
 use crate::repl::{self, Prompt};
 use crate::scripts::{self, ScriptStatement};
@@ -32,6 +35,7 @@ pub(crate) async fn run(
     }
     arguments.timing |= is_verbose;
     let statements = scripts::read_all(&arguments.scripts.0)?;
+    note_unused(&arguments.parameters, &statements);
     let session = for_sql(&arguments).await?;
     let mut out = DataWriter::open(arguments.output.output.as_deref())?;
     let format = arguments.output.format_for(out.destination());
@@ -54,6 +58,16 @@ fn misplaced(text: &str) -> CliError {
         format!("a lake is given with --lake, logs with --raw, a file of statements with -f: `--lake {text}`")
     };
     CliError::usage(format!("unexpected argument: `{text}`")).with_hint(hint)
+}
+
+/// Tells parameters that no statement has; their names are most often misspelt.
+fn note_unused(parameters: &[(String, String)], statements: &[ScriptStatement]) {
+    for (name, _) in parameters {
+        let bare = name.split(':').next().unwrap_or(name);
+        if !statements.iter().any(|statement| has_parameter(&statement.text, bare)) {
+            output::note(format!("note: no statement has the parameter `${bare}`"));
+        }
+    }
 }
 
 /// A run of statements without a person.
@@ -86,6 +100,7 @@ impl ScriptRun<'_> {
     }
 
     async fn run(&self, statement: &ScriptStatement, out: &mut DataWriter) -> Result<(), CliError> {
+        scripts::refuse_command(statement)?;
         let parameters = &self.arguments.parameters;
         let outcome = statements::run(self.session, &statement.text, parameters, self.format, out).await;
         // What was written before a failure is shown before the failure is told.
@@ -106,7 +121,7 @@ impl ScriptRun<'_> {
 fn exit_of_rejects(session: &SqlSession) -> Exit {
     let rejects = session.session.raw_rejects();
     for (log_file, count) in &rejects {
-        output::note(format!("note: {count} records rejected, the answer is incomplete: {log_file}"));
+        output::note(format!("note: {} rejected, the answer is incomplete: {log_file}", counted(*count, "record")));
     }
     if rejects.is_empty() { Exit::Done } else { Exit::Incomplete }
 }

@@ -11,10 +11,10 @@ use std::io::Write as _;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::{Renderer, unique_names, value};
+use super::{Head, Renderer, unique_names, value};
 use crate::errors::CliError;
 use crate::escape;
-use crate::output::{self, DataWriter};
+use crate::output::{self, DataWriter, Destination};
 
 /// What sets the formats apart.
 #[derive(Clone, Copy)]
@@ -50,19 +50,22 @@ impl Dialect {
 pub(crate) struct DelimitedRenderer<'a> {
     out: &'a mut DataWriter,
     dialect: Dialect,
+    head: Head,
     line: String,
     /// Cells with an apostrophe that is not theirs.
     guarded_count: u64,
 }
 
 impl<'a> DelimitedRenderer<'a> {
-    pub(crate) fn try_new(dialect: Dialect, schema: &SchemaRef, out: &'a mut DataWriter) -> Result<Self, CliError> {
-        let mut renderer = Self { out, dialect, line: String::new(), guarded_count: 0 };
+    pub(crate) fn new(dialect: Dialect, schema: &SchemaRef, out: &'a mut DataWriter) -> Self {
+        let mut renderer = Self { out, dialect, head: Head(None), line: String::new(), guarded_count: 0 };
         for (column, name) in unique_names(schema).iter().enumerate() {
             renderer.push_cell(column, Some(name));
         }
-        renderer.write_line()?;
-        Ok(renderer)
+        renderer.line.push('\n');
+        renderer.head = Head::new(shown(&renderer.line, renderer.out.destination()).into_owned());
+        renderer.line.clear();
+        renderer
     }
 
     fn push_cell(&mut self, column: usize, text: Option<&str>) {
@@ -83,19 +86,21 @@ impl<'a> DelimitedRenderer<'a> {
 
     fn write_line(&mut self) -> Result<(), CliError> {
         self.line.push('\n');
-        if self.out.destination().is_terminal() {
-            self.out.write_all(escape::delimited(&self.line).as_bytes())?;
-        } else {
-            self.out.write_all(self.line.as_bytes())?;
-        }
+        self.out.write_all(shown(&self.line, self.out.destination()).as_bytes())?;
         self.line.clear();
         Ok(())
     }
 }
 
+/// The text that goes to `destination`.
+fn shown(line: &str, destination: Destination) -> Cow<'_, str> {
+    if destination.is_terminal() { escape::delimited(line) } else { Cow::Borrowed(line) }
+}
+
 impl Renderer for DelimitedRenderer<'_> {
     fn write_batch(&mut self, batch: &RecordBatch) -> Result<(), CliError> {
         for row in 0..batch.num_rows() {
+            self.head.write(self.out)?;
             for (column, array) in batch.columns().iter().enumerate() {
                 let text = value::text(array.as_ref(), row)?;
                 self.push_cell(column, text.as_deref());
@@ -105,7 +110,8 @@ impl Renderer for DelimitedRenderer<'_> {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<(), CliError> {
+    fn finish(mut self: Box<Self>) -> Result<(), CliError> {
+        self.head.write(self.out)?;
         if self.guarded_count > 0 {
             let (cells, them) = match self.guarded_count {
                 1 => ("one cell".to_owned(), "it as it is"),

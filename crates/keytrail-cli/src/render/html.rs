@@ -5,7 +5,7 @@ use std::io::Write as _;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::{Renderer, unique_names, value};
+use super::{Head, Renderer, unique_names, value};
 use crate::errors::CliError;
 use crate::escape;
 use crate::output::DataWriter;
@@ -33,19 +33,21 @@ td.null { color: #888; font-style: italic; }
 /// See the module.
 pub(crate) struct HtmlRenderer<'a> {
     out: &'a mut DataWriter,
+    head: Head,
 }
 
 impl<'a> HtmlRenderer<'a> {
-    pub(crate) fn try_new(schema: &SchemaRef, out: &'a mut DataWriter) -> Result<Self, CliError> {
+    pub(crate) fn new(schema: &SchemaRef, out: &'a mut DataWriter) -> Self {
         let headings = unique_names(schema).into_iter().map(|name| format!("<th>{}</th>", escape::html(&name)));
-        write!(out, "{HEAD}<tr>{}</tr>\n</thead>\n<tbody>\n", headings.collect::<String>())?;
-        Ok(Self { out })
+        let head = format!("{HEAD}<tr>{}</tr>\n</thead>\n<tbody>\n", headings.collect::<String>());
+        Self { out, head: Head::new(head) }
     }
 }
 
 impl Renderer for HtmlRenderer<'_> {
     fn write_batch(&mut self, batch: &RecordBatch) -> Result<(), CliError> {
         for row in 0..batch.num_rows() {
+            self.head.write(self.out)?;
             write!(self.out, "<tr>")?;
             for array in batch.columns() {
                 match value::text(array.as_ref(), row)? {
@@ -61,7 +63,8 @@ impl Renderer for HtmlRenderer<'_> {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<(), CliError> {
+    fn finish(mut self: Box<Self>) -> Result<(), CliError> {
+        self.head.write(self.out)?;
         writeln!(self.out, "</tbody>\n</table>\n</body>\n</html>")?;
         Ok(())
     }

@@ -16,7 +16,7 @@ mod vertical;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -109,10 +109,26 @@ pub(crate) trait Renderer {
     fn finish(self: Box<Self>) -> Result<(), CliError>;
 }
 
-/// The renderer of `format`; its first bytes may be written at once.
+/// What stands in front of the rows. It is written with the first of them, or at the end of a result without any: a
+/// statement that fails before its first row leaves nothing behind.
+struct Head(Option<String>);
+
+impl Head {
+    fn new(text: String) -> Self {
+        Self(Some(text))
+    }
+
+    /// Writes it, once.
+    fn write(&mut self, out: &mut DataWriter) -> io::Result<()> {
+        self.0.take().map_or(Ok(()), |text| out.write_all(text.as_bytes()))
+    }
+}
+
+/// The renderer of `format`; a text format writes nothing before its first row.
 ///
 /// # Errors
-/// When a binary format would go to a terminal, or the first bytes cannot be written.
+/// When a binary format would go to a terminal, a picture cannot be drawn of such columns, or the first bytes of a
+/// binary format cannot be written.
 pub(crate) fn renderer<'a>(
     format: Format,
     schema: &SchemaRef,
@@ -125,14 +141,14 @@ pub(crate) fn renderer<'a>(
     Ok(match format {
         Format::Table => Box::new(table::TableRenderer::new(schema, out)),
         Format::Vertical => Box::new(vertical::VerticalRenderer::new(schema, out)),
-        Format::Csv => Box::new(delimited::DelimitedRenderer::try_new(delimited::CSV, schema, out)?),
-        Format::Tsv => Box::new(delimited::DelimitedRenderer::try_new(delimited::TSV, schema, out)?),
-        Format::CsvRaw => Box::new(delimited::DelimitedRenderer::try_new(delimited::CSV.raw(), schema, out)?),
-        Format::TsvRaw => Box::new(delimited::DelimitedRenderer::try_new(delimited::TSV.raw(), schema, out)?),
+        Format::Csv => Box::new(delimited::DelimitedRenderer::new(delimited::CSV, schema, out)),
+        Format::Tsv => Box::new(delimited::DelimitedRenderer::new(delimited::TSV, schema, out)),
+        Format::CsvRaw => Box::new(delimited::DelimitedRenderer::new(delimited::CSV.raw(), schema, out)),
+        Format::TsvRaw => Box::new(delimited::DelimitedRenderer::new(delimited::TSV.raw(), schema, out)),
         Format::Json => Box::new(json::JsonRenderer::new(json::Layout::Array, schema, out)),
         Format::Ndjson => Box::new(json::JsonRenderer::new(json::Layout::Lines, schema, out)),
-        Format::Markdown => Box::new(markdown::MarkdownRenderer::try_new(schema, out)?),
-        Format::Html => Box::new(html::HtmlRenderer::try_new(schema, out)?),
+        Format::Markdown => Box::new(markdown::MarkdownRenderer::new(schema, out)),
+        Format::Html => Box::new(html::HtmlRenderer::new(schema, out)),
         Format::Parquet => Box::new(binary::ParquetRenderer::try_new(schema, out)?),
         Format::Arrow => Box::new(binary::ArrowRenderer::try_new(schema, out)?),
         Format::Plot => Box::new(plot::PlotRenderer::try_new(schema, out)?),

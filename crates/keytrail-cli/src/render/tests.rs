@@ -33,7 +33,8 @@ pub(super) fn rendered(format: Format, batches: &[RecordBatch], destination: Des
         renderer.write_batch(batch).expect("a batch");
     }
     // At its end CSV only tells people how many cells it guarded, which a thousand cases need not.
-    if !matches!(format, Format::Csv | Format::Tsv) {
+    let has_rows = batches.iter().any(|batch| batch.num_rows() > 0);
+    if !(has_rows && matches!(format, Format::Csv | Format::Tsv)) {
         renderer.finish().expect("an end");
     } else {
         drop(renderer);

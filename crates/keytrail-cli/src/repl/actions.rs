@@ -10,7 +10,7 @@ use super::commands::{Action, PromptCommand};
 use super::describe::Listing;
 use super::results::{Ran, Target, cancelled};
 use super::{Next, Prompt, describe, files, help};
-use crate::commands::{COVERAGE_SQL, answer_key, unseen_note};
+use crate::commands::{ALIASES_SQL, PLACES_SQL, answer_key, unseen_note};
 use crate::errors::CliError;
 use crate::output::{self, DataWriter};
 use crate::pager::Paging;
@@ -25,11 +25,15 @@ const MOST_WATCH_SECONDS: f64 = 86_400.0;
 impl Prompt {
     /// Does what a command says.
     pub(super) async fn act(&mut self, command: &PromptCommand, argument: &str) -> Result<Next, CliError> {
+        let runs_example = command.action == Action::Examples && !argument.is_empty();
+        if runs_example || matches!(command.action, Action::ShowKey | Action::ShowCoverage) {
+            self.session.require_data()?;
+        }
         match command.action {
             Action::Quit => return Ok(Next::End),
-            Action::Examples if !argument.is_empty() => return self.run_example(argument).await,
+            Action::Examples if runs_example => return self.run_example(argument).await,
             Action::ShowKey => return self.show_key(argument).await,
-            Action::ShowCoverage => return self.run_statements(COVERAGE_SQL).await,
+            Action::ShowCoverage => return self.run_statements(PLACES_SQL).await,
             Action::Last => return self.show_last(argument).await,
             Action::Plot => return self.plot_last().await,
             Action::ReadFile => return Box::pin(self.read_file(argument)).await,
@@ -172,7 +176,8 @@ impl Prompt {
         let session = self.shared_session();
         let question = KeyQuestion { key: key.to_owned(), at: None, min_window: None };
         let ask = |_: Live| async move {
-            let answer = answer_key(&session.session, &question, |error| session.tell(error)).await?;
+            let list = format!("{ALIASES_SQL};");
+            let answer = answer_key(&session.session, &question, &list, |error| session.tell(error)).await?;
             let note = unseen_note(&session.session, &answer).await;
             Ok((answer, note))
         };

@@ -33,6 +33,8 @@ pub(super) trait Known {
     fn event_names(&self) -> Words;
     /// ARNs of keys and names of aliases, sorted.
     fn key_names(&self) -> Words;
+    /// Texts of a column of few values, sorted.
+    fn values_of(&self, column: &str) -> Words;
 }
 
 /// Words that several questions share.
@@ -47,6 +49,8 @@ pub(super) struct SessionCatalogue {
     functions: Answer,
     event_names: Answer,
     key_names: Answer,
+    /// By column.
+    values: Mutex<HashMap<String, Answer>>,
 }
 
 impl SessionCatalogue {
@@ -60,6 +64,7 @@ impl SessionCatalogue {
             functions: Answer::default(),
             event_names: Answer::default(),
             key_names: Answer::default(),
+            values: Mutex::default(),
         }
     }
 
@@ -118,6 +123,12 @@ impl Known for SessionCatalogue {
 
     fn key_names(&self) -> Words {
         self.ask(&self.key_names, |session| async move { session.key_names().await })
+    }
+
+    fn values_of(&self, column: &str) -> Words {
+        let answer = locked(&self.values).entry(column.to_owned()).or_default().clone();
+        let column = column.to_owned();
+        self.ask(&answer, move |session| async move { session.values_of(&column).await })
     }
 }
 

@@ -286,6 +286,26 @@ pub(crate) const COMMANDS: &[PromptCommand] = &[
     command(A::Quit, &["\\q", "\\quit", ".quit", ".exit"], NOTHING, "end (so does Ctrl-D)", Prompt),
 ];
 
+/// What does in a script, or in the shell, what the command of a word does at the prompt; none where nothing does.
+pub(crate) fn instead_of_command(word: &str) -> Option<&'static str> {
+    Some(match PromptCommand::of_word(word)?.action {
+        A::Describe | A::DescribeInFull | A::Definition => {
+            "`describe NAME` tells columns, `show tables` tables and views, `keytrail views NAME` the SQL of a view"
+        }
+        A::ListRelations | A::ListViews => "`show tables` lists tables and views, `keytrail views` what a view tells",
+        A::ListFunctions => "`show functions like '%TEXT%'` lists functions",
+        A::ShowKey => "`keytrail key KEY` is the same",
+        A::ShowCoverage => "`keytrail coverage` is the same",
+        A::Expanded => "`--format vertical` has one line per value",
+        A::SetFormat | A::Last | A::Plot => "`--format FORMAT` sets the format",
+        A::Timing => "`--timing` shows the time of each statement",
+        A::Output | A::Once => "`-o FILE` writes to a file",
+        A::ReadFile => "`-f FILE` runs the statements of a file; it may be repeated",
+        A::Set | A::Unset => "`--param NAME=VALUE` gives a parameter its value",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

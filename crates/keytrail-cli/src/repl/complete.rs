@@ -11,6 +11,8 @@
 
 use std::collections::HashMap;
 
+use keytrail_query::has_few_values;
+
 use super::catalogue::Known;
 use super::commands::{Argument, COMMANDS, PromptCommand};
 use super::files;
@@ -97,7 +99,8 @@ fn statement(text: &str, cursor: usize) -> Vec<Token<'_>> {
     tokens.into_iter().filter(|token| token.start >= from && token.end() <= to).collect()
 }
 
-/// Values for a text in quotes: those of the column that it is compared with, as far as its name tells.
+/// Values for a text in quotes: those of the column that it is compared with, as far as its name tells; nothing for a column whose
+/// values are not known.
 fn quoted_values(known: &dyn Known, before: &[Token<'_>]) -> Vec<String> {
     let is_glue = |token: &Token<'_>| {
         let is_word = ["in", "like", "ilike", "not", "is", "distinct", "from"].iter().any(|word| token.is_word(word));
@@ -110,7 +113,11 @@ fn quoted_values(known: &dyn Known, before: &[Token<'_>]) -> Vec<String> {
     if ["key", "alias", "resource"].iter().any(|part| column.contains(part)) {
         return known.key_names().to_vec();
     }
-    [known.event_names().as_slice(), known.key_names().as_slice()].concat()
+    if has_few_values(&column) {
+        return known.values_of(&column).to_vec();
+    }
+    let is_column = known.all_columns().contains(&column);
+    if is_column { Vec::new() } else { [known.event_names().as_slice(), known.key_names().as_slice()].concat() }
 }
 
 /// Names for the word that is typed, `typed` its part before the cursor.

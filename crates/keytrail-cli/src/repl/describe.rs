@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use keytrail_query::{FunctionKind, RelationDescription, RelationKind, examples};
+use keytrail_query::{FunctionKind, RelationDescription, RelationKind, examples, sql_type};
 
 use crate::errors::CliError;
 use crate::escape;
@@ -195,23 +195,6 @@ fn table_summary(name: &str) -> &'static str {
         "runs" => "Every conversion that changed the lake: when, and how much",
         "inventory" => "What the AWS CLI printed beside the logs, as dated snapshots",
         _ => "",
-    }
-}
-
-/// The engine's type in the words of SQL.
-fn sql_type(engine_type: &str) -> &str {
-    match engine_type {
-        "Utf8" | "Utf8View" | "LargeUtf8" => "text",
-        "Boolean" => "boolean",
-        "Int64" => "bigint",
-        "Int32" => "int",
-        "Float64" => "double",
-        "Date32" => "date",
-        "Binary" | "BinaryView" | "LargeBinary" => "bytea",
-        name if name.starts_with("Timestamp(") => "timestamp",
-        name if name.starts_with("Map(") => "map",
-        name if name.starts_with("Dictionary(") && name.contains("Utf8") => "text",
-        name => name,
     }
 }
 

@@ -4,13 +4,14 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use fs_err as fs;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
-use rustyline::hint::Hinter;
+use rustyline::hint::{Hint, Hinter};
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
@@ -60,6 +61,7 @@ impl<K: Known> LineEditor<K> {
         editor.set_helper(Some(PromptHelper {
             known,
             is_coloured,
+            failed: HashSet::new(),
             is_empty: Cell::new(true),
             is_final: Cell::new(false),
         }));
@@ -98,6 +100,13 @@ impl<K: Known> LineEditor<K> {
         }
     }
 
+    /// Does not offer a text again that has failed; the history keeps it, to be mended.
+    pub(crate) fn note_failure(&mut self, text: &str) {
+        if let Some(helper) = self.editor.helper_mut() {
+            helper.failed.insert(text.trim().to_owned());
+        }
+    }
+
     /// A history that cannot be written is no reason to interrupt the work at the prompt.
     fn remember(&mut self, text: &str) {
         if !history::is_worth_keeping(text) {
@@ -113,6 +122,8 @@ impl<K: Known> LineEditor<K> {
 struct PromptHelper<K: Known> {
     known: K,
     is_coloured: bool,
+    /// Texts that failed.
+    failed: HashSet<String>,
     /// Whether the line has nothing in it, as of the last key.
     is_empty: Cell<bool>,
     /// Whether the text is shown for the last time: no cursor is on it any more.
@@ -121,16 +132,49 @@ struct PromptHelper<K: Known> {
 
 impl<K: Known> Helper for PromptHelper<K> {}
 
-impl<K: Known> Hinter for PromptHelper<K> {
-    type Hint = String;
+/// What stands behind the cursor, dimmed.
+#[derive(Debug, PartialEq, Eq)]
+enum DimText {
+    /// The rest of an earlier text, which the right arrow takes.
+    Offered(String),
+    /// What the line waits for.
+    Told(&'static str),
+}
 
-    fn hint(&self, line: &str, position: usize, context: &Context<'_>) -> Option<String> {
+impl Hint for DimText {
+    fn display(&self) -> &str {
+        match self {
+            Self::Offered(text) => text,
+            Self::Told(text) => text,
+        }
+    }
+
+    fn completion(&self) -> Option<&str> {
+        match self {
+            Self::Offered(text) => Some(text),
+            Self::Told(_) => None,
+        }
+    }
+}
+
+/// On an empty line below the first: psql has another prompt there, which the line editor has not.
+const GOES_ON: &str = "… the statement goes on, `;` ends it";
+
+fn goes_on(line: &str) -> Option<DimText> {
+    (line.ends_with('\n') && !line.trim().is_empty()).then_some(DimText::Told(GOES_ON))
+}
+
+impl<K: Known> Hinter for PromptHelper<K> {
+    type Hint = DimText;
+
+    fn hint(&self, line: &str, position: usize, context: &Context<'_>) -> Option<DimText> {
         self.is_empty.set(line.is_empty());
         // Without colour nobody could tell the hint from what was typed.
         if !self.is_coloured || position < line.len() {
             return None;
         }
-        history::hint(line, context.history())
+        let offered = history::hint(line, context.history(), |entry| !self.failed.contains(entry));
+        offered.map(DimText::Offered).or_else(|| goes_on(line))
     }
 }
 
@@ -169,5 +213,19 @@ impl<K: Known> Completer for PromptHelper<K> {
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
         Ok(complete::complete(&self.known, line, position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_line_of_a_statement_tells_what_ends_it() {
+        assert_eq!(goes_on("select 1\n"), Some(DimText::Told(GOES_ON)));
+        for line in ["", "\n", "select 1", "select 1\n  as a"] {
+            assert_eq!(goes_on(line), None, "{line:?}");
+        }
+        assert_eq!(DimText::Told(GOES_ON).completion(), None, "the right arrow does not take it");
     }
 }

@@ -93,13 +93,19 @@ pub(super) fn forget_unwanted(history: &mut FileHistory) -> rustyline::Result<bo
     Ok(true)
 }
 
-/// The rest of the newest entry that begins with `text`, up to the end of its line; none without one.
-pub(super) fn hint(text: &str, history: &dyn History) -> Option<String> {
+/// The rest of the newest entry that begins with `text` and `is_offered`, up to the end of its line; none without one.
+pub(super) fn hint(text: &str, history: &dyn History, is_offered: impl Fn(&str) -> bool) -> Option<String> {
     if text.trim().is_empty() {
         return None;
     }
-    let newest = history.len().checked_sub(1)?;
-    let found = history.starts_with(text, newest, SearchDirection::Reverse).ok().flatten()?;
+    let mut newest = history.len().checked_sub(1)?;
+    let found = loop {
+        let found = history.starts_with(text, newest, SearchDirection::Reverse).ok().flatten()?;
+        if is_offered(&found.entry) {
+            break found;
+        }
+        newest = found.idx.checked_sub(1)?;
+    };
     let rest = found.entry.get(text.len()..)?.lines().next()?;
     (!rest.is_empty()).then(|| rest.to_owned())
 }
@@ -162,11 +168,13 @@ mod tests {
     #[test]
     fn the_newest_entry_is_hinted_up_to_the_end_of_its_line() {
         let history = history(&["select 1 as old;", "select 1 as new\nfrom x;", "\\d"]);
-        assert_eq!(hint("select 1", &history), Some(" as new".to_owned()));
-        assert_eq!(hint("select 1 as old", &history), Some(";".to_owned()));
-        assert_eq!(hint("select 1 as new", &history), None);
-        assert_eq!(hint("", &history), None);
-        assert_eq!(hint("é", &history), None);
-        assert_eq!(hint("select", &FileHistory::new()), None);
+        assert_eq!(hint("select 1", &history, |_| true), Some(" as new".to_owned()));
+        assert_eq!(hint("select 1 as old", &history, |_| true), Some(";".to_owned()));
+        let old = hint("select 1", &history, |entry| !entry.contains("new"));
+        assert_eq!(old, Some(" as old;".to_owned()), "one that is not offered is passed over");
+        assert_eq!(hint("select 1 as new", &history, |_| true), None);
+        assert_eq!(hint("", &history, |_| true), None);
+        assert_eq!(hint("é", &history, |_| true), None);
+        assert_eq!(hint("select", &FileHistory::new(), |_| true), None);
     }
 }

@@ -122,6 +122,13 @@ fn command(line: &str) -> Option<Input> {
     })
 }
 
+/// The word of a command, known or not, that a statement begins with; no SQL begins with a backslash or a dot.
+pub(crate) fn command_word(statement: &str) -> Option<&str> {
+    let word = statement.split_whitespace().next()?;
+    let is_dot_word = || word.strip_prefix('.').is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+    (word.starts_with('\\') || is_dot_word()).then_some(word)
+}
+
 fn unknown(word: &str) -> String {
     let words = COMMANDS.iter().flat_map(|command| command.words);
     let near: Vec<&str> = words.filter(|known| known.len() > 2 && is_near(known, word)).copied().collect();

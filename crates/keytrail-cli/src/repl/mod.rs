@@ -28,10 +28,11 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use self::catalogue::SessionCatalogue;
+pub(crate) use self::commands::instead_of_command;
 use self::editor::{Line, LineEditor};
 use self::history::history_path;
 use self::input::Input;
-pub(crate) use self::input::is_complete;
+pub(crate) use self::input::{command_word, is_complete};
 use self::results::LastResult;
 use self::settings::Settings;
 use crate::engine::StatementThreads;
@@ -223,7 +224,13 @@ pub(crate) async fn run(mut prompt: Prompt, interruption: &Interruption) -> Resu
                 is_interrupted = was_empty;
                 continue;
             }
-            Line::Text(text) => prompt.handle(&text).await,
+            Line::Text(text) => {
+                let next = prompt.handle(&text).await;
+                if next.is_err() {
+                    editor.note_failure(&text);
+                }
+                next
+            }
         };
         is_interrupted = matches!(next, Ok(Next::Cancelled));
         match next {
@@ -231,7 +238,7 @@ pub(crate) async fn run(mut prompt: Prompt, interruption: &Interruption) -> Resu
             Ok(Next::End) => return Ok(Exit::Done),
             Ok(Next::Leave(exit)) => return Ok(exit),
             Err(error) if error.is_broken_pipe() => return Err(error),
-            Err(error) => output::error(&error),
+            Err(error) => output::error(&error.for_prompt()),
         }
     }
 }

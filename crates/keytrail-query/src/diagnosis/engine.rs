@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use arrow_schema::ArrowError;
+use chrono::NaiveDate;
 use datafusion::common::{Column, DataFusionError, Diagnostic, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
@@ -193,13 +194,20 @@ fn of_unknown_column(sql: &str, field: &Column, valid: &[Column]) -> Diagnosis {
         advice: Vec::new(),
     };
     if told.similar.is_empty() {
-        told.advice.push(format!("if a text was meant, it stands in single quotes: `'{}'`", field.name));
+        if told.place.as_ref().is_some_and(|place| may_be_text(sql, place)) {
+            told.advice.push(format!("if a text was meant, it stands in single quotes: `'{}'`", field.name));
+        }
         told.advice.push(match names.len() {
             0..=LISTED_COLUMNS => format!("columns: {}", names.join(", ")),
             _ => format!("`describe {}` lists the columns", relations.first().map_or("NAME", String::as_str)),
         });
     }
     told
+}
+
+/// Whether the name at a place may have been meant as a text: it stands in double quotes, or behind a comparison.
+fn may_be_text(sql: &str, place: &Range<usize>) -> bool {
+    sql[place.clone()].starts_with('"') || sql[..place.start].trim_end().ends_with(['=', '<', '>'])
 }
 
 /// The tables and aliases that columns belong to, in order, each once.
@@ -297,6 +305,8 @@ fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
     let (problem, advice) = if folded.contains("interval") {
         let advice = "intervals are written `interval '90 days'`, `interval '6 hours'`, `interval '1 month'`";
         (format!("not an interval: `{literal}`"), advice.to_owned())
+    } else if is_no_day(literal) {
+        (format!("no such day: `{literal}`"), "days are written `date '2024-01-31'`, year first".to_owned())
     } else if folded.contains("timestamp") || folded.contains("date") {
         (format!("not a time: `{literal}`"), TIMES.to_owned())
     } else if let Some((_, target)) = message.rsplit_once(" to value of ") {
@@ -306,6 +316,16 @@ fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
         return Diagnosis { problem: Some(lower_first(first_line(message))), place, ..Diagnosis::default() };
     };
     Diagnosis { problem: Some(problem), place, advice: vec![advice], ..Diagnosis::default() }
+}
+
+/// Whether a text begins as a day is written, and there is no such day.
+fn is_no_day(text: &str) -> bool {
+    let Some(day) = text.get(..10) else { return false };
+    let is_shaped = day.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    is_shaped && day.parse::<NaiveDate>().is_err()
 }
 
 /// A type of the engine in the words of SQL.

@@ -69,7 +69,7 @@ impl Session {
                 Diagnosis { place: place::of_name(sql, file), ..Diagnosis::default() }
             }
             QueryError::Unsupported { what, instead } => Diagnosis {
-                place: word_place(sql, what),
+                place: word_place(sql, what).or_else(|| quoted_place(sql, what)),
                 advice: instead.clone().into_iter().collect(),
                 ..Diagnosis::default()
             },
@@ -82,6 +82,11 @@ impl Session {
     }
 }
 
+/// Whether a statement has a parameter of this name, `$name` or `:name`.
+pub fn has_parameter(sql: &str, name: &str) -> bool {
+    place::of_parameter(sql, name).is_some()
+}
+
 /// What an error says about a text that is no SQL; names are not looked at.
 pub fn diagnose_syntax(sql: &str, error: &QueryError) -> Diagnosis {
     let names = KnownNames { relations: Vec::new(), functions: Vec::new() };
@@ -89,6 +94,11 @@ pub fn diagnose_syntax(sql: &str, error: &QueryError) -> Diagnosis {
         QueryError::Sql(error) => engine::diagnose(sql, error, &names),
         _ => Diagnosis::default(),
     }
+}
+
+/// The place of the text that `words` have between backticks.
+fn quoted_place(sql: &str, words: &str) -> Option<Range<usize>> {
+    place::of_literal(sql, words.split('`').nth(1)?)
 }
 
 /// The place of the first keyword or file of `words` that the statement has.

@@ -66,11 +66,32 @@ pub(super) async fn resolve(session: &Session, text: &str, at: Option<DateTime<U
             only(text, key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)]).await?)
         }
         Some(KeyName::Alias { name, place }) => {
-            let at = at.map_or_else(|| END_OF_TIME.to_owned(), |at| at.to_rfc3339());
-            let found = key_arns(session, "key/keys_by_alias.sql", &[("alias", name), ("at", &at)]).await?;
-            only(text, latest_by_place(&found, place))
+            let end = at.map_or_else(|| END_OF_TIME.to_owned(), |at| at.to_rfc3339());
+            let found = key_arns(session, "key/keys_by_alias.sql", &[("alias", name), ("at", &end)]).await?;
+            let latest = latest_by_place(&found, place);
+            match at {
+                Some(at) if latest.is_empty() => Err(unseen_alias(session, text, name, place, at).await?),
+                _ => only(text, latest),
+            }
         }
     }
+}
+
+/// An alias that stood for no key yet at a moment: since when it does, if it ever does.
+async fn unseen_alias(
+    session: &Session,
+    text: &str,
+    name: &str,
+    place: Option<KeyArn<'_>>,
+    at: DateTime<Utc>,
+) -> Result<QueryError, QueryError> {
+    let rows = report(session, "key/alias_first_keys.sql", &[("alias".to_owned(), name.to_owned())]).await?;
+    let keys = rows.map(|row| Ok((row.required_text("key_arn")?, row.time("first_valid_from")?)))?;
+    let is_there = |arn: &str| place.is_none() || KeyArn::parse(arn, ":key/") == place;
+    Ok(match keys.into_iter().find(|(arn, _)| is_there(arn)) {
+        Some((key_arn, Some(since))) => QueryError::AliasNotYet { alias: text.to_owned(), at, since, key_arn },
+        _ => QueryError::KeyNotFound { key: text.to_owned() },
+    })
 }
 
 async fn key_arns(session: &Session, file: &str, parameters: &[(&str, &str)]) -> Result<Vec<String>, QueryError> {

@@ -113,7 +113,9 @@ impl Session {
         read_only::check_plan(&plan)?;
         let plan = narrow(plan, &self.context.state());
         if !view.is_kept {
-            return Ok(match FlatView::of(&self.analyzed(plan.clone()).map_err(view_error)?, &view.sql) {
+            // A column that is null in the first part of a union has no type before.
+            let plan = self.analyzed(plan).map_err(view_error)?;
+            return Ok(match FlatView::of(&plan, &view.sql) {
                 Some(flat) => Arc::new(flat),
                 None => Arc::new(ViewTable::new(plan, Some(view.sql.clone()))),
             });

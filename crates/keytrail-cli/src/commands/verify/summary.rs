@@ -19,12 +19,12 @@ pub(super) fn time(time: DateTime<Utc>) -> String {
 
 /// The counts in lines.
 pub(super) fn lines(summary: &VerifySummary, options: &VerifyOptions) -> Vec<String> {
-    let bound = |bound: Option<DateTime<Utc>>, word: &str| bound.map_or_else(|| word.to_owned(), time);
-    let mut lines = vec![format!(
-        "Results requested for {} to {}",
-        bound(options.since, "the first digest file"),
-        bound(options.until, "the last")
-    )];
+    let mut lines = vec![match (options.since, options.until) {
+        (None, None) => "Results requested for all digest files".to_owned(),
+        (Some(since), None) => format!("Results requested from {} on", time(since)),
+        (None, Some(until)) => format!("Results requested up to {}", time(until)),
+        (Some(since), Some(until)) => format!("Results requested for {} to {}", time(since), time(until)),
+    }];
     match found(summary, options) {
         Some((from, to)) => lines.push(format!("Results found for {} to {}:", time(from), time(to))),
         None if summary.chains == 0 => lines.push("No digest files found".to_owned()),

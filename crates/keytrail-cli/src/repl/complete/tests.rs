@@ -38,6 +38,10 @@ impl Known for Fixed {
         Arc::new(owned(&["Decrypt", "DescribeKey", "Encrypt"]))
     }
 
+    fn values_of(&self, column: &str) -> Words {
+        Arc::new(owned(if column == "aws_region" { &["eu-west-1", "us-east-1"] } else { &[] }))
+    }
+
     fn key_names(&self) -> Words {
         Arc::new(owned(&["alias/billing", "alias/logs", ARN]))
     }
@@ -91,6 +95,9 @@ fn values_come_inside_quotes() {
     assert_offers("select * from kms_keys where key_arn = 'alias/b|", "alias/b", &["alias/billing'"]);
     assert_offers("select * from kms_keys where key_arn like '34cd|", "34cd", &[&format!("{ARN}'")]);
     assert_offers("select 'alias/|", "alias/", &["alias/billing'", "alias/logs'"]);
+    assert_offers("select * from events where aws_region = '|", "", &["eu-west-1'", "us-east-1'"]);
+    assert_offers("select * from events where aws_region in ('eu-west-1', 'us|", "us", &["us-east-1'"]);
+    assert_offers("select * from events where event_time > '|", "", &[]);
     assert_offers("select 'a'|", "", &[]);
 }
 
