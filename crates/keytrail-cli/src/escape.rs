@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn json_strings_read_back_as_the_same_text() {
-        for text in ["", "plain", "\u{1b}[0m", "quote \" and \\", "\u{202e}\u{e0041}\u{7f}x", "a漢字b\n", "\"\"c\t\té"] {
+        for text in ["", "plain", "\u{1b}[0m", "quote \" and \\", "\u{202e}\u{e0041}\u{7f}x", "a漢字b\n", "\"\"c\t\té"]
+        {
             let mut json = String::new();
             push_json_string(&mut json, text);
             assert!(!json.contains(is_unsafe), "{json}");
