@@ -304,7 +304,7 @@ fn a_key_has_a_page() {
         true silence
 
     Use
-      no event in the lake names this key
+      no KMS event in the lake names this key
 
     What the lake covers of account 111122223333 in eu-west-1
       from        2026-01-31T10:00:00Z

@@ -25,3 +25,4 @@ mod prompt;
 mod read_only;
 mod slt;
 mod user_views;
+mod verdicts;

@@ -16,7 +16,7 @@ fn scans(plan: &str) -> Vec<&str> {
     plan.lines().filter(|line| line.contains("DataSourceExec")).collect()
 }
 
-/// Views whose rows follow from events of other keys too: a family, failures that name no key.
+/// Views whose rows follow from events of other keys too, as those of a family.
 const BEYOND_ONE_KEY: [&str; 3] = ["kms_key_verdicts", "kms_last_usage_check", "kms_mrk_families"];
 
 #[tokio::test]

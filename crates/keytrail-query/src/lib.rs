@@ -61,9 +61,9 @@ pub use examples::{Example, examples};
 pub use function_list::{FunctionInfo, FunctionKind};
 pub use kept_rows::KeptRowsOptions;
 pub use key::{
-    AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer,
-    KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind,
-    ServiceUse, StateSource, Verdict, key_answer, key_statements,
+    AliasCalls, AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts,
+    FamilyMember, KeyAnswer, KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse,
+    ProtectedKind, ServiceUse, StateSource, Verdict, key_answer, key_statements,
 };
 pub use known_values::{AbsentValue, has_few_values};
 pub use parameters::ParameterType;

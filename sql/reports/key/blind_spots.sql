@@ -1,8 +1,16 @@
 -- report:  key/blind_spots
--- summary: Where the logs cannot show a use in a key's account and region; 3 of each kind at most, total_count tells of how many
--- reads:   kms_blind_spots
+-- summary: Where the logs cannot show a use in a key's account and region; the 3 longest of each kind, total_count tells of how many
+-- reads:   kms_blind_spots, kms_keys
 -- notes:   $account_id, $region: of the key; files that name no place may belong to any
-with spots as (
+-- notes:   $key: key ARN; what ended before the key was made is left out
+with life as (
+    select
+        max(creation_time) as creation_time
+    from kms_keys
+    where key_arn = $key
+),
+
+spots as (
     select
         kind,
         from_time,
@@ -17,8 +25,10 @@ with spots as (
                 from_time
         ) as rank
     from kms_blind_spots
+    cross join life
     where coalesce(account_id, $account_id) = $account_id
         and coalesce(aws_region, $region) = $region
+        and (to_time is null or life.creation_time is null or to_time > life.creation_time)
 )
 
 select

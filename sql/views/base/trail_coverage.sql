@@ -11,6 +11,7 @@
 -- column:  file_count: log files delivered in that hour for the account and region, by their paths; null = no path names such a file
 -- column:  record_count: distinct event records of all services and categories
 -- column:  kms_read_count: KMS events except management and those made by KMS itself; every cryptographic call is among them
+-- column:  kms_marked_write_count: those of kms_read_count that say readOnly = false, which a trail of writes lets pass
 -- column:  kms_write_count: KMS key management and events made by KMS itself
 -- column:  other_read_count: management events of other services that only read
 -- column:  other_write_count: management events of other services that change something, or do not tell
@@ -28,6 +29,11 @@ with parts as (
         count(*) filter (
             where event_group = 'kms' and coalesce(operation_class, 'unknown') not in ('management', 'service')
         ) as kms_read_count,
+        count(*) filter (
+            where event_group = 'kms'
+                and coalesce(operation_class, 'unknown') not in ('management', 'service')
+                and read_only is false
+        ) as kms_marked_write_count,
         count(*) filter (
             where event_group = 'kms' and operation_class in ('management', 'service')
         ) as kms_write_count,
@@ -62,6 +68,7 @@ with parts as (
         count(distinct log_file_path) filter (where log_file_kind in ('events', 'empty')) as file_count,
         0 as record_count,
         0 as kms_read_count,
+        0 as kms_marked_write_count,
         0 as kms_write_count,
         0 as other_read_count,
         0 as other_write_count,
@@ -85,6 +92,7 @@ select
     sum(file_count) as file_count,
     sum(record_count) as record_count,
     sum(kms_read_count) as kms_read_count,
+    sum(kms_marked_write_count) as kms_marked_write_count,
     sum(kms_write_count) as kms_write_count,
     sum(other_read_count) as other_read_count,
     sum(other_write_count) as other_write_count,

@@ -4,9 +4,11 @@
 -- reads:   trail_coverage, trail_gaps, trail_changes, kms_keys
 -- kept:    for the session, up to 500,000 rows: every verdict reads it
 -- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach
--- notes:   a change of a trail makes one only where the KMS reads stop with it: else another trail's files are there
+-- notes:   a change of a trail makes one only where the KMS reads stop with it, for a day or until the change is taken back: else another trail's files are there; the first hour after it is not looked at, as what was called before is still delivered
+-- notes:   selectors that choose KMS calls by name, caller or kind always make one: nothing tells what they leave out
+-- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, are taken for its members
 -- column:  account_id: account whose KMS calls may be missing; null = files whose place is not known
--- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more), write_only (nothing that reads is logged), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), logging_stopped, kms_excluded (by event selectors), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken)
+-- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more), write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), logging_stopped, kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken)
 -- column:  from_time: start of the span, UTC; null = the whole time
 -- column:  to_time: its end, UTC; null = until now
 -- column:  key_count: keys of that account and region that the logs know of
@@ -42,6 +44,7 @@ days as (
         aws_region,
         cast(event_hour as date) as event_date,
         sum(kms_read_count) as kms_read_count,
+        sum(kms_marked_write_count) as kms_marked_write_count,
         sum(kms_write_count) as kms_write_count,
         sum(other_read_count) as other_read_count,
         min(first_event_time) as first_event_time,
@@ -57,14 +60,23 @@ days as (
         cast(event_hour as date)
 ),
 
+-- A trail of writes lets the KMS reads pass that are marked as writes, and nothing else that reads.
+judged_days as (
+    select
+        *,
+        kms_read_count > 0
+            and (kms_read_count > kms_marked_write_count or other_read_count > 0) as has_kms_read
+    from days
+),
+
 numbered as (
     select
         *,
-        sum(case when kms_read_count > 0 then 1 else 0 end) over (
+        sum(case when has_kms_read then 1 else 0 end) over (
             partition by account_id, aws_region
             order by event_date
         ) as span
-    from days
+    from judged_days
 ),
 
 silent_spans as (
@@ -74,10 +86,11 @@ silent_spans as (
         min(first_event_time) as from_time,
         max(last_event_time) as to_time,
         count(*) as day_count,
+        sum(kms_read_count) as kms_read_count,
         sum(kms_write_count) as kms_write_count,
         sum(other_read_count) as other_read_count
     from numbered
-    where kms_read_count = 0
+    where not has_kms_read
     group by
         account_id,
         aws_region,
@@ -91,20 +104,26 @@ changes as (
         event_id,
         trail_name,
         kms_effect,
-        lead(event_time) over (
-            partition by
-                recipient_account_id,
-                trail_name,
-                event_name = 'PutEventSelectors'
-            order by event_time, event_id
-        ) as until_time
+        case
+            -- Another trail may take its place.
+            when kms_effect = 'stopped' then min(case when kms_effect = 'started' then event_time end) over (
+                partition by recipient_account_id
+                order by event_time, event_id
+                rows between 1 following and unbounded following
+            )
+            else min(case when event_name in ('PutEventSelectors', 'DeleteTrail') then event_time end) over (
+                partition by recipient_account_id, trail_name
+                order by event_time, event_id
+                rows between 1 following and unbounded following
+            )
+        end as until_time
     from trail_changes
     where kms_effect is not null
         and kms_effect <> 'unknown'
 ),
 
--- What was logged from the hour after a change to the hour of the next.
-lost_spans as (
+-- What is logged from an hour after a change.
+followed as (
     select
         changes.account_id,
         places.aws_region,
@@ -112,17 +131,24 @@ lost_spans as (
         changes.trail_name,
         changes.kms_effect,
         changes.event_time as from_time,
-        changes.until_time as to_time,
-        coalesce(sum(trail_coverage.record_count), 0) as record_count,
-        coalesce(sum(trail_coverage.kms_read_count), 0) as kms_read_count
+        changes.until_time,
+        coalesce(
+            sum(trail_coverage.record_count) filter (
+                where trail_coverage.event_hour < coalesce(changes.until_time, places.last_event_time) - interval '1 hour'
+            ),
+            0
+        ) as record_count,
+        min(
+            case when changes.kms_effect = 'stopped' or trail_coverage.kms_read_count > 0 then trail_coverage.event_hour end
+        ) as resumed_time
     from changes
     inner join places
         on places.account_id = changes.account_id
     left join trail_coverage
         on trail_coverage.recipient_account_id = places.account_id
         and trail_coverage.aws_region = places.aws_region
-        and trail_coverage.event_hour > changes.event_time
-        and trail_coverage.event_hour < coalesce(changes.until_time, places.last_event_time) - interval '1 hour'
+        and trail_coverage.record_count > 0
+        and trail_coverage.event_hour >= changes.event_time + interval '1 hour'
     where changes.kms_effect in ('stopped', 'excluded', 'reads_excluded')
     group by
         changes.account_id,
@@ -132,6 +158,85 @@ lost_spans as (
         changes.kms_effect,
         changes.event_time,
         changes.until_time
+),
+
+lost_spans as (
+    select
+        account_id,
+        aws_region,
+        event_id,
+        trail_name,
+        kms_effect,
+        from_time,
+        until_time,
+        case
+            when resumed_time < until_time or until_time is null then resumed_time
+            else until_time
+        end as to_time,
+        record_count
+    from followed
+    where resumed_time is null
+        or resumed_time >= until_time - interval '1 hour'
+        or resumed_time >= from_time + interval '25 hours'
+),
+
+lost_trails as (
+    select
+        account_id,
+        event_id,
+        trail_name,
+        from_time,
+        until_time
+    from lost_spans
+    where kms_effect <> 'stopped'
+    group by
+        account_id,
+        event_id,
+        trail_name,
+        from_time,
+        until_time
+),
+
+read_hours as (
+    select
+        recipient_account_id as account_id,
+        aws_region,
+        event_hour as read_hour,
+        lead(event_hour) over (
+            partition by recipient_account_id, aws_region
+            order by event_hour
+        ) as next_read_hour
+    from trail_coverage
+    where kms_read_count > 0
+        and recipient_account_id is not null
+        and aws_region is not null
+        and event_hour is not null
+),
+
+member_spans as (
+    select
+        read_hours.account_id,
+        read_hours.aws_region,
+        lost_trails.from_time,
+        case when bool_and(lost_trails.until_time is not null) then max(lost_trails.until_time) end as to_time,
+        min(lost_trails.event_id) as event_id,
+        min(concat('trail ', coalesce(lost_trails.trail_name, 'without a name'), ' of account ', lost_trails.account_id)) as trail
+    from lost_trails
+    inner join read_hours
+        on read_hours.account_id <> lost_trails.account_id
+        and read_hours.read_hour > lost_trails.from_time - interval '25 hours'
+        and read_hours.read_hour < lost_trails.from_time + interval '1 hour'
+        and (
+            read_hours.next_read_hour is null
+            or (
+                read_hours.next_read_hour >= lost_trails.until_time - interval '1 hour'
+                and read_hours.next_read_hour >= lost_trails.from_time + interval '25 hours'
+            )
+        )
+    group by
+        read_hours.account_id,
+        read_hours.aws_region,
+        lost_trails.from_time
 ),
 
 spots as (
@@ -174,8 +279,15 @@ spots as (
         from_time,
         to_time,
         null as event_id,
-        concat(silent_spans.day_count, ' days with ', other_read_count, ' other reads, ', kms_write_count, ' KMS writes and no KMS read')
-            as detail
+        concat(
+            silent_spans.day_count,
+            ' days with ',
+            other_read_count,
+            ' other reads, ',
+            kms_write_count,
+            ' KMS writes and no KMS read',
+            case when kms_read_count > 0 then concat(' but ', kms_read_count, ' that say readOnly = false') end
+        ) as detail
     from silent_spans
     inner join places
         on places.account_id = silent_spans.account_id
@@ -194,8 +306,34 @@ spots as (
         event_id,
         concat('trail ', coalesce(trail_name, 'without a name'), ': ', record_count, ' events since, no KMS read') as detail
     from lost_spans
-    where kms_read_count = 0
-        and (kms_effect <> 'stopped' or record_count = 0)
+
+    union all
+
+    select
+        account_id,
+        aws_region,
+        'kms_excluded' as kind,
+        from_time,
+        to_time,
+        event_id,
+        concat(trail, ': no KMS read since') as detail
+    from member_spans
+
+    union all
+
+    select
+        changes.account_id,
+        places.aws_region,
+        'kms_partial' as kind,
+        changes.event_time as from_time,
+        changes.until_time as to_time,
+        changes.event_id,
+        concat('trail ', coalesce(changes.trail_name, 'without a name'), ': KMS calls are chosen by name, caller or kind')
+            as detail
+    from changes
+    inner join places
+        on places.account_id = changes.account_id
+    where changes.kms_effect = 'partial'
 
     union all
 

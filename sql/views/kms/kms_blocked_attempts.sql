@@ -4,12 +4,13 @@
 -- reads:   kms_events
 -- notes:   each row is live demand for the key: the strongest sign that data still needs it
 -- notes:   cryptographic calls, and CreateGrant: a service that attaches a volume fails there, before it would decrypt
--- notes:   a record that amends another (amends_event_id) is seen, but not counted
+-- notes:   of the two keys of a ReEncrypt only the one that the message names, if it names one
+-- notes:   a record that amends another (amends_event_id) is one call with it, where both have one reason
 -- notes:   key_arn is null for calls whose key cannot be resolved
 -- column:  reason: disabled, pending_deletion, pending_import, unavailable, deleted (a DeleteKey event came before), not_found (none did: deleted before the logs begin, or never there), blocked (the message does not tell)
 -- column:  principal: the role behind a session, else the principal's ARN, else the AWS service, else the bare principal id, else the Identity Center user; null where the record names nobody
 -- column:  service: userIdentity.invokedBy; null = no service in between
--- column:  event_count: failed calls
+-- column:  event_count: failed calls, a correction and the record that it corrects counted once
 -- column:  first_seen_time: earliest such call, UTC
 -- column:  last_seen_time: latest such call, UTC
 -- column:  last_event_id: event of the latest call; of several in that second, the greatest id
@@ -31,6 +32,7 @@ with touches as (
             outcome in ('blocked', 'not_found')
             and (key_role <> 'target' or event_name = 'CreateGrant')
             and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
+            and not coalesce(strpos(error_message, other_key_arn) > 0 and strpos(error_message, key_arn) = 0, false)
         )
 ),
 
@@ -60,7 +62,7 @@ select
     reason,
     principal,
     service,
-    count(*) filter (where amends_event_id is null) as event_count,
+    count(distinct coalesce(amends_event_id, event_id)) as event_count,
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time,
     last_value(event_id order by event_time asc nulls first, event_id asc nulls first) as last_event_id

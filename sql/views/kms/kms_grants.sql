@@ -5,6 +5,7 @@
 -- kept:    for the session, up to 500,000 rows: verdicts and permissions read it
 -- notes:   successful events only: a CreateGrant that failed or was a dry run makes no grant
 -- notes:   a retried CreateGrant with the same name answers with the same grant: one row, created by the earliest
+-- notes:   a record that amends another (amends_event_id) stands for it where the other is not in the logs
 -- notes:   grants that were made before the logs begin and that nobody ended within them are known from imported list-grants outputs only
 -- notes:   what the logs tell of a grant goes before what list-grants does
 -- column:  key_arn: the key; null = only ends of the grant are logged, without the key
@@ -32,13 +33,13 @@ with grant_events as (
         event_name,
         principal_arn,
         invoked_by,
-        request_parameters
+        request_parameters,
+        amends_event_id
     from kms_events
     where key_role = 'target'
         and event_name in ('CreateGrant', 'RetireGrant', 'RevokeGrant')
         and grant_id is not null
         and outcome = 'succeeded'
-        and amends_event_id is null
 ),
 
 grants as (
@@ -46,23 +47,23 @@ grants as (
         grant_id,
         max(key_arn) as key_arn,
         -- The copies that several accounts get of one call: who made it stands in the caller's.
-        first_value(event_id order by event_time asc, principal_arn is null asc, event_id asc) filter (
+        first_value(event_id order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
             where event_name = 'CreateGrant'
         ) as created_event_id,
-        first_value(principal_arn order by event_time asc, principal_arn is null asc, event_id asc) filter (
+        first_value(principal_arn order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
             where event_name = 'CreateGrant'
         ) as created_by_principal_arn,
-        first_value(invoked_by order by event_time asc, principal_arn is null asc, event_id asc) filter (
+        first_value(invoked_by order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
             where event_name = 'CreateGrant'
         ) as created_by_service,
-        first_value(request_parameters order by event_time asc, principal_arn is null asc, event_id asc) filter (
+        first_value(request_parameters order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
             where event_name = 'CreateGrant'
         ) as request,
         min(event_time) filter (where event_name = 'CreateGrant') as created_time,
-        first_value(event_id order by event_time asc, principal_arn is null asc, event_id asc) filter (
+        first_value(event_id order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
             where event_name <> 'CreateGrant'
         ) as ended_event_id,
-        first_value(event_name order by event_time asc, principal_arn is null asc, event_id asc) filter (
+        first_value(event_name order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
             where event_name <> 'CreateGrant'
         ) as ended_by,
         min(event_time) filter (where event_name <> 'CreateGrant') as ended_time

@@ -3,7 +3,7 @@
 -- grain:   key_arn, event_id
 -- reads:   kms_events
 -- kept:    for the session, up to 500,000 rows: keys, policies and verdicts read it
--- notes:   successful events only: a failed call or a dry run changes nothing; a record that amends another (amends_event_id) is no event of its own
+-- notes:   successful events only: a failed call or a dry run changes nothing; a record that amends another (amends_event_id) stands for it where no success of the other is in the logs, and is left out else
 -- notes:   ReplicateKey is two rows: replicated for the key that was copied, created for the new replica, whose events stand in another region's logs
 -- notes:   importing material sets Enabled unless the key is known to be disabled or pending deletion; deleting material sets PendingImport unless deletion is pending
 -- notes:   CloudTrail writes whole seconds: of several events in one second the likelier order is taken, creation first and deletion last
@@ -17,7 +17,7 @@
 -- column:  deletion_time: deletion_scheduled: when the waiting period ends, by the response, else event time plus waiting period, UTC; null = another event, or a primary that waits for its replicas
 -- column:  request_parameters: requestParameters, exact JSON text
 -- column:  response_elements: responseElements, exact JSON text
-with writes as (
+with records as (
     select
         key_arn,
         event_id,
@@ -61,7 +61,11 @@ with writes as (
             when 'ScheduleKeyDeletion' then 8
             when 'DeleteKey' then 9
             else 5
-        end as second_order
+        end as second_order,
+        row_number() over (
+            partition by key_arn, coalesce(amends_event_id, event_id)
+            order by amends_event_id asc nulls first, event_time asc, event_id asc
+        ) as record_number
     from kms_events
     where key_role = 'target'
         and event_name in (
@@ -88,7 +92,23 @@ with writes as (
         )
         and outcome = 'succeeded'
         and key_arn is not null
-        and amends_event_id is null
+),
+
+writes as (
+    select
+        key_arn,
+        event_id,
+        event_time,
+        event_name,
+        principal_arn,
+        invoked_by,
+        request_parameters,
+        response_elements,
+        service_event_details,
+        lifecycle_event,
+        second_order
+    from records
+    where record_number = 1
 ),
 
 events as (

@@ -1,21 +1,25 @@
 -- view:    kms_key_verdicts
 -- summary: For every key what the logs show about its use, and what is missing for the logs to show it
 -- grain:   key_arn
--- reads:   kms_keys, kms_key_usage, kms_events, kms_grants, kms_mrk_families, kms_blind_spots, trail_coverage, inventory_last_usage
+-- reads:   kms_keys, kms_key_usage, kms_events, kms_unresolved_calls, key_evidence, kms_grants, kms_blind_spots, trail_coverage, inventory_last_usage
 -- notes:   a verdict is about the covered window of the key's own account and region, which receive every call on the key, also those of other accounts
+-- notes:   a multi-Region key is judged with its set, whose members open each other's ciphertexts: over the windows of all of them
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
--- column:  verdict: in_use, blocked_demand (calls that needed the key failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes)
--- column:  reasons: what the verdict follows from, sorted and comma-separated: use, only_probes, multi_region_sibling_used, outcomes of the failed calls, or kinds of kms_blind_spots, and missing_event (GetKeyLastUsage names a use that the logs do not hold); empty for no_use_found
+-- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region succeeded whose record names no key); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); multi_region_sibling_incomplete (of a member of its set any of these is true); missing_event (GetKeyLastUsage names a use that the logs do not hold); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
+-- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
 -- column:  probe_count: calls among the uses by which a service only checked its permission
--- column:  unmet_count: cryptographic calls that show demand but failed: the key's state, a key that is gone, a passing fault, a signature or MAC that did not match
+-- column:  unmet_count: calls that show demand but failed: the key's state, a key that is gone, a passing fault, a signature or MAC that did not match; cryptographic calls, CreateGrant and those of other services that could not use the key
 -- column:  last_unmet_event_id: the evidence of the latest of them
 -- column:  denied_count: cryptographic calls that failed for want of permission
--- column:  unattributed_failure_count: failed cryptographic calls in the key's account and region that name no key: any may have meant this one
+-- column:  unattributed_use_count: cryptographic calls in the key's account and region that succeeded and name no key, nor an alias that is known: any may have meant this one
+-- column:  unattributed_failure_count: those that failed
 -- column:  live_grant_count: grants that were created and not ended, as far as the logs show
 -- column:  family_last_used_time: last use of any member of the multi-Region set, this one included; null = no set, or no use
+-- column:  family_last_unmet_time: latest call with a member of the set that shows demand but failed, this one included; null = no set, or none
 -- column:  covered_from_time: first event of any service in the key's account and region, UTC; null = not covered at all
 -- column:  covered_to_time: the last one, UTC
 -- column:  covered_day_count: UTC days with at least one event
@@ -24,24 +28,134 @@
 -- column:  creation_time: time of its creation, UTC; null = older than the logs
 -- column:  first_used_time: earliest use, UTC; null = no use seen
 -- column:  last_used_time: latest use, UTC; null = no use seen
--- column:  use_event_count: events that are a use of the key, as in kms_key_usage
-with facts as (
+-- column:  use_event_count: events that are a use of the key, as in kms_key_usage, and those by alias
+with calls as (
+    select
+        key_arn,
+        case
+            -- Of the two keys of a ReEncrypt the message names the one that stood in the way.
+            when outcome = 'blocked' and strpos(error_message, other_key_arn) > 0 and strpos(error_message, key_arn) = 0
+                then 'other_key_blocked'
+            when outcome = 'succeeded' then 'unknown_operation'
+            else outcome
+        end as outcome,
+        event_id,
+        event_time,
+        amends_event_id,
+        error_code is null as is_success,
+        false as is_alias_use
+    from kms_events
+    where key_arn is not null
+        and (
+            (key_role <> 'target' and outcome in ('probe', 'denied', 'blocked', 'transient', 'not_found', 'verify_failed'))
+            -- A service that attaches a volume fails here, before it would decrypt.
+            or (event_name = 'CreateGrant' and outcome in ('blocked', 'not_found'))
+            -- What KMS learns to do one day.
+            or (
+                operation_class = 'unknown'
+                and outcome in ('succeeded', 'blocked', 'not_found')
+                and not starts_with(event_name, 'Get')
+                and not starts_with(event_name, 'List')
+                and not starts_with(event_name, 'Describe')
+            )
+            or (amends_event_id is not null and outcome = 'used')
+        )
+        and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
+
+    union all
+
+    select
+        key_arn,
+        outcome,
+        event_id,
+        event_time,
+        amends_event_id,
+        error_code is null as is_success,
+        error_code is null as is_alias_use
+    from kms_unresolved_calls
+    where key_arn is not null
+),
+
+coverage as (
+    select
+        recipient_account_id as account_id,
+        aws_region,
+        min(first_event_time) as covered_from_time,
+        max(last_event_time) as covered_to_time,
+        count(distinct cast(event_hour as date)) as covered_day_count
+    from trail_coverage
+    where record_count > 0
+    group by
+        recipient_account_id,
+        aws_region
+),
+
+-- A file that could not be read and names no place may belong to any.
+place_kinds as (
+    select
+        coverage.account_id,
+        coverage.aws_region,
+        kms_blind_spots.kind,
+        case when bool_and(kms_blind_spots.to_time is not null) then max(kms_blind_spots.to_time) end as until_time
+    from coverage
+    inner join kms_blind_spots
+        on coalesce(kms_blind_spots.account_id, coverage.account_id) = coverage.account_id
+        and coalesce(kms_blind_spots.aws_region, coverage.aws_region) = coverage.aws_region
+    group by
+        coverage.account_id,
+        coverage.aws_region,
+        kms_blind_spots.kind
+),
+
+-- For keys that only inventory knows, and not when they were made.
+blind_places as (
+    select
+        account_id,
+        aws_region,
+        string_agg(distinct kind, ',' order by kind) as blind_kinds
+    from place_kinds
+    group by
+        account_id,
+        aws_region
+),
+
+unattributed as (
+    select
+        recipient_account_id as account_id,
+        aws_region,
+        count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
+        count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count
+    from kms_unresolved_calls
+    where key_arn is null
+    group by
+        recipient_account_id,
+        aws_region
+),
+
+facts as (
     select
         key_arn,
         first_used_time,
         last_used_time,
         last_used_event_id,
         use_event_count,
+        0 as alias_use_count,
+        0 as amending_use_count,
         0 as probe_count,
         0 as unmet_count,
         null as unmet_outcomes,
-        0 as denied_count,
+        null as service_outcomes,
         null as last_unmet_time,
         null as last_blocked_time,
         null as last_unmet_event_id,
+        0 as denied_count,
+        null as signs,
+        false as is_protecting,
         0 as live_grant_count,
         null as creation_time,
         null as key_state,
+        null as blind_kinds,
+        false as is_known,
         null as tracked_used_time
     from kms_key_usage
 
@@ -49,27 +163,35 @@ with facts as (
 
     select
         key_arn,
-        null as first_used_time,
-        null as last_used_time,
-        null as last_used_event_id,
-        0 as use_event_count,
-        count(*) filter (where error_code is null and outcome = 'probe') as probe_count,
-        count(*) filter (where outcome <> 'probe' and outcome <> 'denied') as unmet_count,
-        string_agg(distinct outcome, ',' order by outcome) filter (where outcome <> 'probe' and outcome <> 'denied') as unmet_outcomes,
-        count(*) filter (where outcome = 'denied') as denied_count,
-        max(event_time) filter (where outcome <> 'probe' and outcome <> 'denied') as last_unmet_time,
+        min(event_time) filter (where is_alias_use) as first_used_time,
+        max(event_time) filter (where is_alias_use) as last_used_time,
+        max_by(event_id, event_time) filter (where is_alias_use) as last_used_event_id,
+        count(distinct coalesce(amends_event_id, event_id)) filter (where is_alias_use) as use_event_count,
+        count(distinct coalesce(amends_event_id, event_id)) filter (where is_alias_use) as alias_use_count,
+        count(*) filter (where outcome = 'used' and amends_event_id is not null) as amending_use_count,
+        count(*) filter (where outcome = 'probe' and is_success and amends_event_id is null) as probe_count,
+        count(distinct coalesce(amends_event_id, event_id)) filter (where outcome in ('blocked', 'not_found', 'transient', 'verify_failed')) as unmet_count,
+        string_agg(distinct outcome, ',' order by outcome) filter (
+            where outcome in ('blocked', 'not_found', 'transient', 'verify_failed')
+        ) as unmet_outcomes,
+        null as service_outcomes,
+        max(event_time) filter (where outcome in ('blocked', 'not_found', 'transient', 'verify_failed')) as last_unmet_time,
         max(event_time) filter (where outcome in ('blocked', 'not_found')) as last_blocked_time,
-        max_by(event_id, event_time) filter (where outcome <> 'probe' and outcome <> 'denied') as last_unmet_event_id,
+        max_by(event_id, event_time) filter (
+            where outcome in ('blocked', 'not_found', 'transient', 'verify_failed')
+        ) as last_unmet_event_id,
+        count(distinct coalesce(amends_event_id, event_id)) filter (where outcome = 'denied') as denied_count,
+        string_agg(distinct outcome, ',' order by outcome) filter (
+            where outcome in ('other_key_blocked', 'unknown_operation')
+        ) as signs,
+        false as is_protecting,
         0 as live_grant_count,
         null as creation_time,
         null as key_state,
+        null as blind_kinds,
+        false as is_known,
         null as tracked_used_time
-    from kms_events
-    where key_arn is not null
-        and key_role <> 'target'
-        and outcome in ('probe', 'denied', 'blocked', 'transient', 'not_found', 'verify_failed')
-        and amends_event_id is null
-        and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
+    from calls
     group by
         key_arn
 
@@ -81,16 +203,55 @@ with facts as (
         null as last_used_time,
         null as last_used_event_id,
         0 as use_event_count,
+        0 as alias_use_count,
+        0 as amending_use_count,
+        0 as probe_count,
+        coalesce(sum(event_count) filter (where proof <> 'protects'), 0) as unmet_count,
+        null as unmet_outcomes,
+        string_agg(distinct concat(proof, '_in_service'), ',' order by concat(proof, '_in_service')) filter (
+            where proof <> 'protects'
+        ) as service_outcomes,
+        max(last_seen_time) filter (where proof <> 'protects') as last_unmet_time,
+        max(last_seen_time) filter (where proof <> 'protects') as last_blocked_time,
+        max_by(last_event_id, last_seen_time) filter (where proof <> 'protects') as last_unmet_event_id,
+        0 as denied_count,
+        null as signs,
+        bool_or(proof = 'protects') as is_protecting,
+        0 as live_grant_count,
+        null as creation_time,
+        null as key_state,
+        null as blind_kinds,
+        false as is_known,
+        null as tracked_used_time
+    from key_evidence
+    group by
+        key_arn
+
+    union all
+
+    select
+        key_arn,
+        null as first_used_time,
+        null as last_used_time,
+        null as last_used_event_id,
+        0 as use_event_count,
+        0 as alias_use_count,
+        0 as amending_use_count,
         0 as probe_count,
         0 as unmet_count,
         null as unmet_outcomes,
-        0 as denied_count,
+        null as service_outcomes,
         null as last_unmet_time,
         null as last_blocked_time,
         null as last_unmet_event_id,
+        0 as denied_count,
+        null as signs,
+        false as is_protecting,
         count(*) as live_grant_count,
         null as creation_time,
         null as key_state,
+        null as blind_kinds,
+        false as is_known,
         null as tracked_used_time
     from kms_grants
     where key_arn is not null
@@ -106,18 +267,62 @@ with facts as (
         null as last_used_time,
         null as last_used_event_id,
         0 as use_event_count,
+        0 as alias_use_count,
+        0 as amending_use_count,
         0 as probe_count,
         0 as unmet_count,
         null as unmet_outcomes,
-        0 as denied_count,
+        null as service_outcomes,
         null as last_unmet_time,
         null as last_blocked_time,
         null as last_unmet_event_id,
+        0 as denied_count,
+        null as signs,
+        false as is_protecting,
         0 as live_grant_count,
         creation_time,
         key_state,
+        null as blind_kinds,
+        true as is_known,
         null as tracked_used_time
     from kms_keys
+
+    union all
+
+    -- What happened before a key was made hides no use of it.
+    select
+        kms_keys.key_arn,
+        null as first_used_time,
+        null as last_used_time,
+        null as last_used_event_id,
+        0 as use_event_count,
+        0 as alias_use_count,
+        0 as amending_use_count,
+        0 as probe_count,
+        0 as unmet_count,
+        null as unmet_outcomes,
+        null as service_outcomes,
+        null as last_unmet_time,
+        null as last_blocked_time,
+        null as last_unmet_event_id,
+        0 as denied_count,
+        null as signs,
+        false as is_protecting,
+        0 as live_grant_count,
+        null as creation_time,
+        null as key_state,
+        string_agg(distinct place_kinds.kind, ',' order by place_kinds.kind) as blind_kinds,
+        false as is_known,
+        null as tracked_used_time
+    from kms_keys
+    inner join place_kinds
+        on place_kinds.account_id = kms_keys.account_id
+        and place_kinds.aws_region = kms_keys.aws_region
+    where kms_keys.creation_time is null
+        or place_kinds.until_time is null
+        or place_kinds.until_time > kms_keys.creation_time
+    group by
+        kms_keys.key_arn
 
     union all
 
@@ -127,16 +332,23 @@ with facts as (
         null as last_used_time,
         null as last_used_event_id,
         0 as use_event_count,
+        0 as alias_use_count,
+        0 as amending_use_count,
         0 as probe_count,
         0 as unmet_count,
         null as unmet_outcomes,
-        0 as denied_count,
+        null as service_outcomes,
         null as last_unmet_time,
         null as last_blocked_time,
         null as last_unmet_event_id,
+        0 as denied_count,
+        null as signs,
+        false as is_protecting,
         0 as live_grant_count,
         null as creation_time,
         null as key_state,
+        null as blind_kinds,
+        false as is_known,
         last_used_time as tracked_used_time
     from inventory_last_usage
 ),
@@ -155,120 +367,109 @@ keys as (
         max(tracked_used_time) as tracked_used_time,
         min(first_used_time) as first_used_time,
         max(last_used_time) as last_used_time,
-        max(last_used_event_id) as last_used_event_id,
+        max_by(last_used_event_id, last_used_time) as last_used_event_id,
         sum(use_event_count) as use_event_count,
+        sum(alias_use_count) as alias_use_count,
+        sum(amending_use_count) as amending_use_count,
         sum(probe_count) as probe_count,
         sum(unmet_count) as unmet_count,
         max(unmet_outcomes) as unmet_outcomes,
+        max(service_outcomes) as service_outcomes,
         max(last_unmet_time) as last_unmet_time,
         max(last_blocked_time) as last_blocked_time,
-        max(last_unmet_event_id) as last_unmet_event_id,
+        max_by(last_unmet_event_id, last_unmet_time) as last_unmet_event_id,
         sum(denied_count) as denied_count,
-        sum(live_grant_count) as live_grant_count
+        max(signs) as signs,
+        bool_or(is_protecting) as is_protecting,
+        sum(live_grant_count) as live_grant_count,
+        max(blind_kinds) as blind_kinds,
+        bool_or(is_known) as is_known
     from facts
     group by
         key_arn
 ),
 
-coverage as (
+placed as (
     select
-        recipient_account_id as account_id,
-        aws_region,
-        min(first_event_time) as covered_from_time,
-        max(last_event_time) as covered_to_time,
-        count(distinct cast(event_hour as date)) as covered_day_count
-    from trail_coverage
-    where record_count > 0
-    group by
-        recipient_account_id,
-        aws_region
+        keys.*,
+        coverage.covered_from_time,
+        coverage.covered_to_time,
+        coalesce(coverage.covered_day_count, 0) as covered_day_count,
+        coalesce(unattributed.use_count, 0) as unattributed_use_count,
+        coalesce(unattributed.failure_count, 0) as unattributed_failure_count,
+        concat_ws(
+            ',',
+            case
+                when coverage.account_id is null then 'no_logs'
+                when keys.is_known then keys.blind_kinds
+                else blind_places.blind_kinds
+            end,
+            case when unattributed.use_count > 0 then 'unattributed_use' end,
+            keys.signs,
+            case when keys.is_protecting then 'protects_objects' end
+        ) as own_holes
+    from keys
+    left join coverage
+        on coverage.account_id = keys.account_id
+        and coverage.aws_region = keys.aws_region
+    left join blind_places
+        on blind_places.account_id = keys.account_id
+        and blind_places.aws_region = keys.aws_region
+    left join unattributed
+        on unattributed.account_id = keys.account_id
+        and unattributed.aws_region = keys.aws_region
 ),
 
--- A file that could not be read and names no place may belong to any.
-blind_kinds as (
-    select distinct
-        account_id,
-        aws_region,
-        kind
-    from kms_blind_spots
-),
-
-blind_spots as (
+-- A key alone is its own family.
+families as (
     select
-        coverage.account_id,
-        coverage.aws_region,
-        string_agg(distinct blind_kinds.kind, ',' order by blind_kinds.kind) as kinds
-    from coverage
-    inner join blind_kinds
-        on coalesce(blind_kinds.account_id, coverage.account_id) = coverage.account_id
-        and coalesce(blind_kinds.aws_region, coverage.aws_region) = coverage.aws_region
-    group by
-        coverage.account_id,
-        coverage.aws_region
-),
-
-unattributed as (
-    select
-        recipient_account_id as account_id,
-        aws_region,
-        count(*) as event_count
-    from kms_events
-    where key_arn is null
-        and key_role <> 'target'
-        and error_code is not null
-        and amends_event_id is null
-    group by
-        recipient_account_id,
-        aws_region
+        *,
+        max(last_used_time) over (partition by coalesce(family_id, key_arn)) as family_used_time,
+        max(last_blocked_time) over (partition by coalesce(family_id, key_arn)) as family_blocked_time,
+        max(last_unmet_time) over (partition by coalesce(family_id, key_arn)) as family_unmet_time,
+        sum(case when own_holes <> '' then 1 else 0 end) over (partition by coalesce(family_id, key_arn)) as family_hole_count
+    from placed
 ),
 
 judged as (
     select
-        keys.*,
-        kms_mrk_families.last_used_time as family_last_used_time,
-        coverage.covered_from_time,
-        coverage.covered_to_time,
-        coalesce(coverage.covered_day_count, 0) as covered_day_count,
-        coalesce(unattributed.event_count, 0) as unattributed_failure_count,
+        *,
         concat_ws(
             ',',
-            case when coverage.account_id is null then 'no_logs' else blind_spots.kinds end,
-            case when keys.tracked_used_time > coalesce(keys.last_used_time, timestamp '1970-01-01') then 'missing_event' end
-        ) as blind_kinds,
+            nullif(own_holes, ''),
+            case
+                when family_hole_count > case when own_holes <> '' then 1 else 0 end then 'multi_region_sibling_incomplete'
+            end,
+            case when tracked_used_time > coalesce(last_used_time, timestamp '1970-01-01') then 'missing_event' end
+        ) as holes,
         case
             -- Whatever failed otherwise may have been tried again with success.
-            when keys.last_blocked_time is not null
-                and coalesce(keys.last_used_time < keys.last_blocked_time, true) then 'blocked_demand'
-            when keys.use_event_count > 0 or keys.last_used_time is not null then 'in_use'
-            when kms_mrk_families.last_used_time is not null then 'in_use'
-            when keys.unmet_count > 0 then 'blocked_demand'
-            when coverage.account_id is null or blind_spots.kinds is not null or keys.tracked_used_time is not null then 'incomplete'
-            else 'no_use_found'
-        end as verdict
-    from keys
-    left join kms_mrk_families
-        on kms_mrk_families.family_id = keys.family_id
-    left join coverage
-        on coverage.account_id = keys.account_id
-        and coverage.aws_region = keys.aws_region
-    left join blind_spots
-        on blind_spots.account_id = keys.account_id
-        and blind_spots.aws_region = keys.aws_region
-    left join unattributed
-        on unattributed.account_id = keys.account_id
-        and unattributed.aws_region = keys.aws_region
+            when last_blocked_time is not null
+                and coalesce(last_used_time < last_blocked_time, true) then 'blocked_demand'
+            when use_event_count > 0 or last_used_time is not null then 'in_use'
+            when family_blocked_time is not null
+                and coalesce(family_used_time < family_blocked_time, true) then 'blocked_demand'
+            when family_used_time is not null then 'in_use'
+            when unmet_count > 0 or family_unmet_time is not null then 'blocked_demand'
+            else 'none'
+        end as seen
+    from families
 )
 
 select
     key_arn,
-    verdict,
     case
-        when verdict = 'blocked_demand' then unmet_outcomes
-        when verdict = 'in_use' and last_used_time is null then 'multi_region_sibling_used'
-        when verdict = 'in_use' and use_event_count <= probe_count then 'only_probes'
-        when verdict = 'in_use' then 'use'
-        when verdict = 'incomplete' then blind_kinds
-        else ''
+        when seen <> 'none' then seen
+        when holes <> '' or tracked_used_time is not null then 'incomplete'
+        else 'no_use_found'
+    end as verdict,
+    case
+        when seen = 'blocked_demand' and unmet_count = 0 then 'multi_region_sibling_blocked'
+        when seen = 'blocked_demand' then concat_ws(',', unmet_outcomes, service_outcomes)
+        when seen = 'in_use' and last_used_time is null then 'multi_region_sibling_used'
+        when seen = 'in_use' and use_event_count <= probe_count and amending_use_count = 0 then 'only_probes'
+        when seen = 'in_use' then 'use'
+        else holes
     end as reasons,
     key_state,
     creation_time,
@@ -276,14 +477,17 @@ select
     last_used_time,
     last_used_event_id,
     use_event_count,
+    alias_use_count,
     probe_count,
     unmet_count,
     last_unmet_time,
     last_unmet_event_id,
     denied_count,
+    unattributed_use_count,
     unattributed_failure_count,
     live_grant_count,
-    family_last_used_time,
+    case when family_id is not null then family_used_time end as family_last_used_time,
+    case when family_id is not null then family_unmet_time end as family_last_unmet_time,
     covered_from_time,
     covered_to_time,
     covered_day_count,

@@ -122,7 +122,6 @@ calls as (
         event_id,
         alias_name like 'alias/aws/%' and key_role <> 'source' and error_code is null as is_aws_alias,
         case
-            when amends_event_id is not null then null
             when error_code is null and key_role <> 'target' then 'Enabled'
             when outcome is distinct from 'blocked' then null
             -- Of the two keys of a ReEncrypt the message names the one that stood in the way.
@@ -308,7 +307,6 @@ primary_events as (
         and event_name in ('CreateKey', 'ReplicateKey', 'UpdatePrimaryRegion', 'SynchronizeMultiRegionKey')
         and key_arn like '%:key/mrk-%'
         and outcome = 'succeeded'
-        and amends_event_id is null
         and (event_name <> 'UpdatePrimaryRegion' or request_parameters ->> 'primaryRegion' is not null)
 ),
 

@@ -5,7 +5,7 @@
 -- notes:   no use in the logs is no proof that a key is not needed: see kms_key_verdicts, and `keytrail key` for one of them
 -- notes:   keys pending deletion are in; keys that AWS manages are out
 -- column:  verdict: no_use_found or incomplete, as in kms_key_verdicts
--- column:  reasons: kinds of kms_blind_spots where the key lives, sorted, and missing_event; empty = none
+-- column:  reasons: as in kms_key_verdicts: kinds of kms_blind_spots where the key lives, signs of use, missing_event; empty = none
 -- column:  covered_from_time: first event of the key's account and region, UTC; null = no logs of it at all
 -- column:  is_whole_life_covered: the key was created inside the window
 -- column:  description: as describe-key gave it; null = only listed

@@ -21,11 +21,11 @@ use crate::error::QueryError;
 use crate::focus::FocusedEvents;
 use crate::rows::Rows;
 use crate::session::Session;
-use name::{KeyArn, resolve};
+use name::{KeyArn, keys_of_same_id, resolve};
 
 pub use sections::{
-    AliasUse, BlindSpot, ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyFacts, KeyUsage,
-    OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse, StateSource,
+    AliasCalls, AliasUse, BlindSpot, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts, FamilyMember,
+    KeyFacts, KeyUsage, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse, StateSource,
 };
 pub use verdict::{Caveat, KeyVerdict, Verdict};
 
@@ -67,8 +67,16 @@ pub struct KeyAnswer {
     pub context_total: u64,
     /// Failed cryptographic calls, the most frequent first.
     pub failures: Vec<FailedAttempts>,
-    /// Failed cryptographic calls in the key's account and region that name no key; any may have meant this one.
+    /// Cryptographic calls in the key's account and region that succeeded and name no key; any may have meant this one.
+    pub unattributed_use_count: u64,
+    /// Those that failed.
     pub unattributed_failure_count: u64,
+    /// Calls that name an alias of the key and no key: `usage` and what follows it have not got them.
+    pub alias_calls: Vec<AliasCalls>,
+    /// What data events and failures of other services prove, the latest first.
+    pub evidence: Vec<Evidence>,
+    /// Where no event names the key: keys of the same id that are known, in another account or region.
+    pub same_id_keys: Vec<String>,
     /// Alias names seen to stand for the key, the latest first.
     pub aliases: Vec<AliasUse>,
     /// What the logs show in one word, and what it rests on.
@@ -119,11 +127,10 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         events as Arc<dyn TableProvider>
     };
     let focused = Arc::new(session.with_replaced("kms_events", events).await?);
-    let place = [("account_id".to_owned(), account_id.to_owned()), ("region".to_owned(), region.to_owned())];
     let (usage, knowledge, window) = try_join!(
         use_of(&focused, &key_arn),
         knowledge_of(&focused, &key_arn),
-        window_of(&focused, &key_arn, &place),
+        window_of(&focused, &key_arn, KeyArn { account_id, region }),
     )?;
     drop(reading);
     let mut answer = KeyAnswer {
@@ -137,7 +144,9 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         family: knowledge.family,
         dependencies: knowledge.dependencies,
         dependency_total: knowledge.dependency_total,
+        unattributed_use_count: window.unattributed_use_count,
         unattributed_failure_count: window.unattributed_failure_count,
+        evidence: knowledge.evidence,
         coverage: window.coverage,
         blind_spots: window.blind_spots,
         blind_spot_total: window.blind_spot_total,
@@ -147,6 +156,11 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
     };
     if let Some(minimum) = question.min_window {
         answer.verdict.require_window(answer.coverage.length(), minimum);
+    }
+    if !answer.is_seen {
+        let is_sibling = |arn: &String| answer.family.iter().any(|member| member.key_arn == *arn);
+        answer.same_id_keys = keys_of_same_id(session, &answer.key_arn).await?;
+        answer.same_id_keys.retain(|arn| !is_sibling(arn));
     }
     answer.caveats = Caveat::of(&answer);
     Ok(answer)
@@ -161,7 +175,7 @@ pub fn key_statements() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// What was done with the key.
 async fn use_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, QueryError> {
     let of_key = [("key".to_owned(), key_arn.to_owned())];
-    let (usage, operations, principals, services, contexts, failures, aliases) = try_join!(
+    let (usage, operations, principals, services, contexts, failures, aliases, alias_calls) = try_join!(
         spawned(session, "key/usage.sql", &of_key),
         spawned(session, "key/operations.sql", &of_key),
         spawned(session, "key/principals.sql", &of_key),
@@ -169,6 +183,7 @@ async fn use_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, Quer
         spawned(session, "key/contexts.sql", &of_key),
         spawned(session, "key/failures.sql", &of_key),
         spawned(session, "key/aliases.sql", &of_key),
+        spawned(session, "key/alias_calls.sql", &of_key),
     )?;
     Ok(KeyAnswer {
         key_arn: key_arn.to_owned(),
@@ -181,6 +196,7 @@ async fn use_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, Quer
         context_total: first_count(&contexts, "total_count")?,
         failures: failures.map(sections::failed_attempts)?,
         aliases: aliases.map(sections::alias_use)?,
+        alias_calls: alias_calls.map(sections::alias_calls)?,
         ..KeyAnswer::empty()
     })
 }
@@ -197,13 +213,14 @@ async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer
         }
         spawned(session, "key/family.sql", &of_family).await?.map(sections::family_member)
     };
-    let (facts, public_key, access, protected, family, dependencies) = try_join!(
+    let (facts, public_key, access, protected, family, dependencies, evidence) = try_join!(
         spawned(session, "key/facts.sql", &of_key),
         spawned(session, "key/public_key.sql", &of_key),
         spawned(session, "key/access.sql", &of_key),
         spawned(session, "key/protected.sql", &of_key),
         family,
         spawned(session, "key/dependencies.sql", &of_key),
+        spawned(session, "key/evidence.sql", &of_key),
     )?;
     // A key may be known by imported outputs only.
     let first_seen_time = facts.first().map(|row| row.time("first_seen_time")).transpose()?.flatten();
@@ -216,26 +233,27 @@ async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer
         protected: protected.map(sections::protected_kind)?,
         family,
         dependencies: dependencies.map(sections::dependency)?,
+        evidence: evidence.map(sections::evidence)?,
         dependency_total: first_count(&dependencies, "total_count")?,
         ..KeyAnswer::empty()
     })
 }
 
 /// What the logs cover where the key lives, and the verdict that this allows.
-async fn window_of(
-    session: &Arc<Session>,
-    key_arn: &str,
-    of_place: &[(String, String)],
-) -> Result<KeyAnswer, QueryError> {
+async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyArn<'_>) -> Result<KeyAnswer, QueryError> {
     let of_key = [("key".to_owned(), key_arn.to_owned())];
+    let of_place =
+        [("account_id".to_owned(), place.account_id.to_owned()), ("region".to_owned(), place.region.to_owned())];
+    let of_both = [&of_place[..], &of_key[..]].concat();
     let (unattributed, coverage, blind_spots, verdict) = try_join!(
-        spawned(session, "key/unattributed.sql", of_place),
-        spawned(session, "key/coverage.sql", of_place),
-        spawned(session, "key/blind_spots.sql", of_place),
+        spawned(session, "key/unattributed.sql", &of_place),
+        spawned(session, "key/coverage.sql", &of_place),
+        spawned(session, "key/blind_spots.sql", &of_both),
         spawned(session, "key/verdict.sql", &of_key),
     )?;
     let answer = KeyAnswer {
-        unattributed_failure_count: first_count(&unattributed, "event_count")?,
+        unattributed_use_count: first_count(&unattributed, "use_count")?,
+        unattributed_failure_count: first_count(&unattributed, "failure_count")?,
         coverage: coverage.first().map(sections::coverage_window).transpose()?.unwrap_or_default(),
         blind_spots: blind_spots.map(sections::blind_spot)?,
         blind_spot_total: first_count(&blind_spots, "total_count")?,
@@ -243,7 +261,7 @@ async fn window_of(
     };
     let verdict = match verdict.first() {
         Some(row) => KeyVerdict::of_row(row)?,
-        None => KeyVerdict::unseen(answer.blind_kinds()),
+        None => KeyVerdict::unseen(answer.holes()),
     };
     Ok(KeyAnswer { verdict, ..answer })
 }
@@ -271,7 +289,11 @@ impl KeyAnswer {
             contexts: Vec::new(),
             context_total: 0,
             failures: Vec::new(),
+            unattributed_use_count: 0,
             unattributed_failure_count: 0,
+            alias_calls: Vec::new(),
+            evidence: Vec::new(),
+            same_id_keys: Vec::new(),
             aliases: Vec::new(),
             verdict: KeyVerdict::unseen(Vec::new()),
             min_window: None,
@@ -289,14 +311,15 @@ impl KeyAnswer {
         }
     }
 
-    /// The kinds of blind spots in the key's place, sorted; `no_logs` where nothing is covered.
-    fn blind_kinds(&self) -> Vec<String> {
+    /// The kinds of blind spots in the key's place, sorted, and uses that name no key; `no_logs` where nothing is covered.
+    fn holes(&self) -> Vec<String> {
         if self.coverage.record_count == 0 {
             return vec!["no_logs".to_owned()];
         }
         let mut kinds: Vec<_> = self.blind_spots.iter().map(|spot| spot.kind.clone()).collect();
         kinds.sort();
         kinds.dedup();
+        kinds.extend((self.unattributed_use_count > 0).then(|| "unattributed_use".to_owned()));
         kinds
     }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::report;
 use crate::error::QueryError;
+use crate::rows::Row;
 use crate::session::Session;
 
 /// Later than every event.
@@ -63,11 +64,14 @@ pub(super) async fn resolve(session: &Session, text: &str, at: Option<DateTime<U
         Some(KeyName::Arn(arn)) => Ok(arn.to_owned()),
         Some(KeyName::Id(id)) => {
             let suffix = format!(":key/{id}");
-            only(text, key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)]).await?)
+            only(text, key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)], |_| Ok(true)).await?)
         }
         Some(KeyName::Alias { name, place }) => {
-            let end = at.map_or_else(|| END_OF_TIME.to_owned(), |at| at.to_rfc3339());
-            let found = key_arns(session, "key/keys_by_alias.sql", &[("alias", name), ("at", &end)]).await?;
+            let moment = at.map_or_else(|| END_OF_TIME.to_owned(), |at| at.to_rfc3339());
+            // Who asks for no moment means the last key of the name, deleted or not.
+            let is_meant = |row: &Row<'_>| Ok(at.is_none() || row.count("is_ended")? == 0);
+            let parameters = [("alias", name), ("at", &moment)];
+            let found = key_arns(session, "key/keys_by_alias.sql", &parameters, is_meant).await?;
             let latest = latest_by_place(&found, place);
             match at {
                 Some(at) if latest.is_empty() => Err(unseen_alias(session, text, name, place, at).await?),
@@ -77,7 +81,7 @@ pub(super) async fn resolve(session: &Session, text: &str, at: Option<DateTime<U
     }
 }
 
-/// An alias that stood for no key yet at a moment: since when it does, if it ever does.
+/// An alias that stood for no key at a moment: since when it does, if it does later.
 async fn unseen_alias(
     session: &Session,
     text: &str,
@@ -89,15 +93,33 @@ async fn unseen_alias(
     let keys = rows.map(|row| Ok((row.required_text("key_arn")?, row.time("first_valid_from")?)))?;
     let is_there = |arn: &str| place.is_none() || KeyArn::parse(arn, ":key/") == place;
     Ok(match keys.into_iter().find(|(arn, _)| is_there(arn)) {
-        Some((key_arn, Some(since))) => QueryError::AliasNotYet { alias: text.to_owned(), at, since, key_arn },
+        Some((key_arn, Some(since))) if since > at => {
+            QueryError::AliasNotYet { alias: text.to_owned(), at, since, key_arn }
+        }
         _ => QueryError::KeyNotFound { key: text.to_owned() },
     })
 }
 
-async fn key_arns(session: &Session, file: &str, parameters: &[(&str, &str)]) -> Result<Vec<String>, QueryError> {
+/// The keys of the rows that are meant, in their order.
+async fn key_arns(
+    session: &Session,
+    file: &str,
+    parameters: &[(&str, &str)],
+    is_meant: impl Fn(&Row<'_>) -> Result<bool, QueryError>,
+) -> Result<Vec<String>, QueryError> {
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let rows = report(session, file, &parameters).await?;
-    rows.map(|row| row.required_text("key_arn"))
+    let arns = rows.map(|row| Ok(is_meant(&row)?.then_some(row.required_text("key_arn")?)))?;
+    Ok(arns.into_iter().flatten().collect())
+}
+
+/// The keys that have the id of another key's ARN: a wrong account or region is easily typed.
+pub(super) async fn keys_of_same_id(session: &Session, key_arn: &str) -> Result<Vec<String>, QueryError> {
+    let Some((_, id)) = key_arn.rsplit_once(":key/") else { return Ok(Vec::new()) };
+    let suffix = format!(":key/{id}");
+    let mut arns = key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)], |_| Ok(true)).await?;
+    arns.retain(|arn| arn != key_arn);
+    Ok(arns)
 }
 
 /// Of keys that an alias stood for, latest first: the latest in each account and region, or in the one asked for.

@@ -111,6 +111,44 @@ pub struct FailedAttempts {
     pub last_seen_time: Option<DateTime<Utc>>,
 }
 
+/// Calls whose record names an alias of the key, and no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasCalls {
+    /// The alias, which stood for the key when the calls were made.
+    pub alias_name: String,
+    /// The operation.
+    pub operation: String,
+    /// What became of the calls: used, probe, blocked, denied, …
+    pub outcome: String,
+    /// Calls.
+    pub event_count: u64,
+    /// Earliest call.
+    pub first_seen_time: Option<DateTime<Utc>>,
+    /// Latest call.
+    pub last_seen_time: Option<DateTime<Utc>>,
+    /// Its event.
+    pub last_event_id: Option<String>,
+}
+
+/// What records of another service prove of the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The word of the column `proof` of `key_evidence`: protects, blocked or not_found.
+    pub proof: String,
+    /// The service.
+    pub event_source: Option<String>,
+    /// What was called there.
+    pub event_name: Option<String>,
+    /// Events.
+    pub event_count: u64,
+    /// Earliest event.
+    pub first_seen_time: Option<DateTime<Utc>>,
+    /// Latest event.
+    pub last_seen_time: Option<DateTime<Utc>>,
+    /// Its id.
+    pub last_event_id: Option<String>,
+}
+
 /// An alias name that was seen to stand for the key; it may have been moved since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasUse {
@@ -213,6 +251,30 @@ pub(super) fn failed_attempts(row: Row<'_>) -> Result<FailedAttempts, QueryError
         event_count: row.count("event_count")?,
         first_seen_time: row.time("first_seen_time")?,
         last_seen_time: row.time("last_seen_time")?,
+    })
+}
+
+pub(super) fn alias_calls(row: Row<'_>) -> Result<AliasCalls, QueryError> {
+    Ok(AliasCalls {
+        alias_name: row.required_text("alias_name")?,
+        operation: row.required_text("operation")?,
+        outcome: row.required_text("outcome")?,
+        event_count: row.count("event_count")?,
+        first_seen_time: row.time("first_seen_time")?,
+        last_seen_time: row.time("last_seen_time")?,
+        last_event_id: row.text("last_event_id")?,
+    })
+}
+
+pub(super) fn evidence(row: Row<'_>) -> Result<Evidence, QueryError> {
+    Ok(Evidence {
+        proof: row.required_text("proof")?,
+        event_source: row.text("event_source")?,
+        event_name: row.text("event_name")?,
+        event_count: row.count("event_count")?,
+        first_seen_time: row.time("first_seen_time")?,
+        last_seen_time: row.time("last_seen_time")?,
+        last_event_id: row.text("last_event_id")?,
     })
 }
 

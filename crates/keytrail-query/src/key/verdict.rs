@@ -52,28 +52,34 @@ pub struct KeyVerdict {
     pub last_unmet_event_id: Option<String>,
     /// Failed calls for want of permission.
     pub denied_count: u64,
+    /// Uses whose record names an alias of the key, and no key.
+    pub alias_use_count: u64,
     /// Grants that live, as far as the logs show.
     pub live_grant_count: u64,
     /// Last use of any member of the multi-Region set; null = no set, or no use.
     pub family_last_used_time: Option<DateTime<Utc>>,
+    /// Latest failed call with any member that shows demand; null = no set, or none.
+    pub family_last_unmet_time: Option<DateTime<Utc>>,
     /// The key was created inside the covered window.
     pub is_whole_life_covered: bool,
 }
 
 impl KeyVerdict {
     /// A key that no event names, of which nothing but the place is known.
-    pub(super) fn unseen(blind_kinds: Vec<String>) -> Self {
-        let verdict = if blind_kinds.is_empty() { Verdict::NoUseFound } else { Verdict::Incomplete };
+    pub(super) fn unseen(holes: Vec<String>) -> Self {
+        let verdict = if holes.is_empty() { Verdict::NoUseFound } else { Verdict::Incomplete };
         Self {
             verdict,
-            reasons: blind_kinds,
+            reasons: holes,
             probe_count: 0,
             unmet_count: 0,
             last_unmet_time: None,
             last_unmet_event_id: None,
             denied_count: 0,
+            alias_use_count: 0,
             live_grant_count: 0,
             family_last_used_time: None,
+            family_last_unmet_time: None,
             is_whole_life_covered: false,
         }
     }
@@ -90,8 +96,10 @@ impl KeyVerdict {
             last_unmet_time: row.time("last_unmet_time")?,
             last_unmet_event_id: row.text("last_unmet_event_id")?,
             denied_count: row.count("denied_count")?,
+            alias_use_count: row.count("alias_use_count")?,
             live_grant_count: row.count("live_grant_count")?,
             family_last_used_time: row.time("family_last_used_time")?,
+            family_last_unmet_time: row.time("family_last_unmet_time")?,
             is_whole_life_covered: row.count("is_whole_life_covered")? > 0,
         })
     }
@@ -132,6 +140,8 @@ pub enum Caveat {
     LiveGrants,
     /// Configurations of other services name the key.
     Configured,
+    /// Calls that name no key succeeded, and may have meant this one.
+    UnattributedUses,
     /// Failed calls that name no key may have meant this one.
     UnattributedFailures,
 }
@@ -152,6 +162,7 @@ impl Caveat {
             Self::NeverRead => "never_read",
             Self::LiveGrants => "live_grants",
             Self::Configured => "configured",
+            Self::UnattributedUses => "unattributed_uses",
             Self::UnattributedFailures => "unattributed_failures",
         }
     }
@@ -185,6 +196,7 @@ impl Caveat {
             (Self::NeverRead, answer.protected.iter().any(|kind| kind.never_read_count > 0)),
             (Self::LiveGrants, answer.verdict.live_grant_count > 0),
             (Self::Configured, answer.dependency_total > 0),
+            (Self::UnattributedUses, answer.unattributed_use_count > 0),
             (Self::UnattributedFailures, answer.unattributed_failure_count > 0),
         ];
         applies.into_iter().filter(|(_, applies)| *applies).map(|(caveat, _)| caveat).collect()

@@ -711,6 +711,16 @@ impl<'o> Records<'o> {
         ];
         let mut groups: BTreeMap<[Cell; 4], Attempts> = BTreeMap::new();
         for found in self.uses().filter(|found| outcomes.contains(&found.event.outcome) && !found.is_second_side) {
+            let (event, key) = (found.event, found.touch.key_arn.as_deref().unwrap_or_default());
+            let others =
+                event.touches.iter().filter_map(|touch| touch.key_arn.as_deref()).filter(|other| *other != key);
+            // Of the two keys of a ReEncrypt the message names the one that stood in the way.
+            if found.event.outcome != "denied"
+                && !event.message.contains(key)
+                && others.into_iter().any(|other| event.message.contains(other))
+            {
+                continue;
+            }
             if found.is_cryptographic() || found.event.event_name == "CreateGrant" {
                 let event = found.event;
                 let group = [found.key(), some(reason(found)), event.principal.clone(), event.invoked_by.clone()];
@@ -828,13 +838,18 @@ pub(super) fn named_keys(oracle: &Oracle) -> Vec<(&super::Event, String, Cell)> 
     };
     let mut named = Vec::new();
     for event in oracle.events.iter().filter(is_change) {
-        let mut keys = BTreeSet::new();
-        for name in ["requestParameters", "responseElements"] {
-            collect_keys(event, "", &event.value[name], &mut keys);
-        }
-        named.extend(keys.into_iter().map(|key| (event, key, changed_resource(&event.value))));
+        named.extend(keys_in(event).into_iter().map(|key| (event, key, changed_resource(&event.value))));
     }
     named
+}
+
+/// The keys that the parameters and the answer of a call name.
+pub(super) fn keys_in(event: &super::Event) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for name in ["requestParameters", "responseElements"] {
+        collect_keys(event, "", &event.value[name], &mut keys);
+    }
+    keys
 }
 
 /// Role or ARN from the caller's copy, the unique id from the owner's.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DurationRound as _, NaiveDate, NaiveDateTime, TimeDelta};
 use serde_json::Value;
 
-use super::contexts::named_keys;
+use super::contexts::{keys_in, named_keys};
 use super::kms::{KeyRole, KmsEvent, is_cryptographic, is_write, member, text_at};
+use super::ledgers::{AliasInterval, LifeEvent};
 use super::views::{Row, Span, Time, ViewTable, some, table, time_cell};
 use super::{Event, Oracle};
 
@@ -127,6 +128,7 @@ pub(super) struct VerdictRow {
     probe_count: u64,
     unmet_count: u64,
     denied_count: u64,
+    unattributed_use_count: u64,
     unattributed_failure_count: u64,
     covered_day_count: u64,
 }
@@ -141,6 +143,7 @@ impl Row for VerdictRow {
         "probe_count",
         "unmet_count",
         "denied_count",
+        "unattributed_use_count",
         "unattributed_failure_count",
         "covered_day_count",
     ];
@@ -151,6 +154,7 @@ impl Row for VerdictRow {
             self.probe_count,
             self.unmet_count,
             self.denied_count,
+            self.unattributed_use_count,
             self.unattributed_failure_count,
             self.covered_day_count,
         ];
@@ -168,6 +172,8 @@ pub(super) fn views(oracle: &Oracle) -> Vec<ViewTable> {
         table(&changes(oracle)),
         table(&blind_spots(oracle)),
         table(&verdicts(oracle)),
+        unresolved_table(oracle),
+        proof_table(oracle),
     ]
 }
 
@@ -305,6 +311,7 @@ fn effect(event: &Event) -> Option<&'static str> {
         "StopLogging" | "DeleteTrail" => Some("stopped"),
         "StartLogging" => Some("started"),
         "UpdateTrail" if request.contains("s3BucketName") => Some("unknown"),
+        "PutEventSelectors" if request.contains("\"eventName\"") => Some("partial"),
         "PutEventSelectors" if request.contains("kms.amazonaws.com") => Some("excluded"),
         "PutEventSelectors" if request.contains("WriteOnly") => Some("reads_excluded"),
         "PutEventSelectors" => Some("logged"),
@@ -323,6 +330,107 @@ fn keys(oracle: &Oracle, events: &[KmsEvent]) -> BTreeSet<String> {
     touched.chain(named_keys(oracle).into_iter().map(|(_, key, _)| key)).collect()
 }
 
+/// Those, and the keys that only data events, failures of other services and aliases tell of.
+fn judged_keys(oracle: &Oracle, events: &[KmsEvent]) -> BTreeSet<String> {
+    let mut keys = keys(oracle, events);
+    keys.extend(proofs(oracle).into_iter().map(|proof| proof.key_arn));
+    keys.extend(unresolved_calls(oracle, events).into_iter().filter_map(|(_, _, key)| key));
+    keys
+}
+
+/// A cryptographic call whose record names no key, its alias, and the key that this stood for.
+type Unresolved<'e> = (&'e KmsEvent, Option<String>, Option<String>);
+
+/// Cryptographic calls whose record names no key, but for GenerateRandom, which needs none.
+fn unresolved_calls<'e>(oracle: &Oracle, events: &'e [KmsEvent]) -> Vec<Unresolved<'e>> {
+    let intervals = oracle.alias_intervals();
+    let mut calls = Vec::new();
+    for event in
+        events.iter().filter(|event| is_cryptographic(&event.event_name) && event.event_name != "GenerateRandom")
+    {
+        if event.touches.iter().all(|touch| touch.key_arn.is_some()) {
+            continue;
+        }
+        let alias_arn = event.alias_arn.as_deref();
+        let alias = alias_arn.map(|arn| arn.splitn(6, ':').last().unwrap_or_default().to_owned());
+        let stood = |interval: &&AliasInterval| {
+            let moment = event.event_time.filter(|time| *time >= interval.valid_from);
+            let until = interval.valid_to.map(|end| end + TimeDelta::minutes(5));
+            Some(interval.alias_arn.as_str()) == alias_arn
+                && moment.is_some_and(|time| until.is_none_or(|until| time < until))
+        };
+        let keys: BTreeSet<_> = intervals.iter().filter(stood).map(|interval| interval.key_arn.clone()).collect();
+        if keys.is_empty() {
+            calls.push((event, alias.clone(), None));
+        }
+        calls.extend(keys.into_iter().map(|key| (event, alias.clone(), Some(key))));
+    }
+    calls
+}
+
+fn unresolved_table(oracle: &Oracle) -> ViewTable {
+    let row = |(event, alias, key): Unresolved<'_>| {
+        vec![event.recipient_account_id.clone(), some(&event.event_id), some(event.outcome), alias, key]
+    };
+    let mut rows: Vec<_> = unresolved_calls(oracle, &oracle.kms()).into_iter().map(row).collect();
+    rows.sort();
+    let columns = &["recipient_account_id", "event_id", "outcome", "alias_name", "key_arn"];
+    ViewTable { view: "kms_unresolved_calls", columns, rows }
+}
+
+/// A record of another service that tells of a key.
+struct Proof {
+    key_arn: String,
+    proof: &'static str,
+    event_source: String,
+    event_name: String,
+    time: Option<Time>,
+}
+
+/// Data events that name a key, and calls that KMS refused to a service.
+fn proofs(oracle: &Oracle) -> Vec<Proof> {
+    let mut proofs = Vec::new();
+    for event in oracle.events.iter().filter(|event| !is_kms(event)) {
+        let error_code = text_at(&event.value, &["errorCode"]);
+        let proof = match error_code.map(|code| code.strip_prefix("KMS.").unwrap_or_default()) {
+            None if flag(&event.value, "managementEvent") == Some(false) => "protects",
+            Some("DisabledException" | "KMSInvalidStateException") => "blocked",
+            Some("NotFoundException") => "not_found",
+            _ => continue,
+        };
+        let message = text_at(&event.value, &["errorMessage"]).unwrap_or_default();
+        let named = message.split(' ').next().map(str::to_owned).filter(|word| word.contains(":key/"));
+        let keys = named.map_or_else(|| keys_in(event), |key| BTreeSet::from([key]));
+        let text = |name: &str| text_at(&event.value, &[name]).unwrap_or_default().to_owned();
+        let proof_of = |key_arn: String| Proof {
+            key_arn,
+            proof,
+            event_source: text("eventSource"),
+            event_name: text("eventName"),
+            time: event.event_time,
+        };
+        proofs.extend(keys.into_iter().map(proof_of));
+    }
+    proofs
+}
+
+fn proof_table(oracle: &Oracle) -> ViewTable {
+    let mut groups: BTreeMap<[String; 4], (u64, Span)> = BTreeMap::new();
+    for proof in proofs(oracle) {
+        let group = [proof.key_arn, proof.proof.to_owned(), proof.event_source, proof.event_name];
+        let (count, span) = groups.entry(group).or_default();
+        *count += 1;
+        span.add(proof.time);
+    }
+    let row = |(group, (count, span)): ([String; 4], (u64, Span))| {
+        let cells = [some(&count), time_cell(span.first), time_cell(span.last)];
+        group.into_iter().map(Some).chain(cells).collect()
+    };
+    let columns =
+        &["key_arn", "proof", "event_source", "event_name", "event_count", "first_seen_time", "last_seen_time"];
+    ViewTable { view: "key_evidence", columns, rows: groups.into_iter().map(row).collect() }
+}
+
 fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     let places = by_place(oracle);
     let mut spots: Vec<SpotRow> = gaps(oracle)
@@ -333,9 +441,16 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     for place in of_keys.into_iter().filter(|place| !places.contains_key(place)) {
         spots.push(SpotRow { place, kind: "no_logs", from: None, to: None, event_id: None });
     }
+    let changes = changes(oracle);
+    let mut trails: Vec<LostTrail<'_>> = Vec::new();
     for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
         spots.extend(silent_spans(place, events));
-        spots.extend(lost_spans(&changes(oracle), place, events));
+        let (lost, of_place) = lost_spans(&changes, place, events);
+        spots.extend(lost);
+        trails.extend(of_place);
+    }
+    for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
+        spots.extend(member_spans(&trails, place, events));
     }
     spots
 }
@@ -352,7 +467,10 @@ fn silent_spans(place: &Place, events: &[&Event]) -> Vec<SpotRow> {
     let mut span_days = Vec::new();
     let mut is_silent = false;
     for day in days.values() {
-        let has_read = day.iter().any(|event| is_kms_read(event));
+        let is_marked_write = |event: &&Event| flag(&event.value, "readOnly") == Some(false);
+        let has_other_read = day.iter().any(|event| is_other_read(event));
+        // A trail of writes lets pass what is marked as one.
+        let has_read = day.iter().any(|event| is_kms_read(event) && (has_other_read || !is_marked_write(event)));
         if !has_read && !is_silent {
             spans.push(Vec::new());
             span_days.push(0);
@@ -369,7 +487,8 @@ fn silent_spans(place: &Place, events: &[&Event]) -> Vec<SpotRow> {
         .zip(span_days)
         .filter(|(_, count)| is_long(*count))
         .map(|(span, _)| {
-            let kind = match (span.iter().any(|event| is_other_read(event)), span.iter().any(|event| is_kms(event))) {
+            let has_kms_write = span.iter().any(|event| is_kms(event) && !is_kms_read(event));
+            let kind = match (span.iter().any(|event| is_other_read(event)), has_kms_write) {
                 (false, _) => "write_only",
                 (true, true) => "kms_writes_only",
                 (true, false) => "no_kms_calls",
@@ -381,48 +500,90 @@ fn silent_spans(place: &Place, events: &[&Event]) -> Vec<SpotRow> {
         .collect()
 }
 
-/// Changes of the account's trails after which the place logs no KMS read, until the next change of the same sort.
-fn lost_spans(changes: &[ChangeRow], place: &Place, events: &[&Event]) -> Vec<SpotRow> {
-    let is_selector = |change: &ChangeRow| change.event_name == "PutEventSelectors";
-    let effective: Vec<&ChangeRow> = changes
+/// A trail whose selectors took the KMS reads of its account away.
+struct LostTrail<'c> {
+    change: &'c ChangeRow,
+    until: Option<Time>,
+}
+
+/// When a change of a trail is taken back: by the next start of any trail of the account, or by the trail's next selectors or its end.
+fn taken_back(change: &ChangeRow, changes: &[ChangeRow]) -> Option<Time> {
+    let is_stop = change.effect == Some("stopped");
+    let ends = |next: &&ChangeRow| match is_stop {
+        true => next.effect == Some("started"),
+        false => {
+            next.trail_name == change.trail_name
+                && ["PutEventSelectors", "DeleteTrail"].contains(&next.event_name.as_str())
+        }
+    };
+    changes
         .iter()
-        .filter(|change| change.account == place.0 && change.effect.is_some_and(|effect| effect != "unknown"))
-        .collect();
-    let last = events.iter().filter_map(|event| event.event_time).max();
-    let mut spots = Vec::new();
-    for change in &effective {
+        .filter(|next| next.account == change.account && next.effect.is_some_and(|effect| effect != "unknown"))
+        .filter(|next| (next.time, &next.event_id) > (change.time, &change.event_id))
+        .filter(ends)
+        .filter_map(|next| next.time)
+        .min()
+}
+
+/// Whether what comes back at `resumed` was away for a day, or until the change was taken back.
+fn is_away(from: Time, until: Option<Time>, resumed: Option<Time>) -> bool {
+    let Some(resumed) = resumed else { return true };
+    resumed >= from + TimeDelta::hours(25) || until.is_some_and(|until| resumed >= until - TimeDelta::hours(1))
+}
+
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    [one, other].into_iter().flatten().min()
+}
+
+/// Changes of the account's trails after which the place logs no KMS read, or after a stop nothing at all.
+fn lost_spans<'c>(changes: &'c [ChangeRow], place: &Place, events: &[&Event]) -> (Vec<SpotRow>, Vec<LostTrail<'c>>) {
+    let (mut spots, mut trails) = (Vec::new(), Vec::new());
+    for change in changes.iter().filter(|change| change.account == place.0) {
         let kind = match change.effect {
             Some("stopped") => "logging_stopped",
             Some("excluded" | "reads_excluded") => "kms_excluded",
+            Some("partial") => "kms_partial",
             _ => continue,
         };
-        let until = effective
-            .iter()
-            .filter(|next| next.trail_name == change.trail_name && is_selector(next) == is_selector(change))
-            .filter(|next| (next.time, &next.event_id) > (change.time, &change.event_id))
-            .filter_map(|next| next.time)
-            .min();
-        let end = until.or(last).map(|end| end - TimeDelta::hours(1));
-        let is_within = |event: &&&Event| {
-            let hour = event.event_time.map(hour_of);
-            hour > change.time && hour.is_some() && hour < end
-        };
-        let within: Vec<_> = events.iter().filter(is_within).collect();
-        let is_dark = !within.iter().any(|event| is_kms_read(event));
-        if is_dark && (kind != "logging_stopped" || within.is_empty()) {
-            let event_id = Some(change.event_id.clone());
-            spots.push(SpotRow { place: place.clone(), kind, from: change.time, to: until, event_id });
+        let (Some(from), until) = (change.time, taken_back(change, changes)) else { continue };
+        let is_meant = |event: &&&Event| kind == "logging_stopped" || is_kms_read(event);
+        let hours = events.iter().filter(is_meant).filter_map(|event| event.event_time).map(hour_of);
+        let resumed = hours.filter(|hour| *hour >= from + TimeDelta::hours(1)).min();
+        if kind != "kms_partial" && !is_away(from, until, resumed) {
+            continue;
+        }
+        let to = if kind == "kms_partial" { until } else { earlier(resumed, until) };
+        let event_id = Some(change.event_id.clone());
+        spots.push(SpotRow { place: place.clone(), kind, from: Some(from), to, event_id });
+        if kind == "kms_excluded" {
+            trails.push(LostTrail { change, until });
         }
     }
-    spots
+    (spots, trails)
 }
 
-/// A cryptographic call's roles towards a key: all but management.
-fn calls<'e>(events: &'e [KmsEvent], key: &str) -> Vec<&'e KmsEvent> {
-    let touches = |event: &&KmsEvent| {
-        event.touches.iter().any(|touch| touch.key_arn.as_deref() == Some(key) && touch.role != KeyRole::Target)
-    };
-    events.iter().filter(touches).collect()
+/// Places of other accounts whose KMS reads of the day before stop with a trail: members of its organization.
+fn member_spans(trails: &[LostTrail<'_>], place: &Place, events: &[&Event]) -> Vec<SpotRow> {
+    let hours: BTreeSet<Time> =
+        events.iter().filter(|event| is_kms_read(event)).filter_map(|event| event.event_time).map(hour_of).collect();
+    let mut spots = Vec::new();
+    for trail in trails.iter().filter(|trail| trail.change.account != place.0) {
+        let Some(from) = trail.change.time else { continue };
+        let is_before =
+            hours.iter().any(|hour| *hour > from - TimeDelta::hours(25) && *hour < from + TimeDelta::hours(1));
+        let resumed = hours.iter().copied().find(|hour| *hour >= from + TimeDelta::hours(1));
+        let is_silent = resumed.is_none_or(|resumed| {
+            resumed >= from + TimeDelta::hours(25)
+                && trail.until.is_some_and(|until| resumed >= until - TimeDelta::hours(1))
+        });
+        if !is_before || !is_silent {
+            continue;
+        }
+        let event_id = Some(trail.change.event_id.clone());
+        let to = trail.until;
+        spots.push(SpotRow { place: place.clone(), kind: "kms_excluded", from: Some(from), to, event_id });
+    }
+    spots
 }
 
 /// The kinds of blind spots of a place, sorted; `no_logs` where nothing is covered.
@@ -436,71 +597,194 @@ pub(super) fn kinds_of_place(oracle: &Oracle, account_id: &str, region: &str) ->
     kinds.into_iter().map(str::to_owned).collect()
 }
 
-pub(super) fn verdicts(oracle: &Oracle) -> Vec<VerdictRow> {
-    let events = oracle.kms();
-    let spots = blind_spots(oracle);
-    let places = by_place(oracle);
-    let all = keys(oracle, &events);
-    all.iter().map(|key| verdict(key, &all, &events, &spots, &places)).collect()
+/// What the logs show of one key by itself.
+struct Seen {
+    key_arn: String,
+    uses: u64,
+    probes: u64,
+    denied: u64,
+    unmet: u64,
+    outcomes: BTreeSet<&'static str>,
+    last_use: Option<Time>,
+    last_blocked: Option<Time>,
+    /// Kinds of blind spots, a use without a key, and signs of use.
+    holes: Vec<String>,
+    unattributed_uses: u64,
+    unattributed_failures: u64,
+    covered_days: u64,
 }
 
-fn verdict(
-    key: &str,
-    all: &BTreeSet<String>,
-    events: &[KmsEvent],
-    spots: &[SpotRow],
-    places: &BTreeMap<Place, Vec<&Event>>,
-) -> VerdictRow {
-    let calls = calls(events, key);
-    let count = |outcomes: &[&str]| calls.iter().filter(|event| outcomes.contains(&event.outcome)).count() as u64;
-    let last = |is_meant: &dyn Fn(&KmsEvent) -> bool| {
-        calls.iter().filter(|event| is_meant(event)).filter_map(|event| event.event_time).max()
+const UNMET: [&str; 4] = ["blocked", "not_found", "transient", "verify_failed"];
+
+pub(super) fn verdicts(oracle: &Oracle) -> Vec<VerdictRow> {
+    let events = oracle.kms();
+    let evidence = Evidence {
+        unresolved: unresolved_calls(oracle, &events),
+        proofs: proofs(oracle),
+        spots: blind_spots(oracle),
+        places: by_place(oracle),
+        lives: oracle.key_lives(),
+        events: &events,
     };
-    let uses = calls.iter().filter(|event| event.is_use()).count() as u64;
-    let probes = calls.iter().filter(|event| event.is_use() && event.outcome == "probe").count() as u64;
-    let unmet = ["blocked", "transient", "not_found", "verify_failed"];
-    let (last_use, last_blocked) =
-        (last(&KmsEvent::is_use), last(&|event| ["blocked", "not_found"].contains(&event.outcome)));
-    let place = place_of_key(key);
-    let mut kinds: Vec<&str> = spots.iter().filter(|spot| spot.place == place).map(|spot| spot.kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let id = key.rsplit('/').next().unwrap_or_default();
-    let is_sibling_used = id.starts_with("mrk-")
-        && all.iter().any(|other| {
-            other.ends_with(id)
-                && place_of_key(other).0 == place.0
-                && self::calls(events, other).iter().any(|event| event.is_use())
+    let seen: Vec<Seen> = judged_keys(oracle, &events).into_iter().map(|key| evidence.seen(key)).collect();
+    seen.iter().map(|of_key| verdict(of_key, &seen)).collect()
+}
+
+/// The outcome of each call with a key that says anything about its use, with its event.
+fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -> Vec<(&'static str, &'e KmsEvent)> {
+    let mut calls = Vec::new();
+    for event in events {
+        let roles: Vec<KeyRole> = event
+            .touches
+            .iter()
+            .filter(|touch| touch.key_arn.as_deref() == Some(key))
+            .map(|touch| touch.role)
+            .collect();
+        let is_cryptographic = roles.iter().any(|role| *role != KeyRole::Target);
+        let is_other_key = event.outcome == "blocked"
+            && !event.message.contains(key)
+            && event
+                .touches
+                .iter()
+                .filter_map(|touch| touch.key_arn.as_ref())
+                .any(|other| event.message.contains(other));
+        match event.outcome {
+            _ if roles.is_empty() => {}
+            "blocked" if is_other_key => calls.push(("other_key_blocked", event)),
+            outcome if is_cryptographic => calls.push((outcome, event)),
+            outcome @ ("blocked" | "not_found") if event.event_name == "CreateGrant" => calls.push((outcome, event)),
+            "succeeded" if event.event_name == "EncryptStream" => calls.push(("unknown_operation", event)),
+            _ => {}
+        }
+    }
+    let by_alias = unresolved.iter().filter(|(_, _, stood_for)| stood_for.as_deref() == Some(key));
+    calls.extend(by_alias.map(|(event, _, _)| (event.outcome, *event)));
+    calls
+}
+
+/// What all keys are judged by.
+struct Evidence<'e> {
+    events: &'e [KmsEvent],
+    unresolved: Vec<Unresolved<'e>>,
+    proofs: Vec<Proof>,
+    spots: Vec<SpotRow>,
+    places: BTreeMap<Place, Vec<&'e Event>>,
+    lives: BTreeMap<String, Vec<LifeEvent>>,
+}
+
+impl Evidence<'_> {
+    fn seen(&self, key: String) -> Seen {
+        let calls = calls(&key, self.events, &self.unresolved);
+        let place = place_of_key(&key);
+        let last = |is_meant: &dyn Fn(&str, &KmsEvent) -> bool| {
+            let meant = calls.iter().filter(|(outcome, event)| is_meant(outcome, event));
+            meant.filter_map(|(_, event)| event.event_time).max()
+        };
+        let count = |is_meant: &dyn Fn(&str, &KmsEvent) -> bool| {
+            calls.iter().filter(|(outcome, event)| is_meant(outcome, event)).count() as u64
+        };
+        let refused: Vec<&Proof> =
+            self.proofs.iter().filter(|proof| proof.key_arn == key && proof.proof != "protects").collect();
+        let outcomes = calls.iter().map(|(outcome, _)| *outcome).filter(|outcome| UNMET.contains(outcome));
+        let in_service = refused.iter().map(|proof| match proof.proof {
+            "blocked" => "blocked_in_service",
+            _ => "not_found_in_service",
         });
-    let outcomes: BTreeSet<&str> =
-        calls.iter().map(|event| event.outcome).filter(|word| unmet.contains(word)).collect();
-    let outcomes = outcomes.into_iter().collect::<Vec<_>>().join(",");
+        let covered = self.places.get(&place).map(Vec::as_slice).unwrap_or_default();
+        let days: BTreeSet<_> =
+            covered.iter().filter_map(|event| event.event_time).map(|time| time.date_naive()).collect();
+        let is_blocked = |outcome: &str, _: &KmsEvent| ["blocked", "not_found"].contains(&outcome);
+        Seen {
+            uses: count(&|_, event| event.is_use()),
+            probes: count(&|outcome, event| event.is_use() && outcome == "probe"),
+            denied: count(&|outcome, _| outcome == "denied"),
+            unmet: count(&|outcome, _| UNMET.contains(&outcome)) + refused.len() as u64,
+            outcomes: outcomes.chain(in_service).collect(),
+            last_use: last(&|_, event| event.is_use()),
+            last_blocked: last(&is_blocked).max(refused.iter().filter_map(|proof| proof.time).max()),
+            holes: self.holes(&key, &place, &calls),
+            unattributed_uses: self.nameless(&place, true),
+            unattributed_failures: self.nameless(&place, false),
+            covered_days: days.len() as u64,
+            key_arn: key,
+        }
+    }
+
+    /// Calls in a place that name neither a key nor an alias that is known, by whether they succeeded.
+    fn nameless(&self, place: &Place, is_success: bool) -> u64 {
+        let is_meant = |(event, _, stood_for): &&Unresolved<'_>| {
+            stood_for.is_none()
+                && event.error_code.is_none() == is_success
+                && (&event.recipient_account_id, &event.aws_region) == (&place.0, &place.1)
+        };
+        self.unresolved.iter().filter(is_meant).count() as u64
+    }
+
+    /// Kinds of blind spots that end after the key was made, a use that names no key, and signs that the key is needed.
+    fn holes(&self, key: &str, place: &Place, calls: &[(&'static str, &KmsEvent)]) -> Vec<String> {
+        let creation = self.lives.get(key).and_then(|life| {
+            life.iter().find(|event| event.lifecycle_event == "created").and_then(|event| event.event_time)
+        });
+        let is_of_life = |spot: &&SpotRow| spot.to.is_none() || creation.is_none() || spot.to > creation;
+        let spots = self.spots.iter().filter(|spot| spot.place == *place).filter(is_of_life);
+        let kinds: BTreeSet<&str> = match self.places.contains_key(place) {
+            true => spots.map(|spot| spot.kind).collect(),
+            false => BTreeSet::from(["no_logs"]),
+        };
+        let signs: BTreeSet<&str> = calls
+            .iter()
+            .map(|(outcome, _)| *outcome)
+            .filter(|outcome| ["other_key_blocked", "unknown_operation"].contains(outcome))
+            .collect();
+        let is_protecting = self.proofs.iter().any(|proof| proof.key_arn == key && proof.proof == "protects");
+        let nameless = (self.nameless(place, true) > 0).then_some("unattributed_use");
+        let protecting = is_protecting.then_some("protects_objects");
+        kinds.into_iter().chain(nameless).chain(signs).chain(protecting).map(str::to_owned).collect()
+    }
+}
+
+/// A key's own uses and failures first, then those of its set, then what is missing.
+fn verdict(key: &Seen, all: &[Seen]) -> VerdictRow {
+    let id = |seen: &Seen| seen.key_arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_sibling = |other: &&Seen| {
+        id(key).starts_with("mrk-")
+            && id(other) == id(key)
+            && place_of_key(&other.key_arn).0 == place_of_key(&key.key_arn).0
+    };
+    let family: Vec<&Seen> = all.iter().filter(is_sibling).collect();
+    let family_use = family.iter().filter_map(|member| member.last_use).max();
+    let family_blocked = family.iter().filter_map(|member| member.last_blocked).max();
+    // What the key's own calls came to goes before what services tell of it.
+    let (own, in_service): (Vec<&str>, Vec<&str>) =
+        key.outcomes.iter().copied().partition(|outcome| !outcome.ends_with("_in_service"));
+    let outcomes = [own, in_service].concat().join(",");
+    let has_other_holes = family.iter().any(|member| member.key_arn != key.key_arn && !member.holes.is_empty());
+    let mut holes = key.holes.clone();
+    holes.extend(has_other_holes.then(|| "multi_region_sibling_incomplete".to_owned()));
+    let word = |word: &str| word.to_owned();
     let (verdict, reasons) = match () {
-        () if last_blocked.is_some() && last_use < last_blocked => ("blocked_demand", outcomes),
-        () if uses > 0 && uses <= probes => ("in_use", "only_probes".to_owned()),
-        () if uses > 0 => ("in_use", "use".to_owned()),
-        () if is_sibling_used => ("in_use", "multi_region_sibling_used".to_owned()),
-        () if !outcomes.is_empty() => ("blocked_demand", outcomes),
-        () if !kinds.is_empty() => ("incomplete", kinds.join(",")),
+        () if key.last_blocked.is_some() && key.last_use < key.last_blocked => ("blocked_demand", outcomes),
+        () if key.uses > 0 && key.uses <= key.probes => ("in_use", word("only_probes")),
+        () if key.uses > 0 => ("in_use", word("use")),
+        () if family_blocked.is_some() && family_use < family_blocked => {
+            ("blocked_demand", if key.unmet > 0 { outcomes } else { word("multi_region_sibling_blocked") })
+        }
+        () if family_use.is_some() => ("in_use", word("multi_region_sibling_used")),
+        () if key.unmet > 0 => ("blocked_demand", outcomes),
+        () if family.iter().any(|member| member.unmet > 0) => ("blocked_demand", word("multi_region_sibling_blocked")),
+        () if !holes.is_empty() => ("incomplete", holes.join(",")),
         () => ("no_use_found", String::new()),
     };
-    let is_unattributed = |event: &&KmsEvent| {
-        is_cryptographic(&event.event_name)
-            && event.error_code.is_some()
-            && (event.recipient_account_id.clone(), event.aws_region.clone()) == place
-            && event.touches.iter().any(|touch| touch.key_arn.is_none())
-    };
-    let covered = places.get(&place).map(Vec::as_slice).unwrap_or_default();
-    let days: BTreeSet<_> = covered.iter().filter_map(|event| event.event_time).map(|time| time.date_naive()).collect();
     VerdictRow {
-        key_arn: key.to_owned(),
+        key_arn: key.key_arn.clone(),
         verdict,
         reasons,
-        use_event_count: uses,
-        probe_count: probes,
-        unmet_count: count(&unmet),
-        denied_count: count(&["denied"]),
-        unattributed_failure_count: events.iter().filter(is_unattributed).count() as u64,
-        covered_day_count: days.len() as u64,
+        use_event_count: key.uses,
+        probe_count: key.probes,
+        unmet_count: key.unmet,
+        denied_count: key.denied,
+        unattributed_use_count: key.unattributed_uses,
+        unattributed_failure_count: key.unattributed_failures,
+        covered_day_count: key.covered_days,
     }
 }

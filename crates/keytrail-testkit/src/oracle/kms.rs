@@ -60,8 +60,12 @@ pub struct KmsEvent {
     pub log_file_path: String,
     /// None = the call succeeded.
     pub error_code: Option<String>,
+    /// `errorMessage`; empty = none.
+    pub message: String,
     /// What became of the call.
     pub outcome: &'static str,
+    /// ARN of the alias that the caller named, an alias name taken for one of his account.
+    pub alias_arn: Option<String>,
     /// `sharedEventID`.
     pub shared_event_id: Option<String>,
     /// `userIdentity.arn`.
@@ -192,7 +196,9 @@ impl KmsEvent {
             aws_region: owned(&["awsRegion"]),
             log_file_path: event.log_file_path.clone(),
             error_code: owned(&["errorCode"]),
+            message: owned(&["errorMessage"]).unwrap_or_default(),
             outcome: outcome_of(value),
+            alias_arn: named_alias(value),
             shared_event_id: owned(&["sharedEventID"]),
             principal_arn: owned(&["userIdentity", "arn"]),
             principal_type: owned(&["userIdentity", "type"]),
@@ -276,10 +282,19 @@ fn caller(value: &Value) -> Option<&str> {
     text_at(value, &["userIdentity", "accountId"]).or_else(|| text_at(value, &["recipientAccountId"]))
 }
 
-fn built_from_id(value: &Value, path: &[&str], account: Option<&str>) -> Option<String> {
-    let id = text_at(value, path).filter(|text| is_bare_id(text) && !text.contains("HIDDEN_DUE_TO"))?;
-    let (region, account) = (text_at(value, &["awsRegion"])?, account?);
-    let partition = match region {
+/// Of a ReEncrypt that of its destination.
+fn named_alias(value: &Value) -> Option<String> {
+    let named =
+        ["keyId", "destinationKeyId"].into_iter().find_map(|name| text_at(value, &["requestParameters", name]))?;
+    if named.contains(":alias/") {
+        return Some(named.to_owned());
+    }
+    let (region, account) = (text_at(value, &["awsRegion"])?, caller(value)?);
+    named.starts_with("alias/").then(|| format!("arn:{}:kms:{region}:{account}:{named}", partition_of(region)))
+}
+
+fn partition_of(region: &str) -> &'static str {
+    match region {
         _ if region.starts_with("cn-") => "aws-cn",
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ if region.starts_with("us-isob-") => "aws-iso-b",
@@ -288,7 +303,13 @@ fn built_from_id(value: &Value, path: &[&str], account: Option<&str>) -> Option<
         _ if region.starts_with("eu-isoe-") => "aws-iso-e",
         _ if region.starts_with("eusc-") => "aws-eusc",
         _ => "aws",
-    };
+    }
+}
+
+fn built_from_id(value: &Value, path: &[&str], account: Option<&str>) -> Option<String> {
+    let id = text_at(value, path).filter(|text| is_bare_id(text) && !text.contains("HIDDEN_DUE_TO"))?;
+    let (region, account) = (text_at(value, &["awsRegion"])?, account?);
+    let partition = partition_of(region);
     let id = id.strip_prefix("key/").unwrap_or(id);
     Some(format!("arn:{partition}:kms:{region}:{account}:key/{id}"))
 }

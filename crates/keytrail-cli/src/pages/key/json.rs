@@ -15,6 +15,7 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
         "account_id": answer.account_id,
         "region": answer.region,
         "is_seen": answer.is_seen,
+        "same_id_keys": answer.same_id_keys,
         "verdict": verdict_json(answer),
         "facts": facts_json(&answer.facts),
         "aliases": list(&answer.aliases, |row| json!({
@@ -23,7 +24,26 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
             "last_seen_time": time(row.last_seen_time),
         })),
         "usage": usage_json(&answer.usage),
+        "unattributed_use_count": answer.unattributed_use_count,
         "unattributed_failure_count": answer.unattributed_failure_count,
+        "alias_calls": list(&answer.alias_calls, |row| json!({
+            "alias_name": row.alias_name,
+            "operation": row.operation,
+            "outcome": row.outcome,
+            "event_count": row.event_count,
+            "first_seen_time": time(row.first_seen_time),
+            "last_seen_time": time(row.last_seen_time),
+            "last_event_id": row.last_event_id,
+        })),
+        "evidence": list(&answer.evidence, |row| json!({
+            "proof": row.proof,
+            "event_source": row.event_source,
+            "event_name": row.event_name,
+            "event_count": row.event_count,
+            "first_seen_time": time(row.first_seen_time),
+            "last_seen_time": time(row.last_seen_time),
+            "last_event_id": row.last_event_id,
+        })),
         "operations": list(&answer.operations, |row| json!({
             "operation": row.operation,
             "use_event_count": row.use_event_count,
@@ -124,8 +144,10 @@ fn verdict_json(answer: &KeyAnswer) -> Value {
         "last_unmet_time": time(verdict.last_unmet_time),
         "last_unmet_event_id": verdict.last_unmet_event_id,
         "denied_count": verdict.denied_count,
+        "alias_use_count": verdict.alias_use_count,
         "live_grant_count": verdict.live_grant_count,
         "family_last_used_time": time(verdict.family_last_used_time),
+        "family_last_unmet_time": time(verdict.family_last_unmet_time),
         "is_whole_life_covered": verdict.is_whole_life_covered,
     })
 }

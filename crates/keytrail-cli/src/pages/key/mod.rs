@@ -5,8 +5,8 @@ mod words;
 
 use chrono::{DateTime, Utc};
 use keytrail_query::{
-    ContextUse, CoverageWindow, Dependency, FailedAttempts, FamilyMember, KeyAnswer, KeyFacts, KeyUsage, OperationUse,
-    PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse,
+    AliasCalls, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts, FamilyMember, KeyAnswer, KeyFacts,
+    KeyUsage, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse,
 };
 
 use super::layout::{Page, time_text};
@@ -69,6 +69,10 @@ fn push_verdict(page: &mut Page, answer: &KeyAnswer) {
     for sentence in words::reasons(answer).into_iter().chain(words::min_window(answer)) {
         page.line(&sentence);
     }
+    if !answer.same_id_keys.is_empty() {
+        page.line("No event names this key, but its id is known in another account or region. If that is the one you mean, ask for:");
+        answer.same_id_keys.iter().for_each(|arn| page.line(&format!("- {arn}")));
+    }
 }
 
 fn push_facts(page: &mut Page, answer: &KeyAnswer) {
@@ -98,17 +102,24 @@ fn push_use(page: &mut Page, answer: &KeyAnswer) {
     let usage = &answer.usage;
     page.heading("Use");
     if !answer.is_seen {
-        page.line("no event in the lake names this key");
+        page.line("no KMS event in the lake names this key");
+        if answer.unattributed_use_count > 0 {
+            page.fact("of no key", &unattributed_uses_text(answer));
+        }
         return;
     }
-    page.fact("last use", &last_use_text(usage));
+    let is_by_alias_only = usage.last_used_time.is_none() && answer.verdict.alias_use_count > 0;
+    let last_use = if is_by_alias_only { "none whose record names the key".to_owned() } else { last_use_text(usage) };
+    page.fact("last use", &last_use);
     if let Some(principal) = &usage.last_used_principal_arn {
         page.fact("by", principal);
     }
     if let Some(event_id) = &usage.last_used_event_id {
         page.fact("event", event_id);
     }
-    page.fact("first use", &time_text(usage.first_used_time));
+    if !is_by_alias_only {
+        page.fact("first use", &time_text(usage.first_used_time));
+    }
     page.fact("uses", &uses_text(usage));
     page.fact(
         "of these",
@@ -119,7 +130,21 @@ fn push_use(page: &mut Page, answer: &KeyAnswer) {
             count_text(usage.sign_mac_count)
         ),
     );
+    if answer.verdict.alias_use_count > 0 {
+        let count = count_text(answer.verdict.alias_use_count);
+        page.fact("by alias", &format!("{count} more whose record names an alias and no key: see below"));
+    }
     page.fact("failed", &failed_text(answer));
+    if answer.unattributed_use_count > 0 {
+        page.fact("of no key", &unattributed_uses_text(answer));
+    }
+}
+
+fn unattributed_uses_text(answer: &KeyAnswer) -> String {
+    let count = count_text(answer.unattributed_use_count);
+    format!(
+        "{count} successful in its account and region name no key, any may have meant this one (`kms_unresolved_calls`)"
+    )
 }
 
 fn last_use_text(usage: &KeyUsage) -> String {
@@ -164,6 +189,17 @@ fn push_tables(page: &mut Page, answer: &KeyAnswer) {
     let rows =
         |row: &ServiceUse| (row.service.clone(), use_cells(row.use_event_count, row.failed_count, row.last_seen_time));
     page.table("Via AWS services", USE_COLUMNS, answer.services.iter().map(rows).collect());
+    let rows = |row: &AliasCalls| {
+        let name = format!("{} by {} ({})", row.operation, row.alias_name, row.outcome);
+        (name, vec![count_text(row.event_count), time_text(row.last_seen_time)])
+    };
+    page.table("Calls that name its alias and no key", CALL_COLUMNS, answer.alias_calls.iter().map(rows).collect());
+    let rows = |row: &Evidence| {
+        let parts = [&row.event_source, &row.event_name].into_iter().filter_map(|part| part.as_deref());
+        let name = format!("{}: {}", parts.collect::<Vec<_>>().join(" "), words::proof(&row.proof));
+        (name, vec![count_text(row.event_count), time_text(row.last_seen_time)])
+    };
+    page.table("What other services' records show", CALL_COLUMNS, answer.evidence.iter().map(rows).collect());
     push_contexts_and_failures(page, answer);
 }
 
@@ -244,7 +280,13 @@ fn push_blind_spots(page: &mut Page, answer: &KeyAnswer) {
     if answer.blind_spots.is_empty() {
         return;
     }
-    page.heading(&shown_of("Where the logs cannot show a use", answer.blind_spots.len(), answer.blind_spot_total));
+    page.heading(&match answer.blind_spots.len() as u64 {
+        shown if shown < answer.blind_spot_total => format!(
+            "Where the logs cannot show a use (the 3 longest of each kind, {shown} of {}; `select * from kms_blind_spots` has all)",
+            count_text(answer.blind_spot_total)
+        ),
+        _ => "Where the logs cannot show a use".to_owned(),
+    });
     for spot in &answer.blind_spots {
         let from = spot.from_time.map_or_else(|| "the start".to_owned(), |time| iso_8601(time, true));
         let to = spot.to_time.map_or_else(|| "the end".to_owned(), |time| iso_8601(time, true));

@@ -24,6 +24,10 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
     let verdict = &answer.verdict;
     match verdict.verdict {
         Verdict::InUse => vec![use_sentence(answer)],
+        Verdict::BlockedDemand if verdict.unmet_count == 0 => vec![format!(
+            "Calls that needed another key of its multi-Region set, which opens the same ciphertexts, failed, the last at {}, and none succeeded since.",
+            time_text(verdict.family_last_unmet_time)
+        )],
         Verdict::BlockedDemand => vec![format!(
             "{} that needed the key failed ({}), the last at {} (event {}); {}.",
             match verdict.unmet_count {
@@ -108,6 +112,16 @@ pub(super) fn told_by(time: DateTime<Utc>, event_id: Option<&str>) -> String {
 
 fn use_sentence(answer: &KeyAnswer) -> String {
     let usage = &answer.usage;
+    let by_alias = answer.alias_calls.iter().find(|calls| ["used", "probe"].contains(&calls.outcome.as_str()));
+    if let Some(calls) = by_alias.filter(|calls| calls.last_seen_time > usage.last_used_time) {
+        return format!(
+            "Last used at {} by {} (event {}): the record names {} only, which stood for this key then.",
+            time_text(calls.last_seen_time),
+            calls.operation,
+            calls.last_event_id.as_deref().unwrap_or("without an id"),
+            calls.alias_name
+        );
+    }
     let (Some(time), Some(event)) = (usage.last_used_time, &usage.last_used_event_id) else {
         return format!(
             "Another key of its multi-Region set, which opens the same ciphertexts, was used last at {}.",
@@ -128,7 +142,10 @@ fn window(answer: &KeyAnswer) -> String {
     match (answer.coverage.first_event_time, answer.coverage.last_event_time) {
         (Some(first), Some(last)) => format!(
             "between {} and {} in account {}, {}",
-            iso_8601(first, true),
+            match answer.facts.creation_time.filter(|created| *created > first) {
+                Some(created) => format!("{}, when it was created,", iso_8601(created, true)),
+                None => iso_8601(first, true),
+            },
             iso_8601(last, true),
             answer.account_id,
             answer.region
@@ -147,10 +164,32 @@ pub(super) fn blind_spot(kind: &str) -> &str {
         "no_kms_calls" => "other services' calls are logged, but none of KMS",
         "logging_stopped" => "the trail was stopped",
         "kms_excluded" => "the trail's event selectors leave KMS calls out",
+        "kms_partial" => "the trail's event selectors choose KMS calls by name, caller or kind",
+        "unattributed_use" => {
+            "calls in its account and region succeeded whose record names no key: any may have meant this one"
+        }
+        "other_key_blocked" => "a ReEncrypt that named it failed, as its other key could not be used",
+        "unknown_operation" => {
+            "it was called by an operation that keytrail does not know (`select * from kms_events where operation_class = 'unknown'`)"
+        }
+        "protects_objects" => "data events name it as the key of what was written: it protects that",
+        "multi_region_sibling_incomplete" => {
+            "another key of its multi-Region set, which opens the same ciphertexts, has holes in its logs, or signs of use"
+        }
         "partial_detail" => "records in a form that cannot name every key and context",
         "rejected" => "log files or records that could not be read (`select * from rejects`)",
         "missing_event" => "KMS itself (GetKeyLastUsage) knows a use that the logs do not hold: a proven hole",
         "short_window" => "the covered window is shorter than --min-window asks for",
+        other => other,
+    }
+}
+
+/// What a record of another service proves of the key.
+pub(super) fn proof(proof: &str) -> &str {
+    match proof {
+        "protects" => "what it wrote is encrypted with this key",
+        "blocked" => "failed for the state of this key",
+        "not_found" => "failed as this key was not there",
         other => other,
     }
 }
@@ -188,9 +227,13 @@ pub(super) fn caveat(caveat: Caveat) -> &'static str {
         Caveat::Configured => {
             "Configurations of other services name the key: they need it as soon as they are started, restored or read."
         }
+        Caveat::UnattributedUses => "Calls that name no key succeeded, and may have been made with this one.",
         Caveat::UnattributedFailures => "Failed calls that name no key may have meant this one.",
     }
 }
+
+/// Reasons of an incomplete answer that are no lack of logs: they show what no key without a use would have.
+const SIGNS: [&str; 4] = ["unattributed_use", "other_key_blocked", "unknown_operation", "protects_objects"];
 
 /// What an owner who wants the key gone does now.
 pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
@@ -215,10 +258,19 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
             "Ask keytrail again: a DisabledException in the logs turns the verdict into BLOCKED DEMAND.".to_owned(),
             "Only then schedule its deletion with the longest waiting period (30 days), and watch again.".to_owned(),
         ],
-        Verdict::Incomplete => vec![
-            "Add the logs that are missing (see above) and ask again.".to_owned(),
-            format!("Where they are gone for good: disable the key, log all KMS calls, and watch {until}."),
-        ],
+        Verdict::Incomplete => {
+            let is_sign = |reason: &String| SIGNS.contains(&reason.as_str());
+            let (has_sign, has_hole) = (
+                answer.verdict.reasons.iter().any(is_sign),
+                !answer.verdict.reasons.iter().all(is_sign),
+            );
+            let steps = [
+                (has_sign, "Find out what the signs of use above mean (`kms_events`, `kms_unresolved_calls`, `key_evidence`) before anything else.".to_owned()),
+                (has_hole, "Add the logs that are missing (see above) and ask again.".to_owned()),
+                (has_hole, format!("Where they are gone for good: disable the key, log all KMS calls, and watch {until}.")),
+            ];
+            steps.into_iter().filter(|(applies, _)| *applies).map(|(_, step)| step).collect()
+        }
     }
 }
 

@@ -1,0 +1,435 @@
+//! Verdicts that were wrong once: each on a few records that an independent reader of the facts made up, over a day or some days of
+//! ordinary traffic.
+
+use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Session, key_answer};
+
+use crate::cells::rows;
+use crate::fixture::raw_session;
+
+const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa";
+const OTHER_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb";
+/// Used all the time, so that the logs have KMS reads.
+const BUSY_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/ffffffff-1111-4111-8111-ffffffffffff";
+const MEMBER: &str = "arn:aws:kms:us-east-1:111122223333:key/mrk-11111111111111111111111111111111";
+const REPLICA: &str = "arn:aws:kms:eu-west-1:111122223333:key/mrk-11111111111111111111111111111111";
+const ACCOUNT: &str = "111122223333";
+const DISABLED: &str = r#""errorCode":"DisabledException","errorMessage":"KEY is disabled.""#;
+
+/// A record of a call to a service; `rest` are the members that the case is about, `KEY` in them its key.
+fn record(service: &str, name: &str, time: &str, rest: &str) -> String {
+    placed(service, name, time, ACCOUNT, "us-east-1", rest)
+}
+
+fn placed(service: &str, name: &str, time: &str, account: &str, region: &str, rest: &str) -> String {
+    let rest = rest.replace("KEY", KEY);
+    let id = format!("{service}-{name}-{time}-{account}-{region}");
+    let rest = if rest.is_empty() { rest } else { format!(",{rest}") };
+    let read_only = match rest.contains("readOnly") {
+        true => String::new(),
+        false => format!(
+            r#","readOnly":{}"#,
+            ["Decrypt", "Encrypt", "Describe", "Get"].iter().any(|verb| name.starts_with(verb))
+        ),
+    };
+    format!(
+        r#"{{"eventVersion":"1.08","userIdentity":{{"type":"IAMUser","arn":"arn:aws:iam::{account}:user/u","accountId":"{account}"}},"eventTime":"{time}","eventSource":"{service}.amazonaws.com","eventName":"{name}","awsRegion":"{region}","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"{account}"{read_only}{rest}}}"#
+    )
+}
+
+fn resources(arns: &[&str]) -> String {
+    let items: Vec<_> = arns.iter().map(|arn| format!(r#"{{"type":"AWS::KMS::Key","ARN":"{arn}"}}"#)).collect();
+    format!(r#""resources":[{}]"#, items.join(","))
+}
+
+fn on_key(members: &str) -> String {
+    [members, &resources(&[KEY])].join(",")
+}
+
+/// The traffic of one day, from nine to noon, in a region.
+fn traffic(region: &str) -> Vec<String> {
+    let busy = resources(&[&BUSY_KEY.replace("us-east-1", region)]);
+    [
+        ("kms", "Decrypt", "09:00", busy.as_str()),
+        ("ec2", "DescribeInstances", "09:30", ""),
+        ("kms", "Decrypt", "12:00", &busy),
+    ]
+    .map(|(service, name, time, rest)| placed(service, name, &format!("2025-03-15T{time}:00Z"), ACCOUNT, region, rest))
+    .to_vec()
+}
+
+/// Verdict and reasons of a key over records.
+async fn verdict_over(records: &[String], key: &str) -> String {
+    let (_folder, session) = raw_session(records).await;
+    let sql = format!("select concat(verdict, ' ', reasons) from kms_key_verdicts where key_arn = '{key}'");
+    let of_view = rows(&session, &sql).await.remove(0).remove(0).unwrap();
+    let answer = answer(&session, key).await;
+    let of_answer = format!("{} {}", answer.verdict.verdict.as_str(), answer.verdict.reasons.join(","));
+    assert_eq!(of_view, of_answer, "the fleet's and the key's verdict");
+    of_answer
+}
+
+async fn answer(session: &Session, key: &str) -> KeyAnswer {
+    let question = KeyQuestion { key: key.to_owned(), ..KeyQuestion::default() };
+    key_answer(session, &question).await.unwrap()
+}
+
+/// The verdict on [`KEY`] with records beside the day's traffic, in which it is described once.
+async fn verdict_with(records: &[String]) -> String {
+    let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
+    verdict_over(&[traffic("us-east-1"), vec![described], records.to_vec()].concat(), KEY).await
+}
+
+#[tokio::test]
+async fn a_grant_that_a_disabled_key_refused_is_demand() {
+    let request = r#""requestParameters":{"keyId":"KEY","granteePrincipal":"p","operations":["Decrypt"]}"#;
+    let time = "2025-03-15T10:00:00Z";
+    let refused = record("kms", "CreateGrant", time, &on_key(&[request, DISABLED].join(",")));
+    assert_eq!(verdict_with(&[refused]).await, "blocked_demand blocked");
+    // Other management is no demand.
+    let tagged = record("kms", "TagResource", time, &on_key(DISABLED));
+    assert_eq!(verdict_with(&[tagged]).await, "no_use_found ");
+}
+
+fn alias_event(name: &str, time: &str) -> String {
+    let request = r#""requestParameters":{"aliasName":"alias/app","targetKeyId":"KEY"}"#;
+    let named = resources(&[KEY, "arn:aws:kms:us-east-1:111122223333:alias/app"]);
+    record("kms", name, time, &[request, &named].join(","))
+}
+
+#[tokio::test]
+async fn a_call_that_names_only_an_alias_is_one_of_its_key() {
+    let created = alias_event("CreateAlias", "2025-03-15T08:00:00Z");
+    let call = |reference: &str, rest: &str| {
+        record(
+            "kms",
+            "Encrypt",
+            "2025-03-15T10:00:00Z",
+            &format!(r#""requestParameters":{{"keyId":"{reference}"}}{rest}"#),
+        )
+    };
+    let alias_arn = "arn:aws:kms:us-east-1:111122223333:alias/app";
+    let disabled = r#","errorCode":"DisabledException","errorMessage":"disabled""#;
+    for (reference, rest, expected) in [
+        ("alias/app", "", "in_use use"),
+        (alias_arn, "", "in_use use"),
+        ("alias/app", disabled, "blocked_demand blocked"),
+        ("alias/none", "", "incomplete unattributed_use"),
+        ("alias/none", disabled, "no_use_found "),
+    ] {
+        assert_eq!(verdict_with(&[created.clone(), call(reference, rest)]).await, expected, "{reference} {rest}");
+    }
+    let (_folder, session) = raw_session(&[traffic("us-east-1"), vec![created, call("alias/app", "")]].concat()).await;
+    let answer = answer(&session, KEY).await;
+    assert_eq!(answer.verdict.alias_use_count, 1);
+    let [calls] = &answer.alias_calls[..] else { panic!("{:?}", answer.alias_calls) };
+    assert_eq!((calls.alias_name.as_str(), calls.operation.as_str(), calls.event_count), ("alias/app", "Encrypt", 1));
+    assert_eq!((answer.unattributed_use_count, answer.unattributed_failure_count), (0, 0));
+}
+
+#[tokio::test]
+async fn an_alias_is_its_key_s_from_its_making_until_a_while_after_its_end() {
+    let life = [alias_event("CreateAlias", "2025-03-15T08:00:00Z"), alias_event("DeleteAlias", "2025-03-15T10:00:00Z")];
+    for (time, expected) in [
+        ("07:59:59", "incomplete unattributed_use"),
+        ("08:00:00", "in_use use"),
+        ("10:04:59", "in_use use"),
+        ("10:05:00", "incomplete unattributed_use"),
+    ] {
+        let time = format!("2025-03-15T{time}Z");
+        let call = record("kms", "Encrypt", &time, r#""requestParameters":{"keyId":"alias/app"}"#);
+        assert_eq!(verdict_with(&[&life[..], &[call]].concat()).await, expected, "{time}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_that_names_no_key_may_have_been_any_key_s() {
+    let call =
+        record("kms", "Decrypt", "2025-03-15T10:00:00Z", r#""requestParameters":{"encryptionContext":{"a":"b"}}"#);
+    assert_eq!(verdict_with(std::slice::from_ref(&call)).await, "incomplete unattributed_use");
+    let random = record("kms", "GenerateRandom", "2025-03-15T10:00:00Z", "");
+    assert_eq!(verdict_with(&[random]).await, "no_use_found ");
+    // Of a key that no event names, too.
+    let (_folder, session) = raw_session(&[traffic("us-east-1"), vec![call]].concat()).await;
+    let answer = answer(&session, KEY).await;
+    assert_eq!(answer.verdict.reasons, ["unattributed_use"]);
+    assert_eq!(answer.unattributed_use_count, 1);
+    assert!(!answer.is_seen && answer.caveats.contains(&Caveat::UnattributedUses));
+}
+
+#[tokio::test]
+async fn a_multi_region_key_is_judged_with_its_set() {
+    let described = |arn: &str, region: &str| {
+        placed("kms", "DescribeKey", "2025-03-15T09:10:00Z", ACCOUNT, region, &resources(&[arn]))
+    };
+    let both = [traffic("us-east-1"), traffic("eu-west-1"), vec![described(MEMBER, "us-east-1")]].concat();
+    let call = |name: &str, time: &str, rest: &str| {
+        let rest = format!("{rest}{}", resources(&[REPLICA]));
+        placed("kms", name, &format!("2025-03-15T{time}:00Z"), ACCOUNT, "eu-west-1", &rest)
+    };
+    let disabled = r#""errorCode":"DisabledException","errorMessage":"disabled","#;
+    let (used, refused) = (call("Decrypt", "10:00", ""), call("Decrypt", "11:00", disabled));
+    let unknown = call("EncryptStream", "10:30", "");
+    for (calls, expected) in [
+        (vec![call("DescribeKey", "10:00", "")], "no_use_found "),
+        (vec![used.clone()], "in_use multi_region_sibling_used"),
+        (vec![refused.clone()], "blocked_demand multi_region_sibling_blocked"),
+        (vec![used, refused], "blocked_demand multi_region_sibling_blocked"),
+        (vec![unknown], "incomplete multi_region_sibling_incomplete"),
+    ] {
+        assert_eq!(verdict_over(&[both.clone(), calls].concat(), MEMBER).await, expected);
+    }
+    // A replica where there are no logs.
+    let members =
+        format!(r#""requestParameters":{{"keyId":"{MEMBER}","replicaRegion":"eu-west-1"}},{}"#, resources(&[MEMBER]));
+    let replicated = record("kms", "ReplicateKey", "2025-03-15T10:00:00Z", &members);
+    let records = [traffic("us-east-1"), vec![replicated]].concat();
+    assert_eq!(verdict_over(&records, MEMBER).await, "incomplete multi_region_sibling_incomplete");
+    assert_eq!(verdict_over(&records, REPLICA).await, "incomplete no_logs");
+}
+
+fn correction(of: &str, rest: &str) -> String {
+    let addendum =
+        format!(r#""addendum":{{"reason":"UPDATED_DATA","updatedFields":"errorCode","originalEventID":"{of}"}}"#);
+    if rest.is_empty() { addendum } else { [rest, &addendum].join(",") }
+}
+
+#[tokio::test]
+async fn a_correction_counts_with_and_without_what_it_corrects() {
+    let at = "2025-03-15T10:00:00Z";
+    let lone = record("kms", "Decrypt", at, &on_key(&correction("elsewhere", DISABLED)));
+    assert_eq!(verdict_with(std::slice::from_ref(&lone)).await, "blocked_demand blocked");
+    let denied = record("kms", "Decrypt", at, &on_key(r#""errorCode":"AccessDenied","errorMessage":"x""#));
+    let corrected = lone
+        .replace("elsewhere", &format!("kms-Decrypt-{at}-{ACCOUNT}-us-east-1"))
+        .replace(r#""eventID":""#, r#""eventID":"correction-"#);
+    let (_folder, session) = raw_session(&[traffic("us-east-1"), vec![denied, corrected]].concat()).await;
+    let answer = answer(&session, KEY).await;
+    assert_eq!((answer.verdict.verdict.as_str(), answer.verdict.unmet_count), ("blocked_demand", 1));
+    let counts = rows(&session, "select reason, event_count from kms_blocked_attempts").await;
+    assert_eq!(counts, [[Some("disabled".to_owned()), Some("1".to_owned())]]);
+    let used = record("kms", "Decrypt", at, &on_key(&correction("elsewhere", "")).replace(",,", ","));
+    assert_eq!(verdict_with(&[used]).await, "in_use use");
+}
+
+#[tokio::test]
+async fn a_lone_correction_changes_a_key_s_state_and_makes_its_grant() {
+    let at = "2025-03-15T10:00:00Z";
+    let granted = r#""requestParameters":{"keyId":"KEY","granteePrincipal":"p","operations":["Decrypt"]},"responseElements":{"grantId":"g","keyId":"KEY"}"#;
+    let records = [
+        record("kms", "DisableKey", at, &on_key(&correction("elsewhere", r#""requestParameters":{"keyId":"KEY"}"#))),
+        record("kms", "CreateGrant", at, &on_key(&correction("elsewhere too", granted))),
+    ];
+    let (_folder, session) = raw_session(&[traffic("us-east-1"), records.to_vec()].concat()).await;
+    let answer = answer(&session, KEY).await;
+    assert_eq!(answer.facts.key_state.as_deref(), Some("Disabled"));
+    assert_eq!(answer.verdict.live_grant_count, 1);
+}
+
+#[tokio::test]
+async fn of_a_re_encrypt_the_key_that_stood_in_the_way_is_blocked() {
+    let refused = |message: &str| {
+        let error = format!(r#""errorCode":"DisabledException","errorMessage":"{message}""#);
+        record("kms", "ReEncrypt", "2025-03-15T10:00:00Z", &[&error, resources(&[OTHER_KEY, KEY]).as_str()].join(","))
+    };
+    let source = refused(&format!("{OTHER_KEY} is disabled."));
+    assert_eq!(verdict_with(std::slice::from_ref(&source)).await, "incomplete other_key_blocked");
+    let records = [traffic("us-east-1"), vec![source]].concat();
+    assert_eq!(verdict_over(&records, OTHER_KEY).await, "blocked_demand blocked");
+    let (_folder, session) = raw_session(&records).await;
+    let keys = rows(&session, "select key_arn, reason from kms_blocked_attempts").await;
+    assert_eq!(keys, [[Some(OTHER_KEY.to_owned()), Some("disabled".to_owned())]]);
+    // Where it is not told, it may have been either.
+    assert_eq!(verdict_with(&[refused("disabled")]).await, "blocked_demand blocked");
+}
+
+#[tokio::test]
+async fn what_other_services_say_of_a_key_counts() {
+    let at = "2025-03-15T10:00:00Z";
+    let object = r#""requestParameters":{"bucketName":"b","key":"o"},"managementEvent":false,"eventCategory":"Data""#;
+    let refused = r#""errorCode":"KMS.DisabledException","errorMessage":"KEY is disabled.""#;
+    let protected = r#""responseElements":{"x-amz-server-side-encryption":"aws:kms","x-amz-server-side-encryption-aws-kms-key-id":"KEY"}"#;
+    for (name, members, expected) in [
+        ("GetObject", refused, "blocked_demand blocked_in_service"),
+        ("GetObject", &refused.replace("Disabled", "NotFound"), "blocked_demand not_found_in_service"),
+        ("GetObject", &refused.replace("KMS.Disabled", "AccessDenied"), "no_use_found "),
+        ("PutObject", protected, "incomplete protects_objects"),
+        ("PutObject", r#""errorCode":"AccessDenied""#, "no_use_found "),
+    ] {
+        let call = record("s3", name, at, &[object, members].join(","));
+        assert_eq!(verdict_with(&[call]).await, expected, "{name} {members}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_nobody_knows_is_no_absence_of_use() {
+    let call = |name: &str, rest: &str| {
+        record("kms", name, "2025-03-15T10:00:00Z", &on_key(&format!(r#""requestParameters":{{"keyId":"KEY"}}{rest}"#)))
+    };
+    let disabled = r#","errorCode":"DisabledException","errorMessage":"KEY is disabled.""#;
+    assert_eq!(verdict_with(&[call("EncryptStream", "")]).await, "incomplete unknown_operation");
+    assert_eq!(verdict_with(&[call("EncryptStream", disabled)]).await, "blocked_demand blocked");
+    assert_eq!(verdict_with(&[call("ListSomethingNew", "")]).await, "no_use_found ");
+}
+
+/// Days of March 2025 with a KMS read and another at 00:00, 06:00, …; none of KMS while `is_excluded`, none at all while `is_off`.
+fn days(account: &str, is_excluded: impl Fn(&str) -> bool, is_off: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut records = Vec::new();
+    for day in 1..=20 {
+        for hour in ["00", "06", "12", "18"] {
+            let time = format!("2025-03-{day:02}T{hour}:00:00Z");
+            if is_off(&time) {
+                continue;
+            }
+            records.push(placed("ec2", "DescribeInstances", &time, account, "us-east-1", ""));
+            if !is_excluded(&time) {
+                let busy = resources(&[&BUSY_KEY.replace(ACCOUNT, account)]);
+                records.push(placed("kms", "Decrypt", &time, account, "us-east-1", &busy));
+            }
+        }
+    }
+    records.push(placed("kms", "DescribeKey", "2025-03-05T00:00:00Z", account, "us-east-1", &resources(&[KEY])));
+    records
+}
+
+fn trail_change(name: &str, time: &str, account: &str, request: &str) -> String {
+    placed("cloudtrail", name, time, account, "us-east-1", &format!(r#""requestParameters":{{{request}}}"#))
+}
+
+/// PutEventSelectors of trail `t` that excludes the sources.
+fn excluding(sources: &str, time: &str) -> String {
+    let selectors = format!(
+        r#""trailName":"t","eventSelectors":[{{"readWriteType":"All","includeManagementEvents":true,"excludeManagementEventSources":[{sources}]}}]"#
+    );
+    trail_change("PutEventSelectors", time, ACCOUNT, &selectors)
+}
+
+const KMS: &str = r#""kms.amazonaws.com""#;
+
+fn never(_: &str) -> bool {
+    false
+}
+
+/// Later than the moment of one day and earlier than that of another.
+fn between(from: &'static str, to: &'static str) -> impl Fn(&str) -> bool {
+    move |time| time > from && time < to
+}
+
+#[tokio::test]
+async fn reads_that_stop_with_an_exclusion_are_missed_whatever_ends_it() {
+    let away = between("2025-03-08T00:30", "2025-03-12T23:30");
+    let begun = excluding(KMS, "2025-03-08T00:58:00Z");
+    let straggler = record("kms", "Decrypt", "2025-03-08T01:02:00Z", &resources(&[BUSY_KEY]));
+    let taken_back = vec![excluding("", "2025-03-12T23:59:00Z")];
+    let replaced = vec![
+        trail_change("DeleteTrail", "2025-03-12T23:50:00Z", ACCOUNT, r#""name":"t""#),
+        trail_change("CreateTrail", "2025-03-12T23:51:00Z", ACCOUNT, r#""name":"t2""#),
+        trail_change("StartLogging", "2025-03-12T23:51:01Z", ACCOUNT, r#""name":"t2""#),
+    ];
+    for (end, expected) in [
+        (taken_back, "incomplete kms_excluded"),
+        (replaced, "incomplete kms_excluded,logging_stopped"),
+        (Vec::new(), "incomplete kms_excluded"),
+    ] {
+        let records = [days(ACCOUNT, &away, never), vec![begun.clone(), straggler.clone()], end].concat();
+        assert_eq!(verdict_over(&records, KEY).await, expected);
+    }
+    // Another trail goes on with it.
+    let records = [days(ACCOUNT, never, never), vec![begun]].concat();
+    assert_eq!(verdict_over(&records, KEY).await, "no_use_found ");
+}
+
+#[tokio::test]
+async fn a_stop_is_missed_until_any_trail_logs_again() {
+    let off = between("2025-03-08T00:30", "2025-03-08T19:00");
+    let straggler = record("kms", "Decrypt", "2025-03-08T01:02:00Z", &resources(&[BUSY_KEY]));
+    let restarted = [("StopLogging", "00:58", "t"), ("StartLogging", "20:00", "t")];
+    let replaced = [("DeleteTrail", "00:58", "t"), ("StartLogging", "20:00", "t2")];
+    for changes in [restarted, replaced] {
+        let changes = changes.map(|(name, time, trail)| {
+            trail_change(name, &format!("2025-03-08T{time}:00Z"), ACCOUNT, &format!(r#""name":"{trail}""#))
+        });
+        let records = [days(ACCOUNT, never, &off), vec![straggler.clone()], changes.to_vec()].concat();
+        assert_eq!(verdict_over(&records, KEY).await, "incomplete logging_stopped");
+    }
+}
+
+#[tokio::test]
+async fn an_organization_s_trail_takes_its_members_reads_away() {
+    let home = "999900001111";
+    let away = between("2025-03-08T00:30", "2025-03-12T23:30");
+    let change = |sources: &str, time: &str| {
+        excluding(sources, time)
+            .replace(ACCOUNT, home)
+            .replace(r#""trailName":"t""#, r#""trailName":"arn:aws:cloudtrail:us-east-1:999900001111:trail/org""#)
+    };
+    let changes = vec![change(KMS, "2025-03-08T00:00:30Z"), change("", "2025-03-12T23:59:00Z")];
+    let records = [days(ACCOUNT, &away, never), days(home, &away, never), changes.clone()].concat();
+    assert_eq!(verdict_over(&records, KEY).await, "incomplete kms_excluded");
+    // An account whose reads go on is no member.
+    let records = [days(ACCOUNT, never, never), days(home, &away, never), changes].concat();
+    assert_eq!(verdict_over(&records, KEY).await, "no_use_found ");
+}
+
+#[tokio::test]
+async fn selectors_that_choose_among_kms_calls_are_a_blind_spot() {
+    let selectors = r#""trailName":"t","advancedEventSelectors":[{"fieldSelectors":[{"field":"eventCategory","equals":["Management"]},{"field":"eventName","notEquals":["Decrypt","Encrypt"]}]}]"#;
+    let change = trail_change("PutEventSelectors", "2025-03-15T08:00:00Z", ACCOUNT, selectors);
+    assert_eq!(verdict_with(&[change]).await, "incomplete kms_partial");
+}
+
+#[tokio::test]
+async fn a_trail_of_writes_with_reads_marked_as_writes_is_one() {
+    let mut records = Vec::new();
+    for day in 1..=20 {
+        for hour in ["00", "12"] {
+            let time = format!("2025-03-{day:02}T{hour}:00:00Z");
+            records.push(record("ec2", "RunInstances", &time, r#""readOnly":false"#));
+        }
+        if day % 6 == 2 {
+            let marked = [r#""readOnly":false"#, &resources(&[BUSY_KEY])].join(",");
+            records.push(record("kms", "GenerateDataKey", &format!("2025-03-{day:02}T01:00:00Z"), &marked));
+        }
+    }
+    records.push(record("kms", "DisableKey", "2025-03-05T00:00:00Z", &on_key(r#""readOnly":false"#)));
+    assert_eq!(verdict_over(&records, KEY).await, "incomplete write_only");
+}
+
+#[tokio::test]
+async fn what_ended_before_a_key_was_made_hides_no_use_of_it() {
+    let off = between("2025-03-02T00:30", "2025-03-04T23:00");
+    let created = |day: &str| {
+        let made = r#""requestParameters":{},"responseElements":{"keyMetadata":{"arn":"KEY","keyState":"Enabled"}}"#;
+        record("kms", "CreateKey", &format!("2025-03-{day}T00:10:00Z"), &on_key(made))
+    };
+    for (day, expected, spot_count) in [("07", "no_use_found ", 0), ("01", "incomplete gap", 1)] {
+        let records = [days(ACCOUNT, never, &off), vec![created(day)]].concat();
+        let records: Vec<String> = records.into_iter().filter(|record| !record.contains("DescribeKey")).collect();
+        assert_eq!(verdict_over(&records, KEY).await, expected, "{day}");
+        let (_folder, session) = raw_session(&records).await;
+        assert_eq!(answer(&session, KEY).await.blind_spot_total, spot_count, "{day}");
+    }
+}
+
+#[tokio::test]
+async fn the_id_of_another_place_s_key_is_told() {
+    let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
+    let (_folder, session) = raw_session(&[traffic("us-east-1"), vec![described]].concat()).await;
+    for wrong in [KEY.replace("us-east-1", "us-west-2"), KEY.replace(ACCOUNT, "444455556666")] {
+        assert_eq!(answer(&session, &wrong).await.same_id_keys, [KEY], "{wrong}");
+    }
+    assert!(answer(&session, KEY).await.same_id_keys.is_empty());
+}
+
+#[tokio::test]
+async fn a_deleted_alias_stands_for_no_key_at_a_later_moment() {
+    let life = [alias_event("CreateAlias", "2025-03-15T08:00:00Z"), alias_event("DeleteAlias", "2025-03-15T10:00:00Z")];
+    let (_folder, session) = raw_session(&[traffic("us-east-1"), life.to_vec()].concat()).await;
+    for (at, is_found) in [(Some("2025-03-15T09:00:00Z"), true), (Some("2025-03-15T11:00:00Z"), false), (None, true)] {
+        let at = at.map(|at| at.parse().unwrap());
+        let question = KeyQuestion { key: "alias/app".to_owned(), at, ..KeyQuestion::default() };
+        match key_answer(&session, &question).await {
+            Ok(answer) => assert!(is_found && answer.key_arn == KEY, "{at:?}"),
+            Err(error) => assert!(!is_found && matches!(error, QueryError::KeyNotFound { .. }), "{at:?} {error}"),
+        }
+    }
+}
