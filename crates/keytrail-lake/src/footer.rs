@@ -73,23 +73,40 @@ impl DataFileFooter {
             let outside = || ParquetError::EOF(format!("bytes {range:?} of {} are no rows", self.name));
             sums.blocks_around(range).ok_or_else(outside)
         };
-        let blocks = ranges.iter().map(blocks).collect::<Result<Vec<_>>>()?;
-        let read = reader.get_byte_ranges(blocks.clone()).await?;
-        let parts = ranges.iter().zip(&blocks).zip(read).map(|((range, block), bytes)| {
-            if bytes.len() as u64 != block.end - block.start {
-                return Err(damaged(&self.name, Mismatch { bytes: block.clone() }));
-            }
-            sums.verify(block.start, &bytes).map_err(|mismatch| damaged(&self.name, mismatch))?;
-            let [start, end] = [range.start, range.end].map(|place| usize::try_from(place - block.start));
-            Ok(bytes.slice(start.unwrap_or(usize::MAX)..end.unwrap_or(usize::MAX)))
-        });
-        parts.collect()
+        let runs = merged(ranges.iter().map(blocks).collect::<Result<Vec<_>>>()?);
+        let read = reader.get_byte_ranges(runs.clone()).await?;
+        for (run, bytes) in runs.iter().zip(&read) {
+            let compared = match bytes.len() as u64 == run.end - run.start {
+                true => sums.verify(run.start, bytes),
+                false => Err(Mismatch { bytes: run.clone() }),
+            };
+            compared.map_err(|mismatch| damaged(&self.name, mismatch))?;
+        }
+        let part = |range: &Range<u64>| {
+            let run = runs.partition_point(|run| run.end < range.end);
+            let [start, end] = [range.start, range.end].map(|place| usize::try_from(place - runs[run].start));
+            read[run].slice(start.unwrap_or(usize::MAX)..end.unwrap_or(usize::MAX))
+        };
+        Ok(ranges.iter().map(part).collect())
     }
 
     /// About the memory that it takes.
     pub fn memory_bytes(&self) -> usize {
         self.metadata.memory_size() + self.sums.as_ref().map_or(0, BlockSums::size_bytes)
     }
+}
+
+/// The same bytes in ranges that neither meet nor overlap, in their order: blocks are shared by what lies in them.
+fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut runs: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match runs.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => runs.push(range),
+        }
+    }
+    runs
 }
 
 fn damaged(name: &Arc<str>, mismatch: Mismatch) -> ParquetError {
@@ -112,3 +129,14 @@ impl fmt::Display for DamagedFile {
 }
 
 impl std::error::Error for DamagedFile {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_meet_or_overlap_become_one() {
+        assert_eq!(merged(vec![8..12, 0..4, 4..8, 20..24, 22..30, 21..22]), [0..12, 20..30]);
+        assert_eq!(merged(Vec::new()), []);
+    }
+}
