@@ -144,6 +144,20 @@ impl TableLog {
         }
     }
 
+    /// Refuses a newest commit without a byte, as a copy that was cut short leaves it: the library reads it as one that changes nothing. On
+    /// disk only, as objects are there whole or not at all.
+    async fn refuse_empty_commit(&self, version: u64) -> Result<(), LakeError> {
+        if !self.storage.is_local() {
+            return Ok(());
+        }
+        let commit = format!("_delta_log/{version:020}.json");
+        match self.log_store.object_store(None).head(&commit.as_str().into()).await {
+            Ok(object) if object.size == 0 => Err(LakeError::corrupt(&self.storage.name_of(&commit), "it is empty")),
+            // An older commit may be gone, when a checkpoint has what it said.
+            _ => Ok(()),
+        }
+    }
+
     /// The first commit that is not lines of JSON, below the table's root.
     async fn broken_commit(&self) -> Option<String> {
         let store = self.log_store.object_store(None);
@@ -257,6 +271,7 @@ impl LockedLog<'_> {
         }
         let state = table.state.ok_or_else(|| self.log.error(DeltaTableError::NotInitialized))?;
         self.log.verify_state(&state)?;
+        self.log.refuse_empty_commit(state.version()).await?;
         Ok(self.seen.state.insert(state))
     }
 
