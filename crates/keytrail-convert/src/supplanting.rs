@@ -20,7 +20,8 @@ use crate::encoding::partition_values;
 use crate::ledger::RunStamp;
 use crate::spec::EVENTS;
 
-const COLUMNS: [&str; 5] = ["event_id", "detail_level", "amends_event_id", "log_file_path", "record_index"];
+const COLUMNS: [&str; 6] =
+    ["recipient_account_id", "event_id", "detail_level", "amends_event_id", "log_file_path", "record_index"];
 
 /// The partitions in which an event's own row came after a poorer one.
 pub(crate) type SupplantedPartitions = Arc<Mutex<BTreeSet<EventPartition>>>;
@@ -60,9 +61,12 @@ pub(crate) async fn supplant(
 
 /// Which rows of events change their marks.
 struct Marks {
-    /// By the event's id: the row that is to count.
-    richest: BTreeMap<String, RowPlace>,
+    /// The row of each event that is to count.
+    richest: Richest,
 }
+
+/// By an event's id and account, which is an empty text where the row does not tell it.
+type Richest = BTreeMap<(String, String), RowPlace>;
 
 /// How much a row tells, and where it was read; the least of several is taken.
 type RowPlace = (DetailLevel, String, i64);
@@ -70,13 +74,13 @@ type RowPlace = (DetailLevel, String, i64);
 impl Marks {
     /// The changes, and the files that hold rows of them.
     async fn of(table: &Table, files: &[Arc<DataFile>]) -> Result<(Self, Vec<Arc<DataFile>>), LakeError> {
-        let mut richest: BTreeMap<String, RowPlace> = BTreeMap::new();
+        let mut richest = Richest::new();
         for file in files {
             let mut batches = table.read_columns(file, &COLUMNS).await?;
             while let Some(batch) = batches.try_next().await? {
                 for row in Rows::of(&batch).iter().filter(|row| row.amends == Some(row.event_id)) {
                     let place = row.place();
-                    match richest.entry(row.event_id.to_owned()) {
+                    match richest.entry((row.event_id.to_owned(), row.account.to_owned())) {
                         Entry::Vacant(free) => drop(free.insert(place)),
                         Entry::Occupied(mut known) if place < *known.get() => drop(known.insert(place)),
                         Entry::Occupied(_) => {}
@@ -84,32 +88,32 @@ impl Marks {
                 }
             }
         }
-        let mut poorer = BTreeSet::new();
-        let mut holding = Vec::new();
+        let mut supplanted = BTreeSet::new();
+        let mut held_by_file = Vec::new();
         for file in files.iter().filter(|_| !richest.is_empty()) {
             let mut batches = table.read_columns(file, &COLUMNS).await?;
-            let mut is_holding = false;
+            let mut held = BTreeSet::new();
             while let Some(batch) = batches.try_next().await? {
                 for row in Rows::of(&batch).iter() {
-                    let Some(known) = richest.get(row.event_id) else { continue };
-                    is_holding = true;
-                    if row.amends.is_none() && known.0 < row.detail {
-                        poorer.insert(row.event_id.to_owned());
+                    let Some((event, place)) = richest_of(&richest, row) else { continue };
+                    held.insert(event.clone());
+                    if row.amends.is_none() && place.0 < row.detail {
+                        supplanted.insert(event.clone());
                     }
                 }
             }
-            holding.extend(is_holding.then(|| Arc::clone(file)));
+            held_by_file.push((file, held));
         }
-        richest.retain(|event_id, _| poorer.contains(event_id));
-        holding.retain(|_| !richest.is_empty());
-        Ok((Self { richest }, holding))
+        richest.retain(|event, _| supplanted.contains(event));
+        let holding = held_by_file.into_iter().filter(|(_, held)| !held.is_disjoint(&supplanted));
+        Ok((Self { richest }, holding.map(|(file, _)| Arc::clone(file)).collect()))
     }
 
     /// The batch with other marks.
     fn changed(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let place = batch.schema().index_of("amends_event_id")?;
-        let mark = |row: Row<'_>| match self.richest.get(row.event_id) {
-            Some(richest) if *richest == row.place() => None,
+        let mark = |row: Row<'_>| match richest_of(&self.richest, row) {
+            Some((_, richest)) if *richest == row.place() => None,
             Some(_) if row.amends.is_none() => Some(row.event_id.to_owned()),
             _ => row.amends.map(str::to_owned),
         };
@@ -120,14 +124,25 @@ impl Marks {
     }
 }
 
+/// The row that is to count of the event that a row is of: of its account, or where one of the two does not tell it.
+fn richest_of<'r>(richest: &'r Richest, row: Row<'_>) -> Option<(&'r (String, String), &'r RowPlace)> {
+    let id = || row.event_id.to_owned();
+    let of_event = richest.range((id(), String::new())..).take_while(|((event_id, _), _)| event_id == row.event_id);
+    let mut of_event =
+        of_event.filter(|((_, account), _)| account == row.account || account.is_empty() || row.account.is_empty());
+    of_event.next()
+}
+
 /// The columns of a batch that tell what counts.
 struct Rows<'b> {
-    texts: [&'b StringArray; 4],
+    texts: [&'b StringArray; 5],
     indices: &'b arrow_array::Int64Array,
 }
 
 #[derive(Clone, Copy)]
 struct Row<'b> {
+    /// Empty where it is not told.
+    account: &'b str,
     event_id: &'b str,
     detail: DetailLevel,
     amends: Option<&'b str>,
@@ -144,16 +159,17 @@ impl Row<'_> {
 impl<'b> Rows<'b> {
     fn of(batch: &'b RecordBatch) -> Self {
         let column = |name: &str| batch.column_by_name(name).expect("a column of events");
-        let [id, detail, amends, path, index] = COLUMNS.map(column);
-        let texts = [id, detail, amends, path].map(|column| column.as_string::<i32>());
+        let [account, id, detail, amends, path, index] = COLUMNS.map(column);
+        let texts = [account, id, detail, amends, path].map(|column| column.as_string::<i32>());
         Self { texts, indices: index.as_primitive::<Int64Type>() }
     }
 
     fn iter(&self) -> impl Iterator<Item = Row<'b>> + use<'b> {
         let (texts, indices) = (self.texts, self.indices);
         (0..indices.len()).map(move |row| {
-            let [id, detail, amends, path] = texts;
+            let [account, id, detail, amends, path] = texts;
             Row {
+                account: if account.is_valid(row) { account.value(row) } else { "" },
                 event_id: id.value(row),
                 detail: DetailLevel::from_name(detail.value(row)).unwrap_or(DetailLevel::Full),
                 amends: amends.is_valid(row).then(|| amends.value(row)),
@@ -161,5 +177,33 @@ impl<'b> Rows<'b> {
                 index: indices.value(row),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_another_account_are_of_another_event() {
+        let key = |id: &str, account: &str| (id.to_owned(), account.to_owned());
+        let place = |path: &str| (DetailLevel::Full, path.to_owned(), 0);
+        let richest = Richest::from([
+            (key("a", "1"), place("a of 1")),
+            (key("b", ""), place("b of nobody")),
+            (key("b", "2"), place("b of 2")),
+        ]);
+        for (event_id, account, expected) in [
+            ("a", "1", Some("a of 1")),
+            ("a", "", Some("a of 1")),
+            ("a", "2", None),
+            ("b", "1", Some("b of nobody")),
+            ("c", "1", None),
+            ("", "", None),
+        ] {
+            let row = Row { account, event_id, detail: DetailLevel::Summary, amends: None, path: "", index: 0 };
+            let found = richest_of(&richest, row).map(|(_, (_, path, _))| path.as_str());
+            assert_eq!(found, expected, "{event_id} of {account}");
+        }
     }
 }
