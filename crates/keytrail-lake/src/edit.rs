@@ -31,30 +31,30 @@ impl Table {
         info: BTreeMap<String, String>,
     ) -> Result<CommitOutcome, LakeError> {
         let mut adds = Vec::new();
-        let mut outcome = Ok(());
         for file in files {
             let options = CompactOptions { target_file_bytes: file.size_bytes, ..CompactOptions::default() };
             match write_merged(self, &options, std::slice::from_ref(file), edit).await {
                 Ok(written) => adds.extend(written),
                 Err(error) => {
-                    outcome = Err(error);
-                    break;
+                    self.discard_all(&adds).await;
+                    return Err(error);
                 }
             }
         }
         let put = adds.clone();
-        let removes = files.to_vec();
         let (operation, base_version) = (CommitOperation::Replace, Some(base_version));
-        let outcome = match outcome {
-            Ok(()) => self.commit(Commit { adds, removes, transaction, operation, base_version, info }).await,
-            Err(error) => Err(error),
-        };
+        let commit = Commit { adds, removes: files.to_vec(), transaction, operation, base_version, info };
+        let outcome = self.commit(commit).await;
         // After another error the commit may be there all the same.
-        if !put.is_empty() && matches!(outcome, Err(LakeError::Overtaken { .. } | LakeError::Corrupt { .. })) {
-            for file in &put {
-                self.discard(file).await;
-            }
+        if let Err(LakeError::Overtaken { .. } | LakeError::Conflict { .. }) = outcome {
+            self.discard_all(&put).await;
         }
         outcome
+    }
+
+    async fn discard_all(&self, files: &[DataFile]) {
+        for file in files {
+            self.discard(file).await;
+        }
     }
 }

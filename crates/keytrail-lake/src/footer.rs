@@ -33,7 +33,7 @@ impl DataFileFooter {
     pub async fn read(reader: &mut (dyn AsyncFileReader + Send), file: &DataFile, name: &str) -> Result<Self> {
         let mut decoder = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
         let name = Arc::from(name);
-        let Some(tail) = file.tail.filter(|tail| tail.offset < file.size_bytes) else {
+        let Some(tail) = file.tail else {
             let mut wanted = FOOTER_BYTES.min(file.size_bytes);
             loop {
                 let bytes = reader.get_bytes(file.size_bytes - wanted..file.size_bytes).await?;
@@ -48,6 +48,9 @@ impl DataFileFooter {
             }
             return Ok(Self { name, metadata: Arc::new(decoder.finish()?), sums: None });
         };
+        if tail.offset >= file.size_bytes {
+            return Err(damaged(&name, Mismatch { bytes: file.size_bytes..tail.offset }));
+        }
         let bytes = reader.get_bytes(tail.offset..file.size_bytes).await?;
         let sums = BlockSums::of_tail(tail, bytes.clone()).map_err(|mismatch| damaged(&name, mismatch))?;
         decoder.try_parse_sized(&bytes, file.size_bytes)?;
