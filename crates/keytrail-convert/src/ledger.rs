@@ -8,7 +8,6 @@ use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder, Timestamp
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use futures::TryStreamExt;
 use keytrail_lake::{DataFile, Lake, LakeError, Snapshot};
 use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
@@ -69,12 +68,10 @@ pub async fn refuse_lost_rows(lake: &Lake, events: &Snapshot) -> Result<(), Lake
     }
     let table = lake.table(LOG_FILES);
     let mut row_count = 0;
-    for file in table.snapshot().await?.files() {
-        let mut batches = table.read_columns(file, &["row_count"]).await?;
-        while let Some(batch) = batches.try_next().await? {
-            row_count += batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
-        }
-    }
+    read_columns(table, table.snapshot().await?.files(), &["row_count"], |batch| {
+        row_count += batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
+    })
+    .await?;
     if row_count == 0 {
         return Ok(());
     }

@@ -6,8 +6,6 @@ use arrow_array::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use keytrail_lake::{DataFile, LakeError, Table};
 
-use crate::error::ConvertError;
-
 /// Data files that are read at once.
 const CONCURRENT_FILES: usize = 4;
 
@@ -20,7 +18,7 @@ pub(crate) async fn read_columns(
     files: &[Arc<DataFile>],
     columns: &[&str],
     mut take: impl FnMut(&RecordBatch),
-) -> Result<(), ConvertError> {
+) -> Result<(), LakeError> {
     let reads: Vec<_> = files.iter().map(|file| read_file(table, file, columns)).collect();
     let mut read = futures::stream::iter(reads).buffered(CONCURRENT_FILES);
     while let Some(batches) = read.try_next().await? {

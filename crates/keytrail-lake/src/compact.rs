@@ -99,6 +99,11 @@ impl CompactSummary {
     }
 }
 
+/// How many files a compaction would merge.
+pub fn mergeable_files(snapshot: &Snapshot, options: &CompactOptions) -> usize {
+    plan(snapshot, options).iter().map(Vec::len).sum()
+}
+
 /// The files that are merged with each other; each group is of one partition.
 pub(crate) fn plan(snapshot: &Snapshot, options: &CompactOptions) -> Vec<Vec<Arc<DataFile>>> {
     let mut partitions: BTreeMap<&PartitionValues, Vec<Arc<DataFile>>> = BTreeMap::new();

@@ -57,7 +57,7 @@ pub use check::{
     list_other_files,
 };
 pub use commit::{Commit, CommitOperation, CommitOutcome, TransactionId};
-pub use compact::{CompactOptions, CompactSummary, compact};
+pub use compact::{CompactOptions, CompactSummary, compact, mergeable_files};
 pub use edit::Edit;
 pub use error::LakeError;
 pub use footer::{DamagedFile, DataFileFooter};

@@ -1,9 +1,8 @@
 //! `keytrail compact`: merges small data files of every table.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keytrail_lake::{CompactOptions, CompactSummary, LakeError, Table, compact};
+use keytrail_lake::{CompactOptions, CompactSummary, compact};
 
 use crate::args::CompactArguments;
 use crate::errors::{CliError, Exit};
@@ -16,18 +15,6 @@ use crate::signals::Interruption;
 const TICK: Duration = Duration::from_millis(200);
 /// Files of a partition that are worth merging.
 const MIN_FILES: usize = 2;
-
-/// Files of a table that a compaction with the default options would merge: [`compact`] takes files of less than half the
-/// size it aims for, where a partition has several of them.
-pub(crate) async fn mergeable_files(table: &Table) -> Result<u64, LakeError> {
-    let options = CompactOptions::default();
-    let mut partitions: BTreeMap<_, u64> = BTreeMap::new();
-    let snapshot = table.snapshot().await?;
-    for file in snapshot.files().iter().filter(|file| file.size_bytes < options.target_file_bytes / 2) {
-        *partitions.entry(&file.partition).or_default() += 1;
-    }
-    Ok(partitions.into_values().filter(|count| *count >= options.min_files as u64).sum())
-}
 
 /// Compacts table by table; each commit stands by itself, so that an interrupted run loses nothing.
 pub(crate) async fn run(arguments: &CompactArguments, _interruption: &Interruption) -> Result<Exit, CliError> {

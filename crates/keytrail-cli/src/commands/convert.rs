@@ -8,10 +8,9 @@ use keytrail_convert::source::{DeliveryRange, no_log_file, require_local};
 use keytrail_convert::{
     ConvertError, ConvertOptions, ConvertProgress, ConvertSummary, EVENTS, StopSignal, convert, list_wanted,
 };
-use keytrail_lake::{Lake, LakeError};
+use keytrail_lake::{CompactOptions, Lake, LakeError, mergeable_files};
 
 use crate::args::ConvertArguments;
-use crate::commands::compact;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
 use crate::progress::{ConvertBar, JsonProgress, bytes_text, count_text, per_second, waiting};
@@ -238,7 +237,8 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
 /// Says that a compaction is worth its time, where it is.
 async fn advise_compaction(lake: &Lake) {
     // The conversion is done, whatever becomes of this look.
-    let small_files = compact::mergeable_files(lake.table(EVENTS)).await.unwrap_or(0);
+    let Ok(snapshot) = lake.table(EVENTS).snapshot().await else { return };
+    let small_files = mergeable_files(&snapshot, &CompactOptions::default()) as u64;
     if small_files >= MANY_FILES {
         output::note(format!(
             "note: {} data files are small; `keytrail compact --lake {}` merges them, and questions about one key then take about half the time",

@@ -11,6 +11,7 @@ use datafusion::common::{Column, DataFusionError, Diagnostic, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use super::{Diagnosis, KnownNames, instead, place, similar};
+use crate::describe::sql_type;
 
 /// Columns that are listed at most where none is alike.
 const LISTED_COLUMNS: usize = 8;
@@ -326,20 +327,6 @@ fn is_no_day(text: &str) -> bool {
         _ => byte.is_ascii_digit(),
     });
     is_shaped && day.parse::<NaiveDate>().is_err()
-}
-
-/// A type of the engine in the words of SQL.
-fn sql_type(name: &str) -> &str {
-    match name {
-        "Int8" => "tinyint",
-        "Int16" => "smallint",
-        "Int32" => "int",
-        "Int64" => "bigint",
-        "Float32" => "real",
-        "Float64" => "double",
-        "Boolean" => "boolean",
-        other => other,
-    }
 }
 
 /// The first text in quotes of either kind.
