@@ -149,6 +149,16 @@ impl<'a> Scanner<'a> {
         is_here
     }
 
+    /// Takes `bytes` where exactly these stand here.
+    #[inline]
+    pub fn take_exactly(&mut self, bytes: &[u8]) -> bool {
+        let is_here = self.bytes.get(self.position..).is_some_and(|rest| rest.starts_with(bytes));
+        if is_here {
+            self.position += bytes.len();
+        }
+        is_here
+    }
+
     /// Moves to an array's next element (true) or takes the closing bracket (false).
     ///
     /// # Errors

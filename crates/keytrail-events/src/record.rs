@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::field_memory::{FieldMemory, ScannedValue, value_hash};
 use crate::json::{self, Scanner, SyntaxError};
 use crate::text_sink::{Comparison, TextSink};
 use crate::time::{parse_time, push_time};
@@ -341,18 +342,23 @@ impl<'a> EventRecord<'a> {
         if scanner.peek() != Some(b'{') {
             return Err(RecordError::NotAnObject);
         }
-        let record = Self::scan_from(text, &mut scanner)?;
+        let record = Self::scan_from(text, &mut scanner, &mut FieldMemory::default())?;
         match scanner.peek() {
             None => Ok(Self { text, ..record }),
             Some(_) => Err(SyntaxError { offset: scanner.position(), reason: "text after the record" }.into()),
         }
     }
 
-    /// Parses the object that begins where `scanner` stands in `text`, and leaves the scanner behind it.
+    /// Parses the object that begins where `scanner` stands in `text`, and leaves the scanner behind it. `memory` is of the records of the
+    /// same text.
     ///
     /// # Errors
     /// It is not strict JSON; offsets count from the beginning of `text`.
-    pub fn scan_from(text: &'a str, scanner: &mut Scanner<'_>) -> Result<Self, SyntaxError> {
+    pub fn scan_from(
+        text: &'a str,
+        scanner: &mut Scanner<'_>,
+        memory: &mut FieldMemory<'a>,
+    ) -> Result<Self, SyntaxError> {
         let start = scanner.position();
         let mut record = Self::empty();
         scanner.advance();
@@ -360,18 +366,17 @@ impl<'a> EventRecord<'a> {
         let mut hint = 0;
         while let Some(name) = MemberName::next(text, scanner, &mut is_first, hint)? {
             scanner.peek();
-            scanner.begin_form();
-            let raw = &text[scanner.value()?];
-            let value_hash = value_hash(raw, scanner.is_canonical());
             match name {
                 MemberName::Known(spec) => {
                     hint = (spec.field as usize + 1) % Field::COUNT;
-                    record.add_to_hash(u64::from(spec.code), value_hash);
-                    record.take(spec, raw, scanner.has_escapes());
+                    let value = memory.value(spec.field, text, scanner)?;
+                    record.add_to_hash(u64::from(spec.code), value.hash);
+                    record.take(spec, value.raw, value.has_escapes);
                 }
                 MemberName::Unknown(name) => {
-                    record.add_to_hash(xxh3_64(name.as_bytes()), value_hash);
-                    record.take_unknown(name, raw);
+                    let value = ScannedValue::read(text, scanner)?;
+                    record.add_to_hash(xxh3_64(name.as_bytes()), value.hash);
+                    record.take_unknown(name, value.raw);
                 }
             }
         }
@@ -554,17 +559,6 @@ impl<'a> EventRecord<'a> {
     fn write_from_columns(&self, out: &mut impl TextSink) -> bool {
         write_record(out, &self.layout, self.unknown_fields(), |field| Some(self.value(field)?.lend()))
     }
-}
-
-/// The hash of a member's value; values that may be spelled in several ways are brought into one first.
-#[inline]
-fn value_hash(raw: &str, is_canonical: bool) -> u64 {
-    if is_canonical {
-        return xxh3_64(raw.as_bytes());
-    }
-    let mut canonical = String::with_capacity(raw.len());
-    json::push_canonical(&mut canonical, raw);
-    xxh3_64(canonical.as_bytes())
 }
 
 /// Whether a string holds what AWS writes without quotes: a boolean, or the JSON of a member that is kept as such.

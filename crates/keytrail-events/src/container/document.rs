@@ -7,6 +7,7 @@ use super::damage::{Recovery, end_of_line};
 use super::reading::Reading;
 use super::text::{LogLine, beginning_of};
 use super::wrappers::{List, find_list};
+use crate::field_memory::FieldMemory;
 use crate::json::{self, Scanner, SyntaxError};
 use crate::record::{DetailLevel, EventRecord, RecordError, RecordKind};
 
@@ -20,6 +21,7 @@ pub(super) struct Document<'d> {
     /// What records lose at most on their way into this text.
     pub(super) detail_level: DetailLevel,
     recovery: Recovery<'d>,
+    memory: FieldMemory<'d>,
     /// It is what a packing gave, which may have been cut; a string within another text is whole.
     may_be_cut: bool,
     /// Something in it could be read: what is damaged then is a record, not the file.
@@ -30,7 +32,8 @@ impl<'d> Document<'d> {
     pub(super) fn new(bytes: &'d [u8], depth: u32) -> Self {
         let text = simdutf8::basic::from_utf8(bytes).ok();
         let recovery = Recovery::new(bytes);
-        Self { bytes, text, depth, detail_level: DetailLevel::Full, recovery, may_be_cut: true, is_known: false }
+        let (detail_level, memory) = (DetailLevel::Full, FieldMemory::default());
+        Self { bytes, text, depth, detail_level, recovery, memory, may_be_cut: true, is_known: false }
     }
 
     /// A text inside another one.
@@ -42,6 +45,7 @@ impl<'d> Document<'d> {
             depth,
             detail_level,
             recovery: Recovery::new(bytes),
+            memory: FieldMemory::default(),
             may_be_cut: false,
             is_known: true,
         }
@@ -174,7 +178,7 @@ impl Reading<'_> {
             self.untrusted_object(document, start, &document.bytes[range]);
             return Ok(());
         };
-        let mut record = EventRecord::scan_from(text, scanner)?;
+        let mut record = EventRecord::scan_from(text, scanner, &mut document.memory)?;
         self.parsed(document, start, &mut record);
         Ok(())
     }
