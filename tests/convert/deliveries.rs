@@ -1,6 +1,13 @@
 //! One event, many deliveries: repeated, changed, amended, with more or less detail, across runs and hours.
 
-use keytrail_convert::{EVENTS, LOG_FILES};
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::DateTime;
+use keytrail_convert::{
+    ConvertOptions, ConvertProgress, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, convert, lake_spec,
+};
+use keytrail_lake::{CompactOptions, Lake, Location, StorageOptions, compact};
 
 use crate::support::{TestLake, event, write_records};
 
@@ -103,6 +110,93 @@ async fn the_row_that_tells_most_counts_whichever_was_read_first() {
         let again = lake.convert(source.path()).await;
         assert_eq!((again.rows, again.data_files), (0, 0), "{case}");
     }
+}
+
+/// A CSV of the event history with these ids.
+fn write_summary(path: &Path, ids: &[&str]) {
+    let rows: String = ids.iter().map(|id| format!("Decrypt,kms.amazonaws.com,{TIME},{id}\n")).collect();
+    fs_err::write(path, format!("Event name,Event source,Event time,Event ID\n{rows}")).expect("file");
+}
+
+/// Ends the run at its first commit, as if it was killed there.
+struct DiesOnceCommitted;
+
+impl ConvertProgress for DiesOnceCommitted {
+    fn planned(&self, _log_files: u64, _bytes: u64) {}
+    fn log_file_read(&self, _bytes: u64, _records: u64) {}
+    fn committed(&self, _rows: u64) {
+        panic!("killed");
+    }
+}
+
+/// A conversion with a lake handle of its own; true where it did not end before its time.
+async fn convert_apart(lake: &Path, source: &Path, run: &str, progress: Arc<dyn ConvertProgress>) -> bool {
+    let [lake, source] = [lake, source].map(|path| Location::local(path).expect("location"));
+    let options = ConvertOptions::new(vec![Source::Place(source)], run.to_owned(), DateTime::UNIX_EPOCH);
+    let conversion = async move {
+        let lake = Lake::create_or_open(&lake, &StorageOptions::default(), lake_spec()).await.expect("lake");
+        convert(&lake, &options, progress, Arc::new(StopSignal::default())).await.expect("converted");
+    };
+    tokio::spawn(conversion).await.is_ok()
+}
+
+/// Level of detail, id and mark of each row, sorted; and how many files await an edit.
+async fn marked_rows(lake: &TestLake) -> (Vec<[String; 3]>, usize) {
+    let [details, ids, marks] = [
+        lake.column(EVENTS, "detail_level").await,
+        lake.column(EVENTS, "event_id").await,
+        lake.column(EVENTS, "amends_event_id").await,
+    ];
+    let mut rows: Vec<_> =
+        details.into_iter().zip(ids).zip(marks).map(|((detail, id), mark)| [detail, id, mark]).collect();
+    rows.sort_unstable();
+    let snapshot = lake.open().await.table(EVENTS).snapshot().await.expect("snapshot");
+    (rows, snapshot.files().iter().filter(|file| file.awaits_edit).count())
+}
+
+#[tokio::test]
+async fn marks_that_a_killed_run_left_are_changed_by_the_next() {
+    for is_compacted in [false, true] {
+        let source = tempfile::tempdir().expect("folder");
+        let lake = TestLake::new();
+        write_summary(&source.path().join("1.csv"), &["a"]);
+        lake.convert(source.path()).await;
+        write_records(&source.path().join("2.json.gz"), &[event("a", TIME), event("b", TIME)]);
+        assert!(!convert_apart(&lake.path(), source.path(), "killed", Arc::new(DiesOnceCommitted)).await);
+        if is_compacted {
+            compact(lake.open().await.table(EVENTS), &CompactOptions::default()).await.expect("compacted");
+        }
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        let left = [row(["full", "a", "a"]), row(["full", "b", ""]), row(["summary", "a", ""])];
+        assert_eq!(marked_rows(&lake).await, (left.to_vec(), 1), "compacted: {is_compacted}");
+        let next = lake.convert(source.path()).await;
+        assert_eq!((next.rows, next.data_files), (0, 0));
+        let changed = [row(["full", "a", ""]), row(["full", "b", ""]), row(["summary", "a", "a"])];
+        assert_eq!(marked_rows(&lake).await, (changed.to_vec(), 0), "compacted: {is_compacted}");
+        assert_eq!(lake.findings().await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn runs_at_once_change_all_marks() {
+    let source = tempfile::tempdir().expect("folder");
+    let lake = TestLake::new();
+    let ids: Vec<String> = (0..4).map(|number| format!("e{number}")).collect();
+    write_summary(&source.path().join("1.csv"), &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    lake.convert(source.path()).await;
+    let path = lake.path();
+    let folders: Vec<_> = ids.iter().map(|id| source.path().join(id)).collect();
+    for (id, folder) in ids.iter().zip(&folders) {
+        write_records(&folder.join("2.json.gz"), &[event(id, TIME)]);
+    }
+    let runs = ids.iter().zip(&folders).map(|(id, folder)| convert_apart(&path, folder, id, Arc::new(NoProgress)));
+    assert!(futures::future::join_all(runs).await.into_iter().all(|is_done| is_done));
+    let (rows, waiting) = marked_rows(&lake).await;
+    assert_eq!(waiting, 0);
+    let full = ids.iter().map(|id| ["full", id, ""]);
+    let summaries = ids.iter().map(|id| ["summary", id, id]);
+    assert_eq!(rows, full.chain(summaries).collect::<Vec<_>>());
+    assert_eq!(lake.findings().await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@
 //! before each commit makes several runs at once harmless: none adds a row or a ledger entry that another has added.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use arrow_array::RecordBatch;
 use keytrail_lake::{
@@ -162,7 +162,10 @@ impl Committer<'_> {
         Ok(())
     }
 
-    async fn commit_events(&self, attempt: &mut Attempt, epoch: u32, adds: Vec<DataFile>) -> Result<(), Halt> {
+    async fn commit_events(&self, attempt: &mut Attempt, epoch: u32, mut adds: Vec<DataFile>) -> Result<(), Halt> {
+        // Rows are noted before they are written.
+        let supplanted = self.supplanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        adds.iter_mut().for_each(|file| file.awaits_edit = supplanted.contains(&file.partition));
         loop {
             let base = attempt.followed.events_version;
             let commit = Commit {

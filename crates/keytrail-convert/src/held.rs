@@ -171,6 +171,7 @@ mod tests {
             modified_ms: 0,
             sha256: None,
             tail: None,
+            awaits_edit: false,
         };
         let hour = |count| Hour::of(Some(0)).plus(count);
         HeldFile { first: hour(first), last: hour(last), ..HeldFile::new(Arc::new(file), false) }

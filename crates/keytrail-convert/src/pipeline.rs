@@ -23,7 +23,7 @@ use crate::buffers::{Buffer, BufferedBytes, Buffers};
 use crate::committer::{Attempt, Committer, CompleteEpoch, Followed, Halt, Message};
 use crate::config::ConvertOptions;
 use crate::dedupe::Deduplicator;
-use crate::encoding::encode_rows;
+use crate::encoding::{encode_rows, partition_values};
 use crate::error::ConvertError;
 use crate::held::LakeRows;
 use crate::ledger::{EntryId, Ledger, RejectRow, RunStamp, committed_rejects, paths_with_rejects, refuse_lost_rows};
@@ -115,8 +115,10 @@ async fn convert_all(
     stop: &Arc<StopSignal>,
 ) -> Result<(), ConvertError> {
     while attempt(options, listed, committer, stop).await? == Attempted::Overtaken {}
-    let partitions = std::mem::take(&mut *lock(&committer.supplanted));
-    Ok(supplant(committer.lake, &partitions, &committer.stamp).await?)
+    if lock(&committer.supplanted).is_empty() {
+        return Ok(());
+    }
+    Ok(supplant(committer.lake, &committer.stamp).await?)
 }
 
 /// How an attempt ended.
@@ -144,6 +146,9 @@ async fn attempt(
     }
     let snapshot = lake.table(EVENTS).snapshot().await?;
     refuse_lost_rows(lake, &snapshot).await?;
+    // What a run that was killed has left to do.
+    let awaiting = snapshot.files().iter().filter(|file| file.awaits_edit);
+    lock(&committer.supplanted).extend(awaiting.map(|file| file.partition.clone()));
     committer.progress.planned(files.len() as u64, files.iter().map(|file| file.size_bytes).sum());
     if files.is_empty() || stop.is_ending() {
         return Ok(Attempted::Done);
@@ -316,7 +321,7 @@ impl Shared {
 
     /// Takes note of a record that tells more than the row that counts.
     pub(crate) fn note_more_detailed(&self, record: &EventRecord<'_>) {
-        lock(&self.supplanted).insert(EventPartition::of(record));
+        lock(&self.supplanted).insert(partition_values(&EventPartition::of(record)));
     }
 
     /// Enters what became of a log file.

@@ -272,7 +272,8 @@ pub fn no_log_file(sources: &[Source], range: &DeliveryRange) -> ConvertError {
     }
 }
 
-/// Lists every log file of `sources` that `range` contains, by delivery day and path; a file named twice is listed once.
+/// Lists every log file of `sources` that `range` contains, by delivery day and path; a file named twice is listed once. Files whose path
+/// tells no day come last: they are mostly downloads and query results, which may hold less of an event than the trail's own files.
 ///
 /// # Errors
 /// A source does not exist or cannot be listed. A single file or folder that cannot be read inside a source is no error here:
@@ -295,7 +296,8 @@ pub async fn list(
         }
     }
     files.retain(|file| range.contains(file));
-    files.sort_by(|left, right| (left.delivery_date, &left.path).cmp(&(right.delivery_date, &right.path)));
+    let order = |file: &LogFile| (file.delivery_date.is_none(), file.delivery_date);
+    files.sort_by(|left, right| order(left).cmp(&order(right)).then_with(|| left.path.cmp(&right.path)));
     files.dedup_by(|left, right| left.path == right.path);
     Ok(files)
 }
@@ -344,6 +346,22 @@ mod tests {
             assert_eq!(range.contains(&file(path)), is_inside, "{path}");
         }
         assert!(DeliveryRange::default().contains(&file("x")));
+    }
+
+    #[tokio::test]
+    async fn files_come_by_day_and_those_without_one_last() {
+        let folder = tempfile::tempdir().expect("folder");
+        let days = ["b/2024/01/31", "a/2024/02/01"].map(|day| format!("AWSLogs/111122223333/CloudTrail/{day}"));
+        let paths = ["0.csv".to_owned(), format!("{}/x.json.gz", days[1]), format!("{}/y.json.gz", days[0])];
+        for path in &paths {
+            let path = folder.path().join(path);
+            fs_err::create_dir_all(path.parent().expect("folder")).expect("folder");
+            fs_err::write(path, "x").expect("file");
+        }
+        let source = Source::Place(Location::local(folder.path()).expect("location"));
+        let listed = list(&[source], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
+        let expected = [&paths[2], &paths[1], &paths[0]];
+        assert!(listed.iter().zip(expected).all(|(file, path)| file.path.ends_with(path)), "{listed:?}");
     }
 
     #[tokio::test]

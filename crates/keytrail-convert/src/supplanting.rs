@@ -3,6 +3,11 @@
 //! A summary (event history as CSV, some columns of a query) that is read before the event as AWS wrote it is a row without a mark, and the
 //! event's own row amends it: rows that are written stay. So once a run has committed, the two change their marks. Views count rows
 //! without one; a grant, an alias or a context that only the event's own row tells of would else be missing for good.
+//!
+//! ```text
+//! commit: files with such rows await an edit ─▶ end of the run: marks change, none awaits one
+//!                                          └─▶ it was killed: at the end of the next run
+//! ```
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,47 +18,36 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use futures::TryStreamExt;
-use keytrail_events::{DetailLevel, EventPartition};
-use keytrail_lake::{DataFile, Lake, LakeError, Table, TransactionId};
+use keytrail_events::DetailLevel;
+use keytrail_lake::{DataFile, Lake, LakeError, PartitionValues, Table, TransactionId};
 
-use crate::encoding::partition_values;
 use crate::ledger::RunStamp;
 use crate::spec::EVENTS;
 
 const COLUMNS: [&str; 6] =
     ["recipient_account_id", "event_id", "detail_level", "amends_event_id", "log_file_path", "record_index"];
 
-/// The partitions in which an event's own row came after a poorer one.
-pub(crate) type SupplantedPartitions = Arc<Mutex<BTreeSet<EventPartition>>>;
+/// The partitions in which an event's own row came after a poorer one: their files await an edit.
+pub(crate) type SupplantedPartitions = Arc<Mutex<BTreeSet<PartitionValues>>>;
 
-/// Gives each event of these partitions, of which a row amends a poorer one, the richest of its rows as the one that counts.
+/// Where files await it, gives each event of which a row amends a poorer one the richest of its rows as the one that counts.
 ///
 /// # Errors
 /// The lake cannot be read or written.
-pub(crate) async fn supplant(
-    lake: &Lake,
-    partitions: &BTreeSet<EventPartition>,
-    stamp: &RunStamp,
-) -> Result<(), LakeError> {
+pub(crate) async fn supplant(lake: &Lake, stamp: &RunStamp) -> Result<(), LakeError> {
     let table = lake.table(EVENTS);
-    for (partition, number) in partitions.iter().zip(0..) {
-        let values = partition_values(partition);
-        let app_id = format!("keytrail.supplant.{}", stamp.run_id);
-        loop {
-            let snapshot = table.snapshot().await?;
-            let files: Vec<_> = snapshot.files().iter().filter(|file| file.partition == values).cloned().collect();
-            let (marks, files) = Marks::of(table, &files).await?;
-            if files.is_empty() {
-                break;
-            }
-            let edit = |batch: RecordBatch| marks.changed(&batch);
-            let transaction = TransactionId { app_id: app_id.clone(), version: number };
-            let info = BTreeMap::from([("keytrail.run_id".to_owned(), stamp.run_id.clone())]);
-            match table.edit_files(&files, &edit, transaction, snapshot.version(), info).await {
-                Ok(_outcome) => break,
-                Err(LakeError::Overtaken { .. } | LakeError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
+    for version in 0.. {
+        let snapshot = table.snapshot().await?;
+        let Some(waiting) = snapshot.files().iter().find(|file| file.awaits_edit) else { break };
+        let files = snapshot.files().iter().filter(|file| file.partition == waiting.partition).cloned().collect();
+        let (marks, files) = Marks::of(table, files).await?;
+        let edit = |batch: RecordBatch| marks.changed(&batch);
+        let transaction = TransactionId { app_id: format!("keytrail.supplant.{}", stamp.run_id), version };
+        let info = BTreeMap::from([("keytrail.run_id".to_owned(), stamp.run_id.clone())]);
+        match table.edit_files(&files, &edit, transaction, snapshot.version(), info).await {
+            // Another partition may have files that wait; or another writer came in between.
+            Ok(_) | Err(LakeError::Overtaken { .. } | LakeError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())
@@ -72,10 +66,10 @@ type Richest = BTreeMap<(String, String), RowPlace>;
 type RowPlace = (DetailLevel, String, i64);
 
 impl Marks {
-    /// The changes, and the files that hold rows of them.
-    async fn of(table: &Table, files: &[Arc<DataFile>]) -> Result<(Self, Vec<Arc<DataFile>>), LakeError> {
+    /// The changes, and the files that hold rows of them or await an edit.
+    async fn of(table: &Table, files: Vec<Arc<DataFile>>) -> Result<(Self, Vec<Arc<DataFile>>), LakeError> {
         let mut richest = Richest::new();
-        for file in files {
+        for file in &files {
             let mut batches = table.read_columns(file, &COLUMNS).await?;
             while let Some(batch) = batches.try_next().await? {
                 for row in Rows::of(&batch).iter().filter(|row| row.amends == Some(row.event_id)) {
@@ -90,8 +84,8 @@ impl Marks {
         }
         let mut supplanted = BTreeSet::new();
         let mut held_by_file = Vec::new();
-        for file in files.iter().filter(|_| !richest.is_empty()) {
-            let mut batches = table.read_columns(file, &COLUMNS).await?;
+        for file in files {
+            let mut batches = table.read_columns(&file, &COLUMNS).await?;
             let mut held = BTreeSet::new();
             while let Some(batch) = batches.try_next().await? {
                 for row in Rows::of(&batch).iter() {
@@ -105,8 +99,8 @@ impl Marks {
             held_by_file.push((file, held));
         }
         richest.retain(|event, _| supplanted.contains(event));
-        let holding = held_by_file.into_iter().filter(|(_, held)| !held.is_disjoint(&supplanted));
-        Ok((Self { richest }, holding.map(|(file, _)| Arc::clone(file)).collect()))
+        held_by_file.retain(|(file, held)| file.awaits_edit || !held.is_disjoint(&supplanted));
+        Ok((Self { richest }, held_by_file.into_iter().map(|(file, _)| file).collect()))
     }
 
     /// The batch with other marks.

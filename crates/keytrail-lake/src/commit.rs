@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::error::LakeError;
 use crate::log::LockedLog;
-use crate::snapshot::{DataFile, SHA256_TAG, Snapshot, TAIL_TAG};
+use crate::snapshot::{DataFile, EDIT_TAG, SHA256_TAG, Snapshot, TAIL_TAG};
 use crate::table::{Table, TableSpec};
 
 /// Whoever compacts commits under this id, so that other Delta writers see two compactions conflict too.
@@ -255,7 +255,11 @@ fn add_action(file: &DataFile, data_change: bool) -> Add {
 
 /// What only readers of keytrail know of.
 fn tags(file: &DataFile) -> HashMap<String, Option<String>> {
-    let tags = [(SHA256_TAG, file.sha256.clone()), (TAIL_TAG, file.tail.map(|tail| tail.to_string()))];
+    let tags = [
+        (SHA256_TAG, file.sha256.clone()),
+        (TAIL_TAG, file.tail.map(|tail| tail.to_string())),
+        (EDIT_TAG, file.awaits_edit.then(|| true.to_string())),
+    ];
     tags.into_iter().filter(|(_, value)| value.is_some()).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

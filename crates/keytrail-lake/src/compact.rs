@@ -141,7 +141,9 @@ pub(crate) async fn merge_group(
     options: &CompactOptions,
     group: &[Arc<DataFile>],
 ) -> Result<Vec<DataFile>, LakeError> {
-    let adds = write_merged(table, options, group, &Ok).await?;
+    let mut adds = write_merged(table, options, group, &Ok).await?;
+    let awaits_edit = group.iter().any(|file| file.awaits_edit);
+    adds.iter_mut().for_each(|file| file.awaits_edit = awaits_edit);
     let (rows_in, rows_out) = (row_count(group.iter().map(Arc::as_ref)), row_count(&adds));
     if rows_in != rows_out {
         let reason = format!("the log tells {rows_in} rows of the files to merge, they hold {rows_out}");

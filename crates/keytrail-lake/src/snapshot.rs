@@ -21,6 +21,8 @@ use crate::storage::Storage;
 pub(crate) const SHA256_TAG: &str = "keytrail.sha256";
 /// Under this name it keeps where the file's tail begins, and its checksum.
 pub(crate) const TAIL_TAG: &str = "keytrail.tail";
+/// Under this name it keeps that an edit is still to come.
+pub(crate) const EDIT_TAG: &str = "keytrail.awaitsEdit";
 
 /// A data file as the log has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +43,9 @@ pub struct DataFile {
     pub sha256: Option<String>,
     /// What of the file is no rows, by which readers notice damage; none = written by a version or a program that keeps none.
     pub tail: Option<Tail>,
+    /// Its writer means to change values of rows of its partition later ([`crate::Table::edit_files`]); where the writer ends before that,
+    /// the next one does it. Of merged files the merged one has it.
+    pub awaits_edit: bool,
 }
 
 /// A table at one version of its log.
@@ -155,5 +160,7 @@ fn parse_file(view: &LogicalFileView, schema: &SchemaRef, storage: &Storage) -> 
     let sha256 = tags.remove(SHA256_TAG).flatten();
     let tail = tags.remove(TAIL_TAG).flatten().map(|text| text.parse()).transpose();
     let tail = tail.map_err(|error: String| LakeError::corrupt(&name(), error))?;
-    Ok(DataFile { size_bytes, row_count, partition, statistics, modified_ms: modification_time, sha256, tail, path })
+    let awaits_edit = tags.contains_key(EDIT_TAG);
+    let modified_ms = modification_time;
+    Ok(DataFile { path, size_bytes, row_count, partition, statistics, modified_ms, sha256, tail, awaits_edit })
 }

@@ -205,6 +205,7 @@ impl NewFile {
             modified_ms: Utc::now().timestamp_millis(),
             sha256: Some(sha256),
             tail: Some(tail),
+            awaits_edit: false,
         })
     }
 }
