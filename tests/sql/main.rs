@@ -4,6 +4,7 @@
 //! each run on the lake of its folder (see `fixture`); nothing here touches the network or the user's folders.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod access;
 mod cancel;
 mod cells;
 mod checklist;

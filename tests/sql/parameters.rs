@@ -1,5 +1,6 @@
 //! Parameters are values: whatever a text holds, it is compared as it is and never read as SQL.
 
+use chrono::{DateTime, Days, FixedOffset, NaiveDate, SecondsFormat};
 use keytrail_query::{QueryError, Session};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -87,4 +88,45 @@ fn numbers_and_times_are_typed_by_their_place() {
     ] {
         assert!(matches!(bad(sql, name, value), QueryError::BadParameter { .. }), "{sql}: {value}");
     }
+}
+
+#[test]
+fn a_time_is_the_same_moment_however_it_is_written() {
+    let runtime = Runtime::new().unwrap();
+    let session = runtime.block_on(fixture::session());
+    let value = |sql: &str, name: &str, text: &str| {
+        let given = [(name.to_owned(), text.to_owned())];
+        let rows = runtime.block_on(async { session.execute(sql, &given).await.unwrap().collect().await.unwrap() });
+        cells(&rows).concat()
+    };
+    let mut runner = TestRunner::new(Config { cases: 96, failure_persistence: None, ..Config::default() });
+    // From 1700 to 2199.
+    let moments = (-8_520_336_000_000_000..7_258_118_400_000_000_i64, -14 * 60..=14 * 60);
+    let outcome = runner.run(&moments, |(micros, offset_minutes)| {
+        let moment = DateTime::from_timestamp_micros(micros).unwrap();
+        let offset = FixedOffset::east_opt(offset_minutes * 60).unwrap();
+        let there = moment.with_timezone(&offset);
+        for text in [
+            moment.to_rfc3339_opts(SecondsFormat::Micros, true),
+            there.to_rfc3339_opts(SecondsFormat::Micros, false),
+            moment.format("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+        ] {
+            let found = value("select arrow_cast(:p, 'Int64')", "p:timestamp", &text);
+            prop_assert_eq!(found, vec![Some(micros.to_string())], "{}", text);
+        }
+        let date = moment.date_naive();
+        let days = date.signed_duration_since(NaiveDate::default()).num_days();
+        let found = value("select arrow_cast(:p, 'Int32')", "p:date", &date.to_string());
+        prop_assert_eq!(found, vec![Some(days.to_string())]);
+        // What a date is compared with begins it.
+        let next = date.checked_add_days(Days::new(1)).unwrap();
+        let found = value(
+            &format!("select arrow_cast({micros}, 'Timestamp(Microsecond, Some(\"UTC\"))') < :p"),
+            "p:timestamp",
+            &next.to_string(),
+        );
+        prop_assert_eq!(found, vec![Some("true".to_owned())]);
+        Ok(())
+    });
+    outcome.unwrap();
 }

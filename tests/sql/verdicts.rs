@@ -6,7 +6,7 @@ use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Session, key_an
 use crate::cells::rows;
 use crate::fixture::raw_session;
 
-const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa";
+pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa";
 const OTHER_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb";
 /// Used all the time, so that the logs have KMS reads.
 const BUSY_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/ffffffff-1111-4111-8111-ffffffffffff";
@@ -16,7 +16,7 @@ const ACCOUNT: &str = "111122223333";
 const DISABLED: &str = r#""errorCode":"DisabledException","errorMessage":"KEY is disabled.""#;
 
 /// A record of a call to a service; `rest` are the members that the case is about, `KEY` in them its key.
-fn record(service: &str, name: &str, time: &str, rest: &str) -> String {
+pub(crate) fn record(service: &str, name: &str, time: &str, rest: &str) -> String {
     placed(service, name, time, ACCOUNT, "us-east-1", rest)
 }
 
@@ -36,12 +36,12 @@ fn placed(service: &str, name: &str, time: &str, account: &str, region: &str, re
     )
 }
 
-fn resources(arns: &[&str]) -> String {
+pub(crate) fn resources(arns: &[&str]) -> String {
     let items: Vec<_> = arns.iter().map(|arn| format!(r#"{{"type":"AWS::KMS::Key","ARN":"{arn}"}}"#)).collect();
     format!(r#""resources":[{}]"#, items.join(","))
 }
 
-fn on_key(members: &str) -> String {
+pub(crate) fn on_key(members: &str) -> String {
     [members, &resources(&[KEY])].join(",")
 }
 
@@ -187,7 +187,7 @@ async fn a_multi_region_key_is_judged_with_its_set() {
     assert_eq!(verdict_over(&records, REPLICA).await, "incomplete no_logs");
 }
 
-fn correction(of: &str, rest: &str) -> String {
+pub(crate) fn correction(of: &str, rest: &str) -> String {
     let addendum =
         format!(r#""addendum":{{"reason":"UPDATED_DATA","updatedFields":"errorCode","originalEventID":"{of}"}}"#);
     if rest.is_empty() { addendum } else { [rest, &addendum].join(",") }
@@ -432,4 +432,108 @@ async fn a_deleted_alias_stands_for_no_key_at_a_later_moment() {
             Err(error) => assert!(!is_found && matches!(error, QueryError::KeyNotFound { .. }), "{at:?} {error}"),
         }
     }
+}
+
+/// A call by the alias that failed, and what became of the key's verdict.
+async fn verdict_of_failed_call_by_alias(error: &str, alias_events: &[String]) -> String {
+    let rest = format!(r#""requestParameters":{{"keyId":"alias/app"}},"errorCode":"{error}","errorMessage":"not now""#);
+    let call = record("kms", "Encrypt", "2025-03-15T10:00:00Z", &rest);
+    verdict_with(&[vec![call], alias_events.to_vec()].concat()).await
+}
+
+#[tokio::test]
+async fn a_call_by_an_alias_is_its_key_s_whenever_that_is_told() {
+    let alias_event = |name, hour| alias_event(name, &format!("2025-03-15T{hour}:30:00Z"));
+    let request = r#""requestParameters":{"keyId":"alias/app"}"#;
+    let observed = record("kms", "DescribeKey", "2025-03-15T11:30:00Z", &on_key(request));
+    for (error, told, expected) in [
+        ("ThrottlingException", vec![alias_event("DeleteAlias", "11")], "blocked_demand transient"),
+        ("ThrottlingException", vec![observed], "blocked_demand transient"),
+        // The alias was made after the call.
+        ("ThrottlingException", vec![alias_event("CreateAlias", "11")], "no_use_found "),
+        (
+            "NotFoundException",
+            vec![alias_event("CreateAlias", "08"), alias_event("DeleteAlias", "09")],
+            "blocked_demand not_found",
+        ),
+        // For another reason the call may have failed had the alias stood for any key.
+        (
+            "ThrottlingException",
+            vec![alias_event("CreateAlias", "08"), alias_event("DeleteAlias", "09")],
+            "no_use_found ",
+        ),
+    ] {
+        assert_eq!(verdict_of_failed_call_by_alias(error, &told).await, expected, "{error}: {told:?}");
+    }
+}
+
+/// The records of a day, as they come on another one too.
+fn on_day(records: &[String], day: u32) -> Vec<String> {
+    records.iter().map(|record| record.replace("2025-03-15", &format!("2025-03-{day}"))).collect()
+}
+
+#[tokio::test]
+async fn a_region_whose_logs_end_before_the_account_s_has_a_hole() {
+    let elsewhere = traffic("eu-west-1");
+    for (last_day, expected) in [(15, "no_use_found "), (17, "incomplete gap")] {
+        let records: Vec<_> = (15..=last_day).flat_map(|day| on_day(&elsewhere, day)).collect();
+        assert_eq!(verdict_with(&records).await, expected, "{last_day}");
+    }
+}
+
+#[tokio::test]
+async fn an_update_of_a_trail_with_which_the_reads_end_is_a_hole() {
+    let moved = r#""requestParameters":{"name":"t","isMultiRegionTrail":false}"#;
+    let update = record("cloudtrail", "UpdateTrail", "2025-03-15T12:30:00Z", moved);
+    let other = |hour: u32| record("ec2", "DescribeInstances", &format!("2025-03-15T{hour:02}:40:00Z"), "");
+    let others: Vec<_> = (12..24).map(other).collect();
+    let next_day: Vec<_> = (0..23).map(|hour| other(hour).replace("2025-03-15", "2025-03-16")).collect();
+    let silent = [vec![update.clone()], others.clone(), next_day].concat();
+    assert_eq!(verdict_with(&silent).await, "incomplete logging_stopped");
+    // Too short a time to tell.
+    assert_eq!(verdict_with(&[vec![update.clone()], others].concat()).await, "no_use_found ");
+    let resumed = [silent, on_day(&traffic("us-east-1"), 16)].concat();
+    assert_eq!(verdict_with(&resumed).await, "no_use_found ");
+}
+
+#[tokio::test]
+async fn a_member_that_only_a_move_of_the_primary_names_is_one() {
+    let of_member = resources(&[MEMBER]);
+    let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &of_member);
+    let records = [traffic("us-east-1"), vec![described]].concat();
+    assert_eq!(verdict_over(&records, MEMBER).await, "no_use_found ");
+    let rest = [r#""requestParameters":{"keyId":"k","primaryRegion":"sa-east-1"}"#, &of_member].join(",");
+    let moved = record("kms", "UpdatePrimaryRegion", "2025-03-15T10:00:00Z", &rest);
+    let records = [records, vec![moved]].concat();
+    assert_eq!(verdict_over(&records, MEMBER).await, "incomplete multi_region_sibling_incomplete");
+}
+
+#[tokio::test]
+async fn a_replica_that_was_made_again_lives() {
+    let made = |time: &str| {
+        let rest =
+            [r#""requestParameters":{"keyId":"k","replicaRegion":"eu-west-1"}"#, &resources(&[MEMBER])].join(",");
+        record("kms", "ReplicateKey", time, &rest)
+    };
+    let of_replica = |name: &str, time: &str, rest: &str| {
+        let rest = [rest, &resources(&[REPLICA])].join(",");
+        placed("kms", name, time, ACCOUNT, "eu-west-1", &rest)
+    };
+    let grant =
+        r#""requestParameters":{"granteePrincipal":"p","operations":["Decrypt"]},"responseElements":{"grantId":"g"}"#;
+    let records = [
+        made("2025-03-15T08:00:00Z"),
+        of_replica("ScheduleKeyDeletion", "2025-03-15T08:10:00Z", r#""requestParameters":{"pendingWindowInDays":7}"#),
+        of_replica("DeleteKey", "2025-03-15T08:20:00Z", r#""requestParameters":{}"#),
+        made("2025-03-15T08:30:00Z"),
+        of_replica("CreateGrant", "2025-03-15T08:40:00Z", grant),
+    ];
+    let (_folder, session) = raw_session(&records).await;
+    let sql = format!(
+        "select k.key_state, k.deleted_time, k.deletion_time, g.grant_state, v.live_grant_count from kms_keys k \
+         join kms_grants g on g.key_arn = k.key_arn join kms_key_verdicts v on v.key_arn = k.key_arn where k.key_arn = '{REPLICA}'"
+    );
+    let found = rows(&session, &sql).await;
+    let expected = [Some("Enabled"), None, None, Some("live"), Some("1")].map(|cell| cell.map(str::to_owned));
+    assert_eq!(found, [expected.to_vec()]);
 }

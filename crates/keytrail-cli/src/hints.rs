@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use keytrail_convert::ConvertError;
+use keytrail_convert::{ConvertError, EVENTS, INVENTORY, LOG_FILES, REJECTS, RUNS};
 use keytrail_lake::LakeError;
 use keytrail_query::{QueryError, similar};
 
@@ -32,14 +32,29 @@ pub(crate) fn of_lake(error: &LakeError) -> Vec<String> {
         LakeError::Conflict { .. } | LakeError::Overtaken { .. } => {
             "run the command again: what is committed is not read twice"
         }
-        LakeError::Corrupt { .. } => {
-            "put it back from a copy, or convert the log files into a new lake; `keytrail check --lake LAKE --read-data` names all that is damaged"
-        }
+        LakeError::Corrupt { path, .. } => return vec![of_damage(path)],
         LakeError::InvalidLocation { .. } => "a location is a folder or s3://bucket/prefix",
         LakeError::Storage { source, .. } => return of_storage(source).map(str::to_owned).into_iter().collect(),
         _ => return Vec::new(),
     };
     vec![hint.to_owned()]
+}
+
+/// For a damaged file of a lake.
+fn of_damage(path: &str) -> String {
+    let lake = lake_of(path).unwrap_or("LAKE");
+    format!(
+        "put it back from a copy, or convert the log files into a new lake; `keytrail check --lake {lake} --read-data` names all that is damaged"
+    )
+}
+
+/// The lake that a file or folder of one of its tables lies in.
+fn lake_of(path: &str) -> Option<&str> {
+    let above = |table| {
+        let (lake, inside) = path.rsplit_once(table)?;
+        (lake.ends_with('/') && (inside.is_empty() || inside.starts_with('/'))).then(|| lake.trim_end_matches('/'))
+    };
+    [EVENTS, LOG_FILES, REJECTS, RUNS, INVENTORY].into_iter().filter_map(above).max_by_key(|lake| lake.len())
 }
 
 /// For an error of a conversion.
@@ -305,6 +320,20 @@ mod tests {
         assert_eq!(did_you_mean(&[]), None);
         assert_eq!(did_you_mean(&names(&["a"])).as_deref(), Some("did you mean `a`?"));
         assert_eq!(did_you_mean(&names(&["a", "b", "c"])).as_deref(), Some("did you mean `a`, `b` or `c`?"));
+    }
+
+    #[test]
+    fn a_damaged_file_tells_its_lake() {
+        for (path, lake) in [
+            ("/data/lake/events/event_group=kms/event_month=2024-01/part-1.parquet", Some("/data/lake")),
+            ("/events/of/acme/log_files/_delta_log/00000000000000000001.json", Some("/events/of/acme")),
+            ("s3://bucket/prefix/events", Some("s3://bucket/prefix")),
+            ("/data/lake/my-events/part-1.parquet", None),
+            ("part-1.parquet", None),
+        ] {
+            assert_eq!(lake_of(path), lake, "{path}");
+        }
+        assert!(of_damage("/data/lake/runs/part-1.parquet").contains("--lake /data/lake --read-data"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ select
     count(*) as event_count,
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time,
-    max_by(event_id, event_time) as last_event_id
+    last_value(event_id order by event_time asc nulls first, event_id asc) as last_event_id
 from kms_unresolved_calls
 where key_arn = $key
 group by

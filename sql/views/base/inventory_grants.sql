@@ -3,6 +3,7 @@
 -- grain:   key_arn, grant_id
 -- reads:   inventory
 -- notes:   a grant of an older output that the newest of its key does not hold is not in it
+-- notes:   outputs of a key that were made within an hour are taken for pages of one
 -- column:  grantee_principal: who may use the key by it; a service stands for several real grantees
 -- column:  operations: sorted, comma-separated
 -- column:  constraints: JSON text; null = none
@@ -30,12 +31,15 @@ grants as (
         inventory.item ->> 'GrantId' as grant_id,
         row_number() over (
             partition by inventory.key_arn, inventory.item ->> 'GrantId'
-            order by inventory.imported_time desc
+            order by inventory.snapshot_time desc nulls last, inventory.imported_time desc
         ) as rank
     from inventory
     inner join newest
         on newest.key_arn = inventory.key_arn
-        and newest.snapshot_time is not distinct from inventory.snapshot_time
+        and (
+            newest.snapshot_time is null
+            or inventory.snapshot_time > newest.snapshot_time - interval '1 hour'
+        )
     where inventory.item_kind = 'grant'
 )
 

@@ -7,6 +7,8 @@
 -- column:  statement_index: place of the statement in the policy, from 0; null = the text could not be read as a policy
 -- column:  effect: Allow or Deny; null = the text could not be read as a policy
 -- column:  principal_kind: account, principal, service, federated or anyone; null = none named
+-- column:  is_action_negated: the statement means everything but its actions (NotAction)
+-- column:  is_principal_negated: the statement means everyone but its principals (NotPrincipal)
 -- column:  is_cross_account: the principal's account is another one than the key's; null = it names no account
 -- column:  conditions: Condition as JSON text; null = unconditional
 -- column:  is_account_delegation: allows the key's own account as such, so that IAM policies of the account can permit use
@@ -44,8 +46,10 @@ select
     statement['effect'] as effect,
     statement['principal'] as principal,
     statement['principal_kind'] as principal_kind,
+    statement['is_principal_negated'] as is_principal_negated,
     statement['principal_account_id'] <> split_part(key_arn, ':', 5) as is_cross_account,
     statement['actions'] as actions,
+    statement['is_action_negated'] as is_action_negated,
     statement['conditions'] as conditions,
     coalesce(
         statement['effect'] = 'Allow'

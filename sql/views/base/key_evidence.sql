@@ -10,7 +10,7 @@
 -- column:  event_count: events
 -- column:  first_seen_time: earliest of them, UTC
 -- column:  last_seen_time: latest of them, UTC
--- column:  last_event_id: event of the latest; of several in that second, any
+-- column:  last_event_id: event of the latest; of several in that second, the greatest id
 with records as (
     select
         event_id,
@@ -95,7 +95,7 @@ select
     count(*) as event_count,
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time,
-    max_by(event_id, event_time) as last_event_id
+    last_value(event_id order by event_time asc nulls first, event_id asc) as last_event_id
 from named
 where strpos(key_arn, ':kms:') > 0
     and strpos(key_arn, ':key/') > 0

@@ -1,13 +1,14 @@
 -- view:    kms_aliases
 -- summary: Which key an alias stood for, and when
 -- grain:   alias_arn, valid_from
--- reads:   kms_events, inventory_aliases
+-- reads:   kms_events, inventory_alias_history
 -- kept:    for the session, up to 500,000 rows: every name of a key is looked up in it
 -- notes:   an alias that was moved twice has three rows; one that was deleted and made again for the same key has two
 -- notes:   told by CreateAlias, UpdateAlias and DeleteAlias that succeeded, by every successful event that names the alias and the key that KMS took it for, and by imported list-aliases outputs
 -- notes:   what calls show within five minutes after an alias event is not taken into account: a change takes effect after a while
 -- notes:   DeleteKey ends what still stands for that key
 -- notes:   where an alias event is missing in the logs, valid_from and valid_to are the times of observations: the change happened between last_seen_time and valid_to
+-- notes:   of an alias of which only its deletion tells, valid_from and valid_to are the time of that
 -- column:  alias_arn: the alias's ARN; its account and region are those of the key
 -- column:  alias_name: `alias/` and the rest, case-sensitive
 -- column:  account_id: account of the alias
@@ -65,6 +66,28 @@ with mentions as (
 
     union all
 
+    -- A DeleteAlias shows what the alias stood for until then.
+    select
+        event_id,
+        event_time,
+        alias_name,
+        split_part(key_arn, ':', 2) as arn_partition,
+        split_part(key_arn, ':', 4) as aws_region,
+        split_part(key_arn, ':', 5) as account_id,
+        key_arn,
+        false as is_change,
+        -1 as second_order,
+        'observed' as witness
+    from kms_events
+    where key_role = 'target'
+        and event_name = 'DeleteAlias'
+        and alias_name is not null
+        and key_arn is not null
+        and error_code is null
+        and amends_event_id is null
+
+    union all
+
     -- A DeleteAlias that names no key.
     select
         event_id,
@@ -108,7 +131,7 @@ with mentions as (
         false as is_change,
         4 as second_order,
         'inventory' as witness
-    from inventory_aliases
+    from inventory_alias_history
 
     union all
 
@@ -123,21 +146,12 @@ with mentions as (
         false as is_change,
         4 as second_order,
         'inventory' as witness
-    from inventory_aliases
+    from inventory_alias_history
 ),
 
 dated as (
     select
-        arn_partition,
-        aws_region,
-        account_id,
-        alias_name,
-        key_arn,
-        event_id,
-        event_time,
-        is_change,
-        second_order,
-        witness,
+        *,
         max(case when is_change then event_time end) over (
             partition by arn_partition, aws_region, account_id, alias_name
             order by
@@ -152,16 +166,7 @@ dated as (
 
 compared as (
     select
-        arn_partition,
-        aws_region,
-        account_id,
-        alias_name,
-        key_arn,
-        event_id,
-        event_time,
-        is_change,
-        second_order,
-        witness,
+        *,
         lag(key_arn) over (
             partition by arn_partition, aws_region, account_id, alias_name
             order by
@@ -177,17 +182,8 @@ compared as (
 
 numbered as (
     select
-        arn_partition,
-        aws_region,
-        account_id,
-        alias_name,
-        key_arn,
-        event_id,
-        event_time,
-        is_change,
-        second_order,
-        witness,
-        sum(case when (key_arn is distinct from previous_key_arn) then 1 else 0 end) over (
+        *,
+        sum(case when key_arn is distinct from previous_key_arn then 1 else 0 end) over (
             partition by arn_partition, aws_region, account_id, alias_name
             order by
                 event_time asc,
@@ -222,16 +218,7 @@ intervals as (
 
 bounded as (
     select
-        arn_partition,
-        aws_region,
-        account_id,
-        alias_name,
-        key_arn,
-        valid_from,
-        last_seen_time,
-        source_event_id,
-        witness,
-        first_change_time,
+        *,
         lead(valid_from) over (
             partition by arn_partition, aws_region, account_id, alias_name
             order by interval_number asc
@@ -279,4 +266,9 @@ left join deletions
     on deletions.key_arn = bounded.key_arn
     and deletions.deleted_time > bounded.valid_from
 where bounded.key_arn is not null
-    and (bounded.next_time is null or bounded.next_time > bounded.valid_from)
+    and (
+        bounded.next_time is null
+        or bounded.next_time > bounded.valid_from
+        -- Only its deletion tells of it.
+        or bounded.next_event_id = bounded.source_event_id
+    )

@@ -5,10 +5,11 @@
 -- kept:    for the session, up to 500,000 rows: every verdict reads it
 -- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach
 -- notes:   a change of a trail makes one only where the KMS reads stop with it, for a day or until the change is taken back: else another trail's files are there; the first hour after it is not looked at, as what was called before is still delivered
+-- notes:   so does an update of a trail that moves its files or its regions, and selectors that the record does not tell, where other events go on for a day
 -- notes:   selectors that choose KMS calls by name, caller or kind always make one: nothing tells what they leave out
 -- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, are taken for its members
 -- column:  account_id: account whose KMS calls may be missing; null = files whose place is not known
--- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more), write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), logging_stopped, kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken)
+-- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more, or none any more for a day or more while other regions of the account go on), write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), logging_stopped (or an update of the trail took the KMS reads away), kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken)
 -- column:  from_time: start of the span, UTC; null = the whole time
 -- column:  to_time: its end, UTC; null = until now
 -- column:  key_count: keys of that account and region that the logs know of
@@ -103,7 +104,7 @@ changes as (
         event_time,
         event_id,
         trail_name,
-        kms_effect,
+        case when event_name = 'UpdateTrail' then 'moved' else kms_effect end as kms_effect,
         case
             -- Another trail may take its place.
             when kms_effect = 'stopped' then min(case when kms_effect = 'started' then event_time end) over (
@@ -111,7 +112,9 @@ changes as (
                 order by event_time, event_id
                 rows between 1 following and unbounded following
             )
-            else min(case when event_name in ('PutEventSelectors', 'DeleteTrail') then event_time end) over (
+            else min(
+                case when event_name in ('PutEventSelectors', 'DeleteTrail') and kms_effect <> 'unknown' then event_time end
+            ) over (
                 partition by recipient_account_id, trail_name
                 order by event_time, event_id
                 rows between 1 following and unbounded following
@@ -119,7 +122,6 @@ changes as (
         end as until_time
     from trail_changes
     where kms_effect is not null
-        and kms_effect <> 'unknown'
 ),
 
 -- What is logged from an hour after a change.
@@ -132,6 +134,7 @@ followed as (
         changes.kms_effect,
         changes.event_time as from_time,
         changes.until_time,
+        max(places.last_event_time) as last_event_time,
         coalesce(
             sum(trail_coverage.record_count) filter (
                 where trail_coverage.event_hour < coalesce(changes.until_time, places.last_event_time) - interval '1 hour'
@@ -149,7 +152,7 @@ followed as (
         and trail_coverage.aws_region = places.aws_region
         and trail_coverage.record_count > 0
         and trail_coverage.event_hour >= changes.event_time + interval '1 hour'
-    where changes.kms_effect in ('stopped', 'excluded', 'reads_excluded')
+    where changes.kms_effect in ('stopped', 'moved', 'excluded', 'reads_excluded', 'unknown')
     group by
         changes.account_id,
         places.aws_region,
@@ -175,7 +178,11 @@ lost_spans as (
         end as to_time,
         record_count
     from followed
-    where resumed_time is null
+    where (
+        resumed_time is null
+        -- What may have stopped the reads shows in a day of other events.
+        and (kms_effect not in ('moved', 'unknown') or last_event_time >= from_time + interval '25 hours')
+    )
         or resumed_time >= until_time - interval '1 hour'
         or resumed_time >= from_time + interval '25 hours'
 ),
@@ -300,7 +307,7 @@ spots as (
     select
         account_id,
         aws_region,
-        case when kms_effect = 'stopped' then 'logging_stopped' else 'kms_excluded' end as kind,
+        case when kms_effect in ('stopped', 'moved') then 'logging_stopped' else 'kms_excluded' end as kind,
         from_time,
         to_time,
         event_id,

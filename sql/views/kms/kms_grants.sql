@@ -5,7 +5,7 @@
 -- kept:    for the session, up to 500,000 rows: verdicts and permissions read it
 -- notes:   successful events only: a CreateGrant that failed or was a dry run makes no grant
 -- notes:   a retried CreateGrant with the same name answers with the same grant: one row, created by the earliest
--- notes:   a record that amends another (amends_event_id) stands for it where the other is not in the logs
+-- notes:   a record that amends another (amends_event_id) stands for it where the other is not in the logs; what a correction says of the grant goes before what it corrects
 -- notes:   grants that were made before the logs begin and that nobody ended within them are known from imported list-grants outputs only
 -- notes:   what the logs tell of a grant goes before what list-grants does
 -- column:  key_arn: the key; null = only ends of the grant are logged, without the key
@@ -56,7 +56,15 @@ grants as (
         first_value(invoked_by order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
             where event_name = 'CreateGrant'
         ) as created_by_service,
-        first_value(request_parameters order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
+        first_value(
+            request_parameters
+            order by
+                coalesce(amends_event_id <> event_id, false) desc,
+                event_time asc,
+                amends_event_id is not null asc,
+                principal_arn is null asc,
+                event_id asc
+        ) filter (
             where event_name = 'CreateGrant'
         ) as request,
         min(event_time) filter (where event_name = 'CreateGrant') as created_time,
@@ -75,16 +83,28 @@ grants as (
 deletions as (
     select
         key_arn,
-        min(event_time) as deleted_time,
-        min(event_id) as deleted_event_id
+        event_time,
+        event_id
     from kms_events
     where key_role = 'target'
         and event_name = 'DeleteKey'
         and key_arn is not null
         and error_code is null
         and amends_event_id is null
+),
+
+-- A replica may be made again after its deletion.
+ends as (
+    select
+        grants.grant_id,
+        min(deletions.event_time) as deleted_time,
+        min_by(deletions.event_id, deletions.event_time) as deleted_event_id
+    from grants
+    inner join deletions
+        on deletions.key_arn = grants.key_arn
+        and deletions.event_time >= coalesce(grants.created_time, deletions.event_time)
     group by
-        key_arn
+        grants.grant_id
 ),
 
 logged as (
@@ -104,18 +124,18 @@ logged as (
             ''
         ) as operations,
         json_get_json(grants.request, 'constraints') as constraints,
-        case when grants.ended_event_id is null then deletions.deleted_time else grants.ended_time end as ended_time,
-        coalesce(grants.ended_event_id, deletions.deleted_event_id) as ended_event_id,
+        case when grants.ended_event_id is null then ends.deleted_time else grants.ended_time end as ended_time,
+        coalesce(grants.ended_event_id, ends.deleted_event_id) as ended_event_id,
         case
             when grants.ended_by = 'RetireGrant' then 'retired'
             when grants.ended_by = 'RevokeGrant' then 'revoked'
-            when deletions.deleted_event_id is not null then 'key_deleted'
+            when ends.deleted_event_id is not null then 'key_deleted'
             else 'live'
         end as grant_state,
         grants.created_event_id is null as is_created_before_window
     from grants
-    left join deletions
-        on deletions.key_arn = grants.key_arn
+    left join ends
+        on ends.grant_id = grants.grant_id
 )
 
 select

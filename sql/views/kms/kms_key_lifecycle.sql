@@ -3,8 +3,9 @@
 -- grain:   key_arn, event_id
 -- reads:   kms_events
 -- kept:    for the session, up to 500,000 rows: keys, policies and verdicts read it
--- notes:   successful events only: a failed call or a dry run changes nothing; a record that amends another (amends_event_id) stands for it where no success of the other is in the logs, and is left out else
+-- notes:   successful events only: a failed call or a dry run changes nothing; a correction (a record that amends another event's) stands in its place; another record of the same id only where no success of it is in the logs
 -- notes:   ReplicateKey is two rows: replicated for the key that was copied, created for the new replica, whose events stand in another region's logs
+-- notes:   KMS logs a CreateKey in the replica's region too (API reference, ReplicateKey): it is left out beside the ReplicateKey, and is the creation where that is not in the logs
 -- notes:   importing material sets Enabled unless the key is known to be disabled or pending deletion; deleting material sets PendingImport unless deletion is pending
 -- notes:   CloudTrail writes whole seconds: of several events in one second the likelier order is taken, creation first and deletion last
 -- column:  sequence_number: place of the event in the key's life as logged, from 1
@@ -64,7 +65,11 @@ with records as (
         end as second_order,
         row_number() over (
             partition by key_arn, coalesce(amends_event_id, event_id)
-            order by amends_event_id asc nulls first, event_time asc, event_id asc
+            order by
+                coalesce(amends_event_id <> event_id, false) desc,
+                amends_event_id asc nulls first,
+                event_time desc,
+                event_id desc
         ) as record_number
     from kms_events
     where key_role = 'target'
@@ -95,18 +100,7 @@ with records as (
 ),
 
 writes as (
-    select
-        key_arn,
-        event_id,
-        event_time,
-        event_name,
-        principal_arn,
-        invoked_by,
-        request_parameters,
-        response_elements,
-        service_event_details,
-        lifecycle_event,
-        second_order
+    select *
     from records
     where record_number = 1
 ),
@@ -201,7 +195,7 @@ events as (
         response_elements
     from writes
 
-    union all
+    union all by name
 
     select
         coalesce(
@@ -231,8 +225,6 @@ events as (
             else 'Enabled'
         end as set_state,
         'replica of ' || key_arn as detail,
-        null as rotation_type,
-        null as deletion_time,
         request_parameters,
         response_elements
     from writes
@@ -243,21 +235,18 @@ events as (
         )
 ),
 
+marked as (
+    select
+        *,
+        max(case when lifecycle_event = 'created' and event_name = 'ReplicateKey' then 1 else 0 end) over (
+            partition by key_arn
+        ) as is_replica
+    from events
+),
+
 numbered as (
     select
-        key_arn,
-        event_time,
-        event_id,
-        event_name,
-        lifecycle_event,
-        set_state,
-        principal_arn,
-        invoked_by,
-        detail,
-        rotation_type,
-        deletion_time,
-        request_parameters,
-        response_elements,
+        *,
         row_number() over (
             partition by key_arn
             order by
@@ -281,7 +270,8 @@ numbered as (
                 event_id asc
             rows between unbounded preceding and 1 preceding
         ) as state_but_for_material
-    from events
+    from marked
+    where not (is_replica = 1 and event_name = 'CreateKey')
 )
 
 select

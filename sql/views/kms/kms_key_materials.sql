@@ -6,8 +6,9 @@
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   of a call across accounts both copies count, where the logs hold both
 -- column:  key_material_id: 64 hex digits
--- column:  is_current: no other material of the key encrypted later; two of them where both did so in one second
--- column:  is_needed_after_rotation: old material that opened something after the current one had begun to encrypt
+-- column:  is_current: no other material of the key encrypted, or was rotated to, later; two of them where both did so in one second
+-- column:  is_needed_after_rotation: old material that opened something after the current one was rotated to or had begun to encrypt
+-- column:  rotated_time: RotateKey that made it the current one, UTC; null = not in the logs
 -- column:  encrypt_count: calls that made a ciphertext or a data key; ReEncrypt for its destination key
 -- column:  decrypt_count: calls that opened one; ReEncrypt for its source key
 -- column:  first_encrypt_time: earliest call that made one, UTC; null = none seen
@@ -17,28 +18,38 @@
 with calls as (
     select
         key_arn,
-        key_material_id,
+        case
+            when event_name = 'RotateKey' then service_event_details ->> 'currentKeyMaterialId'
+            else key_material_id
+        end as key_material_id,
         event_time,
-        amends_event_id is null as is_counted,
-        operation_class = 'decrypt' or key_role = 'source' as is_opening
+        case
+            when event_name = 'RotateKey' then 'rotating'
+            when operation_class = 'decrypt' or key_role = 'source' then 'opening'
+            else 'making'
+        end as part,
+        amends_event_id is null as is_counted
     from kms_events
     where key_arn is not null
-        and key_role <> 'target'
-        and key_material_id is not null
         and error_code is null
+        and (event_name = 'RotateKey' or (key_role <> 'target' and key_material_id is not null))
 ),
 
 materials as (
     select
         key_arn,
         key_material_id,
-        count(*) filter (where is_counted and not is_opening) as encrypt_count,
-        count(*) filter (where is_counted and is_opening) as decrypt_count,
-        min(event_time) filter (where not is_opening) as first_encrypt_time,
-        max(event_time) filter (where not is_opening) as last_encrypt_time,
-        min(event_time) filter (where is_opening) as first_decrypt_time,
-        max(event_time) filter (where is_opening) as last_decrypt_time
+        count(*) filter (where is_counted and part = 'making') as encrypt_count,
+        count(*) filter (where is_counted and part = 'opening') as decrypt_count,
+        min(event_time) filter (where part = 'making') as first_encrypt_time,
+        max(event_time) filter (where part = 'making') as last_encrypt_time,
+        min(event_time) filter (where part = 'opening') as first_decrypt_time,
+        max(event_time) filter (where part = 'opening') as last_decrypt_time,
+        max(event_time) filter (where part = 'rotating') as rotated_time,
+        min(event_time) filter (where part <> 'opening') as first_current_time,
+        max(event_time) filter (where part <> 'opening') as last_current_time
     from calls
+    where key_material_id is not null
     group by
         key_arn,
         key_material_id
@@ -46,30 +57,15 @@ materials as (
 
 ranked as (
     select
-        key_arn,
-        key_material_id,
-        encrypt_count,
-        decrypt_count,
-        first_encrypt_time,
-        last_encrypt_time,
-        first_decrypt_time,
-        last_decrypt_time,
-        coalesce(last_encrypt_time = max(last_encrypt_time) over (partition by key_arn), false) as is_current
+        *,
+        coalesce(last_current_time = max(last_current_time) over (partition by key_arn), false) as is_current
     from materials
 ),
 
 rotated as (
     select
-        key_arn,
-        key_material_id,
-        is_current,
-        encrypt_count,
-        decrypt_count,
-        first_encrypt_time,
-        last_encrypt_time,
-        first_decrypt_time,
-        last_decrypt_time,
-        min(case when is_current then first_encrypt_time end) over (partition by key_arn) as current_since_time
+        *,
+        min(case when is_current then first_current_time end) over (partition by key_arn) as current_since_time
     from ranked
 )
 
@@ -83,5 +79,6 @@ select
     first_encrypt_time,
     last_encrypt_time,
     first_decrypt_time,
-    last_decrypt_time
+    last_decrypt_time,
+    rotated_time
 from rotated

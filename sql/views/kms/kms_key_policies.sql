@@ -8,7 +8,7 @@
 -- notes:   a policy that was replaced within the second is left out
 -- column:  valid_from: time of the event that set the policy, UTC
 -- column:  valid_to: time of the next policy or of DeleteKey, UTC; null = in force as far as the logs tell
--- column:  source: event (the text stands in the event), default (the event sets none, so it is AWS's default policy), unknown (the event does not tell its parameters)
+-- column:  source: event (the text stands in the event), default (the event sets none, so it is AWS's default policy), unknown (the event does not tell its parameters, or is the CreateKey of a replica, whose policy stands in a ReplicateKey that is not in the logs)
 -- column:  source_event_id: event that set the policy
 -- column:  statement_index: place of the statement in the policy, from 0; null = the text could not be read as a policy
 -- column:  statement_id: Sid; null = none
@@ -38,7 +38,9 @@ with settings as (
             else request_parameters ->> 'policy'
         end as policy_text,
         coalesce(json_length(request_parameters) > 0, false)
-            and not json_contains(request_parameters, 'omitted') as is_told
+            and not json_contains(request_parameters, 'omitted')
+            and response_elements -> 'keyMetadata' -> 'multiRegionConfiguration' ->> 'multiRegionKeyType' is distinct from 'REPLICA'
+            as is_told
     from kms_key_lifecycle
     where lifecycle_event in ('created', 'policy_changed', 'deleted')
 ),

@@ -7,7 +7,7 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region succeeded whose record names no key); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); multi_region_sibling_incomplete (of a member of its set any of these is true); missing_event (GetKeyLastUsage names a use that the logs do not hold); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region succeeded whose record names no key); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); multi_region_sibling_incomplete (of a member of its set any of these is true); missing_event (GetKeyLastUsage names a use, or describe-key a creation inside the window, that the logs do not hold); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -23,13 +23,13 @@
 -- column:  covered_from_time: first event of any service in the key's account and region, UTC; null = not covered at all
 -- column:  covered_to_time: the last one, UTC
 -- column:  covered_day_count: UTC days with at least one event
--- column:  is_whole_life_covered: the key was created inside the window; else uses before it cannot be seen
+-- column:  is_whole_life_covered: the key was created inside the window, and the logs hold its creation; else uses before it cannot be seen
 -- column:  last_unmet_time: time of the latest of them, UTC; null = none
 -- column:  creation_time: time of its creation, UTC; null = older than the logs
 -- column:  first_used_time: earliest use, UTC; null = no use seen
 -- column:  last_used_time: latest use, UTC; null = no use seen
 -- column:  use_event_count: events that are a use of the key, as in kms_key_usage, and those by alias
-with calls as (
+with called as (
     select
         key_arn,
         case
@@ -74,6 +74,13 @@ with calls as (
         error_code is null as is_alias_use
     from kms_unresolved_calls
     where key_arn is not null
+),
+
+calls as (
+    select
+        *,
+        outcome in ('blocked', 'not_found', 'transient', 'verify_failed') as is_unmet
+    from called
 ),
 
 coverage as (
@@ -132,188 +139,84 @@ unattributed as (
         aws_region
 ),
 
+-- What each source tells of a key; the columns that it has nothing for are null.
 facts as (
     select
         key_arn,
         first_used_time,
         last_used_time,
         last_used_event_id,
-        use_event_count,
-        0 as alias_use_count,
-        0 as amending_use_count,
-        0 as probe_count,
-        0 as unmet_count,
-        null as unmet_outcomes,
-        null as service_outcomes,
-        null as last_unmet_time,
-        null as last_blocked_time,
-        null as last_unmet_event_id,
-        0 as denied_count,
-        null as signs,
-        false as is_protecting,
-        0 as live_grant_count,
-        null as creation_time,
-        null as key_state,
-        null as blind_kinds,
-        false as is_known,
-        null as tracked_used_time
+        use_event_count
     from kms_key_usage
 
-    union all
+    union all by name
 
     select
         key_arn,
         min(event_time) filter (where is_alias_use) as first_used_time,
         max(event_time) filter (where is_alias_use) as last_used_time,
-        max_by(event_id, event_time) filter (where is_alias_use) as last_used_event_id,
+        last_value(event_id order by event_time asc, event_id asc) filter (where is_alias_use) as last_used_event_id,
         count(distinct coalesce(amends_event_id, event_id)) filter (where is_alias_use) as use_event_count,
         count(distinct coalesce(amends_event_id, event_id)) filter (where is_alias_use) as alias_use_count,
         count(*) filter (where outcome = 'used' and amends_event_id is not null) as amending_use_count,
         count(*) filter (where outcome = 'probe' and is_success and amends_event_id is null) as probe_count,
-        count(distinct coalesce(amends_event_id, event_id)) filter (where outcome in ('blocked', 'not_found', 'transient', 'verify_failed')) as unmet_count,
-        string_agg(distinct outcome, ',' order by outcome) filter (
-            where outcome in ('blocked', 'not_found', 'transient', 'verify_failed')
-        ) as unmet_outcomes,
-        null as service_outcomes,
-        max(event_time) filter (where outcome in ('blocked', 'not_found', 'transient', 'verify_failed')) as last_unmet_time,
+        count(distinct coalesce(amends_event_id, event_id)) filter (where is_unmet) as unmet_count,
+        string_agg(distinct outcome, ',' order by outcome) filter (where is_unmet) as unmet_outcomes,
+        max(event_time) filter (where is_unmet) as last_unmet_time,
         max(event_time) filter (where outcome in ('blocked', 'not_found')) as last_blocked_time,
-        max_by(event_id, event_time) filter (
-            where outcome in ('blocked', 'not_found', 'transient', 'verify_failed')
-        ) as last_unmet_event_id,
+        last_value(event_id order by event_time asc, event_id asc) filter (where is_unmet) as last_unmet_event_id,
         count(distinct coalesce(amends_event_id, event_id)) filter (where outcome = 'denied') as denied_count,
         string_agg(distinct outcome, ',' order by outcome) filter (
             where outcome in ('other_key_blocked', 'unknown_operation')
-        ) as signs,
-        false as is_protecting,
-        0 as live_grant_count,
-        null as creation_time,
-        null as key_state,
-        null as blind_kinds,
-        false as is_known,
-        null as tracked_used_time
+        ) as signs
     from calls
     group by
         key_arn
 
-    union all
+    union all by name
 
     select
         key_arn,
-        null as first_used_time,
-        null as last_used_time,
-        null as last_used_event_id,
-        0 as use_event_count,
-        0 as alias_use_count,
-        0 as amending_use_count,
-        0 as probe_count,
-        coalesce(sum(event_count) filter (where proof <> 'protects'), 0) as unmet_count,
-        null as unmet_outcomes,
+        sum(event_count) filter (where proof <> 'protects') as unmet_count,
         string_agg(distinct concat(proof, '_in_service'), ',' order by concat(proof, '_in_service')) filter (
             where proof <> 'protects'
         ) as service_outcomes,
         max(last_seen_time) filter (where proof <> 'protects') as last_unmet_time,
         max(last_seen_time) filter (where proof <> 'protects') as last_blocked_time,
-        max_by(last_event_id, last_seen_time) filter (where proof <> 'protects') as last_unmet_event_id,
-        0 as denied_count,
-        null as signs,
-        bool_or(proof = 'protects') as is_protecting,
-        0 as live_grant_count,
-        null as creation_time,
-        null as key_state,
-        null as blind_kinds,
-        false as is_known,
-        null as tracked_used_time
+        last_value(last_event_id order by last_seen_time asc, last_event_id asc) filter (where proof <> 'protects') as last_unmet_event_id,
+        bool_or(proof = 'protects') as is_protecting
     from key_evidence
     group by
         key_arn
 
-    union all
+    union all by name
 
     select
         key_arn,
-        null as first_used_time,
-        null as last_used_time,
-        null as last_used_event_id,
-        0 as use_event_count,
-        0 as alias_use_count,
-        0 as amending_use_count,
-        0 as probe_count,
-        0 as unmet_count,
-        null as unmet_outcomes,
-        null as service_outcomes,
-        null as last_unmet_time,
-        null as last_blocked_time,
-        null as last_unmet_event_id,
-        0 as denied_count,
-        null as signs,
-        false as is_protecting,
-        count(*) as live_grant_count,
-        null as creation_time,
-        null as key_state,
-        null as blind_kinds,
-        false as is_known,
-        null as tracked_used_time
+        count(*) as live_grant_count
     from kms_grants
     where key_arn is not null
         and grant_state = 'live'
     group by
         key_arn
 
-    union all
+    union all by name
 
     select
         key_arn,
-        null as first_used_time,
-        null as last_used_time,
-        null as last_used_event_id,
-        0 as use_event_count,
-        0 as alias_use_count,
-        0 as amending_use_count,
-        0 as probe_count,
-        0 as unmet_count,
-        null as unmet_outcomes,
-        null as service_outcomes,
-        null as last_unmet_time,
-        null as last_blocked_time,
-        null as last_unmet_event_id,
-        0 as denied_count,
-        null as signs,
-        false as is_protecting,
-        0 as live_grant_count,
         creation_time,
         key_state,
-        null as blind_kinds,
-        true as is_known,
-        null as tracked_used_time
+        created_event_id,
+        key_manager,
+        true as is_known
     from kms_keys
 
-    union all
+    union all by name
 
     -- What happened before a key was made hides no use of it.
     select
         kms_keys.key_arn,
-        null as first_used_time,
-        null as last_used_time,
-        null as last_used_event_id,
-        0 as use_event_count,
-        0 as alias_use_count,
-        0 as amending_use_count,
-        0 as probe_count,
-        0 as unmet_count,
-        null as unmet_outcomes,
-        null as service_outcomes,
-        null as last_unmet_time,
-        null as last_blocked_time,
-        null as last_unmet_event_id,
-        0 as denied_count,
-        null as signs,
-        false as is_protecting,
-        0 as live_grant_count,
-        null as creation_time,
-        null as key_state,
-        string_agg(distinct place_kinds.kind, ',' order by place_kinds.kind) as blind_kinds,
-        false as is_known,
-        null as tracked_used_time
+        string_agg(distinct place_kinds.kind, ',' order by place_kinds.kind) as blind_kinds
     from kms_keys
     inner join place_kinds
         on place_kinds.account_id = kms_keys.account_id
@@ -324,31 +227,10 @@ facts as (
     group by
         kms_keys.key_arn
 
-    union all
+    union all by name
 
     select
         key_arn,
-        null as first_used_time,
-        null as last_used_time,
-        null as last_used_event_id,
-        0 as use_event_count,
-        0 as alias_use_count,
-        0 as amending_use_count,
-        0 as probe_count,
-        0 as unmet_count,
-        null as unmet_outcomes,
-        null as service_outcomes,
-        null as last_unmet_time,
-        null as last_blocked_time,
-        null as last_unmet_event_id,
-        0 as denied_count,
-        null as signs,
-        false as is_protecting,
-        0 as live_grant_count,
-        null as creation_time,
-        null as key_state,
-        null as blind_kinds,
-        false as is_known,
         last_used_time as tracked_used_time
     from inventory_last_usage
 ),
@@ -364,26 +246,28 @@ keys as (
         end as family_id,
         max(key_state) as key_state,
         max(creation_time) as creation_time,
+        max(created_event_id) as created_event_id,
+        max(key_manager) as key_manager,
         max(tracked_used_time) as tracked_used_time,
         min(first_used_time) as first_used_time,
         max(last_used_time) as last_used_time,
-        max_by(last_used_event_id, last_used_time) as last_used_event_id,
-        sum(use_event_count) as use_event_count,
-        sum(alias_use_count) as alias_use_count,
-        sum(amending_use_count) as amending_use_count,
-        sum(probe_count) as probe_count,
-        sum(unmet_count) as unmet_count,
+        last_value(last_used_event_id order by last_used_time asc nulls first, last_used_event_id asc) as last_used_event_id,
+        coalesce(sum(use_event_count), 0) as use_event_count,
+        coalesce(sum(alias_use_count), 0) as alias_use_count,
+        coalesce(sum(amending_use_count), 0) as amending_use_count,
+        coalesce(sum(probe_count), 0) as probe_count,
+        coalesce(sum(unmet_count), 0) as unmet_count,
         max(unmet_outcomes) as unmet_outcomes,
         max(service_outcomes) as service_outcomes,
         max(last_unmet_time) as last_unmet_time,
         max(last_blocked_time) as last_blocked_time,
-        max_by(last_unmet_event_id, last_unmet_time) as last_unmet_event_id,
-        sum(denied_count) as denied_count,
+        last_value(last_unmet_event_id order by last_unmet_time asc nulls first, last_unmet_event_id asc) as last_unmet_event_id,
+        coalesce(sum(denied_count), 0) as denied_count,
         max(signs) as signs,
-        bool_or(is_protecting) as is_protecting,
-        sum(live_grant_count) as live_grant_count,
+        coalesce(bool_or(is_protecting), false) as is_protecting,
+        coalesce(sum(live_grant_count), 0) as live_grant_count,
         max(blind_kinds) as blind_kinds,
-        bool_or(is_known) as is_known
+        coalesce(bool_or(is_known), false) as is_known
     from facts
     group by
         key_arn
@@ -394,6 +278,13 @@ placed as (
         keys.*,
         coverage.covered_from_time,
         coverage.covered_to_time,
+        coalesce(
+            keys.created_event_id is null
+                and keys.key_manager = 'CUSTOMER'
+                and keys.creation_time > coverage.covered_from_time + interval '1 hour'
+                and keys.creation_time < coverage.covered_to_time - interval '1 hour',
+            false
+        ) as is_creation_missing,
         coalesce(coverage.covered_day_count, 0) as covered_day_count,
         coalesce(unattributed.use_count, 0) as unattributed_use_count,
         coalesce(unattributed.failure_count, 0) as unattributed_failure_count,
@@ -440,7 +331,10 @@ judged as (
             case
                 when family_hole_count > case when own_holes <> '' then 1 else 0 end then 'multi_region_sibling_incomplete'
             end,
-            case when tracked_used_time > coalesce(last_used_time, timestamp '1970-01-01') then 'missing_event' end
+            case
+                when is_creation_missing
+                    or tracked_used_time > coalesce(last_used_time, timestamp '1970-01-01') then 'missing_event'
+            end
         ) as holes,
         case
             -- Whatever failed otherwise may have been tried again with success.
@@ -491,5 +385,5 @@ select
     covered_from_time,
     covered_to_time,
     covered_day_count,
-    coalesce(creation_time >= covered_from_time, false) as is_whole_life_covered
+    coalesce(creation_time >= covered_from_time, false) and not is_creation_missing as is_whole_life_covered
 from judged

@@ -1,7 +1,7 @@
 -- view:    kms_keys
 -- summary: Every key that any event or imported output names, with what they tell of it: kind, family, creation, state, rotation, deletion
 -- grain:   key_arn
--- reads:   kms_events, kms_key_lifecycle, kms_configuration_dependencies, inventory_keys
+-- reads:   kms_events, kms_key_lifecycle, kms_configuration_dependencies, inventory_keys, inventory_family_members
 -- kept:    for the session, up to 500,000 rows: verdicts, families and blind spots read it
 -- notes:   keys that only changes in other services name, or only the inventory, have nulls in what KMS events tell
 -- notes:   what describe-key tells goes before the creation's facts; of two states the later one counts
@@ -85,13 +85,16 @@ with lives as (
         last_value(event_id order by sequence_number asc) filter (
             where key_state_after is not null
         ) as life_state_event_id,
+        -- A replica may be made again after its deletion.
         last_value(deletion_time order by sequence_number asc) filter (
-            where lifecycle_event = 'deletion_scheduled'
+            where lifecycle_event in ('created', 'deletion_scheduled')
         ) as scheduled_deletion_time,
-        last_value(event_id order by sequence_number asc) filter (
-            where lifecycle_event = 'deletion_scheduled'
+        last_value(case when lifecycle_event = 'deletion_scheduled' then event_id end order by sequence_number asc) filter (
+            where lifecycle_event in ('created', 'deletion_scheduled')
         ) as scheduled_deletion_event_id,
-        max(event_time) filter (where lifecycle_event = 'deleted') as deleted_time,
+        last_value(case when lifecycle_event = 'deleted' then event_time end order by sequence_number asc) filter (
+            where lifecycle_event in ('created', 'deleted')
+        ) as deleted_time,
         last_value(lifecycle_event order by sequence_number asc) filter (
             where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
                 or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
@@ -157,66 +160,16 @@ observations as (
 ),
 
 facts as (
-    select
-        key_arn,
-        first_seen_time,
-        last_seen_time,
-        false as has_aws_alias,
-        creation_event_id,
-        creation_name,
-        creation_time,
-        created_by_principal_arn,
-        metadata,
-        request,
-        description,
-        description_event_id,
-        life_state,
-        life_state_time,
-        life_state_event_id,
-        scheduled_deletion_time,
-        scheduled_deletion_event_id,
-        deleted_time,
-        rotation_event,
-        rotation_event_id,
-        last_rotated_time,
-        last_rotated_event_id,
-        policy_event_id,
-        customer_write_count,
-        null as observed_state,
-        null as observed_first_time,
-        null as observed_last_time,
-        null as observed_first_event_id,
-        null as observed_last_event_id,
-        null as other_observed_time
+    select *
     from lives
 
-    union all
+    union all by name
 
     select
         key_arn,
         min(first_seen_time) as first_seen_time,
         max(last_seen_time) as last_seen_time,
         bool_or(has_aws_alias) as has_aws_alias,
-        null as creation_event_id,
-        null as creation_name,
-        null as creation_time,
-        null as created_by_principal_arn,
-        null as metadata,
-        null as request,
-        null as description,
-        null as description_event_id,
-        null as life_state,
-        null as life_state_time,
-        null as life_state_event_id,
-        null as scheduled_deletion_time,
-        null as scheduled_deletion_event_id,
-        null as deleted_time,
-        null as rotation_event,
-        null as rotation_event_id,
-        null as last_rotated_time,
-        null as last_rotated_event_id,
-        null as policy_event_id,
-        0 as customer_write_count,
         last_value(proven_state order by last_seen_time asc, proven_state asc) filter (
             where proven_state is not null
         ) as observed_state,
@@ -251,11 +204,10 @@ keys as (
         max(last_seen_time) as last_seen_time,
         bool_or(has_aws_alias) as has_aws_alias,
         max(creation_event_id) as creation_event_id,
-        max(creation_name) as creation_name,
         max(creation_time) as creation_time,
         max(created_by_principal_arn) as created_by_principal_arn,
         max(metadata) as metadata,
-        max(request) as request,
+        case when max(creation_name) = 'CreateKey' then max(request) end as request,
         max(description) as description,
         max(description_event_id) as description_event_id,
         max(life_state) as life_state,
@@ -300,6 +252,15 @@ primary_events as (
                 split_part(key_arn, ':', 5),
                 split_part(key_arn, ':', 6)
             )
+            -- KMS logs one for each replica too.
+            when event_name = 'CreateKey' then coalesce(
+                response_elements -> 'keyMetadata' -> 'multiRegionConfiguration' -> 'primaryKey' ->> 'arn',
+                case
+                    when request_parameters ->> 'multiRegion' = 'true'
+                        and response_elements -> 'keyMetadata' -> 'multiRegionConfiguration' ->> 'multiRegionKeyType' is distinct from 'REPLICA'
+                    then key_arn
+                end
+            )
             else key_arn
         end as primary_key_arn
     from kms_events
@@ -315,9 +276,17 @@ families as (
         arn_partition,
         account_id,
         key_id,
-        last_value(primary_key_arn order by event_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc) as primary_key_arn,
-        last_value(event_id order by event_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc) as primary_event_id
+        -- The set begins with a CreateKey: whatever else tells came later.
+        last_value(
+            primary_key_arn
+            order by event_name <> 'CreateKey' asc, event_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc
+        ) as primary_key_arn,
+        last_value(
+            event_id
+            order by event_name <> 'CreateKey' asc, event_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc
+        ) as primary_event_id
     from primary_events
+    where primary_key_arn is not null
     group by
         arn_partition,
         account_id,
@@ -326,39 +295,9 @@ families as (
 
 judged as (
     select
-        keys.key_arn,
-        keys.key_id,
-        keys.account_id,
-        keys.aws_region,
-        keys.has_aws_alias,
-        keys.first_seen_time,
-        keys.last_seen_time,
+        keys.*,
         families.primary_key_arn,
         families.primary_event_id,
-        keys.creation_event_id,
-        keys.creation_time,
-        keys.created_by_principal_arn,
-        keys.metadata,
-        case when keys.creation_name = 'CreateKey' then keys.request end as request,
-        keys.description,
-        keys.description_event_id,
-        keys.life_state,
-        keys.life_state_time,
-        keys.life_state_event_id,
-        keys.scheduled_deletion_time,
-        keys.scheduled_deletion_event_id,
-        keys.deleted_time,
-        keys.rotation_event,
-        keys.rotation_event_id,
-        keys.last_rotated_time,
-        keys.last_rotated_event_id,
-        keys.policy_event_id,
-        keys.customer_write_count,
-        keys.observed_state,
-        keys.observed_first_time,
-        keys.observed_last_time,
-        keys.observed_first_event_id,
-        keys.observed_last_event_id,
         keys.observed_state is not null
             and (keys.observed_state is distinct from keys.life_state)
             and (keys.life_state is distinct from 'Deleted')
@@ -473,6 +412,13 @@ known as (
     union
 
     select
+        primary_key_arn as key_arn
+    from logged
+    where primary_key_arn is not null
+
+    union
+
+    select
         key_arn
     from mentioned
 
@@ -481,6 +427,12 @@ known as (
     select
         key_arn
     from inventory_keys
+
+    union
+
+    select
+        key_arn
+    from inventory_family_members
 ),
 
 compared as (
@@ -489,7 +441,8 @@ compared as (
         split_part(known.key_arn, ':', 4) as aws_region,
         split_part(known.key_arn, ':', 5) as account_id,
         split_part(split_part(known.key_arn, ':', 6), '/', 2) as key_id,
-        coalesce(logged.primary_key_arn, described.primary_key_arn) as primary_key_arn,
+        coalesce(logged.primary_key_arn, described.primary_key_arn, family.primary_key_arn, moved.primary_key_arn)
+            as primary_key_arn,
         logged.primary_event_id,
         coalesce(described.key_manager, logged.key_manager) as key_manager,
         coalesce(described.key_spec, logged.key_spec) as key_spec,
@@ -533,6 +486,11 @@ compared as (
         on mentioned.key_arn = known.key_arn
     left join inventory_keys as described
         on described.key_arn = known.key_arn
+    left join inventory_family_members as family
+        on family.key_arn = known.key_arn
+    -- No event of its own tells of it.
+    left join (select distinct primary_key_arn from logged) as moved
+        on moved.primary_key_arn = known.key_arn
 )
 
 select

@@ -1,9 +1,9 @@
 -- view:    kms_last_usage_check
 -- summary: Whether the logs hold the event that GetKeyLastUsage names as a key's last use
 -- grain:   key_arn
--- reads:   inventory_last_usage, kms_key_usage, kms_events, trail_coverage
+-- reads:   inventory_last_usage, inventory_keys, kms_key_usage, kms_events, trail_coverage
 -- notes:   an event that KMS knows and the logs do not hold proves a hole in the logs
--- column:  finding: found, later_in_logs (the logs know a later use), missing (a proven hole), not_yet_covered (later than the last event of the key's account and region), never_used (KMS has tracked no use)
+-- column:  finding: found, later_in_logs (the logs know a later use), missing (a proven hole), not_yet_covered (later than the last event of the key's account and region), never_used (KMS has tracked no use, and the key since its creation), no_use_tracked (none since tracking_start_time; the key is older, or not described, and before that KMS knows nothing)
 -- column:  logged_last_used_time: the last use in the logs, UTC; null = none
 -- column:  operation: operation of the last use by GetKeyLastUsage; null = none tracked
 -- column:  last_used_time: its time, UTC
@@ -32,7 +32,10 @@ events as (
 select
     inventory_last_usage.key_arn,
     case
-        when inventory_last_usage.cloudtrail_event_id is null then 'never_used'
+        when inventory_last_usage.cloudtrail_event_id is null then case
+            when inventory_keys.creation_time >= inventory_last_usage.tracking_start_time - interval '1 day' then 'never_used'
+            else 'no_use_tracked'
+        end
         when kms_key_usage.last_used_time > inventory_last_usage.last_used_time then 'later_in_logs'
         when events.event_id is not null then 'found'
         when coalesce(inventory_last_usage.last_used_time > covered.covered_to_time, false) then 'not_yet_covered'
@@ -45,6 +48,8 @@ select
     inventory_last_usage.tracking_start_time,
     inventory_last_usage.snapshot_time
 from inventory_last_usage
+left join inventory_keys
+    on inventory_keys.key_arn = inventory_last_usage.key_arn
 left join kms_key_usage
     on kms_key_usage.key_arn = inventory_last_usage.key_arn
 left join events

@@ -2,7 +2,7 @@
 -- summary: Who may be allowed to use a key and was never seen to, and who used it and is named by nothing that allows it
 -- grain:   key_arn, principal, finding
 -- reads:   kms_potential_access, kms_key_principals
--- notes:   services, and identities that a whole account or everyone stands for, cannot be told apart: they are left out of never_seen
+-- notes:   services, and identities that a whole account or everyone stands for, cannot be told apart: they are left out of never_seen, and root users of the whole
 -- notes:   a principal that is no longer named may be allowed by what keytrail has not been given, IAM policies above all
 -- column:  finding: never_seen (may be allowed, no use in the logs), no_longer_named (used the key, and no policy or grant known now names it), seen (both)
 -- column:  tiers: how it may be allowed, sorted and comma-separated; empty = not at all
@@ -12,7 +12,7 @@
 with potential as (
     select
         key_arn,
-        principal,
+        principal_role(principal) as principal,
         string_agg(distinct tier, ',' order by tier) as tiers
     from kms_potential_access
     where tier in ('named', 'account_delegation', 'grant')
@@ -20,7 +20,21 @@ with potential as (
         and not principal like '%:root'
     group by
         key_arn,
-        principal
+        principal_role(principal)
+),
+
+-- Whom nothing has to name: everyone, or all of an account.
+unnamed as (
+    select distinct
+        key_arn,
+        case
+            when tier = 'anyone' then '*'
+            when principal like 'arn:%' then split_part(principal, ':', 5)
+            else principal
+        end as account_id
+    from kms_potential_access
+    where tier = 'anyone'
+        or (tier = 'named' and (principal like '%:root' or not principal like 'arn:%'))
 ),
 
 actual as (
@@ -31,6 +45,7 @@ actual as (
         last_seen_time
     from kms_key_principals
     where principal like 'arn:%'
+        and not principal like '%:root'
         and use_event_count > 0
 )
 
@@ -58,6 +73,12 @@ select
     actual.last_seen_time as last_used_time
 from actual
 where actual.key_arn in (select key_arn from kms_potential_access)
+    and not exists (
+        select 1
+        from unnamed
+        where unnamed.key_arn = actual.key_arn
+            and unnamed.account_id in ('*', split_part(actual.principal, ':', 5))
+    )
     and not exists (
         select 1
         from potential

@@ -5,9 +5,10 @@
 -- kept:    for the session, up to 500,000 rows: every verdict reads it, more than once
 -- notes:   kms_events has them with key_arn null, and so have the views that are built on it; kms_key_verdicts and `keytrail key` take them into account
 -- notes:   an alias name is one of the caller's account; for five minutes after an alias changed a call may have meant either key, and has a row for each
+-- notes:   where an observation is the first that tells of an alias or of its new key, calls before it, since the alias was last seen to stand for another key, may have meant that key too; a call that failed as its alias was gone meant the key that it stood for last
 -- notes:   GenerateRandom, which needs no key, is left out
 -- column:  alias_name: the alias that the call named; null = none: any key of the account and region may have been meant
--- column:  key_arn: the key that the alias stood for when the call was made; null = no alias, or one that the logs do not know at that time
+-- column:  key_arn: the key that the alias stood for, or may have stood for, when the call was made; null = no alias, or one that the logs do not know at that time
 -- column:  principal: the role behind a session, else the principal's ARN, else the AWS service, else the bare principal id; null where the record names nobody
 with calls as (
     select
@@ -38,6 +39,24 @@ with calls as (
         and key_role <> 'target'
         and operation_class <> 'random'
         and (error_code is not null or outcome in ('used', 'probe'))
+),
+
+aliases as (
+    select
+        alias_name,
+        account_id,
+        aws_region,
+        key_arn,
+        case
+            when source = 'event' then valid_from
+            else coalesce(
+                lag(last_seen_time) over (partition by alias_arn order by valid_from asc),
+                timestamp '1700-01-01'
+            )
+        end as begin_time,
+        valid_to + interval '5 minutes' as end_time,
+        lead(valid_from) over (partition by alias_arn order by valid_from asc) as next_time
+    from kms_aliases
 )
 
 select distinct
@@ -51,11 +70,16 @@ select distinct
     calls.outcome,
     calls.amends_event_id,
     calls.alias_name,
-    kms_aliases.key_arn
+    aliases.key_arn
 from calls
-left join kms_aliases
-    on kms_aliases.alias_name = calls.alias_name
-    and kms_aliases.account_id = calls.alias_account_id
-    and kms_aliases.aws_region = calls.alias_region
-    and kms_aliases.valid_from <= calls.event_time
-    and (kms_aliases.valid_to is null or calls.event_time < kms_aliases.valid_to + interval '5 minutes')
+left join aliases
+    on aliases.alias_name = calls.alias_name
+    and aliases.account_id = calls.alias_account_id
+    and aliases.aws_region = calls.alias_region
+    and aliases.begin_time <= calls.event_time
+    and (
+        aliases.end_time is null
+        or calls.event_time < aliases.end_time
+        -- Who calls by an alias that is gone wants the key that it stood for.
+        or (calls.outcome = 'not_found' and coalesce(calls.event_time < aliases.next_time, true))
+    )

@@ -8,6 +8,7 @@ use keytrail_convert::source::{DeliveryRange, no_log_file, require_local};
 use keytrail_convert::{
     ConvertError, ConvertOptions, ConvertProgress, ConvertSummary, EVENTS, StopSignal, convert, list_wanted,
 };
+use keytrail_events::LogFileKind;
 use keytrail_lake::{CompactOptions, Lake, LakeError, mergeable_files};
 
 use crate::args::ConvertArguments;
@@ -206,6 +207,7 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
         count(summary.known_log_files),
         bytes_text(summary.bytes),
     ));
+    note_other_kinds(summary);
     output::note(format!(
         "records read: {} = {} rows + {} duplicates + {} rejected",
         count(summary.records),
@@ -232,6 +234,20 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
     let rate = per_second(summary.records, conversion.elapsed.as_secs_f64());
     output::note(format!("time: {} ({} records/s)", statements::duration_text(conversion.elapsed), count(rate)));
     note_findings(conversion, lake);
+}
+
+/// Log files that are no trail's events by their nature, by kind.
+fn note_other_kinds(summary: &ConvertSummary) {
+    // What is unknown is among the rejects.
+    let is_other = |kind: LogFileKind| !matches!(kind, LogFileKind::Events | LogFileKind::Unknown);
+    let others = summary.kinds.iter().filter(|(kind, _)| is_other(**kind));
+    let others: Vec<_> = others.map(|(kind, files)| format!("{} {}", count_text(*files), kind.as_str())).collect();
+    if !others.is_empty() {
+        output::note(format!("among them without API events: {}", others.join(", ")));
+    }
+    if summary.kinds.contains_key(&LogFileKind::Notification) {
+        output::note("note: notifications hold no events: convert the log files that they name");
+    }
 }
 
 /// Says that a compaction is worth its time, where it is.

@@ -100,10 +100,18 @@ impl Totals {
                 counted(missing, "day")
             ),
         };
+        let early: Vec<_> = self.0.values().map(|days| days.last).filter(|day| (last - *day).num_days() > 1).collect();
+        let ends = early.iter().min().map(|first_end| {
+            format!(
+                "; {} of them without events from a day before the last on, the first since {first_end}",
+                early.len()
+            )
+        });
         format!(
-            "covered: {first} to {last}, {}, {} of account and region; {holes}",
+            "covered: {first} to {last}, {}, {} of account and region; {holes}{}",
             counted(accounts.len() as u64, "account"),
-            counted(self.0.len() as u64, "pair")
+            counted(self.0.len() as u64, "pair"),
+            ends.unwrap_or_default()
         )
     }
 }
@@ -133,6 +141,10 @@ mod tests {
         assert_eq!(totals.line(), format!("{head}no day between the first and the last without events in any"));
         totals.add(("2".to_owned(), "eu-west-1".to_owned()), one_day("2026-02-05"));
         let head = head.replace("02-02", "02-05");
-        assert_eq!(totals.line(), format!("{head}2 days without events between the first and the last of 1 of them"));
+        let ends = "; 2 of them without events from a day before the last on, the first since 2026-01-30";
+        assert_eq!(
+            totals.line(),
+            format!("{head}2 days without events between the first and the last of 1 of them{ends}")
+        );
     }
 }

@@ -60,7 +60,9 @@ impl Row for (Hour, HourRow) {
 struct GapRow {
     place: Place,
     start: Time,
-    end: Time,
+    /// None = nothing comes after it.
+    end: Option<Time>,
+    hours: i64,
 }
 
 impl Row for GapRow {
@@ -68,9 +70,8 @@ impl Row for GapRow {
     const COLUMNS: &'static [&'static str] =
         &["recipient_account_id", "aws_region", "gap_start_time", "gap_end_time", "gap_hours"];
     fn cells(&self) -> Vec<Option<String>> {
-        let hours = (self.end - self.start).num_hours();
-        let (start, end) = (time_cell(Some(self.start)), time_cell(Some(self.end)));
-        vec![self.place.0.clone(), self.place.1.clone(), start, end, some(&hours)]
+        let (start, end) = (time_cell(Some(self.start)), time_cell(self.end));
+        vec![self.place.0.clone(), self.place.1.clone(), start, end, some(&self.hours)]
     }
 }
 
@@ -273,7 +274,13 @@ fn gaps(oracle: &Oracle) -> Vec<GapRow> {
     for (place, events) in by_place(oracle).into_iter().filter(|(place, _)| is_whole(place)) {
         let times: Vec<Time> = events.iter().filter_map(|event| event.event_time).collect();
         for pair in times.windows(2).filter(|pair| pair[1] - pair[0] >= TimeDelta::hours(24)) {
-            gaps.push(GapRow { place: place.clone(), start: pair[0], end: pair[1] });
+            let hours = (pair[1] - pair[0]).num_hours();
+            gaps.push(GapRow { place: place.clone(), start: pair[0], end: Some(pair[1]), hours });
+        }
+        let of_account = oracle.events.iter().filter(|event| event.recipient_account_id == place.0);
+        let ends = times.last().zip(of_account.filter_map(|event| event.event_time).max());
+        if let Some((start, last)) = ends.filter(|(start, last)| *last - **start >= TimeDelta::hours(24)) {
+            gaps.push(GapRow { place, start: *start, end: None, hours: (last - start).num_hours() });
         }
     }
     gaps
@@ -354,7 +361,14 @@ fn unresolved_calls<'e>(oracle: &Oracle, events: &'e [KmsEvent]) -> Vec<Unresolv
         let alias_arn = event.alias_arn.as_deref();
         let alias = alias_arn.map(|arn| arn.splitn(6, ':').last().unwrap_or_default().to_owned());
         let stood = |interval: &&AliasInterval| {
-            let moment = event.event_time.filter(|time| *time >= interval.valid_from);
+            let before = intervals.iter().filter(|other| other.alias_arn == interval.alias_arn);
+            let before =
+                before.filter(|other| other.valid_from < interval.valid_from).max_by_key(|other| other.valid_from);
+            let begin = match interval.source {
+                "event" => Some(interval.valid_from),
+                _ => before.map(|before| before.last_seen_time),
+            };
+            let moment = event.event_time.filter(|time| begin.is_none_or(|begin| *time >= begin));
             let until = interval.valid_to.map(|end| end + TimeDelta::minutes(5));
             Some(interval.alias_arn.as_str()) == alias_arn
                 && moment.is_some_and(|time| until.is_none_or(|until| time < until))
@@ -435,7 +449,7 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     let places = by_place(oracle);
     let mut spots: Vec<SpotRow> = gaps(oracle)
         .into_iter()
-        .map(|gap| SpotRow { place: gap.place, kind: "gap", from: Some(gap.start), to: Some(gap.end), event_id: None })
+        .map(|gap| SpotRow { place: gap.place, kind: "gap", from: Some(gap.start), to: gap.end, event_id: None })
         .collect();
     let of_keys: BTreeSet<Place> = keys(oracle, &oracle.kms()).iter().map(|key| place_of_key(key)).collect();
     for place in of_keys.into_iter().filter(|place| !places.contains_key(place)) {
@@ -539,23 +553,28 @@ fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
 fn lost_spans<'c>(changes: &'c [ChangeRow], place: &Place, events: &[&Event]) -> (Vec<SpotRow>, Vec<LostTrail<'c>>) {
     let (mut spots, mut trails) = (Vec::new(), Vec::new());
     for change in changes.iter().filter(|change| change.account == place.0) {
+        let is_stop = change.effect == Some("stopped");
         let kind = match change.effect {
             Some("stopped") => "logging_stopped",
-            Some("excluded" | "reads_excluded") => "kms_excluded",
+            Some("unknown") if change.event_name == "UpdateTrail" => "logging_stopped",
+            Some("excluded" | "reads_excluded" | "unknown") => "kms_excluded",
             Some("partial") => "kms_partial",
             _ => continue,
         };
         let (Some(from), until) = (change.time, taken_back(change, changes)) else { continue };
-        let is_meant = |event: &&&Event| kind == "logging_stopped" || is_kms_read(event);
+        let is_meant = |event: &&&Event| is_stop || is_kms_read(event);
         let hours = events.iter().filter(is_meant).filter_map(|event| event.event_time).map(hour_of);
         let resumed = hours.filter(|hour| *hour >= from + TimeDelta::hours(1)).min();
-        if kind != "kms_partial" && !is_away(from, until, resumed) {
+        let last = events.iter().filter_map(|event| event.event_time).max();
+        let is_untold =
+            change.effect == Some("unknown") && resumed.is_none() && last < Some(from + TimeDelta::hours(25));
+        if kind != "kms_partial" && (is_untold || !is_away(from, until, resumed)) {
             continue;
         }
         let to = if kind == "kms_partial" { until } else { earlier(resumed, until) };
         let event_id = Some(change.event_id.clone());
         spots.push(SpotRow { place: place.clone(), kind, from: Some(from), to, event_id });
-        if kind == "kms_excluded" {
+        if !is_stop && kind != "kms_partial" {
             trails.push(LostTrail { change, until });
         }
     }

@@ -181,6 +181,7 @@ impl Inventory {
                 self.key_rows(),
             ),
             view("inventory_aliases", &["alias_name", "key_arn", "updated_time"], self.alias_rows()),
+            view("inventory_alias_history", &["alias_name", "key_arn", "updated_time"], self.alias_rows()),
             view("inventory_grants", &["key_arn", "grant_id", "grantee_principal", "operations"], self.grant_rows()),
             view(
                 "inventory_last_usage",
@@ -279,7 +280,8 @@ impl Inventory {
         let row = |key: &Key| {
             let logged = usage.get(&key.arn).copied().flatten();
             let finding = match &key.last_use {
-                None => "never_used",
+                None if key.is_described() => "never_used",
+                None => "no_use_tracked",
                 Some((time, _)) if logged > Some(*time) => "later_in_logs",
                 Some((_, id)) if !id.starts_with("gone-") && !id.starts_with("later-") => "found",
                 Some((time, _)) if of_place(key).is_some_and(|covered| *time > covered) => "not_yet_covered",

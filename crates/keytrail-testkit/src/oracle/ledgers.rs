@@ -66,8 +66,8 @@ pub struct GrantLife {
     request: Value,
 }
 
-/// Time, whether the primary moved, event and primary key.
-type Told = (Option<Time>, bool, String, String);
+/// Whether it is no creation, time, whether the primary moved, event and primary key.
+type Told = (bool, Option<Time>, bool, String, String);
 
 /// A KMS event with its record.
 struct Call<'o> {
@@ -221,6 +221,14 @@ fn next_state(word: &str, before: Option<&str>, value: &Value) -> Option<String>
     Some(state.to_owned())
 }
 
+/// The primary key of the set, by what the creation of a member tells.
+fn primary_at_creation(value: &Value, key: &str) -> Option<String> {
+    let of_set = |path: &[&str]| response(value, &[&["keyMetadata", "multiRegionConfiguration"], path].concat());
+    let is_alone = request(value, "multiRegion").as_deref() == Some("true")
+        && of_set(&["multiRegionKeyType"]).as_deref() != Some("REPLICA");
+    of_set(&["primaryKey", "arn"]).or_else(|| is_alone.then(|| key.to_owned()))
+}
+
 impl Oracle {
     /// The views that need state, as texts.
     pub(super) fn ledgers(&self) -> Vec<ViewTable> {
@@ -265,6 +273,14 @@ impl Oracle {
                 }
             }
         }
+        for life in lives.values_mut() {
+            // Of a replica's two creations the one that tells of its primary counts.
+            let is_replica =
+                |event: &LifeEvent| event.lifecycle_event == "created" && event.event_name == "ReplicateKey";
+            if life.iter().any(|(_, event)| is_replica(event)) {
+                life.retain(|(_, event)| event.event_name != "CreateKey");
+            }
+        }
         lives.into_iter().map(|(key, life)| (key, in_order(life))).collect()
     }
 
@@ -276,16 +292,18 @@ impl Oracle {
             let Some(family) = family_of(key) else { continue };
             let is_move = call.event.event_name == "UpdatePrimaryRegion";
             let primary = match call.event.event_name.as_str() {
-                "CreateKey" | "ReplicateKey" | "SynchronizeMultiRegionKey" => Some(key.to_owned()),
+                "CreateKey" => primary_at_creation(call.value, key),
+                "ReplicateKey" | "SynchronizeMultiRegionKey" => Some(key.to_owned()),
                 "UpdatePrimaryRegion" => request(call.value, "primaryRegion").map(|region| in_region(key, &region)),
                 _ => None,
             };
             if let Some(primary) = primary {
-                let told = (call.event.event_time, is_move, call.event.event_id.clone(), primary);
+                let is_later = call.event.event_name != "CreateKey";
+                let told = (is_later, call.event.event_time, is_move, call.event.event_id.clone(), primary);
                 primaries.entry(family).or_default().push(told);
             }
         }
-        let latest = |told: Vec<Told>| told.into_iter().max().map(|(_, _, event_id, key)| (key, event_id));
+        let latest = |told: Vec<Told>| told.into_iter().max().map(|(.., event_id, key)| (key, event_id));
         primaries.into_iter().filter_map(|(family, told)| Some((family, latest(told)?))).collect()
     }
 
@@ -754,14 +772,16 @@ fn state_of(life: &[LifeEvent], proofs: &[(Option<Time>, String, &'static str)])
 #[derive(Debug, Clone)]
 struct Mention {
     time: Time,
-    rank: u8,
+    rank: i8,
     event_id: String,
     /// None = for nothing any more.
     key_arn: Option<String>,
 }
 
 /// An alias event, not a call that names the alias.
-const OBSERVATION: u8 = 3;
+const OBSERVATION: i8 = 3;
+/// What a deletion shows of the time before it.
+const UNTIL_DELETED: i8 = -1;
 
 /// `alias/…` of an alias name or alias ARN.
 fn alias_in(reference: &str) -> Option<&str> {
@@ -786,8 +806,12 @@ fn mentions_of(call: &Call<'_>) -> Vec<(String, Mention)> {
     };
     if rank < OBSERVATION {
         let (Some(alias), Some(key)) = (request(call.value, "aliasName"), call.key()) else { return Vec::new() };
-        let key_arn = (rank > 0).then(|| key.to_owned());
-        return vec![(alias_arn(key, &alias), Mention { time, rank, event_id, key_arn })];
+        let mention =
+            |rank, key_arn| (alias_arn(key, &alias), Mention { time, rank, event_id: event_id.clone(), key_arn });
+        return match rank {
+            0 => vec![mention(UNTIL_DELETED, Some(key.to_owned())), mention(rank, None)],
+            _ => vec![mention(rank, Some(key.to_owned()))],
+        };
     }
     let mut mentions = Vec::new();
     for touch in &call.event.touches {
@@ -811,7 +835,8 @@ fn intervals_of(alias_arn: &str, mut mentions: Vec<Mention>) -> Vec<AliasInterva
     let mut open: Option<AliasInterval> = None;
     let mut changed: Option<Time> = None;
     for mention in mentions {
-        if mention.rank < OBSERVATION {
+        let is_change = (0..OBSERVATION).contains(&mention.rank);
+        if is_change {
             changed = Some(mention.time);
         } else if changed.is_some_and(|changed| mention.time <= changed + SETTLING) {
             continue;
@@ -830,14 +855,17 @@ fn intervals_of(alias_arn: &str, mut mentions: Vec<Mention>) -> Vec<AliasInterva
             key_arn,
             valid_from: mention.time,
             valid_to: None,
-            source: if mention.rank < OBSERVATION { "event" } else { "observed" },
+            source: if is_change { "event" } else { "observed" },
             source_event_id: mention.event_id,
             ended_event_id: None,
             last_seen_time: mention.time,
         });
     }
     intervals.extend(open);
-    intervals.retain(|interval| interval.valid_to.is_none_or(|end| end > interval.valid_from));
+    intervals.retain(|interval| {
+        let is_told_by_its_deletion = interval.ended_event_id.as_ref() == Some(&interval.source_event_id);
+        is_told_by_its_deletion || interval.valid_to.is_none_or(|end| end > interval.valid_from)
+    });
     intervals
 }
 
