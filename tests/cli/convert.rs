@@ -461,7 +461,7 @@ fn r19_damage_is_told_by_its_file_and_never_exported() {
         fs_err::write(&file, damaged).expect("damage");
         let run = sandbox.run(export);
         assert!(run.code() == Some(4) && run.stderr.contains(name), "byte {at}: {run}");
-        assert!(run.stderr.contains("`keytrail check --lake LAKE --read-data`"), "{run}");
+        assert!(run.stderr.contains("/lake --read-data`"), "the lake's name: {run}");
     }
 
     // A statement that needs the file says so; others have their answer.
@@ -721,4 +721,15 @@ fn what_amends_a_record_is_seen_but_not_counted() {
     ] {
         assert_eq!(sandbox.run(&format!("keytrail sql --lake lake -c '{question}'")).data(), answer, "{question}");
     }
+}
+
+#[test]
+fn files_without_events_are_told_by_kind() {
+    let sandbox = Sandbox::new();
+    let message = r#"{\"s3Bucket\":\"b\",\"s3ObjectKey\":[\"AWSLogs/1/x.json.gz\"]}"#;
+    sandbox.write("logs/n.json", format!(r#"{{"Type":"Notification","MessageId":"1","Message":"{message}"}}"#));
+    let run = sandbox.run("keytrail convert logs --lake lake");
+    assert_eq!(run.code(), Some(0), "{run}");
+    assert!(run.stderr.contains("among them without API events: 1 notification"), "{run}");
+    assert!(run.stderr.contains("notifications hold no events: convert the log files that they name"), "{run}");
 }

@@ -3,7 +3,7 @@
 -- grain:   key_arn
 -- reads:   inventory_keys, kms_key_verdicts
 -- notes:   no use in the logs is no proof that a key is not needed: see kms_key_verdicts, and `keytrail key` for one of them
--- notes:   keys pending deletion are in; keys that AWS manages are out
+-- notes:   keys pending deletion are in; deleted keys, and keys that AWS manages, are out
 -- column:  verdict: no_use_found or incomplete, as in kms_key_verdicts
 -- column:  reasons: as in kms_key_verdicts: kinds of kms_blind_spots where the key lives, signs of use, missing_event; empty = none
 -- column:  covered_from_time: first event of the key's account and region, UTC; null = no logs of it at all
@@ -31,3 +31,4 @@ inner join kms_key_verdicts
     on kms_key_verdicts.key_arn = inventory_keys.key_arn
 where coalesce(inventory_keys.key_manager, 'CUSTOMER') = 'CUSTOMER'
     and kms_key_verdicts.verdict in ('no_use_found', 'incomplete')
+    and kms_key_verdicts.key_state is distinct from 'Deleted'

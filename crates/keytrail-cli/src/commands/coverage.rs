@@ -138,7 +138,8 @@ mod tests {
             totals.add((account_id.to_owned(), aws_region.to_owned()), one_day(day));
         }
         let head = "covered: 2026-01-30 to 2026-02-02, 2 accounts, 3 pairs of account and region; ";
-        assert_eq!(totals.line(), format!("{head}no day between the first and the last without events in any"));
+        let ends = "; 1 of them without events from a day before the last on, the first since 2026-01-30";
+        assert_eq!(totals.line(), format!("{head}no day between the first and the last without events in any{ends}"));
         totals.add(("2".to_owned(), "eu-west-1".to_owned()), one_day("2026-02-05"));
         let head = head.replace("02-02", "02-05");
         let ends = "; 2 of them without events from a day before the last on, the first since 2026-01-30";

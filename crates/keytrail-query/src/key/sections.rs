@@ -369,7 +369,7 @@ impl StateSource {
 /// Who may be allowed to use the key: a row of `kms_potential_access`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PotentialAccess {
-    /// `named`, `account_delegation`, `grant`, `service` or `anyone`.
+    /// `named`, `account_delegation`, `grant`, `service`, `anyone`, or `unknown` for a policy that cannot be read.
     pub tier: String,
     /// Whom the policy or grant names.
     pub principal: Option<String>,

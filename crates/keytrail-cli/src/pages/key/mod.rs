@@ -240,8 +240,12 @@ fn push_access(page: &mut Page, answer: &KeyAnswer) {
         let abroad = if row.is_cross_account { ", another account" } else { "" };
         let is_imported = row.source == "inventory";
         let source = if is_imported { ", imported" } else { "" };
-        let name =
-            format!("{principal} ({}{conditions}{abroad}{source}): {}", row.tier, row.actions.as_deref().unwrap_or(""));
+        let name = match (row.tier.as_str(), &row.via) {
+            ("unknown", Some(via)) => format!("unknown{source}: {via}"),
+            (tier, _) => {
+                format!("{principal} ({tier}{conditions}{abroad}{source}): {}", row.actions.as_deref().unwrap_or(""))
+            }
+        };
         let unknown = if is_imported { "unknown" } else { "before the window" };
         let since = row.as_of_time.map_or_else(|| unknown.to_owned(), |time| iso_8601(time, true));
         (name, vec![since])

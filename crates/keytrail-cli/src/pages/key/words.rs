@@ -178,7 +178,9 @@ pub(super) fn blind_spot(kind: &str) -> &str {
         }
         "partial_detail" => "records in a form that cannot name every key and context",
         "rejected" => "log files or records that could not be read (`select * from rejects`)",
-        "missing_event" => "KMS itself (GetKeyLastUsage) knows a use that the logs do not hold: a proven hole",
+        "missing_event" => {
+            "KMS itself (GetKeyLastUsage, describe-key) knows a use or the creation, which the logs do not hold: a proven hole"
+        }
         "short_window" => "the covered window is shorter than --min-window asks for",
         other => other,
     }
