@@ -8,6 +8,7 @@ use keytrail_convert::{
     ConvertOptions, ConvertProgress, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, convert, lake_spec,
 };
 use keytrail_lake::{CompactOptions, Lake, Location, StorageOptions, compact};
+use tokio::task::JoinSet;
 
 use crate::support::{TestLake, event, write_records};
 
@@ -137,7 +138,9 @@ async fn convert_apart(lake: &Path, source: &Path, run: &str, progress: Arc<dyn 
         let lake = Lake::create_or_open(&lake, &StorageOptions::default(), lake_spec()).await.expect("lake");
         convert(&lake, &options, progress, Arc::new(StopSignal::default())).await.expect("converted");
     };
-    tokio::spawn(conversion).await.is_ok()
+    let mut runs = JoinSet::new();
+    runs.spawn(conversion);
+    runs.join_next().await.is_some_and(|run| run.is_ok())
 }
 
 /// Level of detail, id and mark of each row, sorted; and how many files await an edit.

@@ -63,7 +63,8 @@ impl<'a> FieldMemory<'a> {
 
     fn identity_at(&mut self, bytes: &[u8]) -> &mut Option<ScannedValue<'a>> {
         let mark = bytes.get(IDENTITY_MARK).map_or(0, xxh3_64);
-        &mut self.identities[mark as usize % IDENTITIES]
+        let place = usize::try_from(mark % IDENTITIES as u64).unwrap_or_default();
+        &mut self.identities[place]
     }
 }
 
