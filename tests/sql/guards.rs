@@ -89,3 +89,18 @@ async fn assert_grain(session: &Session, view: &ViewDefinition) {
     let sql = format!("select {grain}, count(*) from {name} group by {grain} having count(*) > 1 limit 3");
     assert_eq!(rows(session, &sql).await, Vec::<Vec<_>>::new(), "{name}");
 }
+
+/// Conditions go through a view down to what it reads, and the engine's plan must still be one that it can run.
+#[tokio::test]
+async fn every_view_answers_for_one_key() {
+    for session in [fixture::session().await, fixture::session_over("inventory").await] {
+        let with_key = "select distinct table_name from information_schema.columns where column_name = 'key_arn'";
+        let views: Vec<_> = rows(&session, with_key).await.concat().into_iter().flatten().collect();
+        assert!(views.len() > 30, "{views:?}");
+        for view in views {
+            for condition in ["= 'arn:aws:kms:us-east-1:1:key/a'", "is null", "like '%:key/a'", "in ('a', 'b')"] {
+                rows(&session, &format!("select * from {view} where key_arn {condition}")).await;
+            }
+        }
+    }
+}

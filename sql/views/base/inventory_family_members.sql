@@ -41,22 +41,13 @@ members as (
         primary_key_arn,
         replica ->> 'Arn' as key_arn
     from replicas
-),
-
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by key_arn
-            order by snapshot_time desc nulls last, imported_time desc
-        ) as rank
-    from members
-    where key_arn is not null
 )
 
 select
     key_arn,
-    primary_key_arn,
-    snapshot_time
-from ranked
-where rank = 1
+    last_value(primary_key_arn order by snapshot_time asc nulls first, imported_time asc) as primary_key_arn,
+    max(snapshot_time) as snapshot_time
+from members
+where key_arn is not null
+group by
+    key_arn
