@@ -12,7 +12,7 @@
 //! before each commit makes several runs at once harmless: none adds a row or a ledger entry that another has added.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use keytrail_lake::{
@@ -29,6 +29,7 @@ use crate::held::LakeRows;
 use crate::ledger::{
     EntryId, EntryKey, EntryTracker, RejectRow, RunStamp, is_entry_of, log_files_batch, rejects_batch,
 };
+use crate::pipeline::lock;
 use crate::progress::ConvertProgress;
 use crate::source::LogFile;
 use crate::spec::EVENTS;
@@ -164,7 +165,7 @@ impl Committer<'_> {
 
     async fn commit_events(&self, attempt: &mut Attempt, epoch: u32, mut adds: Vec<DataFile>) -> Result<(), Halt> {
         // Rows are noted before they are written.
-        let supplanted = self.supplanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let supplanted = lock(&self.supplanted).clone();
         adds.iter_mut().for_each(|file| file.awaits_edit = supplanted.contains(&file.partition));
         loop {
             let base = attempt.followed.events_version;
