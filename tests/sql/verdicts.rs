@@ -467,6 +467,27 @@ async fn a_call_by_an_alias_is_its_key_s_whenever_that_is_told() {
     }
 }
 
+#[tokio::test]
+async fn a_use_by_an_alias_that_is_told_later_only_may_have_been_of_any_key() {
+    let alias = r#""requestParameters":{"keyId":"alias/app"}"#;
+    let of_other = |name: &str, hour: &str, members: &str| {
+        let rest = [members, &resources(&[OTHER_KEY])].join(",");
+        record("kms", name, &format!("2025-03-15T{hour}:30:00Z"), &rest)
+    };
+    let used = record("kms", "Encrypt", "2025-03-15T10:00:00Z", alias);
+    let observed = |hour| of_other("DescribeKey", hour, alias);
+    let made = r#""requestParameters":{"aliasName":"alias/app","targetKeyId":"k"}"#;
+    for (told, expected) in [
+        (vec![observed("11")], "incomplete unattributed_use"),
+        (vec![observed("09"), observed("11")], "no_use_found "),
+        (vec![of_other("CreateAlias", "08", made)], "no_use_found "),
+    ] {
+        assert_eq!(verdict_with(&[vec![used.clone()], told.clone()].concat()).await, expected, "{told:?}");
+        let records = [traffic("us-east-1"), vec![used.clone()], told].concat();
+        assert_eq!(verdict_over(&records, OTHER_KEY).await, "in_use use");
+    }
+}
+
 /// The records of a day, as they come on another one too.
 fn on_day(records: &[String], day: u32) -> Vec<String> {
     records.iter().map(|record| record.replace("2025-03-15", &format!("2025-03-{day}"))).collect()

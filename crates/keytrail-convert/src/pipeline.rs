@@ -319,8 +319,8 @@ impl Shared {
         self.held_rejects.contains(&id)
     }
 
-    /// Takes note of a record that tells more than the row that counts.
-    pub(crate) fn note_more_detailed(&self, record: &EventRecord<'_>) {
+    /// Takes note of a record that may have to count in the place of another row of its event.
+    pub(crate) fn note_rival(&self, record: &EventRecord<'_>) {
         lock(&self.supplanted).insert(partition_values(&EventPartition::of(record)));
     }
 

@@ -1,21 +1,23 @@
-//! Of several rows of one event the one that tells the most counts, whichever was read first.
+//! Of several rows of one event one counts, whichever was read first: the one that tells the most, and of those the one delivered last.
 //!
 //! A summary (event history as CSV, some columns of a query) that is read before the event as AWS wrote it is a row without a mark, and the
 //! event's own row amends it: rows that are written stay. So once a run has committed, the two change their marks. Views count rows
-//! without one; a grant, an alias or a context that only the event's own row tells of would else be missing for good.
+//! without one; a grant, an alias or a context that only the event's own row tells of would else be missing for good. So it is with an
+//! event that was delivered again with another body: by the order of reading, which two threads may change, the answer must not.
 //!
 //! ```text
 //! commit: files with such rows await an edit ─▶ end of the run: marks change, none awaits one
 //!                                          └─▶ it was killed: at the end of the next run
 //! ```
 
+use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::ArrowError;
 use futures::TryStreamExt;
 use keytrail_events::DetailLevel;
@@ -24,13 +26,16 @@ use keytrail_lake::{DataFile, Lake, LakeError, PartitionValues, Table, Transacti
 use crate::ledger::RunStamp;
 use crate::spec::EVENTS;
 
-const COLUMNS: [&str; 6] =
-    ["recipient_account_id", "event_id", "detail_level", "amends_event_id", "log_file_path", "record_index"];
+const TEXTS: [&str; 5] = ["recipient_account_id", "event_id", "detail_level", "amends_event_id", "log_file_path"];
+const COLUMNS: [&str; 7] = {
+    let [account, id, detail, amends, path] = TEXTS;
+    [account, id, detail, amends, path, "record_index", "delivery_time"]
+};
 
-/// The partitions in which an event's own row came after a poorer one: their files await an edit.
+/// The partitions in which an event got a row after its first that may have to count in its place: their files await an edit.
 pub(crate) type SupplantedPartitions = Arc<Mutex<BTreeSet<PartitionValues>>>;
 
-/// Where files await it, gives each event of which a row amends a poorer one the richest of its rows as the one that counts.
+/// Where files await it, makes the row count that is the best of each event with several.
 ///
 /// # Errors
 /// The lake cannot be read or written.
@@ -56,27 +61,34 @@ pub(crate) async fn supplant(lake: &Lake, stamp: &RunStamp) -> Result<(), LakeEr
 /// Which rows of events change their marks.
 struct Marks {
     /// The row of each event that is to count.
-    richest: Richest,
+    best: Best,
 }
 
 /// By an event's id and account, which is an empty text where the row does not tell it.
-type Richest = BTreeMap<(String, String), RowPlace>;
+type Best = BTreeMap<(String, String), Rank>;
 
-/// How much a row tells, and where it was read; the least of several is taken.
-type RowPlace = (DetailLevel, String, i64);
+/// What decides which row of an event counts, the least of several.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// From all of an event to the least of it.
+    detail: DetailLevel,
+    delivery_time: Reverse<Option<i64>>,
+    log_file_path: String,
+    record_index: i64,
+}
 
 impl Marks {
     /// The changes, and the files that hold rows of them or await an edit.
     async fn of(table: &Table, files: Vec<Arc<DataFile>>) -> Result<(Self, Vec<Arc<DataFile>>), LakeError> {
-        let mut richest = Richest::new();
+        let mut best = Best::new();
         for file in &files {
             let mut batches = table.read_columns(file, &COLUMNS).await?;
             while let Some(batch) = batches.try_next().await? {
                 for row in Rows::of(&batch).iter().filter(|row| row.amends == Some(row.event_id)) {
-                    let place = row.place();
-                    match richest.entry((row.event_id.to_owned(), row.account.to_owned())) {
-                        Entry::Vacant(free) => drop(free.insert(place)),
-                        Entry::Occupied(mut known) if place < *known.get() => drop(known.insert(place)),
+                    let rank = row.rank();
+                    match best.entry((row.event_id.to_owned(), row.account.to_owned())) {
+                        Entry::Vacant(free) => drop(free.insert(rank)),
+                        Entry::Occupied(mut known) if rank < *known.get() => drop(known.insert(rank)),
                         Entry::Occupied(_) => {}
                     }
                 }
@@ -89,25 +101,25 @@ impl Marks {
             let mut held = BTreeSet::new();
             while let Some(batch) = batches.try_next().await? {
                 for row in Rows::of(&batch).iter() {
-                    let Some((event, place)) = richest_of(&richest, row) else { continue };
+                    let Some((event, rank)) = best_of(&best, row) else { continue };
                     held.insert(event.clone());
-                    if row.amends.is_none() && place.0 < row.detail {
+                    if row.amends.is_none() && *rank < row.rank() {
                         supplanted.insert(event.clone());
                     }
                 }
             }
             held_by_file.push((file, held));
         }
-        richest.retain(|event, _| supplanted.contains(event));
+        best.retain(|event, _| supplanted.contains(event));
         held_by_file.retain(|(file, held)| file.awaits_edit || !held.is_disjoint(&supplanted));
-        Ok((Self { richest }, held_by_file.into_iter().map(|(file, _)| file).collect()))
+        Ok((Self { best }, held_by_file.into_iter().map(|(file, _)| file).collect()))
     }
 
     /// The batch with other marks.
     fn changed(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let place = batch.schema().index_of("amends_event_id")?;
-        let mark = |row: Row<'_>| match richest_of(&self.richest, row) {
-            Some((_, richest)) if *richest == row.place() => None,
+        let mark = |row: Row<'_>| match best_of(&self.best, row) {
+            Some((_, best)) if *best == row.rank() => None,
             Some(_) if row.amends.is_none() => Some(row.event_id.to_owned()),
             _ => row.amends.map(str::to_owned),
         };
@@ -119,9 +131,9 @@ impl Marks {
 }
 
 /// The row that is to count of the event that a row is of: of its account, or where one of the two does not tell it.
-fn richest_of<'r>(richest: &'r Richest, row: Row<'_>) -> Option<(&'r (String, String), &'r RowPlace)> {
+fn best_of<'r>(best: &'r Best, row: Row<'_>) -> Option<(&'r (String, String), &'r Rank)> {
     let id = || row.event_id.to_owned();
-    let of_event = richest.range((id(), String::new())..).take_while(|((event_id, _), _)| event_id == row.event_id);
+    let of_event = best.range((id(), String::new())..).take_while(|((event_id, _), _)| event_id == row.event_id);
     let mut of_event =
         of_event.filter(|((_, account), _)| account == row.account || account.is_empty() || row.account.is_empty());
     of_event.next()
@@ -130,7 +142,8 @@ fn richest_of<'r>(richest: &'r Richest, row: Row<'_>) -> Option<(&'r (String, St
 /// The columns of a batch that tell what counts.
 struct Rows<'b> {
     texts: [&'b StringArray; 5],
-    indices: &'b arrow_array::Int64Array,
+    indices: &'b Int64Array,
+    delivery_times: &'b TimestampMicrosecondArray,
 }
 
 #[derive(Clone, Copy)]
@@ -142,24 +155,32 @@ struct Row<'b> {
     amends: Option<&'b str>,
     path: &'b str,
     index: i64,
+    delivery_time: Option<i64>,
 }
 
 impl Row<'_> {
-    fn place(&self) -> RowPlace {
-        (self.detail, self.path.to_owned(), self.index)
+    fn rank(&self) -> Rank {
+        Rank {
+            detail: self.detail,
+            delivery_time: Reverse(self.delivery_time),
+            log_file_path: self.path.to_owned(),
+            record_index: self.index,
+        }
     }
 }
 
 impl<'b> Rows<'b> {
     fn of(batch: &'b RecordBatch) -> Self {
         let column = |name: &str| batch.column_by_name(name).expect("a column of events");
-        let [account, id, detail, amends, path, index] = COLUMNS.map(column);
-        let texts = [account, id, detail, amends, path].map(|column| column.as_string::<i32>());
-        Self { texts, indices: index.as_primitive::<Int64Type>() }
+        Self {
+            texts: TEXTS.map(|name| column(name).as_string::<i32>()),
+            indices: column("record_index").as_primitive::<Int64Type>(),
+            delivery_times: column("delivery_time").as_primitive::<TimestampMicrosecondType>(),
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = Row<'b>> + use<'b> {
-        let (texts, indices) = (self.texts, self.indices);
+        let Self { texts, indices, delivery_times } = *self;
         (0..indices.len()).map(move |row| {
             let [account, id, detail, amends, path] = texts;
             Row {
@@ -169,6 +190,7 @@ impl<'b> Rows<'b> {
                 amends: amends.is_valid(row).then(|| amends.value(row)),
                 path: path.value(row),
                 index: indices.value(row),
+                delivery_time: delivery_times.is_valid(row).then(|| delivery_times.value(row)),
             }
         })
     }
@@ -178,14 +200,24 @@ impl<'b> Rows<'b> {
 mod tests {
     use super::*;
 
+    const ROW: Row<'_> = Row {
+        account: "",
+        event_id: "",
+        detail: DetailLevel::Full,
+        amends: None,
+        path: "",
+        index: 0,
+        delivery_time: None,
+    };
+
     #[test]
     fn rows_of_another_account_are_of_another_event() {
         let key = |id: &str, account: &str| (id.to_owned(), account.to_owned());
-        let place = |path: &str| (DetailLevel::Full, path.to_owned(), 0);
-        let richest = Richest::from([
-            (key("a", "1"), place("a of 1")),
-            (key("b", ""), place("b of nobody")),
-            (key("b", "2"), place("b of 2")),
+        let rank = |path| Row { path, ..ROW }.rank();
+        let best = Best::from([
+            (key("a", "1"), rank("a of 1")),
+            (key("b", ""), rank("b of nobody")),
+            (key("b", "2"), rank("b of 2")),
         ]);
         for (event_id, account, expected) in [
             ("a", "1", Some("a of 1")),
@@ -195,9 +227,20 @@ mod tests {
             ("c", "1", None),
             ("", "", None),
         ] {
-            let row = Row { account, event_id, detail: DetailLevel::Summary, amends: None, path: "", index: 0 };
-            let found = richest_of(&richest, row).map(|(_, (_, path, _))| path.as_str());
+            let row = Row { account, event_id, detail: DetailLevel::Summary, ..ROW };
+            let found = best_of(&best, row).map(|(_, rank)| rank.log_file_path.as_str());
             assert_eq!(found, expected, "{event_id} of {account}");
         }
+    }
+
+    #[test]
+    fn the_richest_row_counts_and_of_those_the_one_delivered_last() {
+        let early = Row { delivery_time: Some(1), path: "a", ..ROW };
+        let late = Row { delivery_time: Some(2), path: "b", ..ROW };
+        let summary = Row { detail: DetailLevel::Summary, delivery_time: Some(3), ..ROW };
+        let undated = Row { path: "0", ..ROW };
+        let mut ranks = [summary, undated, early, late].map(|row| row.rank());
+        ranks.sort();
+        assert_eq!(ranks, [late, early, undated, summary].map(|row| row.rank()));
     }
 }

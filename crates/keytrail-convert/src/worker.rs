@@ -168,8 +168,8 @@ impl<'w> FileSink<'w> {
                     delivery_time: self.file.delivery_time,
                     is_known_id: seen != Seen::New,
                 };
-                if seen == Seen::MoreDetailed {
-                    self.shared.note_more_detailed(record);
+                if seen != Seen::New {
+                    self.shared.note_rival(record);
                 }
                 self.desk.builders.of(record, hour, is_kms).append(record, &lineage);
                 self.account.row_count += 1;

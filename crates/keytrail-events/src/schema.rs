@@ -287,7 +287,7 @@ pub const COLUMNS: &[Column] = &[
     text(
         Lineage,
         "amends_event_id",
-        "event id that this record amends: addendum.originalEventID of an UPDATED_DATA addendum, or its own id when the lake already held another record under that id; null = none",
+        "event id that this record amends: addendum.originalEventID of an UPDATED_DATA addendum, or its own id where another record under that id counts, as it tells more or was delivered later; null = none",
     ),
     typed(
         Losslessness,

@@ -81,10 +81,13 @@ impl RawTables {
     pub(crate) async fn list(source: RawSource) -> Result<Self, QueryError> {
         let RawSource { sources, since, until, storage } = source;
         let range = DeliveryRange { since, until };
-        let files = source::list(&sources, &range, &storage).await?;
+        let mut files = source::list(&sources, &range, &storage).await?;
         if files.is_empty() {
             return Err(source::no_log_file(&sources, &range).into());
         }
+        // Of two bodies of an event the one read first counts, and that is to be the one delivered last, as in a lake.
+        let dated = files.partition_point(|file| file.delivery_date.is_some());
+        files[..dated].reverse();
         Ok(Self { files: files.into(), rejects: Arc::default(), work: Arc::default() })
     }
 

@@ -5,7 +5,7 @@
 -- kept:    for the session, up to 500,000 rows: every verdict reads it, more than once
 -- notes:   kms_events has them with key_arn null, and so have the views that are built on it; kms_key_verdicts and `keytrail key` take them into account
 -- notes:   an alias name is one of the caller's account; for five minutes after an alias changed a call may have meant either key, and has a row for each
--- notes:   where an observation is the first that tells of an alias or of its new key, calls before it, since the alias was last seen to stand for another key, may have meant that key too; a call that failed as its alias was gone meant the key that it stood for last
+-- notes:   where an observation is the first that tells of an alias or of its new key, calls before it, since the alias was last seen to stand for another key, may have meant that key too; of those the successful ones have a row without a key as well, as another key may have been used; a call that failed as its alias was gone meant the key that it stood for last
 -- notes:   GenerateRandom, which needs no key, is left out
 -- column:  alias_name: the alias that the call named; null = none: any key of the account and region may have been meant
 -- column:  key_arn: the key that the alias stood for, or may have stood for, when the call was made; null = no alias, or one that the logs do not know at that time
@@ -47,6 +47,7 @@ aliases as (
         account_id,
         aws_region,
         key_arn,
+        valid_from,
         case
             when source = 'event' then valid_from
             else coalesce(
@@ -70,7 +71,10 @@ select distinct
     calls.outcome,
     calls.amends_event_id,
     calls.alias_name,
-    aliases.key_arn
+    unnest(case
+        when calls.error_code is null and calls.event_time < aliases.valid_from then [aliases.key_arn, null]
+        else [aliases.key_arn]
+    end) as key_arn
 from calls
 left join aliases
     on aliases.alias_name = calls.alias_name

@@ -220,7 +220,7 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
     }
     if summary.conflicts > 0 {
         output::note(format!(
-            "finding: {} records have the id of another record with another body; both are kept, `amends_event_id` marks the later",
+            "finding: {} records have the id of another record with another body; all are kept, the one delivered last counts, `amends_event_id` marks the others",
             count(summary.conflicts)
         ));
     }

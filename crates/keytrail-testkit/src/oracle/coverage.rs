@@ -373,8 +373,11 @@ fn unresolved_calls<'e>(oracle: &Oracle, events: &'e [KmsEvent]) -> Vec<Unresolv
             Some(interval.alias_arn.as_str()) == alias_arn
                 && moment.is_some_and(|time| until.is_none_or(|until| time < until))
         };
-        let keys: BTreeSet<_> = intervals.iter().filter(stood).map(|interval| interval.key_arn.clone()).collect();
-        if keys.is_empty() {
+        let stood: Vec<_> = intervals.iter().filter(stood).collect();
+        let keys: BTreeSet<_> = stood.iter().map(|interval| interval.key_arn.clone()).collect();
+        let is_used = event.error_code.is_none();
+        let is_before = |interval: &&AliasInterval| event.event_time < Some(interval.valid_from);
+        if keys.is_empty() || (is_used && stood.iter().any(is_before)) {
             calls.push((event, alias.clone(), None));
         }
         calls.extend(keys.into_iter().map(|key| (event, alias.clone(), Some(key))));
