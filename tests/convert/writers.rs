@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::DateTime;
-use keytrail_convert::{ConvertOptions, ConvertSummary, NoProgress, Source, StopSignal, convert, lake_spec};
+use keytrail_convert::{ConvertOptions, ConvertSummary, NoProgress, RUNS, Source, StopSignal, convert, lake_spec};
 use keytrail_lake::{FindingKind, Lake, Location, StorageOptions};
 use keytrail_testkit::trail::{TrailConfig, generate};
 
@@ -79,4 +79,11 @@ async fn shards_at_once_are_one_conversion() {
     assert!(summaries.iter().all(|summary| summary.log_files > 0), "each shard has work");
     assert_eq!(summaries.iter().map(|summary| summary.records).sum::<u64>(), once.records);
     assert_eq!(summaries.iter().map(|summary| summary.rows).sum::<u64>(), once.rows);
+    // What finds nothing to do leaves a row where it is a part: nobody could tell else that no part is missing.
+    let shard = "1/3".parse().expect("a shard");
+    convert_apart(&path, source.path(), "again".to_owned(), |options| options.shard = Some(shard)).await;
+    convert_apart(&path, source.path(), "all again".to_owned(), |_| {}).await;
+    let mut runs = lake.column(RUNS, "shard").await;
+    runs.sort_unstable();
+    assert_eq!(runs, ["1/3", "1/3", "2/3", "3/3"]);
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! AREA/events.ndjson      rows of the table `events`, columns as in the lake: what a view answers from, and nothing else
 //! AREA/log_files.ndjson   rows of the ledger
+//! AREA/runs.ndjson        rows of the log of conversions
 //! AREA/records.ndjson     CloudTrail event records, one a line, converted as a user's log file is
 //! AREA/inventory/         outputs of the AWS CLI, imported
 //! AREA/*.slt              what SQL answers over the lake that is made of these
@@ -22,9 +23,11 @@ use datafusion::arrow::compute::kernels::sort::{SortColumn, lexsort_to_indices};
 use datafusion::arrow::compute::{SortOptions, concat_batches, filter_record_batch, take_record_batch};
 use datafusion::arrow::json::ReaderBuilder;
 use keytrail_convert::inventory::{ImportOptions, import};
-use keytrail_convert::{ConvertOptions, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, convert, lake_spec};
+use keytrail_convert::{
+    ConvertOptions, EVENTS, LOG_FILES, NoProgress, RUNS, Source, StopSignal, convert, lake_spec,
+};
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, file_schema, sort_columns};
-use keytrail_lake::{Commit, CommitOperation, Lake, Location, PartitionValues, Storage, StorageOptions, TransactionId};
+use keytrail_lake::{Commit, CommitOperation, Lake, Location, PartitionValues, Storage, StorageOptions, Table, TransactionId};
 use keytrail_query::{RawSource, Session, SessionOptions};
 use tempfile::TempDir;
 
@@ -71,7 +74,7 @@ pub(crate) async fn lake() -> Lake {
 
 /// The areas: folders with a lake of their own, sorted.
 pub(crate) fn areas() -> Vec<String> {
-    let has_lake = |path: &Path| [EVENT_ROWS, RECORDS].iter().any(|file| path.join(file).exists());
+    let has_lake = |path: &Path| [EVENT_ROWS, RECORDS, RUN_ROWS].iter().any(|file| path.join(file).exists());
     let paths = fs_err::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut areas: Vec<_> = paths
         .filter(|path| has_lake(path))
@@ -83,6 +86,7 @@ pub(crate) fn areas() -> Vec<String> {
 
 const EVENT_ROWS: &str = "events.ndjson";
 const LEDGER_ROWS: &str = "log_files.ndjson";
+const RUN_ROWS: &str = "runs.ndjson";
 const RECORDS: &str = "records.ndjson";
 const INVENTORY_FILES: &str = "inventory";
 
@@ -99,8 +103,10 @@ async fn lake_of(area: &str) -> Lake {
         // Two files for each partition with more than one row.
         write_events(&lake, &read_rows(&folder.join(EVENT_ROWS), &file_schema()), 2).await;
     }
-    if folder.join(LEDGER_ROWS).exists() {
-        write_log_files(&lake, &folder.join(LEDGER_ROWS)).await;
+    for (table, file) in [(LOG_FILES, LEDGER_ROWS), (RUNS, RUN_ROWS)] {
+        if folder.join(file).exists() {
+            write_rows(lake.table(table), &folder.join(file)).await;
+        }
     }
     lake
 }
@@ -123,9 +129,8 @@ async fn import_outputs(lake: &Lake, folder: &Path) {
     assert!(summary.rejected.is_empty(), "{summary:?}");
 }
 
-/// Commits rows to the ledger.
-async fn write_log_files(lake: &Lake, file: &Path) {
-    let table = lake.table(LOG_FILES);
+/// Commits rows to a table that has no partitions.
+async fn write_rows(table: &Table, file: &Path) {
     let rows = read_rows(file, table.file_schema());
     let transaction = TransactionId { app_id: "fixture".to_owned(), version: 1 };
     table.append_rows(&PartitionValues::new(), &[rows], transaction, None, BTreeMap::new()).await.unwrap();

@@ -42,6 +42,11 @@ pub(crate) const FROM_INVENTORY: [&str; 12] = [
     "kms_unused_keys",
 ];
 
+/// Whether a view answers from the logs alone: not from imported outputs, nor from the log of conversions.
+pub(crate) fn is_from_logs(view: &str) -> bool {
+    !FROM_INVENTORY.contains(&view) && view != "unfinished_conversions"
+}
+
 static TRAIL: OnceCell<Trail> = OnceCell::const_new();
 
 async fn trail() -> &'static Trail {
@@ -188,8 +193,8 @@ async fn every_view_of_a_lake_equals_the_oracle() {
     let session = generated().await.session;
     let views = trail().await.oracle.views();
     let compared: BTreeSet<&str> = views.iter().map(|view| view.view).collect();
-    let from_logs = keytrail_query::view_catalogue().iter().map(|view| view.name.as_str());
-    assert_eq!(compared, from_logs.filter(|name| !FROM_INVENTORY.contains(name)).collect());
+    let catalogue = keytrail_query::view_catalogue().iter().map(|view| view.name.as_str());
+    assert_eq!(compared, catalogue.filter(|name| is_from_logs(name)).collect());
     for view in views {
         assert_equal(&session, &view).await;
     }

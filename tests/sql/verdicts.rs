@@ -488,6 +488,35 @@ async fn a_use_by_an_alias_that_is_told_later_only_may_have_been_of_any_key() {
     }
 }
 
+#[tokio::test]
+async fn what_names_no_place_or_no_time_may_be_any_key_s() {
+    let used = record("kms", "Decrypt", "2025-03-15T10:00:00Z", r#""requestParameters":{}"#);
+    for record in [
+        used.clone(),
+        used.replace(r#""recipientAccountId":"111122223333""#, r#""vpcEndpointId":"v""#),
+        used.replace(r#""awsRegion":"us-east-1""#, r#""vpcEndpointId":"v""#),
+    ] {
+        assert_eq!(verdict_with(std::slice::from_ref(&record)).await, "incomplete unattributed_use", "{record}");
+    }
+    let life = alias_event("CreateAlias", "2025-03-15T08:00:00Z");
+    let failed = r#""requestParameters":{"keyId":"alias/app"},"errorCode":"ThrottlingException","errorMessage":"-""#;
+    let failed = record("kms", "Decrypt", "2024-13-45", failed);
+    assert_eq!(verdict_with(&[life, failed]).await, "blocked_demand transient");
+}
+
+#[tokio::test]
+async fn a_use_at_no_readable_time_is_one() {
+    let used = record("kms", "Decrypt", "2024-13-45", &on_key(r#""requestParameters":{}"#));
+    assert_eq!(verdict_with(std::slice::from_ref(&used)).await, "in_use use");
+    let of_member = |arn: &str, region, time| {
+        placed("kms", "Decrypt", time, ACCOUNT, region, &[r#""requestParameters":{}"#, &resources(&[arn])].join(","))
+    };
+    let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[MEMBER]));
+    let elsewhere = of_member(REPLICA, "eu-west-1", "2024-13-45");
+    let records = [traffic("us-east-1"), vec![described, elsewhere]].concat();
+    assert_eq!(verdict_over(&records, MEMBER).await, "in_use multi_region_sibling_used");
+}
+
 /// The records of a day, as they come on another one too.
 fn on_day(records: &[String], day: u32) -> Vec<String> {
     records.iter().map(|record| record.replace("2025-03-15", &format!("2025-03-{day}"))).collect()

@@ -48,5 +48,5 @@ pub use pipeline::{convert, list_wanted};
 pub use progress::{ConvertProgress, NoProgress, StopSignal};
 pub use shard::{InvalidShard, Shard};
 pub use source::{LogFile, Source};
-pub use spec::{EVENTS, FORMAT_VERSION, INVENTORY, LOG_FILES, REJECTS, RUNS, inventory_schema, lake_spec};
+pub use spec::{EVENTS, FORMAT_VERSION, INVENTORY, LOG_FILES, REJECTS, RUNS, inventory_schema, lake_spec, runs_schema};
 pub use survey::{KindCount, RequestEstimate, Survey, survey};

@@ -33,14 +33,14 @@ impl RunStatus {
     }
 }
 
-/// Appends the row of a run that changed the lake.
+/// Appends the row of a run that changed the lake, or that found nothing to do in a shard: all parts of a listing are to be told of.
 pub(crate) async fn append_run(
     lake: &Lake,
     options: &ConvertOptions,
     summary: &ConvertSummary,
     status: RunStatus,
 ) -> Result<(), LakeError> {
-    if summary.log_files == 0 {
+    if summary.log_files == 0 && options.shard.is_none() {
         return Ok(());
     }
     let transaction = TransactionId { app_id: format!("keytrail.run.{}", options.run_id), version: 0 };

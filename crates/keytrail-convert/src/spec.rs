@@ -163,7 +163,7 @@ pub(crate) fn rejects_schema() -> SchemaRef {
 
 /// `runs`: what each conversion was asked for and what it came to. `record_count = row_count + duplicate_count + rejected_count`; times
 /// are UTC, `since_time` and `until_time` bound the delivery, null = unbounded; `shard` null = all.
-pub(crate) fn runs_schema() -> SchemaRef {
+pub fn runs_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("run_id", false),
         time("started_time"),

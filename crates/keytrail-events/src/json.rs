@@ -559,6 +559,20 @@ fn push_canonical_escape<'a>(out: &mut String, text: &'a str) -> &'a str {
     rest
 }
 
+/// Whether a member's name anywhere in a valid JSON text is written with an escape: AWS writes none so.
+pub(crate) fn has_escaped_names(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut scanner = Scanner::new(bytes);
+    while let Some(quote) = bytes.get(scanner.position()..).and_then(|rest| memchr::memchr(b'"', rest)) {
+        scanner = Scanner::at(bytes, scanner.position() + quote);
+        let Ok(span) = scanner.string() else { return false };
+        if span.has_escapes && scanner.peek() == Some(b':') {
+            return true;
+        }
+    }
+    false
+}
+
 /// A member's key and value, both as they stand in the text: the key between its quotes, the value whole.
 pub type RawMember<'a> = (&'a str, &'a str);
 

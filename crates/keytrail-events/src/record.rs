@@ -316,7 +316,10 @@ impl<'a> MemberName<'a> {
         }
         let Some(key) = scanner.next_key(is_first)? else { return Ok(None) };
         let name = &text[key.range];
-        let field = Field::from_json_name(name.as_bytes(), hint);
+        let field = match key.has_escapes {
+            true => Field::from_json_name(json::unescape(name).as_bytes(), hint),
+            false => Field::from_json_name(name.as_bytes(), hint),
+        };
         Ok(Some(field.map_or(Self::Unknown(name), Self::Known)))
     }
 }
@@ -375,7 +378,7 @@ impl<'a> EventRecord<'a> {
                 }
                 MemberName::Unknown(name) => {
                     let value = ScannedValue::read(text, scanner)?;
-                    record.add_to_hash(xxh3_64(name.as_bytes()), value.hash);
+                    record.add_to_hash(xxh3_64(json::unescape(name).as_bytes()), value.hash);
                     record.take_unknown(name, value.raw);
                 }
             }
@@ -577,7 +580,7 @@ fn is_written_as_text(kind: FieldKind, text: &str) -> bool {
 /// What a column keeps of a raw value, and the layout's marker where the value is not in its field's usual form.
 fn column_value(kind: FieldKind, raw: &str, has_escapes: bool) -> (Option<u8>, Option<FieldValue<'_>>) {
     if kind == FieldKind::Json {
-        return (None, Some(FieldValue::Text(Cow::Borrowed(raw))));
+        return (None, Some(FieldValue::Text(if has_escapes { with_plain_names(raw) } else { Cow::Borrowed(raw) })));
     }
     if raw == "null" {
         return (Some(NULL), None);
@@ -590,6 +593,16 @@ fn column_value(kind: FieldKind, raw: &str, has_escapes: bool) -> (Option<u8>, O
         (_, Some(text)) => (Some(QUOTED), boolean(&text).map(FieldValue::Boolean)),
         (_, None) => (None, boolean(raw).map(FieldValue::Boolean)),
     }
+}
+
+/// JSON as it stands; where a name in it is written with an escape, in its one spelling, so that whoever looks for the name finds it.
+fn with_plain_names(raw: &str) -> Cow<'_, str> {
+    if !json::has_escaped_names(raw) {
+        return Cow::Borrowed(raw);
+    }
+    let mut canonical = String::with_capacity(raw.len());
+    json::push_canonical(&mut canonical, raw);
+    Cow::Owned(canonical)
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -746,6 +759,28 @@ mod tests {
             Err(RecordError::Version("2.0".to_owned()))
         );
         assert_eq!(kind(r#"{"eventSource":"x","eventName":"y","eventVersion":"1.12"}"#), Ok(RecordKind::ApiEvent));
+    }
+
+    #[test]
+    fn names_are_found_however_they_are_spelled() {
+        let plain = r#"{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","requestParameters":{"keyId":"k","encryptionContext":{"a":"b"}},"resources":[{"ARN":"arn:x"}]}"#;
+        let expected = EventRecord::parse(plain).expect(plain);
+        for text in [
+            plain.replace("eventName", r"event\u004eame"),
+            plain.replace("resources", r"\u0072esources").replace("ARN", r"AR\u004E"),
+            plain.replace("keyId", r"key\u0049d").replace("encryptionContext", r"encryption\u0043ontext"),
+        ] {
+            let record = EventRecord::parse(&text).expect(&text);
+            for field in Field::all() {
+                assert_eq!(record.value(field), expected.value(field), "{field:?} of {text}");
+            }
+            assert_eq!(record.body_hash(), expected.body_hash(), "{text}");
+            assert!(!record.is_rebuilt_from_columns(), "its text is kept beside the columns");
+            assert_eq!(record.text(), text);
+        }
+        // What is no name keeps its spelling.
+        let text = r#"{"eventName":"X","requestParameters":{"policy":"{\"a\":\"\u0062\"}"}}"#;
+        assert_eq!(rebuilt(text), (true, text.to_owned()));
     }
 
     fn hash_of(text: &str) -> u64 {

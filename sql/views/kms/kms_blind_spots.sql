@@ -1,7 +1,7 @@
 -- view:    kms_blind_spots
 -- summary: Where and when the logs cannot show a use of a KMS key, by their own evidence
 -- grain:   account_id, aws_region, kind, from_time
--- reads:   trail_coverage, trail_gaps, trail_changes, kms_keys
+-- reads:   trail_coverage, trail_gaps, trail_changes, unfinished_conversions, kms_keys
 -- kept:    for the session, up to 500,000 rows: every verdict reads it
 -- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach
 -- notes:   a change of a trail makes one only where the KMS reads stop with it, for a day or until the change is taken back: else another trail's files are there; the first hour after it is not looked at, as what was called before is still delivered
@@ -9,7 +9,7 @@
 -- notes:   selectors that choose KMS calls by name, caller or kind always make one: nothing tells what they leave out
 -- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, are taken for its members
 -- column:  account_id: account whose KMS calls may be missing; null = files whose place is not known
--- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more, or none any more for a day or more while other regions of the account go on), write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), logging_stopped (or an update of the trail took the KMS reads away), kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken)
+-- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more, or none any more for a day or more while other regions of the account go on), write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), logging_stopped (or an update of the trail took the KMS reads away), kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken), unfinished_conversion (log files that a conversion left unread: see unfinished_conversions)
 -- column:  from_time: start of the span, UTC; null = the whole time
 -- column:  to_time: its end, UTC; null = until now
 -- column:  key_count: keys of that account and region that the logs know of
@@ -373,6 +373,26 @@ spots as (
     group by
         recipient_account_id,
         aws_region
+
+    union all
+
+    select
+        null as account_id,
+        null as aws_region,
+        'unfinished_conversion' as kind,
+        null as from_time,
+        null as to_time,
+        null as event_id,
+        concat(
+            case reason
+                when 'unread' then concat(unread_log_file_count, ' log files that could not be read')
+                when 'missing_shard' then concat('shard ', shard, ' was not converted')
+                else concat('a run that ', case when reason = 'failed' then reason else 'was stopped' end)
+            end,
+            ': ',
+            replace(sources, chr(10), ', ')
+        ) as detail
+    from unfinished_conversions
 )
 
 select

@@ -7,7 +7,7 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region succeeded whose record names no key); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); multi_region_sibling_incomplete (of a member of its set any of these is true); missing_event (GetKeyLastUsage names a use, or describe-key a creation inside the window, that the logs do not hold); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); multi_region_sibling_incomplete (of a member of its set any of these is true); missing_event (GetKeyLastUsage names a use, or describe-key a creation inside the window, that the logs do not hold); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -15,7 +15,7 @@
 -- column:  unmet_count: calls that show demand but failed: the key's state, a key that is gone, a passing fault, a signature or MAC that did not match; cryptographic calls, CreateGrant and those of other services that could not use the key
 -- column:  last_unmet_event_id: the evidence of the latest of them
 -- column:  denied_count: cryptographic calls that failed for want of permission
--- column:  unattributed_use_count: cryptographic calls in the key's account and region that succeeded and name no key, nor an alias that is known: any may have meant this one
+-- column:  unattributed_use_count: cryptographic calls in the key's account and region, or in none that is named, that succeeded and name no key, nor an alias that is known: any may have meant this one
 -- column:  unattributed_failure_count: those that failed
 -- column:  live_grant_count: grants that were created and not ended, as far as the logs show
 -- column:  family_last_used_time: last use of any member of the multi-Region set, this one included; null = no set, or no use
@@ -126,17 +126,21 @@ blind_places as (
         aws_region
 ),
 
+-- So may a call whose record names no place.
 unattributed as (
     select
-        recipient_account_id as account_id,
-        aws_region,
+        coverage.account_id,
+        coverage.aws_region,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count
-    from kms_unresolved_calls
-    where key_arn is null
+    from coverage
+    inner join kms_unresolved_calls
+        on coalesce(kms_unresolved_calls.recipient_account_id, coverage.account_id) = coverage.account_id
+        and coalesce(kms_unresolved_calls.aws_region, coverage.aws_region) = coverage.aws_region
+    where kms_unresolved_calls.key_arn is null
     group by
-        recipient_account_id,
-        aws_region
+        coverage.account_id,
+        coverage.aws_region
 ),
 
 -- What each source tells of a key; the columns that it has nothing for are null.
@@ -318,6 +322,9 @@ families as (
         max(last_used_time) over (partition by coalesce(family_id, key_arn)) as family_used_time,
         max(last_blocked_time) over (partition by coalesce(family_id, key_arn)) as family_blocked_time,
         max(last_unmet_time) over (partition by coalesce(family_id, key_arn)) as family_unmet_time,
+        -- Calls whose time cannot be read are seen, too.
+        sum(use_event_count + amending_use_count) over (partition by coalesce(family_id, key_arn)) as family_use_count,
+        sum(unmet_count) over (partition by coalesce(family_id, key_arn)) as family_unmet_count,
         sum(case when own_holes <> '' then 1 else 0 end) over (partition by coalesce(family_id, key_arn)) as family_hole_count
     from placed
 ),
@@ -340,11 +347,11 @@ judged as (
             -- Whatever failed otherwise may have been tried again with success.
             when last_blocked_time is not null
                 and coalesce(last_used_time < last_blocked_time, true) then 'blocked_demand'
-            when use_event_count > 0 or last_used_time is not null then 'in_use'
+            when use_event_count + amending_use_count > 0 then 'in_use'
             when family_blocked_time is not null
                 and coalesce(family_used_time < family_blocked_time, true) then 'blocked_demand'
-            when family_used_time is not null then 'in_use'
-            when unmet_count > 0 or family_unmet_time is not null then 'blocked_demand'
+            when family_use_count > 0 then 'in_use'
+            when family_unmet_count > 0 then 'blocked_demand'
             else 'none'
         end as seen
     from families
@@ -360,7 +367,7 @@ select
     case
         when seen = 'blocked_demand' and unmet_count = 0 then 'multi_region_sibling_blocked'
         when seen = 'blocked_demand' then concat_ws(',', unmet_outcomes, service_outcomes)
-        when seen = 'in_use' and last_used_time is null then 'multi_region_sibling_used'
+        when seen = 'in_use' and use_event_count + amending_use_count = 0 then 'multi_region_sibling_used'
         when seen = 'in_use' and use_event_count <= probe_count and amending_use_count = 0 then 'only_probes'
         when seen = 'in_use' then 'use'
         else holes

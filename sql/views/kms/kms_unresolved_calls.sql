@@ -4,7 +4,7 @@
 -- reads:   kms_events, kms_aliases
 -- kept:    for the session, up to 500,000 rows: every verdict reads it, more than once
 -- notes:   kms_events has them with key_arn null, and so have the views that are built on it; kms_key_verdicts and `keytrail key` take them into account
--- notes:   an alias name is one of the caller's account; for five minutes after an alias changed a call may have meant either key, and has a row for each
+-- notes:   an alias name is one of the caller's account; a call whose time cannot be read may have meant any key that its alias ever stood for; for five minutes after an alias changed a call may have meant either key, and has a row for each
 -- notes:   where an observation is the first that tells of an alias or of its new key, calls before it, since the alias was last seen to stand for another key, may have meant that key too; of those the successful ones have a row without a key as well, as another key may have been used; a call that failed as its alias was gone meant the key that it stood for last
 -- notes:   GenerateRandom, which needs no key, is left out
 -- column:  alias_name: the alias that the call named; null = none: any key of the account and region may have been meant
@@ -72,7 +72,8 @@ select distinct
     calls.amends_event_id,
     calls.alias_name,
     unnest(case
-        when calls.error_code is null and calls.event_time < aliases.valid_from then [aliases.key_arn, null]
+        when calls.error_code is null and coalesce(calls.event_time < aliases.valid_from, true)
+            then [aliases.key_arn, null]
         else [aliases.key_arn]
     end) as key_arn
 from calls
@@ -80,9 +81,10 @@ left join aliases
     on aliases.alias_name = calls.alias_name
     and aliases.account_id = calls.alias_account_id
     and aliases.aws_region = calls.alias_region
-    and aliases.begin_time <= calls.event_time
+    and coalesce(aliases.begin_time <= calls.event_time, true)
     and (
         aliases.end_time is null
+        or calls.event_time is null
         or calls.event_time < aliases.end_time
         -- Who calls by an alias that is gone wants the key that it stood for.
         or (calls.outcome = 'not_found' and coalesce(calls.event_time < aliases.next_time, true))

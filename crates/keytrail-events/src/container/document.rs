@@ -6,7 +6,7 @@ use super::MAX_WRAPPERS;
 use super::damage::{Recovery, end_of_line};
 use super::reading::Reading;
 use super::text::{LogLine, beginning_of};
-use super::wrappers::{List, find_list};
+use super::wrappers::{List, find_list, next_list};
 use crate::field_memory::FieldMemory;
 use crate::json::{self, Scanner, SyntaxError};
 use crate::record::{DetailLevel, EventRecord, RecordError, RecordKind};
@@ -183,7 +183,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The elements of a container's list, then the container's other members, which hold nothing of interest.
+    /// The elements of a container's list, then those of its other lists: the other members hold nothing of interest.
     fn list<'d>(
         &mut self,
         list: List,
@@ -191,14 +191,15 @@ impl Reading<'_> {
         scanner: &mut Scanner<'d>,
         nesting: u32,
     ) -> Result<(), SyntaxError> {
-        self.elements(document, scanner, |reading, document, scanner| match (list, scanner.peek()) {
-            (List::Rows, Some(b'[')) => reading.table_row(document, scanner),
-            (_, Some(b'[')) => reading.string_or_scalar(document, scanner),
-            _ => reading.value(document, scanner, nesting),
-        })?;
+        let mut next = Some(list);
         let mut is_first = false;
-        while !self.is_over() && scanner.next_key(&mut is_first)?.is_some() {
-            scanner.value()?;
+        while let Some(list) = next {
+            self.elements(document, scanner, |reading, document, scanner| match (list, scanner.peek()) {
+                (List::Rows, Some(b'[')) => reading.table_row(document, scanner),
+                (_, Some(b'[')) => reading.string_or_scalar(document, scanner),
+                _ => reading.value(document, scanner, nesting),
+            })?;
+            next = if self.is_over() { None } else { next_list(document.bytes, scanner, &mut is_first)? };
         }
         Ok(())
     }

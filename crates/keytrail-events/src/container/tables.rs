@@ -258,13 +258,13 @@ impl Reading<'_> {
             return self.reject_whole(reason.to_owned(), table.bytes);
         }
         let mut reader = reader_of(table.bytes, table.delimiter);
-        let mut row = ByteRecord::new();
-        let mut is_header = true;
+        let (mut header, mut row) = (ByteRecord::new(), ByteRecord::new());
         while !self.is_over() {
             let start = offset_of(&reader);
             match reader.read_byte_record(&mut row) {
                 Ok(false) => break,
-                Ok(true) if is_header => is_header = false,
+                Ok(true) if header.is_empty() => header = row.clone(),
+                Ok(true) if row == header => self.note(format!("its header once more, at byte {start}")),
                 Ok(true) => self.csv_row(table, &row, start..offset_of(&reader), depth),
                 Err(error) => return self.reject_whole(format!("the CSV text cannot be read: {error}"), table.bytes),
             }

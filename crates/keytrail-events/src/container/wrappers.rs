@@ -3,13 +3,15 @@
 //! Two tables: lists that are read element by element wherever they stand among an object's members ([`find_list`]), and members whose value
 //! is a record, or JSON, or packed bytes with records in them ([`INNER`]).
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::LogFileKind;
 use super::document::Document;
 use super::reading::Reading;
-use crate::json::{self, Scanner};
+use crate::json::{self, Scanner, SyntaxError};
 use crate::record::{DetailLevel, EventRecord, Field, RecordKind};
 
 /// A list within an object that is read element by element.
@@ -22,6 +24,13 @@ pub(super) enum List {
 }
 
 impl List {
+    /// The list of this name, if its value, which `scanner` stands before, is one: then the scanner moves behind its opening bracket.
+    fn enter(name: &[u8], scanner: &mut Scanner<'_>) -> Option<Self> {
+        let list = Self::of(name).filter(|_| scanner.peek() == Some(b'['))?;
+        scanner.advance();
+        Some(list)
+    }
+
     fn of(name: &[u8]) -> Option<Self> {
         match name {
             // Trail log files and Lambda events; lookup-events; filter-log-events; subscriptions; Elastic; Firehose transformations.
@@ -44,14 +53,27 @@ pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(L
         if Field::is_json_name(name) {
             return None;
         }
-        let is_array = inside.peek() == Some(b'[');
-        if let Some(list) = List::of(name).filter(|_| is_array) {
-            inside.advance();
+        if let Some(list) = List::enter(name, &mut inside) {
             return Some((list, inside));
         }
         inside.value().ok()?;
     }
     None
+}
+
+/// Moves to the next list among the members that are left of an object, behind its opening bracket; `None` at the object's end.
+pub(super) fn next_list(
+    bytes: &[u8],
+    scanner: &mut Scanner<'_>,
+    is_first: &mut bool,
+) -> Result<Option<List>, SyntaxError> {
+    while let Some(key) = scanner.next_key(is_first)? {
+        if let Some(list) = List::enter(&bytes[key.range], scanner) {
+            return Ok(Some(list));
+        }
+        scanner.value()?;
+    }
+    Ok(None)
 }
 
 /// What a wrapping member's value is.
@@ -119,6 +141,18 @@ impl<'m> Members<'m> {
         is_envelope || is_test || self.has("s3ObjectKey") || self.has("Sns") || self.has("receiptHandle")
     }
 
+    /// What a notification or a queue's message carries, where that is an event and not the name of a log file.
+    fn notified_event(&self) -> Option<Cow<'m, str>> {
+        let sent = match self.value("Sns") {
+            Some(sns) => json::members(sns).find(|(name, _)| *name == "Message").map(|(_, raw)| raw),
+            None if self.is_notification() => self.value("Message").or(self.value("body")).or(self.value("Body")),
+            None => None,
+        };
+        let text = json::string_value(sent?)?;
+        let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+        (has("eventSource") && has("eventName") && !(has("\"aws:s3\"") || has("\"aws:s3\\\"")) && !has("\"s3ObjectKey")).then_some(text)
+    }
+
     fn is_control_message(&self) -> bool {
         let is_control = self.value("messageType") == Some("\"CONTROL_MESSAGE\"");
         is_control || self.value("message").is_some_and(|raw| raw.starts_with("\"CWL CONTROL MESSAGE"))
@@ -134,6 +168,10 @@ impl Reading<'_> {
     /// Looks for records inside an object that is none itself; false where there is nothing known in it.
     pub(super) fn unwrapped(&mut self, document: &Document<'_>, start: usize, record: &EventRecord<'_>) -> bool {
         let members = Members::of(record);
+        if let Some(event) = members.notified_event() {
+            self.inner_text(&event, document.depth + 1, DetailLevel::Full);
+            return true;
+        }
         if let Some(kind) = members.other_kind() {
             self.other(kind, start, record);
             return true;

@@ -14,7 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use futures::future::{BoxFuture, try_join_all};
-use keytrail_convert::{INVENTORY, inventory_schema};
+use keytrail_convert::{INVENTORY, RUNS, inventory_schema, runs_schema};
 
 use super::Session;
 use crate::catalogue::ViewDefinition;
@@ -79,6 +79,8 @@ impl Session {
                 (None, Some(file)) => file,
                 _ if self.source.names().iter().any(|table| table == name) => self.source.open(name).await?,
                 _ if name == INVENTORY => Arc::new(EmptyTable::new(inventory_schema())),
+                // Logs that are read as they are have no conversions.
+                _ if name == RUNS && !outer.is_empty() => Arc::new(EmptyTable::new(runs_schema())),
                 _ if self.context.state().table_functions().contains_key(name) => return Ok(()),
                 _ => return Err(QueryError::UnknownRelation { name: name.to_owned() }),
             };

@@ -368,15 +368,16 @@ fn unresolved_calls<'e>(oracle: &Oracle, events: &'e [KmsEvent]) -> Vec<Unresolv
                 "event" => Some(interval.valid_from),
                 _ => before.map(|before| before.last_seen_time),
             };
-            let moment = event.event_time.filter(|time| begin.is_none_or(|begin| *time >= begin));
             let until = interval.valid_to.map(|end| end + TimeDelta::minutes(5));
-            Some(interval.alias_arn.as_str()) == alias_arn
-                && moment.is_some_and(|time| until.is_none_or(|until| time < until))
+            let is_within =
+                |time| begin.is_none_or(|begin| time >= begin) && until.is_none_or(|until| time < until);
+            Some(interval.alias_arn.as_str()) == alias_arn && event.event_time.is_none_or(is_within)
         };
         let stood: Vec<_> = intervals.iter().filter(stood).collect();
         let keys: BTreeSet<_> = stood.iter().map(|interval| interval.key_arn.clone()).collect();
         let is_used = event.error_code.is_none();
-        let is_before = |interval: &&AliasInterval| event.event_time < Some(interval.valid_from);
+        let is_before =
+            |interval: &&AliasInterval| event.event_time.is_none_or(|time| time < interval.valid_from);
         if keys.is_empty() || (is_used && stood.iter().any(is_before)) {
             calls.push((event, alias.clone(), None));
         }
@@ -737,7 +738,9 @@ impl Evidence<'_> {
         let is_meant = |(event, _, stood_for): &&Unresolved<'_>| {
             stood_for.is_none()
                 && event.error_code.is_none() == is_success
-                && (&event.recipient_account_id, &event.aws_region) == (&place.0, &place.1)
+                && [(&event.recipient_account_id, &place.0), (&event.aws_region, &place.1)]
+                    .iter()
+                    .all(|(named, of_key)| named.is_none() || named == of_key)
         };
         self.unresolved.iter().filter(is_meant).count() as u64
     }
@@ -774,6 +777,7 @@ fn verdict(key: &Seen, all: &[Seen]) -> VerdictRow {
             && place_of_key(&other.key_arn).0 == place_of_key(&key.key_arn).0
     };
     let family: Vec<&Seen> = all.iter().filter(is_sibling).collect();
+    let is_family_used = family.iter().any(|member| member.uses > 0);
     let family_use = family.iter().filter_map(|member| member.last_use).max();
     let family_blocked = family.iter().filter_map(|member| member.last_blocked).max();
     // What the key's own calls came to goes before what services tell of it.
@@ -791,7 +795,7 @@ fn verdict(key: &Seen, all: &[Seen]) -> VerdictRow {
         () if family_blocked.is_some() && family_use < family_blocked => {
             ("blocked_demand", if key.unmet > 0 { outcomes } else { word("multi_region_sibling_blocked") })
         }
-        () if family_use.is_some() => ("in_use", word("multi_region_sibling_used")),
+        () if is_family_used => ("in_use", word("multi_region_sibling_used")),
         () if key.unmet > 0 => ("blocked_demand", outcomes),
         () if family.iter().any(|member| member.unmet > 0) => ("blocked_demand", word("multi_region_sibling_blocked")),
         () if !holes.is_empty() => ("incomplete", holes.join(",")),

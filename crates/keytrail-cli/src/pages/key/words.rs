@@ -178,6 +178,9 @@ pub(super) fn blind_spot(kind: &str) -> &str {
         }
         "partial_detail" => "records in a form that cannot name every key and context",
         "rejected" => "log files or records that could not be read (`select * from rejects`)",
+        "unfinished_conversion" => {
+            "a conversion left log files unread: run it again, in all its shards (`select * from unfinished_conversions`)"
+        }
         "missing_event" => {
             "KMS itself (GetKeyLastUsage, describe-key) knows a use or the creation, which the logs do not hold: a proven hole"
         }

@@ -92,6 +92,25 @@ fn item_04_notifications_say_where_to_look() {
 }
 
 #[test]
+fn item_04_an_event_that_a_notification_carries_is_read() {
+    let enveloped = format!(r#"{{"version":"0","detail-type":"AWS API Call via CloudTrail","detail":{EVENT}}}"#);
+    let notified = format!(r#"{{"Type":"Notification","MessageId":"m","Message":{}}}"#, quoted(&enveloped));
+    let bare = format!(r#"{{"Type":"Notification","Message":{}}}"#, quoted(EVENT));
+    let to_lambda =
+        format!(r#"{{"Records":[{{"EventSource":"aws:sns","Sns":{{"Message":{}}}}}]}}"#, quoted(&enveloped));
+    let queued = format!(r#"{{"receiptHandle":"h","body":{}}}"#, quoted(&notified));
+    let queue_to_lambda = format!(
+        r#"{{"Records":[{{"receiptHandle":"h","eventSource":"aws:sqs","body":{}}}]}}"#,
+        quoted(&notified)
+    );
+    for text in [notified, bare, to_lambda, queued, queue_to_lambda] {
+        let (outcome, collected) = decode(text.as_bytes());
+        assert_eq!((outcome.kind, outcome.record_count), (LogFileKind::Events, 1), "{text}: {:?}", collected.rejects);
+        assert_eq!((collected.records.len(), outcome.notes), (1, vec![]), "{text}");
+    }
+}
+
+#[test]
 fn item_05_other_kinds_are_counted() {
     let mixed = format!(
         r#"{{"Records":[{EVENT},{{"eventVersion":"1.09","eventType":"AwsVpceEvents","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}},{{"eventVersion":"1.07","eventType":"AwsCloudTrailInsight"}},{{"eventVersion":"1.09","eventType":"AwsVpceEvent","eventCategory":"NetworkActivity"}},{EVENT}]}}"#

@@ -109,6 +109,25 @@ fn several_values_follow_each_other() {
 }
 
 #[test]
+fn every_list_of_a_container_is_read() {
+    for text in [
+        format!(r#"{{"Records":[{EVENT}],"Records":[{EVENT},{EVENT}]}}"#),
+        format!(r#"{{"Events":[{EVENT}],"nextToken":"t","Records":[{EVENT},{EVENT}],"x":[1]}}"#),
+    ] {
+        let (outcome, collected) = decode(text.as_bytes());
+        assert_eq!((outcome.record_count, collected.records.len()), (3, 3), "{text}");
+    }
+}
+
+#[test]
+fn a_header_between_the_rows_of_a_table_is_no_event() {
+    let table = "Event name,Event source,Event time,Event ID\nDecrypt,kms.amazonaws.com,2024-01-31T10:00:00Z,a\n";
+    let (outcome, collected) = decode([table, table].concat().as_bytes());
+    assert_eq!((collected.records.len(), collected.rejects.len()), (2, 0));
+    assert_eq!(outcome.notes, [format!("its header once more, at byte {}", table.len())]);
+}
+
+#[test]
 fn what_is_no_log_file_is_named() {
     for (text, kind, reason) in [
         (r#"{"Records":[]}"#, LogFileKind::Events, None),

@@ -1,0 +1,119 @@
+-- view:    unfinished_conversions
+-- summary: Conversions that left log files of their sources unread, and that none has made good since
+-- grain:   sources, since_time, until_time, shard
+-- reads:   runs
+-- notes:   what those files hold is unknown, for any account and region: kms_blind_spots has a row for each
+-- notes:   made good by a conversion of the same sources, or of a folder above them, that read everything: in one run, or in all its shards
+-- notes:   a run that was killed has no row in runs, and none here: trail_coverage tells how far its log files go
+-- column:  sources: what was to be converted, a line each
+-- column:  since_time: log files delivered before were not asked for, UTC; null = from the first
+-- column:  until_time: log files delivered from then on were not asked for, UTC; null = to the last
+-- column:  shard: the part of the listing; null = all of it
+-- column:  reason: unread (log files could not be read), stopped (before its end), failed, missing_shard (no run of this part, though of others)
+-- column:  unread_log_file_count: log files that could not be read; null = not known
+-- column:  last_run_id: its latest run; null = there is none
+-- column:  last_run_time: start of that run, of a missing shard the start of the latest run of another part, UTC
+with ranked as (
+    select
+        sources,
+        since_time,
+        until_time,
+        shard,
+        split_part(coalesce(shard, '1/1'), '/', 2) as shard_count,
+        run_id,
+        started_time,
+        status,
+        coalesce(unread_log_file_count, 0) as unread_log_file_count,
+        row_number() over (
+            partition by sources, since_time, until_time, shard
+            order by started_time desc, run_id desc
+        ) as recency
+    from runs
+    -- What --retry-rejected cannot read stays in rejects.
+    where sources <> ''
+),
+
+latest as (
+    select
+        *,
+        status = 'complete' and unread_log_file_count = 0 as is_whole
+    from ranked
+    where recency = 1
+),
+
+-- A run of everything, or runs of all shards.
+wholes as (
+    select
+        sources,
+        since_time,
+        until_time,
+        min(started_time) as started_time
+    from latest
+    where is_whole
+    group by
+        sources,
+        since_time,
+        until_time,
+        shard is null,
+        shard_count
+    having count(*) = cast(shard_count as bigint)
+),
+
+parts as (
+    select
+        sources,
+        since_time,
+        until_time,
+        shard_count,
+        max(started_time) as started_time,
+        unnest(range(1, cast(shard_count as bigint) + 1)) as shard_number
+    from latest
+    where shard is not null
+    group by
+        sources,
+        since_time,
+        until_time,
+        shard_count
+),
+
+unfinished as (
+    select
+        sources,
+        since_time,
+        until_time,
+        shard,
+        case when status = 'complete' then 'unread' else status end as reason,
+        unread_log_file_count,
+        run_id as last_run_id,
+        started_time as last_run_time
+    from latest
+    where not is_whole
+
+    union all
+
+    select
+        parts.sources,
+        parts.since_time,
+        parts.until_time,
+        concat(parts.shard_number, '/', parts.shard_count) as shard,
+        'missing_shard' as reason,
+        null as unread_log_file_count,
+        null as last_run_id,
+        parts.started_time as last_run_time
+    from parts
+    left join latest
+        on latest.sources = parts.sources
+        and latest.since_time is not distinct from parts.since_time
+        and latest.until_time is not distinct from parts.until_time
+        and latest.shard = concat(parts.shard_number, '/', parts.shard_count)
+    where latest.run_id is null
+)
+
+select unfinished.*
+from unfinished
+left join wholes
+    on (wholes.sources = unfinished.sources or starts_with(unfinished.sources, concat(rtrim(wholes.sources, '/'), '/')))
+    and (wholes.since_time is null or wholes.since_time <= unfinished.since_time)
+    and (wholes.until_time is null or wholes.until_time >= unfinished.until_time)
+    and wholes.started_time > unfinished.last_run_time
+where wholes.sources is null
