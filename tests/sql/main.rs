@@ -20,6 +20,7 @@ mod key;
 mod last_use;
 mod ledgers;
 mod oracle;
+mod orders;
 mod parameters;
 mod plans;
 mod prompt;

@@ -114,7 +114,7 @@ async fn a_call_that_names_only_an_alias_is_one_of_its_key() {
         (alias_arn, "", "in_use use"),
         ("alias/app", disabled, "blocked_demand blocked"),
         ("alias/none", "", "incomplete unattributed_use"),
-        ("alias/none", disabled, "no_use_found "),
+        ("alias/none", disabled, "incomplete unattributed_demand"),
     ] {
         assert_eq!(verdict_with(&[created.clone(), call(reference, rest)]).await, expected, "{reference} {rest}");
     }
@@ -502,6 +502,43 @@ async fn what_names_no_place_or_no_time_may_be_any_key_s() {
     let failed = r#""requestParameters":{"keyId":"alias/app"},"errorCode":"ThrottlingException","errorMessage":"-""#;
     let failed = record("kms", "Decrypt", "2024-13-45", failed);
     assert_eq!(verdict_with(&[life, failed]).await, "blocked_demand transient");
+}
+
+#[tokio::test]
+async fn a_re_encrypt_opened_what_its_record_does_not_name() {
+    let re_encrypt = |source: &str| {
+        let request = format!(r#""requestParameters":{{{source}"destinationKeyId":"{OTHER_KEY}"}}"#);
+        let rest = [request.as_str(), &resources(&[OTHER_KEY])].join(",");
+        record("kms", "ReEncrypt", "2025-03-15T10:00:00Z", &rest)
+    };
+    let by_alias = re_encrypt(r#""sourceKeyId":"alias/app","#);
+    let refused = by_alias.replacen('{', r#"{"errorCode":"ThrottlingException","errorMessage":"-","#, 1);
+    let life = alias_event("CreateAlias", "2025-03-15T08:00:00Z");
+    for (records, expected) in [
+        (vec![re_encrypt("")], "incomplete unattributed_use"),
+        (vec![by_alias.clone()], "incomplete unattributed_use"),
+        (vec![by_alias, life.clone()], "in_use use"),
+        (vec![refused, life], "blocked_demand transient"),
+        (vec![re_encrypt(&format!(r#""sourceKeyId":"{OTHER_KEY}","#))], "no_use_found "),
+    ] {
+        assert_eq!(verdict_with(&records).await, expected, "{records:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_a_key_s_state_refused_may_have_needed_this_one() {
+    let refused = |error: &str, name: &str, request: &str| {
+        let rest = format!(r#""errorCode":"{error}","errorMessage":"-","requestParameters":{request}"#);
+        record("kms", name, "2025-03-15T10:00:00Z", &rest)
+    };
+    for (record, expected) in [
+        (refused("DisabledException", "Decrypt", "{}"), "incomplete unattributed_demand"),
+        (refused("KMSInvalidStateException", "Decrypt", "null"), "incomplete unattributed_demand"),
+        (refused("ThrottlingException", "Decrypt", "null"), "no_use_found "),
+        (refused("ThrottlingException", "CreateGrant", r#"{"keyId":"KEY"}"#), "blocked_demand transient"),
+    ] {
+        assert_eq!(verdict_with(std::slice::from_ref(&record)).await, expected, "{record}");
+    }
 }
 
 #[tokio::test]

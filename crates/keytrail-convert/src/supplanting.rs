@@ -134,9 +134,9 @@ impl Marks {
 fn best_of<'r>(best: &'r Best, row: Row<'_>) -> Option<(&'r (String, String), &'r Rank)> {
     let id = || row.event_id.to_owned();
     let of_event = best.range((id(), String::new())..).take_while(|((event_id, _), _)| event_id == row.event_id);
-    let mut of_event =
-        of_event.filter(|((_, account), _)| account == row.account || account.is_empty() || row.account.is_empty());
-    of_event.next()
+    of_event
+        .filter(|((_, account), _)| account == row.account || account.is_empty() || row.account.is_empty())
+        .min_by_key(|(_, rank)| *rank)
 }
 
 /// The columns of a batch that tell what counts.
@@ -218,6 +218,8 @@ mod tests {
             (key("a", "1"), rank("a of 1")),
             (key("b", ""), rank("b of nobody")),
             (key("b", "2"), rank("b of 2")),
+            (key("d", ""), Row { detail: DetailLevel::Summary, ..ROW }.rank()),
+            (key("d", "1"), rank("d of 1")),
         ]);
         for (event_id, account, expected) in [
             ("a", "1", Some("a of 1")),
@@ -225,6 +227,8 @@ mod tests {
             ("a", "2", None),
             ("b", "1", Some("b of nobody")),
             ("c", "1", None),
+            ("d", "1", Some("d of 1")),
+            ("d", "", Some("d of 1")),
             ("", "", None),
         ] {
             let row = Row { account, event_id, detail: DetailLevel::Summary, ..ROW };

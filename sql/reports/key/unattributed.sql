@@ -4,7 +4,8 @@
 -- notes:   $account_id, $region: of the key; any of these calls, and of those whose record names no place, may have meant it
 select
     count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
-    count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count
+    count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count,
+    count(*) filter (where outcome = 'blocked') as blocked_count
 from kms_unresolved_calls
 where key_arn is null
     and coalesce(recipient_account_id, $account_id) = $account_id

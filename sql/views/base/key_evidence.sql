@@ -31,6 +31,7 @@ with records as (
         coalesce(recipient_account_id, principal_account_id) as account_id
     from events
     where event_group = 'other'
+        and (amends_event_id is null or detail_level in ('full', 'reencoded'))
         and (
             (error_code is null and (event_category = 'Data' or management_event is false))
             or (

@@ -27,6 +27,7 @@ with changes as (
         mentioning_resource
     from events
     where event_group = 'other'
+        and (amends_event_id is null or detail_level in ('full', 'reencoded'))
         and read_only is not true
         and management_event is not false
         and coalesce(event_category, 'Management') = 'Management'

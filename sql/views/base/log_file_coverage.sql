@@ -4,6 +4,7 @@
 -- reads:   events, log_files
 -- notes:   a day without a row is a day without a single event: absence of use cannot be concluded from it
 -- notes:   KMS writes without any KMS reads are the mark of a write-only trail, which holds no use of a key at all
+-- notes:   a summary of an event that is held in full is not counted
 -- column:  recipient_account_id: account the events were delivered to
 -- column:  event_date: UTC day of event_time; null for records without a readable one
 -- column:  file_count: log files delivered on that day for the account and region, by their paths; null = no path names such a file
@@ -27,6 +28,8 @@ with days as (
         min(event_time) as first_event_time,
         max(event_time) as last_event_time
     from events
+    where amends_event_id is null
+        or detail_level in ('full', 'reencoded')
     group by
         recipient_account_id,
         aws_region,

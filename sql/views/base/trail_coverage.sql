@@ -5,6 +5,7 @@
 -- kept:    for the session, up to 500,000 rows: other views read it many times
 -- notes:   an hour without a row is an hour without a single event and without a delivery: nothing can be concluded about it
 -- notes:   reads and writes of management are told apart by readOnly; KMS reads and writes by the operation, as readOnly varies there
+-- notes:   a summary of an event that is held in full is not counted
 -- notes:   log files are counted in the hour of their delivery, some minutes after the events in them
 -- column:  recipient_account_id: account the events were delivered to, or that the file's path names; null = neither tells
 -- column:  event_hour: start of the hour of event_time, UTC; null for records without a readable time
@@ -54,6 +55,8 @@ with parts as (
         min(event_time) as first_event_time,
         max(event_time) as last_event_time
     from events
+    where amends_event_id is null
+        or detail_level in ('full', 'reencoded')
     group by
         recipient_account_id,
         aws_region,

@@ -32,6 +32,7 @@ with calls as (
     where key_arn is not null
         and key_role <> 'target'
         and is_cross_account
+        and (principal_account_id is not null or principal_type is distinct from 'AWSService')
         and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
 ),
 

@@ -7,7 +7,7 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); multi_region_sibling_incomplete (of a member of its set any of these is true); missing_event (GetKeyLastUsage names a use, or describe-key a creation inside the window, that the logs do not hold); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed for the state of a key that its record does not name); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); multi_region_sibling_incomplete (of a member of its set any of these is true); missing_event (GetKeyLastUsage names a use, or describe-key a creation inside the window, that the logs do not hold); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -49,7 +49,7 @@ with called as (
         and (
             (key_role <> 'target' and outcome in ('probe', 'denied', 'blocked', 'transient', 'not_found', 'verify_failed'))
             -- A service that attaches a volume fails here, before it would decrypt.
-            or (event_name = 'CreateGrant' and outcome in ('blocked', 'not_found'))
+            or (event_name = 'CreateGrant' and outcome in ('blocked', 'not_found', 'transient'))
             -- What KMS learns to do one day.
             or (
                 operation_class = 'unknown'
@@ -132,7 +132,8 @@ unattributed as (
         coverage.account_id,
         coverage.aws_region,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
-        count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count
+        count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count,
+        count(*) filter (where outcome = 'blocked') as blocked_count
     from coverage
     inner join kms_unresolved_calls
         on coalesce(kms_unresolved_calls.recipient_account_id, coverage.account_id) = coverage.account_id
@@ -300,6 +301,7 @@ placed as (
                 else blind_places.blind_kinds
             end,
             case when unattributed.use_count > 0 then 'unattributed_use' end,
+            case when unattributed.blocked_count > 0 then 'unattributed_demand' end,
             keys.signs,
             case when keys.is_protecting then 'protects_objects' end
         ) as own_holes

@@ -6,21 +6,54 @@
 -- notes:   kms_events has them with key_arn null, and so have the views that are built on it; kms_key_verdicts and `keytrail key` take them into account
 -- notes:   an alias name is one of the caller's account; a call whose time cannot be read may have meant any key that its alias ever stood for; for five minutes after an alias changed a call may have meant either key, and has a row for each
 -- notes:   where an observation is the first that tells of an alias or of its new key, calls before it, since the alias was last seen to stand for another key, may have meant that key too; of those the successful ones have a row without a key as well, as another key may have been used; a call that failed as its alias was gone meant the key that it stood for last
+-- notes:   so has a ReEncrypt whose record does not name the key that it opened
 -- notes:   GenerateRandom, which needs no key, is left out
 -- column:  alias_name: the alias that the call named; null = none: any key of the account and region may have been meant
 -- column:  key_arn: the key that the alias stood for, or may have stood for, when the call was made; null = no alias, or one that the logs do not know at that time
 -- column:  principal: the role behind a session, else the principal's ARN, else the AWS service, else the bare principal id; null where the record names nobody
-with calls as (
+with named as (
     select
         event_id,
         event_time,
         event_name,
         aws_region,
         recipient_account_id,
+        principal_account_id,
         coalesce(role_arn, principal_arn, invoked_by, principal_id) as principal,
         error_code,
         outcome,
         amends_event_id,
+        requested_key_ref
+    from kms_events
+    where key_arn is null
+        and key_role <> 'target'
+        and operation_class <> 'random'
+        and (error_code is not null or outcome in ('used', 'probe'))
+
+    union all
+
+    -- What a ReEncrypt opened; where its record names that key, kms_events has a row for it.
+    select
+        event_id,
+        event_time,
+        event_name,
+        aws_region,
+        recipient_account_id,
+        principal_account_id,
+        coalesce(role_arn, principal_arn, invoked_by, principal_id) as principal,
+        error_code,
+        outcome,
+        amends_event_id,
+        source_requested_key_ref as requested_key_ref
+    from kms_events
+    where key_role = 'destination'
+        and other_key_arn is null
+        and (error_code is not null or outcome in ('used', 'probe'))
+),
+
+calls as (
+    select
+        *,
         case
             when starts_with(requested_key_ref, 'alias/') then requested_key_ref
             when strpos(requested_key_ref, ':alias/') > 0
@@ -34,11 +67,7 @@ with calls as (
             when starts_with(requested_key_ref, 'alias/') then aws_region
             else split_part(requested_key_ref, ':', 4)
         end as alias_region
-    from kms_events
-    where key_arn is null
-        and key_role <> 'target'
-        and operation_class <> 'random'
-        and (error_code is not null or outcome in ('used', 'probe'))
+    from named
 ),
 
 aliases as (
@@ -58,34 +87,52 @@ aliases as (
         valid_to + interval '5 minutes' as end_time,
         lead(valid_from) over (partition by alias_arn order by valid_from asc) as next_time
     from kms_aliases
+),
+
+resolved as (
+    select
+        calls.*,
+        unnest(case
+            when calls.error_code is null and coalesce(calls.event_time < aliases.valid_from, true)
+                then [aliases.key_arn, null]
+            else [aliases.key_arn]
+        end) as key_arn
+    from calls
+    left join aliases
+        on aliases.alias_name = calls.alias_name
+        and aliases.account_id = calls.alias_account_id
+        and aliases.aws_region = calls.alias_region
+        and coalesce(aliases.begin_time <= calls.event_time, true)
+        and (
+            aliases.end_time is null
+            or calls.event_time is null
+            or calls.event_time < aliases.end_time
+            -- Who calls by an alias that is gone wants the key that it stood for.
+            or (calls.outcome = 'not_found' and coalesce(calls.event_time < aliases.next_time, true))
+        )
 )
 
-select distinct
-    calls.event_id,
-    calls.event_time,
-    calls.event_name,
-    calls.aws_region,
-    calls.recipient_account_id,
-    calls.principal,
-    calls.error_code,
-    calls.outcome,
-    calls.amends_event_id,
-    calls.alias_name,
-    unnest(case
-        when calls.error_code is null and coalesce(calls.event_time < aliases.valid_from, true)
-            then [aliases.key_arn, null]
-        else [aliases.key_arn]
-    end) as key_arn
-from calls
-left join aliases
-    on aliases.alias_name = calls.alias_name
-    and aliases.account_id = calls.alias_account_id
-    and aliases.aws_region = calls.alias_region
-    and coalesce(aliases.begin_time <= calls.event_time, true)
-    and (
-        aliases.end_time is null
-        or calls.event_time is null
-        or calls.event_time < aliases.end_time
-        -- Who calls by an alias that is gone wants the key that it stood for.
-        or (calls.outcome = 'not_found' and coalesce(calls.event_time < aliases.next_time, true))
-    )
+select
+    event_id,
+    event_time,
+    event_name,
+    aws_region,
+    recipient_account_id,
+    principal,
+    error_code,
+    outcome,
+    amends_event_id,
+    min(alias_name) as alias_name,
+    key_arn
+from resolved
+group by
+    event_id,
+    event_time,
+    event_name,
+    aws_region,
+    recipient_account_id,
+    principal,
+    error_code,
+    outcome,
+    amends_event_id,
+    key_arn

@@ -71,6 +71,8 @@ pub struct KeyAnswer {
     pub unattributed_use_count: u64,
     /// Those that failed.
     pub unattributed_failure_count: u64,
+    /// Among them those that failed for the state of a key.
+    pub unattributed_blocked_count: u64,
     /// Calls that name an alias of the key and no key: `usage` and what follows it have not got them.
     pub alias_calls: Vec<AliasCalls>,
     /// What data events and failures of other services prove, the latest first.
@@ -146,6 +148,7 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         dependency_total: knowledge.dependency_total,
         unattributed_use_count: window.unattributed_use_count,
         unattributed_failure_count: window.unattributed_failure_count,
+        unattributed_blocked_count: window.unattributed_blocked_count,
         evidence: knowledge.evidence,
         coverage: window.coverage,
         blind_spots: window.blind_spots,
@@ -254,6 +257,7 @@ async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyArn<'_>) -> 
     let answer = KeyAnswer {
         unattributed_use_count: first_count(&unattributed, "use_count")?,
         unattributed_failure_count: first_count(&unattributed, "failure_count")?,
+        unattributed_blocked_count: first_count(&unattributed, "blocked_count")?,
         coverage: coverage.first().map(sections::coverage_window).transpose()?.unwrap_or_default(),
         blind_spots: blind_spots.map(sections::blind_spot)?,
         blind_spot_total: first_count(&blind_spots, "total_count")?,
@@ -291,6 +295,7 @@ impl KeyAnswer {
             failures: Vec::new(),
             unattributed_use_count: 0,
             unattributed_failure_count: 0,
+            unattributed_blocked_count: 0,
             alias_calls: Vec::new(),
             evidence: Vec::new(),
             same_id_keys: Vec::new(),
@@ -320,6 +325,7 @@ impl KeyAnswer {
         kinds.sort();
         kinds.dedup();
         kinds.extend((self.unattributed_use_count > 0).then(|| "unattributed_use".to_owned()));
+        kinds.extend((self.unattributed_blocked_count > 0).then(|| "unattributed_demand".to_owned()));
         kinds
     }
 }

@@ -348,42 +348,50 @@ fn judged_keys(oracle: &Oracle, events: &[KmsEvent]) -> BTreeSet<String> {
 /// A cryptographic call whose record names no key, its alias, and the key that this stood for.
 type Unresolved<'e> = (&'e KmsEvent, Option<String>, Option<String>);
 
-/// Cryptographic calls whose record names no key, but for GenerateRandom, which needs none.
+/// Cryptographic calls whose record does not name a key that they needed, but for GenerateRandom, which needs none.
 fn unresolved_calls<'e>(oracle: &Oracle, events: &'e [KmsEvent]) -> Vec<Unresolved<'e>> {
     let intervals = oracle.alias_intervals();
     let mut calls = Vec::new();
     for event in
         events.iter().filter(|event| is_cryptographic(&event.event_name) && event.event_name != "GenerateRandom")
     {
-        if event.touches.iter().all(|touch| touch.key_arn.is_some()) {
-            continue;
+        let has_source = event.touches.iter().any(|touch| touch.role == KeyRole::Source);
+        let lacks_key = event.touches.iter().any(|touch| touch.key_arn.is_none());
+        let lacks_source = event.event_name == "ReEncrypt" && !has_source;
+        let sides = [(lacks_key, &event.alias_arn), (lacks_source, &event.source_alias_arn)];
+        let mut rows: BTreeMap<Option<String>, Option<String>> = BTreeMap::new();
+        for alias_arn in sides.into_iter().filter(|(is_lacking, _)| *is_lacking).map(|(_, alias)| alias.as_deref()) {
+            let alias = alias_arn.map(|arn| arn.splitn(6, ':').last().unwrap_or_default().to_owned());
+            for key in keys_of_alias(&intervals, alias_arn, event) {
+                let known = rows.entry(key).or_insert_with(|| alias.clone());
+                *known = [known.take(), alias.clone()].into_iter().flatten().min();
+            }
         }
-        let alias_arn = event.alias_arn.as_deref();
-        let alias = alias_arn.map(|arn| arn.splitn(6, ':').last().unwrap_or_default().to_owned());
-        let stood = |interval: &&AliasInterval| {
-            let before = intervals.iter().filter(|other| other.alias_arn == interval.alias_arn);
-            let before =
-                before.filter(|other| other.valid_from < interval.valid_from).max_by_key(|other| other.valid_from);
-            let begin = match interval.source {
-                "event" => Some(interval.valid_from),
-                _ => before.map(|before| before.last_seen_time),
-            };
-            let until = interval.valid_to.map(|end| end + TimeDelta::minutes(5));
-            let is_within =
-                |time| begin.is_none_or(|begin| time >= begin) && until.is_none_or(|until| time < until);
-            Some(interval.alias_arn.as_str()) == alias_arn && event.event_time.is_none_or(is_within)
-        };
-        let stood: Vec<_> = intervals.iter().filter(stood).collect();
-        let keys: BTreeSet<_> = stood.iter().map(|interval| interval.key_arn.clone()).collect();
-        let is_used = event.error_code.is_none();
-        let is_before =
-            |interval: &&AliasInterval| event.event_time.is_none_or(|time| time < interval.valid_from);
-        if keys.is_empty() || (is_used && stood.iter().any(is_before)) {
-            calls.push((event, alias.clone(), None));
-        }
-        calls.extend(keys.into_iter().map(|key| (event, alias.clone(), Some(key))));
+        calls.extend(rows.into_iter().map(|(key, alias)| (event, alias, key)));
     }
     calls
+}
+
+/// The keys that an alias may have stood for in a call; `None` where that may have been another.
+fn keys_of_alias(intervals: &[AliasInterval], alias_arn: Option<&str>, event: &KmsEvent) -> BTreeSet<Option<String>> {
+    let stood = |interval: &&AliasInterval| {
+        let before = intervals.iter().filter(|other| other.alias_arn == interval.alias_arn);
+        let before = before.filter(|other| other.valid_from < interval.valid_from).max_by_key(|other| other.valid_from);
+        let begin = match interval.source {
+            "event" => Some(interval.valid_from),
+            _ => before.map(|before| before.last_seen_time),
+        };
+        let until = interval.valid_to.map(|end| end + TimeDelta::minutes(5));
+        let is_within = |time| begin.is_none_or(|begin| time >= begin) && until.is_none_or(|until| time < until);
+        Some(interval.alias_arn.as_str()) == alias_arn && event.event_time.is_none_or(is_within)
+    };
+    let stood: Vec<_> = intervals.iter().filter(stood).collect();
+    let is_before = |interval: &&AliasInterval| event.event_time.is_none_or(|time| time < interval.valid_from);
+    let mut keys: BTreeSet<_> = stood.iter().map(|interval| Some(interval.key_arn.clone())).collect();
+    if keys.is_empty() || (event.error_code.is_none() && stood.iter().any(is_before)) {
+        keys.insert(None);
+    }
+    keys
 }
 
 fn unresolved_table(oracle: &Oracle) -> ViewTable {
@@ -675,7 +683,9 @@ fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -
             _ if roles.is_empty() => {}
             "blocked" if is_other_key => calls.push(("other_key_blocked", event)),
             outcome if is_cryptographic => calls.push((outcome, event)),
-            outcome @ ("blocked" | "not_found") if event.event_name == "CreateGrant" => calls.push((outcome, event)),
+            outcome @ ("blocked" | "not_found" | "transient") if event.event_name == "CreateGrant" => {
+                calls.push((outcome, event));
+            }
             "succeeded" if event.event_name == "EncryptStream" => calls.push(("unknown_operation", event)),
             _ => {}
         }
@@ -683,6 +693,10 @@ fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -
     let by_alias = unresolved.iter().filter(|(_, _, stood_for)| stood_for.as_deref() == Some(key));
     calls.extend(by_alias.map(|(event, _, _)| (event.outcome, *event)));
     calls
+}
+
+fn is_success(event: &KmsEvent) -> bool {
+    event.error_code.is_none()
 }
 
 /// What all keys are judged by.
@@ -726,18 +740,18 @@ impl Evidence<'_> {
             last_use: last(&|_, event| event.is_use()),
             last_blocked: last(&is_blocked).max(refused.iter().filter_map(|proof| proof.time).max()),
             holes: self.holes(&key, &place, &calls),
-            unattributed_uses: self.nameless(&place, true),
-            unattributed_failures: self.nameless(&place, false),
+            unattributed_uses: self.nameless(&place, is_success),
+            unattributed_failures: self.nameless(&place, |event| !is_success(event)),
             covered_days: days.len() as u64,
             key_arn: key,
         }
     }
 
-    /// Calls in a place that name neither a key nor an alias that is known, by whether they succeeded.
-    fn nameless(&self, place: &Place, is_success: bool) -> u64 {
+    /// Calls in a place that name neither a key nor an alias that is known, of those that are meant.
+    fn nameless(&self, place: &Place, is_meant: impl Fn(&KmsEvent) -> bool) -> u64 {
         let is_meant = |(event, _, stood_for): &&Unresolved<'_>| {
             stood_for.is_none()
-                && event.error_code.is_none() == is_success
+                && is_meant(event)
                 && [(&event.recipient_account_id, &place.0), (&event.aws_region, &place.1)]
                     .iter()
                     .all(|(named, of_key)| named.is_none() || named == of_key)
@@ -762,9 +776,10 @@ impl Evidence<'_> {
             .filter(|outcome| ["other_key_blocked", "unknown_operation"].contains(outcome))
             .collect();
         let is_protecting = self.proofs.iter().any(|proof| proof.key_arn == key && proof.proof == "protects");
-        let nameless = (self.nameless(place, true) > 0).then_some("unattributed_use");
+        let nameless = (self.nameless(place, is_success) > 0).then_some("unattributed_use");
+        let demand = (self.nameless(place, |event| event.outcome == "blocked") > 0).then_some("unattributed_demand");
         let protecting = is_protecting.then_some("protects_objects");
-        kinds.into_iter().chain(nameless).chain(signs).chain(protecting).map(str::to_owned).collect()
+        kinds.into_iter().chain(nameless).chain(demand).chain(signs).chain(protecting).map(str::to_owned).collect()
     }
 }
 

@@ -66,6 +66,8 @@ pub struct KmsEvent {
     pub outcome: &'static str,
     /// ARN of the alias that the caller named, an alias name taken for one of his account.
     pub alias_arn: Option<String>,
+    /// The same for what a ReEncrypt opened.
+    pub source_alias_arn: Option<String>,
     /// `sharedEventID`.
     pub shared_event_id: Option<String>,
     /// `userIdentity.arn`.
@@ -198,7 +200,8 @@ impl KmsEvent {
             error_code: owned(&["errorCode"]),
             message: owned(&["errorMessage"]).unwrap_or_default(),
             outcome: outcome_of(value),
-            alias_arn: named_alias(value),
+            alias_arn: named_alias(value, &["keyId", "destinationKeyId"]),
+            source_alias_arn: named_alias(value, &["sourceKeyId"]),
             shared_event_id: owned(&["sharedEventID"]),
             principal_arn: owned(&["userIdentity", "arn"]),
             principal_type: owned(&["userIdentity", "type"]),
@@ -283,9 +286,8 @@ fn caller(value: &Value) -> Option<&str> {
 }
 
 /// Of a ReEncrypt that of its destination.
-fn named_alias(value: &Value) -> Option<String> {
-    let named =
-        ["keyId", "destinationKeyId"].into_iter().find_map(|name| text_at(value, &["requestParameters", name]))?;
+fn named_alias(value: &Value, parameters: &[&str]) -> Option<String> {
+    let named = parameters.iter().find_map(|name| text_at(value, &["requestParameters", name]))?;
     if named.contains(":alias/") {
         return Some(named.to_owned());
     }

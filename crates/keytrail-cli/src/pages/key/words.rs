@@ -168,6 +168,9 @@ pub(super) fn blind_spot(kind: &str) -> &str {
         "unattributed_use" => {
             "calls in its account and region succeeded whose record names no key: any may have meant this one"
         }
+        "unattributed_demand" => {
+            "calls in its account and region failed for the state of a key that their record does not name: it may be this one"
+        }
         "other_key_blocked" => "a ReEncrypt that named it failed, as its other key could not be used",
         "unknown_operation" => {
             "it was called by an operation that keytrail does not know (`select * from kms_events where operation_class = 'unknown'`)"
@@ -238,7 +241,7 @@ pub(super) fn caveat(caveat: Caveat) -> &'static str {
 }
 
 /// Reasons of an incomplete answer that are no lack of logs: they show what no key without a use would have.
-const SIGNS: [&str; 4] = ["unattributed_use", "other_key_blocked", "unknown_operation", "protects_objects"];
+const SIGNS: [&str; 5] = ["unattributed_use", "unattributed_demand", "other_key_blocked", "unknown_operation", "protects_objects"];
 
 /// What an owner who wants the key gone does now.
 pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
