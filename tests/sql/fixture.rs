@@ -97,7 +97,7 @@ async fn lake_of(area: &str) -> Lake {
         convert_records(&lake, &folder.join(RECORDS)).await;
     }
     if folder.join(INVENTORY_FILES).exists() {
-        import_outputs(&lake, &folder.join(INVENTORY_FILES)).await;
+        import_outputs(&lake, &folder.join(INVENTORY_FILES), "2024-03-09T16:00:00Z").await;
     }
     if folder.join(EVENT_ROWS).exists() {
         // Two files for each partition with more than one row.
@@ -122,11 +122,27 @@ pub(crate) async fn convert_records(lake: &Lake, file: &Path) {
 }
 
 /// Imports outputs of the AWS CLI; none may be refused.
-async fn import_outputs(lake: &Lake, folder: &Path) {
-    let time = DateTime::from_timestamp(1_710_000_000, 0);
-    let options = ImportOptions { paths: vec![folder.to_owned()], snapshot_time: time, started: DateTime::UNIX_EPOCH };
+async fn import_outputs(lake: &Lake, folder: &Path, made: &str) {
+    let snapshot_time = Some(made.parse().unwrap());
+    let options = ImportOptions { paths: vec![folder.to_owned()], snapshot_time, started: DateTime::UNIX_EPOCH };
     let summary = import(lake, &options).await.unwrap();
     assert!(summary.rejected.is_empty(), "{summary:?}");
+}
+
+/// A session over a lake of event records and of outputs of the AWS CLI, each under its name; these were made on 2025-03-16.
+pub(crate) async fn session_with_outputs(records: &[String], outputs: &[(&str, String)]) -> Session {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.unwrap();
+    let log_file = folder.path().join("records.ndjson");
+    fs_err::write(&log_file, records.join("\n")).unwrap();
+    convert_records(&lake, &log_file).await;
+    let of_outputs = folder.path().join("outputs");
+    fs_err::create_dir(&of_outputs).unwrap();
+    for (name, text) in outputs {
+        fs_err::write(of_outputs.join(name), text).unwrap();
+    }
+    import_outputs(&lake, &of_outputs, "2025-03-16T00:00:00Z").await;
+    Session::over_lake(&lake, &SessionOptions::default()).await.unwrap()
 }
 
 /// Commits rows to a table that has no partitions.

@@ -1,10 +1,11 @@
 //! Verdicts that were wrong once: each on a few records that an independent reader of the facts made up, over a day or some days of
 //! ordinary traffic.
 
-use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Session, key_answer};
+use chrono::TimeDelta;
+use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_answer};
 
 use crate::cells::rows;
-use crate::fixture::raw_session;
+use crate::fixture::{raw_session, session_with_outputs};
 
 pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa";
 const OTHER_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb";
@@ -60,9 +61,13 @@ fn traffic(region: &str) -> Vec<String> {
 /// Verdict and reasons of a key over records.
 async fn verdict_over(records: &[String], key: &str) -> String {
     let (_folder, session) = raw_session(records).await;
+    verdict_of(&session, key).await
+}
+
+async fn verdict_of(session: &Session, key: &str) -> String {
     let sql = format!("select concat(verdict, ' ', reasons) from kms_key_verdicts where key_arn = '{key}'");
-    let of_view = rows(&session, &sql).await.remove(0).remove(0).unwrap();
-    let answer = answer(&session, key).await;
+    let of_view = rows(session, &sql).await.remove(0).remove(0).unwrap();
+    let answer = answer(session, key).await;
     let of_answer = format!("{} {}", answer.verdict.verdict.as_str(), answer.verdict.reasons.join(","));
     assert_eq!(of_view, of_answer, "the fleet's and the key's verdict");
     of_answer
@@ -538,6 +543,101 @@ async fn a_call_that_a_key_s_state_refused_may_have_needed_this_one() {
         (refused("ThrottlingException", "CreateGrant", r#"{"keyId":"KEY"}"#), "blocked_demand transient"),
     ] {
         assert_eq!(verdict_with(std::slice::from_ref(&record)).await, expected, "{record}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_by_an_alias_of_another_account_may_have_been_any_key_s_there() {
+    let caller = "444455556666";
+    let request = r#""requestParameters":{"keyId":"arn:aws:kms:us-east-1:111122223333:alias/old"}"#;
+    let used = placed("kms", "Encrypt", "2025-03-15T10:00:00Z", caller, "us-east-1", request);
+    assert_eq!(verdict_with(std::slice::from_ref(&used)).await, "incomplete unattributed_use");
+    let its_own = request.replace(ACCOUNT, caller);
+    let used = placed("kms", "Encrypt", "2025-03-15T10:00:00Z", caller, "us-east-1", &its_own);
+    assert_eq!(verdict_with(std::slice::from_ref(&used)).await, "no_use_found ");
+}
+
+/// The verdict on a key by the day's traffic in both regions, in which it is described, and by outputs.
+async fn verdict_with_outputs(records: &[String], outputs: &[(&str, String)], key: &str) -> String {
+    let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
+    let records = [traffic("us-east-1"), traffic("eu-west-1"), vec![described], records.to_vec()].concat();
+    verdict_of(&session_with_outputs(&records, outputs).await, key).await
+}
+
+#[tokio::test]
+async fn an_alias_stood_for_another_key_before_its_last_update() {
+    let call = record("kms", "Encrypt", "2025-03-15T10:00:00Z", r#""requestParameters":{"keyId":"alias/app"}"#);
+    let described = record("kms", "DescribeKey", "2025-03-15T09:20:00Z", &resources(&[OTHER_KEY]));
+    let records = [call, described];
+    for (updated, of_other, of_key) in [
+        ("2025-03-15T09:30:00Z", "in_use use", "no_use_found "),
+        ("2025-03-15T10:30:00Z", "incomplete unattributed_use", "incomplete unattributed_use"),
+    ] {
+        let aliases = format!(
+            r#"{{"Aliases":[{{"AliasName":"alias/app","AliasArn":"arn:aws:kms:us-east-1:111122223333:alias/app","TargetKeyId":"bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb","CreationDate":"2023-01-01T00:00:00Z","LastUpdatedDate":"{updated}"}}]}}"#
+        );
+        let outputs = [("list-aliases.json", aliases)];
+        for (key, expected) in [(OTHER_KEY, of_other), (KEY, of_key)] {
+            let verdict = verdict_with_outputs(&records, &outputs, key).await;
+            assert_eq!(verdict, expected, "{updated} {key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_kms_knows_of_a_sibling_counts_for_the_set() {
+    let members = [MEMBER, REPLICA].map(|arn| {
+        let region = if arn == MEMBER { "us-east-1" } else { "eu-west-1" };
+        placed("kms", "DescribeKey", "2025-03-15T09:10:00Z", ACCOUNT, region, &resources(&[arn]))
+    });
+    let usage = format!(
+        r#"{{"KeyId":"{REPLICA}","TrackingStartDate":"2025-01-01T00:00:00Z","KeyLastUsage":{{"Operation":"Decrypt","Timestamp":"2025-03-15T10:00:00Z","CloudTrailEventId":"missing"}}}}"#
+    );
+    let outputs = [("get-key-last-usage.json", usage)];
+    let verdict = verdict_with_outputs(&members, &outputs, REPLICA).await;
+    assert_eq!(verdict, "incomplete missing_event");
+    let verdict = verdict_with_outputs(&members, &outputs, MEMBER).await;
+    assert_eq!(verdict, "incomplete multi_region_sibling_incomplete");
+}
+
+#[tokio::test]
+async fn logs_that_end_before_a_key_was_made_show_nothing_of_it() {
+    let made = OTHER_KEY;
+    let described = format!(
+        r#"{{"KeyMetadata":{{"KeyId":"bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb","Arn":"{made}","AWSAccountId":"{ACCOUNT}","CreationDate":"2025-03-20T00:00:00Z","KeyState":"Enabled","KeyManager":"CUSTOMER"}}}}"#
+    );
+    let outputs = [("describe-key.json", described)];
+    assert_eq!(verdict_with_outputs(&[], &outputs, made).await, "incomplete not_yet_covered");
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_due_and_is_not_in_the_logs_is_a_hole() {
+    let scheduled = |due: &str| {
+        let members = format!(
+            r#""requestParameters":{{"keyId":"KEY","pendingWindowInDays":7}},"responseElements":{{"keyId":"KEY","deletionDate":"{due}","keyState":"PendingDeletion","pendingWindowInDays":7}}"#
+        );
+        record("kms", "ScheduleKeyDeletion", "2025-03-15T10:00:00Z", &on_key(&members))
+    };
+    let days: Vec<_> = (16..=26).flat_map(|day| on_day(&traffic("us-east-1"), day)).collect();
+    for (due, expected) in [
+        ("Mar 22, 2025, 10:00:00 AM", "incomplete missing_event"),
+        ("Mar 25, 2025, 10:00:00 AM", "no_use_found "),
+    ] {
+        assert_eq!(verdict_with(&[vec![scheduled(due)], days.clone()].concat()).await, expected, "{due}");
+    }
+}
+
+#[tokio::test]
+async fn the_shortest_window_of_a_set_is_held_against_what_is_asked_for() {
+    let of_replica = placed("kms", "DescribeKey", "2025-03-15T09:10:00Z", ACCOUNT, "eu-west-1", &resources(&[REPLICA]));
+    let of_member = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[MEMBER]));
+    let later = record("ec2", "DescribeInstances", "2025-03-15T20:00:00Z", "");
+    let records = [traffic("us-east-1"), traffic("eu-west-1"), vec![of_replica, of_member, later]].concat();
+    let (_folder, session) = raw_session(&records).await;
+    for (hours, expected) in [(1, Verdict::NoUseFound), (8, Verdict::Incomplete)] {
+        let min_window = Some(TimeDelta::hours(hours));
+        let question = KeyQuestion { key: MEMBER.to_owned(), min_window, ..KeyQuestion::default() };
+        assert_eq!(key_answer(&session, &question).await.unwrap().verdict.verdict, expected, "{hours}");
     }
 }
 

@@ -5,8 +5,11 @@
 select
     count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
     count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count,
-    count(*) filter (where outcome = 'blocked') as blocked_count
+    count(*) filter (
+        where outcome in ('blocked', 'verify_failed')
+            or (outcome = 'transient' and strpos(error_code, 'Throttl') = 0)
+    ) as demand_count
 from kms_unresolved_calls
 where key_arn is null
-    and coalesce(recipient_account_id, $account_id) = $account_id
-    and coalesce(aws_region, $region) = $region
+    and coalesce(key_account_id, $account_id) = $account_id
+    and coalesce(key_region, $region) = $region

@@ -3,7 +3,7 @@
 -- grain:   key_arn, reason, principal, service
 -- reads:   kms_events
 -- notes:   each row is live demand for the key: the strongest sign that data still needs it
--- notes:   cryptographic calls, and CreateGrant: a service that attaches a volume fails there, before it would decrypt
+-- notes:   cryptographic calls, and CreateGrant, where a service that attaches a volume fails before it would decrypt, GetPublicKey, whose callers use the key without KMS, and ReplicateKey
 -- notes:   of the two keys of a ReEncrypt only the one that the message names, if it names one
 -- notes:   a record that amends another (amends_event_id) is one call with it, where both have one reason
 -- notes:   key_arn is null for calls whose key cannot be resolved
@@ -30,7 +30,7 @@ with touches as (
     where event_name = 'DeleteKey'
         or (
             outcome in ('blocked', 'not_found')
-            and (key_role <> 'target' or event_name = 'CreateGrant')
+            and (key_role <> 'target' or event_name in ('CreateGrant', 'GetPublicKey', 'ReplicateKey'))
             and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
             and not coalesce(strpos(error_message, other_key_arn) > 0 and strpos(error_message, key_arn) = 0, false)
         )

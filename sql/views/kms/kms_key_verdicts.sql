@@ -7,12 +7,12 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed for the state of a key that its record does not name); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); multi_region_sibling_incomplete (of a member of its set any of these is true); missing_event (GetKeyLastUsage names a use, or describe-key a creation inside the window, that the logs do not hold); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); missing_event (GetKeyLastUsage names a use, or describe-key a creation inside the window, that the logs do not hold; or its deletion was due three days before the logs end, and they hold neither that nor its cancellation); multi_region_sibling_incomplete (of a member of its set any of these is true); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
 -- column:  probe_count: calls among the uses by which a service only checked its permission
--- column:  unmet_count: calls that show demand but failed: the key's state, a key that is gone, a passing fault, a signature or MAC that did not match; cryptographic calls, CreateGrant and those of other services that could not use the key
+-- column:  unmet_count: calls that show demand but failed: the key's state, a key that is gone, a passing fault, a signature or MAC that did not match; cryptographic calls, CreateGrant, GetPublicKey, ReplicateKey and those of other services that could not use the key
 -- column:  last_unmet_event_id: the evidence of the latest of them
 -- column:  denied_count: cryptographic calls that failed for want of permission
 -- column:  unattributed_use_count: cryptographic calls in the key's account and region, or in none that is named, that succeeded and name no key, nor an alias that is known: any may have meant this one
@@ -48,8 +48,11 @@ with called as (
     where key_arn is not null
         and (
             (key_role <> 'target' and outcome in ('probe', 'denied', 'blocked', 'transient', 'not_found', 'verify_failed'))
-            -- A service that attaches a volume fails here, before it would decrypt.
-            or (event_name = 'CreateGrant' and outcome in ('blocked', 'not_found', 'transient'))
+            -- A service that attaches a volume fails at the grant, before it would decrypt; a public key is used without KMS.
+            or (
+                event_name in ('CreateGrant', 'GetPublicKey', 'ReplicateKey')
+                and outcome in ('blocked', 'not_found', 'transient')
+            )
             -- What KMS learns to do one day.
             or (
                 operation_class = 'unknown'
@@ -133,11 +136,15 @@ unattributed as (
         coverage.aws_region,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count,
-        count(*) filter (where outcome = 'blocked') as blocked_count
+        count(*) filter (
+            where outcome in ('blocked', 'verify_failed')
+                -- Who is throttled tries again.
+                or (outcome = 'transient' and strpos(error_code, 'Throttl') = 0)
+        ) as demand_count
     from coverage
     inner join kms_unresolved_calls
-        on coalesce(kms_unresolved_calls.recipient_account_id, coverage.account_id) = coverage.account_id
-        and coalesce(kms_unresolved_calls.aws_region, coverage.aws_region) = coverage.aws_region
+        on coalesce(kms_unresolved_calls.key_account_id, coverage.account_id) = coverage.account_id
+        and coalesce(kms_unresolved_calls.key_region, coverage.aws_region) = coverage.aws_region
     where kms_unresolved_calls.key_arn is null
     group by
         coverage.account_id,
@@ -211,6 +218,7 @@ facts as (
         key_arn,
         creation_time,
         key_state,
+        case when key_state = 'PendingDeletion' then deletion_time end as due_time,
         created_event_id,
         key_manager,
         true as is_known
@@ -253,6 +261,7 @@ keys as (
         max(creation_time) as creation_time,
         max(created_event_id) as created_event_id,
         max(key_manager) as key_manager,
+        max(due_time) as due_time,
         max(tracked_used_time) as tracked_used_time,
         min(first_used_time) as first_used_time,
         max(last_used_time) as last_used_time,
@@ -301,9 +310,21 @@ placed as (
                 else blind_places.blind_kinds
             end,
             case when unattributed.use_count > 0 then 'unattributed_use' end,
-            case when unattributed.blocked_count > 0 then 'unattributed_demand' end,
+            case when unattributed.demand_count > 0 then 'unattributed_demand' end,
             keys.signs,
-            case when keys.is_protecting then 'protects_objects' end
+            case when keys.is_protecting then 'protects_objects' end,
+            case when keys.creation_time > coverage.covered_to_time then 'not_yet_covered' end,
+            case
+                when keys.tracked_used_time > coalesce(keys.last_used_time, timestamp '1970-01-01')
+                    or (
+                        keys.created_event_id is null
+                        and keys.key_manager = 'CUSTOMER'
+                        and keys.creation_time > coverage.covered_from_time + interval '1 hour'
+                        and keys.creation_time < coverage.covered_to_time - interval '1 hour'
+                    )
+                    -- Either the key was deleted, or somebody cancelled that.
+                    or keys.due_time < coverage.covered_to_time - interval '3 days' then 'missing_event'
+            end
         ) as own_holes
     from keys
     left join coverage
@@ -339,10 +360,6 @@ judged as (
             nullif(own_holes, ''),
             case
                 when family_hole_count > case when own_holes <> '' then 1 else 0 end then 'multi_region_sibling_incomplete'
-            end,
-            case
-                when is_creation_missing
-                    or tracked_used_time > coalesce(last_used_time, timestamp '1970-01-01') then 'missing_event'
             end
         ) as holes,
         case
@@ -394,5 +411,5 @@ select
     covered_from_time,
     covered_to_time,
     covered_day_count,
-    coalesce(creation_time >= covered_from_time, false) and not is_creation_missing as is_whole_life_covered
+    coalesce(creation_time between covered_from_time and covered_to_time, false) and not is_creation_missing as is_whole_life_covered
 from judged

@@ -1,15 +1,18 @@
 -- view:    kms_unresolved_calls
 -- summary: Cryptographic calls whose record names no key, with the key that their alias stood for, as far as the logs know it
--- grain:   recipient_account_id, event_id, key_arn
+-- grain:   recipient_account_id, event_id, key_account_id, key_region, key_arn
 -- reads:   kms_events, kms_aliases
 -- kept:    for the session, up to 500,000 rows: every verdict reads it, more than once
 -- notes:   kms_events has them with key_arn null, and so have the views that are built on it; kms_key_verdicts and `keytrail key` take them into account
 -- notes:   an alias name is one of the caller's account; a call whose time cannot be read may have meant any key that its alias ever stood for; for five minutes after an alias changed a call may have meant either key, and has a row for each
+-- notes:   by a list-aliases output an alias stands for its key since LastUpdatedDate
 -- notes:   where an observation is the first that tells of an alias or of its new key, calls before it, since the alias was last seen to stand for another key, may have meant that key too; of those the successful ones have a row without a key as well, as another key may have been used; a call that failed as its alias was gone meant the key that it stood for last
 -- notes:   so has a ReEncrypt whose record does not name the key that it opened
 -- notes:   GenerateRandom, which needs no key, is left out
 -- column:  alias_name: the alias that the call named; null = none: any key of the account and region may have been meant
 -- column:  key_arn: the key that the alias stood for, or may have stood for, when the call was made; null = no alias, or one that the logs do not know at that time
+-- column:  key_account_id: account of the key that was meant: that of the alias's ARN, else the caller's for an alias's name, else the record's; null = none of them is told
+-- column:  key_region: its region, likewise
 -- column:  principal: the role behind a session, else the principal's ARN, else the AWS service, else the bare principal id; null where the record names nobody
 with named as (
     select
@@ -61,12 +64,13 @@ calls as (
         end as alias_name,
         case
             when starts_with(requested_key_ref, 'alias/') then coalesce(principal_account_id, recipient_account_id)
-            else split_part(requested_key_ref, ':', 5)
-        end as alias_account_id,
+            when strpos(requested_key_ref, ':alias/') > 0 then split_part(requested_key_ref, ':', 5)
+            else recipient_account_id
+        end as key_account_id,
         case
-            when starts_with(requested_key_ref, 'alias/') then aws_region
-            else split_part(requested_key_ref, ':', 4)
-        end as alias_region
+            when strpos(requested_key_ref, ':alias/') > 0 then split_part(requested_key_ref, ':', 4)
+            else aws_region
+        end as key_region
     from named
 ),
 
@@ -78,7 +82,7 @@ aliases as (
         key_arn,
         valid_from,
         case
-            when source = 'event' then valid_from
+            when source <> 'observed' then valid_from
             else coalesce(
                 lag(last_seen_time) over (partition by alias_arn order by valid_from asc),
                 timestamp '1700-01-01'
@@ -100,8 +104,8 @@ resolved as (
     from calls
     left join aliases
         on aliases.alias_name = calls.alias_name
-        and aliases.account_id = calls.alias_account_id
-        and aliases.aws_region = calls.alias_region
+        and aliases.account_id = calls.key_account_id
+        and aliases.aws_region = calls.key_region
         and coalesce(aliases.begin_time <= calls.event_time, true)
         and (
             aliases.end_time is null
@@ -118,6 +122,8 @@ select
     event_name,
     aws_region,
     recipient_account_id,
+    key_account_id,
+    key_region,
     principal,
     error_code,
     outcome,
@@ -131,6 +137,8 @@ group by
     event_name,
     aws_region,
     recipient_account_id,
+    key_account_id,
+    key_region,
     principal,
     error_code,
     outcome,

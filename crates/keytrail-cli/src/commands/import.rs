@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
         output::data_line(&mut out, &json(&summary).to_string())?;
         out.finish()?;
     }
-    Ok(if summary.rejected.is_empty() { Exit::Done } else { Exit::Incomplete })
+    Ok(if summary.rejected.is_empty() && summary.without_key == 0 { Exit::Done } else { Exit::Incomplete })
 }
 
 /// A lake is made for items: a wrong path leaves nothing behind.

@@ -61,6 +61,13 @@ struct Found {
     index: i64,
 }
 
+impl Found {
+    /// Whether it is about a key, and does not tell which.
+    fn lacks_key(&self) -> bool {
+        is_about_a_key(self.item.kind) && self.item.key.arn.is_none()
+    }
+}
+
 struct SourceFile {
     path: String,
     snapshot_time: Option<DateTime<Utc>>,
@@ -105,7 +112,7 @@ pub fn read_outputs(options: &ImportOptions) -> Outputs {
     name_keys(&mut found);
     for found in &found {
         *summary.items.entry(found.item.kind).or_default() += 1;
-        summary.without_key += u64::from(is_about_a_key(found.item.kind) && found.item.key.arn.is_none());
+        summary.without_key += u64::from(found.lacks_key());
     }
     Outputs { files, found, started: options.started, summary }
 }
@@ -132,7 +139,11 @@ impl Outputs {
             return Ok(summary);
         }
         let table = lake.table(INVENTORY);
-        let mut known = known_items(table).await?;
+        let Known { items: mut known, keys } = known_items(table).await?;
+        for found in found.iter_mut().filter(|found| found.item.key.arn.is_none()) {
+            found.item.key.arn = found.item.key.id.as_ref().and_then(|id| keys.arn_of(id));
+        }
+        summary.without_key = found.iter().filter(|found| found.lacks_key()).count() as u64;
         let item_count = found.len();
         found.retain(|found| known.insert(identity(found, &files)));
         summary.known_items = (item_count - found.len()) as u64;
@@ -167,15 +178,23 @@ fn identity(found: &Found, files: &[SourceFile]) -> ItemKey {
 }
 
 /// What earlier imports have added.
-async fn known_items(table: &Table) -> Result<FxHashSet<ItemKey>, ConvertError> {
-    let mut known = FxHashSet::default();
+#[derive(Default)]
+struct Known {
+    items: FxHashSet<ItemKey>,
+    keys: KeyNames,
+}
+
+async fn known_items(table: &Table) -> Result<Known, ConvertError> {
+    let mut known = Known::default();
     let columns = [&IDENTITY[..], &[SNAPSHOT_TIME]].concat();
     read_columns(table, table.snapshot().await?.files(), &columns, |batch| {
         let texts = std::array::from_fn::<_, { IDENTITY.len() }, _>(|at| batch.column(at).as_string::<i32>());
         let times = batch.column(IDENTITY.len()).as_primitive::<TimestampMicrosecondType>();
         for row in 0..batch.num_rows() {
             let values = texts.map(|column| column.is_valid(row).then(|| column.value(row)));
-            known.insert(item_key(values, times.is_valid(row).then(|| times.value(row))));
+            known.items.insert(item_key(values, times.is_valid(row).then(|| times.value(row))));
+            let [_, _, _, arn, id, _] = values;
+            id.zip(arn).into_iter().for_each(|(id, arn)| known.keys.add(id, arn));
         }
     })
     .await?;
@@ -254,22 +273,36 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
 
 /// Completes keys of which only the id is known: by place, or by another item of the import that tells the whole ARN.
 fn name_keys(found: &mut [Found]) {
-    let mut by_id: HashMap<String, Option<String>> = HashMap::new();
+    let mut names = KeyNames::default();
     for found in found.iter() {
         if let (Some(id), Some(arn)) = (&found.item.key.id, &found.item.key.arn) {
-            // The members of a multi-Region set share their id: then it names none of them.
-            let known = by_id.entry(id.clone()).or_insert_with(|| Some(arn.clone()));
-            if known.as_ref().is_some_and(|known| known != arn) {
-                *known = None;
-            }
+            names.add(id, arn);
         }
     }
     for found in found {
         let key = &mut found.item.key;
         key.complete();
         if let (None, Some(id)) = (&key.arn, &key.id) {
-            key.arn = by_id.get(id).cloned().flatten();
+            key.arn = names.arn_of(id);
         }
+    }
+}
+
+/// Which key an id means, as far as items tell.
+#[derive(Default)]
+struct KeyNames(HashMap<String, Option<String>>);
+
+impl KeyNames {
+    /// The members of a multi-Region set share their id: then it names none of them.
+    fn add(&mut self, id: &str, arn: &str) {
+        let known = self.0.entry(id.to_owned()).or_insert_with(|| Some(arn.to_owned()));
+        if known.as_ref().is_some_and(|known| known != arn) {
+            *known = None;
+        }
+    }
+
+    fn arn_of(&self, id: &str) -> Option<String> {
+        self.0.get(id).cloned().flatten()
     }
 }
 

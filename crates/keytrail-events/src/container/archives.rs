@@ -48,8 +48,13 @@ impl Reading<'_> {
         if archive.name_for_index(0).is_some_and(|_| archive.index_for_name("[Content_Types].xml").is_some()) {
             return self.reject_whole("an Office document: save its table as CSV and convert that".to_owned(), bytes);
         }
-        if let Some(hidden) = hidden_zip_entries(bytes, archive.len()) {
-            self.reject_whole(format!("{hidden} entries of the zip archive have another one's name"), bytes);
+        if archive.offset() > 0 {
+            self.reject_whole(format!("{} bytes before the zip archive that ends the file", archive.offset()), bytes);
+        }
+        let listed = listed_zip_entries(bytes, archive.central_directory_start());
+        if let Some(hidden) = listed.checked_sub(archive.len()).filter(|hidden| *hidden > 0) {
+            let reason = format!("{hidden} entries of the zip archive are not counted, or have another one's name");
+            self.reject_whole(reason, bytes);
         }
         for index in 0..archive.len() {
             if self.is_over() {
@@ -102,6 +107,8 @@ impl Reading<'_> {
     /// Reads a tar archive's entries in their order.
     pub(super) fn tar(&mut self, bytes: &[u8], depth: u32) {
         let mut archive = tar::Archive::new(Cursor::new(bytes));
+        // Behind an archive's end another one may follow.
+        archive.set_ignore_zeros(true);
         let entries = match archive.entries() {
             Ok(entries) => entries,
             Err(error) => return self.reject_whole(format!("the tar archive is damaged: {error}"), bytes),
@@ -156,10 +163,16 @@ impl Reading<'_> {
     }
 }
 
-/// How many entries the archive's end counts beyond those that can be reached by their names.
-fn hidden_zip_entries(bytes: &[u8], reached: usize) -> Option<usize> {
-    let end = memchr::memmem::rfind(bytes, b"PK\x05\x06")?;
-    let count = u16::from_le_bytes(*bytes.get(end + 10..)?.first_chunk()?);
-    let is_stated = count != u16::MAX;
-    usize::from(count).checked_sub(reached).filter(|hidden| is_stated && *hidden > 0)
+/// How many entries stand in the directory that begins at `start`, whatever the archive's end counts.
+fn listed_zip_entries(bytes: &[u8], start: u64) -> usize {
+    const LENGTHS: [usize; 3] = [28, 30, 32];
+    let mut rest = usize::try_from(start).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
+    let mut count = 0;
+    while rest.starts_with(b"PK\x01\x02") {
+        count += 1;
+        let length = |at: usize| rest.get(at..)?.first_chunk().map(|bytes| usize::from(u16::from_le_bytes(*bytes)));
+        let size = LENGTHS.into_iter().try_fold(46, |size, at| Some(size + length(at)?));
+        rest = size.and_then(|size| rest.get(size..)).unwrap_or_default();
+    }
+    count
 }

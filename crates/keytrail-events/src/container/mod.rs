@@ -19,7 +19,7 @@
 //! - A byte order mark is skipped. UTF-16 with its mark is read; unpaired units become U+FFFD and are noted. A record with bytes that are
 //!   not UTF-8 is rejected, its neighbours are taken.
 //! - Of a damaged gzip member nothing is taken, of the members before it everything; of a cut one everything before the cut. Bytes
-//!   after the last member are a note. Header bytes that no content depends on (time stamp, system, "is text") are not looked at.
+//!   after the last member are rejected, but for zeros, which are a note. Header bytes that no content depends on (time stamp, system, "is text") are not looked at.
 //!   Zip entries have a checksum too; tar and plain text have none, what is changed in them shows only where it breaks the JSON.
 //! - Limits: [`MAX_FILE_BYTES`] produced in total by unpacking, [`MAX_WRAPPERS`] packings and wrappers around a record, [`MAX_REJECTS`] rejects.
 //!

@@ -158,9 +158,14 @@ impl<'m> Members<'m> {
         is_control || self.value("message").is_some_and(|raw| raw.starts_with("\"CWL CONTROL MESSAGE"))
     }
 
-    fn inner(&self) -> Option<(&'m str, Inner)> {
+    /// The values of the first of the wrapping members that is there; a repeated name has several.
+    fn inner(&self) -> Option<(Vec<&'m str>, Inner)> {
         let is_possible = |raw: &str, inner| inner != Inner::Base64 || raw.starts_with('"');
-        INNER.iter().find_map(|(name, inner)| Some((self.value(name).filter(|raw| is_possible(raw, *inner))?, *inner)))
+        INNER.iter().find_map(|(name, inner)| {
+            let of_name = self.0.iter().filter(|(found, raw)| found == name && is_possible(raw, *inner));
+            let values: Vec<_> = of_name.map(|(_, raw)| *raw).collect();
+            (!values.is_empty()).then_some((values, *inner))
+        })
     }
 }
 
@@ -180,8 +185,8 @@ impl Reading<'_> {
             self.reject(start, reason, record.text().as_bytes());
             return true;
         }
-        if let Some((raw, inner)) = members.inner() {
-            self.inner_value(document, start, raw, inner);
+        if let Some((values, inner)) = members.inner() {
+            values.into_iter().for_each(|raw| self.inner_value(document, start, raw, inner));
             return true;
         }
         self.renamed_record(document, record)

@@ -92,6 +92,7 @@ fn of_error(code: &str, message: &str) -> Outcome {
         | "XksProxyUriUnreachable"
         | "XksProxyInvalidResponse" => Outcome::Transient,
         "" if says_blocked(message) => Outcome::Blocked,
+        name if is_fault(name) => Outcome::Transient,
         _ => Outcome::Failed,
     }
 }
@@ -107,6 +108,11 @@ fn of_invalid_state(message: &str) -> Outcome {
     const PASSING: [&str; 4] = ["proxy", "external key", "is creating", "is updating"];
     let is_passing = PASSING.iter().any(|words| message.contains(words));
     if is_passing { Outcome::Transient } else { Outcome::Blocked }
+}
+
+/// Whether a name that is not in the list says that the service failed, not the call.
+fn is_fault(name: &str) -> bool {
+    ["Internal", "Unavailable", "Timeout", "Throttl", "Unknown"].iter().any(|word| name.contains(word))
 }
 
 fn says_blocked(message: &str) -> bool {

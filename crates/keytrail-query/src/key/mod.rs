@@ -71,8 +71,8 @@ pub struct KeyAnswer {
     pub unattributed_use_count: u64,
     /// Those that failed.
     pub unattributed_failure_count: u64,
-    /// Among them those that failed for the state of a key.
-    pub unattributed_blocked_count: u64,
+    /// Among them those that show demand: for the state of a key, or a fault that is no throttling.
+    pub unattributed_demand_count: u64,
     /// Calls that name an alias of the key and no key: `usage` and what follows it have not got them.
     pub alias_calls: Vec<AliasCalls>,
     /// What data events and failures of other services prove, the latest first.
@@ -148,7 +148,7 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         dependency_total: knowledge.dependency_total,
         unattributed_use_count: window.unattributed_use_count,
         unattributed_failure_count: window.unattributed_failure_count,
-        unattributed_blocked_count: window.unattributed_blocked_count,
+        unattributed_demand_count: window.unattributed_demand_count,
         evidence: knowledge.evidence,
         coverage: window.coverage,
         blind_spots: window.blind_spots,
@@ -158,12 +158,13 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         ..usage
     };
     if let Some(minimum) = question.min_window {
-        answer.verdict.require_window(answer.coverage.length(), minimum);
+        answer.verdict.require_window(answer.shortest_window(), minimum);
     }
     if !answer.is_seen {
         let is_sibling = |arn: &String| answer.family.iter().any(|member| member.key_arn == *arn);
         answer.same_id_keys = keys_of_same_id(session, &answer.key_arn).await?;
         answer.same_id_keys.retain(|arn| !is_sibling(arn));
+        answer.verdict.doubt_name(&answer.same_id_keys);
     }
     answer.caveats = Caveat::of(&answer);
     Ok(answer)
@@ -257,7 +258,7 @@ async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyArn<'_>) -> 
     let answer = KeyAnswer {
         unattributed_use_count: first_count(&unattributed, "use_count")?,
         unattributed_failure_count: first_count(&unattributed, "failure_count")?,
-        unattributed_blocked_count: first_count(&unattributed, "blocked_count")?,
+        unattributed_demand_count: first_count(&unattributed, "demand_count")?,
         coverage: coverage.first().map(sections::coverage_window).transpose()?.unwrap_or_default(),
         blind_spots: blind_spots.map(sections::blind_spot)?,
         blind_spot_total: first_count(&blind_spots, "total_count")?,
@@ -279,6 +280,12 @@ impl KeyAnswer {
         }
     }
 
+    /// The length of the covered window, for a multi-Region key of the shortest one of its set; null = of a member nothing is covered.
+    pub fn shortest_window(&self) -> Option<TimeDelta> {
+        let of_members = self.family.iter().map(|member| member.covered());
+        of_members.fold(self.coverage.length(), |shortest, length| Some(shortest?.min(length?)))
+    }
+
     fn empty() -> Self {
         Self {
             key_arn: String::new(),
@@ -295,7 +302,7 @@ impl KeyAnswer {
             failures: Vec::new(),
             unattributed_use_count: 0,
             unattributed_failure_count: 0,
-            unattributed_blocked_count: 0,
+            unattributed_demand_count: 0,
             alias_calls: Vec::new(),
             evidence: Vec::new(),
             same_id_keys: Vec::new(),
@@ -325,7 +332,7 @@ impl KeyAnswer {
         kinds.sort();
         kinds.dedup();
         kinds.extend((self.unattributed_use_count > 0).then(|| "unattributed_use".to_owned()));
-        kinds.extend((self.unattributed_blocked_count > 0).then(|| "unattributed_demand".to_owned()));
+        kinds.extend((self.unattributed_demand_count > 0).then(|| "unattributed_demand".to_owned()));
         kinds
     }
 }

@@ -39,10 +39,21 @@ impl<'a> KeyArn<'a> {
     }
 }
 
+/// Whether a text has the form of a key id: 32 hexadecimal digits, in groups, or behind `mrk-` in one.
+fn is_key_id(text: &str) -> bool {
+    let groups: Vec<_> = text.split('-').collect();
+    let lengths: Vec<_> = groups.iter().map(|group| group.len()).collect();
+    let is_hex = |group: &&str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match groups[..] {
+        [prefix, digits] => prefix.eq_ignore_ascii_case("mrk") && digits.len() == 32 && is_hex(&digits),
+        _ => lengths == [8, 4, 4, 4, 12] && groups.iter().all(is_hex),
+    }
+}
+
 impl<'a> KeyName<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         if KeyArn::parse(text, ":key/").is_some() {
-            return Some(Self::Arn(text));
+            return is_key_id(text.rsplit_once(":key/")?.1).then_some(Self::Arn(text));
         }
         if let Some(place) = KeyArn::parse(text, ":alias/") {
             let name = &text[text.find("alias/")?..];
@@ -61,9 +72,10 @@ pub(super) async fn resolve(session: &Session, text: &str, at: Option<DateTime<U
     let text = text.trim();
     match KeyName::parse(text) {
         None => Err(QueryError::NotAKey { key: text.to_owned() }),
-        Some(KeyName::Arn(arn)) => Ok(arn.to_owned()),
+        // Tables and spreadsheets write them in capitals, AWS does not.
+        Some(KeyName::Arn(arn)) => Ok(arn.to_lowercase()),
         Some(KeyName::Id(id)) => {
-            let suffix = format!(":key/{id}");
+            let suffix = format!(":key/{}", id.to_lowercase());
             only(text, key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)], |_| Ok(true)).await?)
         }
         Some(KeyName::Alias { name, place }) => {

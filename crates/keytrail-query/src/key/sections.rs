@@ -398,6 +398,17 @@ pub struct FamilyMember {
     pub last_used_time: Option<DateTime<Utc>>,
     /// Its uses.
     pub use_event_count: u64,
+    /// First event of any service in its account and region; null = none.
+    pub covered_from_time: Option<DateTime<Utc>>,
+    /// The last one.
+    pub covered_to_time: Option<DateTime<Utc>>,
+}
+
+impl FamilyMember {
+    /// From the first event to the last; null = nothing is covered.
+    pub fn covered(&self) -> Option<TimeDelta> {
+        self.covered_to_time.zip(self.covered_from_time).map(|(last, first)| last - first)
+    }
 }
 
 /// Resources of one kind that the key protects: rows of `kms_protected_resources`, counted.
@@ -488,6 +499,8 @@ pub(super) fn family_member(row: Row<'_>) -> Result<FamilyMember, QueryError> {
         key_state: row.text("key_state")?,
         last_used_time: row.time("last_used_time")?,
         use_event_count: row.count("use_event_count")?,
+        covered_from_time: row.time("first_event_time")?,
+        covered_to_time: row.time("last_event_time")?,
     })
 }
 

@@ -104,6 +104,14 @@ impl KeyVerdict {
         })
     }
 
+    /// An id belongs to one key, or to one multi-Region set: where another ARN has it, the asker's is mistyped.
+    pub(super) fn doubt_name(&mut self, same_id_keys: &[String]) {
+        if self.verdict == Verdict::NoUseFound && !same_id_keys.is_empty() {
+            self.verdict = Verdict::Incomplete;
+            self.reasons.push("known_elsewhere".to_owned());
+        }
+    }
+
     /// An observation that is shorter than the asker wants is no answer: yearly jobs are keys' last users.
     pub(super) fn require_window(&mut self, covered: Option<TimeDelta>, minimum: TimeDelta) {
         if self.verdict == Verdict::NoUseFound && covered.is_none_or(|covered| covered < minimum) {

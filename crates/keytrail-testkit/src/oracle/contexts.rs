@@ -9,6 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
 use super::Oracle;
+use super::coverage::REFUSED_BESIDE;
 use super::kms::{KeyRole, KmsEvent, Touch, member, text_at};
 use super::views::ViewTable;
 
@@ -721,7 +722,11 @@ impl<'o> Records<'o> {
             {
                 continue;
             }
-            if found.is_cryptographic() || found.event.event_name == "CreateGrant" {
+            let is_beside = match view {
+                "kms_blocked_attempts" => REFUSED_BESIDE.contains(&event.event_name.as_str()),
+                _ => event.event_name == "CreateGrant",
+            };
+            if found.is_cryptographic() || is_beside {
                 let event = found.event;
                 let group = [found.key(), some(reason(found)), event.principal.clone(), event.invoked_by.clone()];
                 groups.entry(group).or_default().add(event.event_time, &event.event_id);

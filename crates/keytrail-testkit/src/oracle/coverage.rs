@@ -341,12 +341,19 @@ fn keys(oracle: &Oracle, events: &[KmsEvent]) -> BTreeSet<String> {
 fn judged_keys(oracle: &Oracle, events: &[KmsEvent]) -> BTreeSet<String> {
     let mut keys = keys(oracle, events);
     keys.extend(proofs(oracle).into_iter().map(|proof| proof.key_arn));
-    keys.extend(unresolved_calls(oracle, events).into_iter().filter_map(|(_, _, key)| key));
+    keys.extend(unresolved_calls(oracle, events).into_iter().filter_map(|call| call.stood_for));
     keys
 }
 
-/// A cryptographic call whose record names no key, its alias, and the key that this stood for.
-type Unresolved<'e> = (&'e KmsEvent, Option<String>, Option<String>);
+/// A cryptographic call whose record does not name a key that it needed.
+struct Unresolved<'e> {
+    event: &'e KmsEvent,
+    alias: Option<String>,
+    /// Account and region of the key.
+    place: Place,
+    /// The key that the alias stood for.
+    stood_for: Option<String>,
+}
 
 /// Cryptographic calls whose record does not name a key that they needed, but for GenerateRandom, which needs none.
 fn unresolved_calls<'e>(oracle: &Oracle, events: &'e [KmsEvent]) -> Vec<Unresolved<'e>> {
@@ -359,15 +366,20 @@ fn unresolved_calls<'e>(oracle: &Oracle, events: &'e [KmsEvent]) -> Vec<Unresolv
         let lacks_key = event.touches.iter().any(|touch| touch.key_arn.is_none());
         let lacks_source = event.event_name == "ReEncrypt" && !has_source;
         let sides = [(lacks_key, &event.alias_arn), (lacks_source, &event.source_alias_arn)];
-        let mut rows: BTreeMap<Option<String>, Option<String>> = BTreeMap::new();
+        let mut rows: BTreeMap<(Place, Option<String>), Option<String>> = BTreeMap::new();
         for alias_arn in sides.into_iter().filter(|(is_lacking, _)| *is_lacking).map(|(_, alias)| alias.as_deref()) {
             let alias = alias_arn.map(|arn| arn.splitn(6, ':').last().unwrap_or_default().to_owned());
+            let place = match alias_arn.map(|arn| arn.split(':').collect::<Vec<_>>()) {
+                Some(parts) => (parts.get(4).map(ToString::to_string), parts.get(3).map(ToString::to_string)),
+                None => (event.recipient_account_id.clone(), event.aws_region.clone()),
+            };
             for key in keys_of_alias(&intervals, alias_arn, event) {
-                let known = rows.entry(key).or_insert_with(|| alias.clone());
+                let known = rows.entry((place.clone(), key)).or_insert_with(|| alias.clone());
                 *known = [known.take(), alias.clone()].into_iter().flatten().min();
             }
         }
-        calls.extend(rows.into_iter().map(|(key, alias)| (event, alias, key)));
+        let call = |((place, stood_for), alias)| Unresolved { event, alias, place, stood_for };
+        calls.extend(rows.into_iter().map(call));
     }
     calls
 }
@@ -378,7 +390,7 @@ fn keys_of_alias(intervals: &[AliasInterval], alias_arn: Option<&str>, event: &K
         let before = intervals.iter().filter(|other| other.alias_arn == interval.alias_arn);
         let before = before.filter(|other| other.valid_from < interval.valid_from).max_by_key(|other| other.valid_from);
         let begin = match interval.source {
-            "event" => Some(interval.valid_from),
+            "event" | "inventory" => Some(interval.valid_from),
             _ => before.map(|before| before.last_seen_time),
         };
         let until = interval.valid_to.map(|end| end + TimeDelta::minutes(5));
@@ -395,12 +407,21 @@ fn keys_of_alias(intervals: &[AliasInterval], alias_arn: Option<&str>, event: &K
 }
 
 fn unresolved_table(oracle: &Oracle) -> ViewTable {
-    let row = |(event, alias, key): Unresolved<'_>| {
-        vec![event.recipient_account_id.clone(), some(&event.event_id), some(event.outcome), alias, key]
+    let row = |Unresolved { event, alias, place, stood_for }: Unresolved<'_>| {
+        let (account, id) = (event.recipient_account_id.clone(), some(&event.event_id));
+        vec![account, id, some(event.outcome), alias, place.0, place.1, stood_for]
     };
     let mut rows: Vec<_> = unresolved_calls(oracle, &oracle.kms()).into_iter().map(row).collect();
     rows.sort();
-    let columns = &["recipient_account_id", "event_id", "outcome", "alias_name", "key_arn"];
+    let columns = &[
+        "recipient_account_id",
+        "event_id",
+        "outcome",
+        "alias_name",
+        "key_account_id",
+        "key_region",
+        "key_arn",
+    ];
     ViewTable { view: "kms_unresolved_calls", columns, rows }
 }
 
@@ -645,6 +666,8 @@ struct Seen {
     covered_days: u64,
 }
 
+/// Calls that need the key, and are no cryptographic ones.
+pub(super) const REFUSED_BESIDE: [&str; 3] = ["CreateGrant", "GetPublicKey", "ReplicateKey"];
 const UNMET: [&str; 4] = ["blocked", "not_found", "transient", "verify_failed"];
 
 pub(super) fn verdicts(oracle: &Oracle) -> Vec<VerdictRow> {
@@ -683,15 +706,15 @@ fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -
             _ if roles.is_empty() => {}
             "blocked" if is_other_key => calls.push(("other_key_blocked", event)),
             outcome if is_cryptographic => calls.push((outcome, event)),
-            outcome @ ("blocked" | "not_found" | "transient") if event.event_name == "CreateGrant" => {
+            outcome @ ("blocked" | "not_found" | "transient") if REFUSED_BESIDE.contains(&event.event_name.as_str()) => {
                 calls.push((outcome, event));
             }
             "succeeded" if event.event_name == "EncryptStream" => calls.push(("unknown_operation", event)),
             _ => {}
         }
     }
-    let by_alias = unresolved.iter().filter(|(_, _, stood_for)| stood_for.as_deref() == Some(key));
-    calls.extend(by_alias.map(|(event, _, _)| (event.outcome, *event)));
+    let by_alias = unresolved.iter().filter(|call| call.stood_for.as_deref() == Some(key));
+    calls.extend(by_alias.map(|call| (call.event.outcome, call.event)));
     calls
 }
 
@@ -749,10 +772,10 @@ impl Evidence<'_> {
 
     /// Calls in a place that name neither a key nor an alias that is known, of those that are meant.
     fn nameless(&self, place: &Place, is_meant: impl Fn(&KmsEvent) -> bool) -> u64 {
-        let is_meant = |(event, _, stood_for): &&Unresolved<'_>| {
-            stood_for.is_none()
-                && is_meant(event)
-                && [(&event.recipient_account_id, &place.0), (&event.aws_region, &place.1)]
+        let is_meant = |call: &&Unresolved<'_>| {
+            call.stood_for.is_none()
+                && is_meant(call.event)
+                && [(&call.place.0, &place.0), (&call.place.1, &place.1)]
                     .iter()
                     .all(|(named, of_key)| named.is_none() || named == of_key)
         };
@@ -777,7 +800,10 @@ impl Evidence<'_> {
             .collect();
         let is_protecting = self.proofs.iter().any(|proof| proof.key_arn == key && proof.proof == "protects");
         let nameless = (self.nameless(place, is_success) > 0).then_some("unattributed_use");
-        let demand = (self.nameless(place, |event| event.outcome == "blocked") > 0).then_some("unattributed_demand");
+        let is_throttled = |event: &KmsEvent| event.error_code.as_deref().is_some_and(|code| code.contains("Throttl"));
+        let is_demand = |event: &KmsEvent| UNMET.contains(&event.outcome) && event.outcome != "not_found";
+        let demand = self.nameless(place, |event| is_demand(event) && !is_throttled(event)) > 0;
+        let demand = demand.then_some("unattributed_demand");
         let protecting = is_protecting.then_some("protects_objects");
         kinds.into_iter().chain(nameless).chain(demand).chain(signs).chain(protecting).map(str::to_owned).collect()
     }

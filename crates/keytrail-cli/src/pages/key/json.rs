@@ -105,6 +105,8 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
             "key_state": row.key_state,
             "last_used_time": time(row.last_used_time),
             "use_event_count": row.use_event_count,
+            "covered_from_time": time(row.covered_from_time),
+            "covered_to_time": time(row.covered_to_time),
         })),
         "dependency_total": answer.dependency_total,
         "dependencies": list(&answer.dependencies, |row| json!({

@@ -268,9 +268,11 @@ fn push_surroundings(page: &mut Page, answer: &KeyAnswer) {
             Some(state) => format!("{} ({state})", row.key_arn),
             None => row.key_arn.clone(),
         };
-        (name, vec![count_text(row.use_event_count), time_text(row.last_used_time)])
+        let covered = row.covered().map_or_else(|| "none".to_owned(), |covered| covered.num_days().to_string());
+        (name, vec![count_text(row.use_event_count), time_text(row.last_used_time), covered])
     };
-    page.table("Other keys of its multi-Region set", &["uses", "last used"], answer.family.iter().map(rows).collect());
+    let columns = &["uses", "last used", "days covered"];
+    page.table("Other keys of its multi-Region set", columns, answer.family.iter().map(rows).collect());
     let rows = |row: &Dependency| {
         let parts = [&row.event_source, &row.event_name, &row.resource];
         let name: Vec<&str> = parts.into_iter().filter_map(|part| part.as_deref()).collect();

@@ -56,10 +56,12 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
 /// What `--min-window` asks for, what is covered, and what that does to the verdict; none where it was not given.
 pub(super) fn min_window(answer: &KeyAnswer) -> Option<String> {
     let asked = answer.min_window?;
-    let covered = answer.coverage.length();
+    let covered = answer.shortest_window();
+    let whose = if answer.family.is_empty() { "the covered window" } else { "the shortest covered window of its set" };
     let of_days = match covered.map(|covered| covered.num_days()) {
-        Some(days) => format!("the covered window has {}", count_text(u64::try_from(days).unwrap_or(0))),
-        None => "nothing is covered".to_owned(),
+        Some(days) => format!("{whose} has {}", count_text(u64::try_from(days).unwrap_or(0))),
+        None if answer.family.is_empty() => "nothing is covered".to_owned(),
+        None => "of a key of its set nothing is covered".to_owned(),
     };
     let effect = match answer.verdict.verdict {
         _ if covered.is_some_and(|covered| covered >= asked) => "that is enough",
@@ -169,7 +171,7 @@ pub(super) fn blind_spot(kind: &str) -> &str {
             "calls in its account and region succeeded whose record names no key: any may have meant this one"
         }
         "unattributed_demand" => {
-            "calls in its account and region failed for the state of a key that their record does not name: it may be this one"
+            "calls in its account and region failed, not for want of permission, and their record names no key: they may have needed this one"
         }
         "other_key_blocked" => "a ReEncrypt that named it failed, as its other key could not be used",
         "unknown_operation" => {
@@ -184,9 +186,11 @@ pub(super) fn blind_spot(kind: &str) -> &str {
         "unfinished_conversion" => {
             "a conversion left log files unread: run it again, in all its shards (`select * from unfinished_conversions`)"
         }
+        "not_yet_covered" => "the logs end before the key was made",
         "missing_event" => {
-            "KMS itself (GetKeyLastUsage, describe-key) knows a use or the creation, which the logs do not hold: a proven hole"
+            "a use or the creation that KMS itself knows (GetKeyLastUsage, describe-key), or a deletion that was due, is not in the logs: a proven hole"
         }
+        "known_elsewhere" => "the logs know its id in another account or region: is the ARN right?",
         "short_window" => "the covered window is shorter than --min-window asks for",
         other => other,
     }

@@ -27,8 +27,8 @@ fn item_01_packing_is_told_by_content() {
     let two = [gzip(EVENT.as_bytes()), gzip(EVENT.as_bytes())].concat();
     assert_eq!(texts(&two).len(), 2);
     let (outcome, collected) = decode(&[gzip(EVENT.as_bytes()), b"more".to_vec()].concat());
-    assert_eq!((collected.records.len(), collected.rejects.len()), (1, 0));
-    assert_eq!(outcome.notes, ["4 bytes after the gzip data: trail log files have none"]);
+    assert_eq!((collected.records.len(), outcome.rejected_count), (1, 1));
+    assert_eq!(collected.reasons(), ["4 bytes after the gzip data that are none, and may have held records"]);
     let whole = gzip(records(50).as_bytes());
     let (_, collected) = decode(&whole[..whole.len() - 30]);
     assert!(collected.records.len() > 25, "what came before the cut is kept");

@@ -280,7 +280,30 @@ fn entries_that_a_directory_hides_are_told() {
     }
     let (_, collected) = decode(&archive);
     assert_eq!(collected.records.len() + collected.rejects.len(), 2);
-    assert_eq!(collected.reasons(), ["1 entries of the zip archive have another one's name"]);
+    assert_eq!(collected.reasons(), ["1 entries of the zip archive are not counted, or have another one's name"]);
+    // Its end counts one of two.
+    let mut archive = zip(&[("a", EVENT.as_bytes()), ("b", EVENT.as_bytes())]);
+    let end = memchr::memmem::rfind(&archive, b"PK\x05\x06").expect("the archive's end");
+    (archive[end + 8], archive[end + 10]) = (1, 1);
+    let (_, collected) = decode(&archive);
+    assert_eq!((collected.records.len(), collected.rejects.len()), (1, 1), "{:?}", collected.reasons());
+    // Two archives: the directory of the last is that of the file.
+    let (_, collected) = decode(&[zip(&[("a", EVENT.as_bytes())]), zip(&[])].concat());
+    assert_eq!((collected.records.len(), collected.rejects.len()), (0, 1), "{:?}", collected.reasons());
+}
+
+#[test]
+fn archives_behind_each_other_are_read() {
+    let [first, second] = ["a", "b"].map(|name| tar(&[(name, EVENT.as_bytes())]));
+    for bytes in [[first.clone(), second.clone()].concat(), [gzip(&first), gzip(&second)].concat()] {
+        let (_, collected) = decode(&bytes);
+        assert_eq!((collected.records.len(), collected.rejects.len()), (2, 0), "{:?}", collected.reasons());
+    }
+    let mut damaged = tar(&[("a", EVENT.as_bytes()), ("b", EVENT.as_bytes())]);
+    let header = damaged.len() / 512 * 512 - 1024 - 1024 - 512;
+    damaged[header..header + 512].fill(0);
+    let (_, collected) = decode(&damaged);
+    assert_eq!((collected.records.len(), collected.rejects.len()), (1, 1), "{:?}", collected.reasons());
 }
 
 #[test]

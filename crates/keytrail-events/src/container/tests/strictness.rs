@@ -104,9 +104,14 @@ fn r12_a_wrong_checksum_or_length_costs_the_member_and_no_other() {
 fn r12_what_follows_a_member_is_told() {
     let first = gzip(event(1).as_bytes());
     let (outcome, collected) = decode(&[first.as_slice(), b"\0\0\0"].concat());
-    assert_eq!((collected.texts().len(), outcome.notes.len()), (1, 1));
-    let (outcome, collected) = decode(&[first.as_slice(), &gzip(event(2).as_bytes()), b"x"].concat());
-    assert_eq!((collected.texts().len(), outcome.notes.len()), (2, 1));
+    assert_eq!((collected.texts().len(), collected.rejects.len(), outcome.notes.len()), (1, 0, 1));
+    let (_, collected) = decode(&[first.as_slice(), &gzip(event(2).as_bytes()), b"x"].concat());
+    assert_eq!((collected.texts().len(), collected.rejects.len()), (2, 1));
+    // A member whose first bytes are damaged, or stand behind something else, is no gzip any more.
+    for between in [b"\0\0".as_slice(), b"\n", b"{}"] {
+        let (_, collected) = decode(&[first.as_slice(), between, &first].concat());
+        assert_eq!((collected.texts().len(), collected.rejects.len()), (1, 1), "{between:?}");
+    }
     let (outcome, collected) = decode(&[first.as_slice(), &first[..15]].concat());
     assert_eq!((collected.texts().len(), collected.reasons()), (1, vec!["the packed data is cut short"]));
     assert_eq!(outcome.kind, LogFileKind::Events);
