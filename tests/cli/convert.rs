@@ -275,12 +275,12 @@ fn a_key_has_a_page() {
       logged elsewhere, before or after are not covered.
 
     Where the logs cannot show a use
-      2026-01-31T10:00:00Z to 2026-02-01T11:00:00Z: a day or more without any event:
-      a trail that was off, missing files, or true silence; 25 hours without an
-      event
-      2026-02-01T11:00:00Z to 2026-02-03T12:00:00Z: a day or more without any event:
-      a trail that was off, missing files, or true silence; 49 hours without an
-      event
+      2026-01-31T10:00:00Z to 2026-02-01T11:00:00Z: a day or more without any event,
+      or hours where there is otherwise never one: a trail that was off, missing
+      files, or true silence; 25 hours without an event
+      2026-02-01T11:00:00Z to 2026-02-03T12:00:00Z: a day or more without any event,
+      or hours where there is otherwise never one: a trail that was off, missing
+      files, or true silence; 49 hours without an event
 
     What no log can tell
       - The covered window does not reach back to the key's creation: earlier uses,
@@ -300,8 +300,8 @@ fn a_key_has_a_page() {
     Verdict: INCOMPLETE
       No use was found, but the logs cannot rule it out between 2026-01-31T10:00:00Z
       and 2026-02-03T12:00:00Z in account 111122223333, eu-west-1:
-      - a day or more without any event: a trail that was off, missing files, or
-        true silence
+      - a day or more without any event, or hours where there is otherwise never
+        one: a trail that was off, missing files, or true silence
 
     Use
       no KMS event in the lake names this key
@@ -315,12 +315,12 @@ fn a_key_has_a_page() {
       logged elsewhere, before or after are not covered.
 
     Where the logs cannot show a use
-      2026-01-31T10:00:00Z to 2026-02-01T11:00:00Z: a day or more without any event:
-      a trail that was off, missing files, or true silence; 25 hours without an
-      event
-      2026-02-01T11:00:00Z to 2026-02-03T12:00:00Z: a day or more without any event:
-      a trail that was off, missing files, or true silence; 49 hours without an
-      event
+      2026-01-31T10:00:00Z to 2026-02-01T11:00:00Z: a day or more without any event,
+      or hours where there is otherwise never one: a trail that was off, missing
+      files, or true silence; 25 hours without an event
+      2026-02-01T11:00:00Z to 2026-02-03T12:00:00Z: a day or more without any event,
+      or hours where there is otherwise never one: a trail that was off, missing
+      files, or true silence; 49 hours without an event
 
     What no log can tell
       - The covered window does not reach back to the key's creation: earlier uses,
@@ -340,8 +340,8 @@ fn a_key_has_a_page() {
     Verdict: INCOMPLETE
       No use was found, but the logs cannot rule it out between 2026-01-31T10:00:00Z
       and 2026-02-03T12:00:00Z in account 111122223333, eu-west-1:
-      - a day or more without any event: a trail that was off, missing files, or
-        true silence
+      - a day or more without any event, or hours where there is otherwise never
+        one: a trail that was off, missing files, or true silence
       --min-window asks for 400 days, the covered window has 3: this alone would
       make the answer incomplete, too.
     ");
@@ -406,7 +406,7 @@ fn assert_valid(schema: &Value, value: &Value, at: &str) {
 fn coverage_names_days_and_places() {
     let sandbox = with_lake();
     insta::assert_snapshot!(sandbox.run("keytrail coverage --lake lake"), @"
-    exit 0
+    exit 3
     -- stdout
     recipient_account_id,aws_region,event_date,file_count,record_count,kms_read_count,kms_write_count,first_event_time,last_event_time
     111122223333,eu-west-1,2026-01-31,,1,1,0,2026-01-31T10:00:00Z,2026-01-31T10:00:00Z
@@ -414,18 +414,20 @@ fn coverage_names_days_and_places() {
     111122223333,eu-west-1,2026-02-03,,1,1,0,2026-02-03T12:00:00Z,2026-02-03T12:00:00Z
     -- stderr
     covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
+    blind spots: 2 gap: `select * from kms_blind_spots`
     ");
     insta::assert_snapshot!(sandbox.run("keytrail coverage --lake lake --format table"), @"
-    exit 0
+    exit 3
     -- stdout
      account_id   | aws_region | first_date | last_date  | days | missing | events
     --------------+------------+------------+------------+------+---------+--------
      111122223333 | eu-west-1  | 2026-01-31 | 2026-02-03 |    3 |       1 |      3
     -- stderr
     covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
+    blind spots: 2 gap: `select * from kms_blind_spots`
     `--days` shows the days
     ");
-    let days = sandbox.run("keytrail coverage --lake lake --format table --days").data();
+    let days = sandbox.run("keytrail coverage --lake lake --format table --days").stdout;
     assert_eq!(days.matches("111122223333").count(), 3, "{days}");
 }
 

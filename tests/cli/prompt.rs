@@ -265,7 +265,7 @@ fn pages_of_commands_are_paged_as_results_are() {
     let tmux = Tmux::start(&sandbox, &format!("coverage {lake}"), &[("NO_COLOR", "1")]);
     tmux.wait_for("lines 1-23 of");
     tmux.press(&["q"]);
-    assert_eq!(tmux.wait_for_end(), 0);
+    assert_eq!(tmux.wait_for_end(), 3, "the demo's logs have holes");
     let shown = tmux.history();
     assert!(shown.starts_with("covered: ") && !shown.contains("recipient_account_id"), "{shown}");
 

@@ -669,6 +669,28 @@ async fn a_region_whose_logs_end_before_the_account_s_has_a_hole() {
 }
 
 #[tokio::test]
+async fn hours_without_an_event_are_a_hole_where_there_always_are_some() {
+    let hourly = |day: u32, hour: u32| {
+        let read = resources(&[BUSY_KEY]);
+        let time = |minute: u32| format!("2025-03-{day:02}T{hour:02}:{minute:02}:00Z");
+        [record("kms", "Decrypt", &time(5), &read), record("ec2", "DescribeInstances", &time(40), "")]
+    };
+    let all: Vec<(u32, u32)> = (1..=20).flat_map(|day| (0..24).map(move |hour| (day, hour))).collect();
+    let silent = |begin: u32, length: u32| move |(day, hour): (u32, u32)| day == 10 && (begin..begin + length).contains(&hour);
+    for (length, expected) in [(1, "no_use_found "), (3, "no_use_found "), (8, "incomplete gap"), (20, "incomplete gap")] {
+        let is_silent = silent(2, length);
+        let records: Vec<_> =
+            all.iter().filter(|at| !is_silent(**at)).flat_map(|(day, hour)| hourly(*day, *hour)).collect();
+        let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
+        assert_eq!(verdict_over(&[records, vec![described]].concat(), KEY).await, expected, "{length}");
+    }
+    // Where nights are silent, nights are no holes.
+    let by_day: Vec<_> =
+        all.iter().filter(|(_, hour)| (8..20).contains(hour)).flat_map(|(day, hour)| hourly(*day, *hour)).collect();
+    assert_eq!(verdict_with(&by_day).await, "no_use_found ");
+}
+
+#[tokio::test]
 async fn an_update_of_a_trail_with_which_the_reads_end_is_a_hole() {
     let moved = r#""requestParameters":{"name":"t","isMultiRegionTrail":false}"#;
     let update = record("cloudtrail", "UpdateTrail", "2025-03-15T12:30:00Z", moved);

@@ -347,9 +347,15 @@ fn exit_of_engine(error: &QueryError) -> Exit {
     }
 }
 
+/// Whether a path is that of a lake's data file, which the log says is there.
+fn is_data_file(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.starts_with("part-") && name.ends_with(".parquet"))
+}
+
 /// The exit code of an error below which an object store or the file system failed.
 fn exit_of_storage(error: &(dyn StdError + 'static)) -> Exit {
     match hints::storage_error(error) {
+        Some(object_store::Error::NotFound { path, .. }) if is_data_file(path) => Exit::Integrity,
         Some(object_store::Error::NotFound { .. }) => Exit::NoInput,
         Some(error) if hints::names_no_bucket(error) => Exit::NoInput,
         Some(error) if hints::is_denied(error) => Exit::Permission,

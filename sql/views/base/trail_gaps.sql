@@ -1,13 +1,14 @@
 -- view:    trail_gaps
--- summary: Spans of at least 24 hours without a single event, per account and region, while the account's logs go on
+-- summary: Spans without a single event, per account and region, while the account's logs go on: of a day or more, or longer than its traffic is ever silent
 -- grain:   recipient_account_id, aws_region, gap_start_time
 -- reads:   trail_coverage
 -- notes:   a quiet account may truly have had no event; the logs alone cannot tell that from a trail that was off or files that are missing
+-- notes:   a span of less than 24 hours is a gap where the logs reach over two weeks or more and so many hours in a row without an event come about once in a million such windows, were the silent hours spread evenly: with events in 99 of 100 hours that is 5 hours, with events in half of them never
 -- notes:   time before the first event of an account and region is no gap, but not covered either
 -- column:  gap_start_time: the last event before the gap, UTC
 -- column:  gap_end_time: the first event after it, UTC; null = there is none, though other regions of the account go on
 -- column:  gap_hours: whole hours between the two, or to the last event of the account
-with silences as (
+with hours as (
     select
         recipient_account_id,
         aws_region,
@@ -15,12 +16,39 @@ with silences as (
             partition by recipient_account_id, aws_region
             order by event_hour
         ) as gap_start_time,
-        first_event_time as gap_end_time
+        first_event_time as gap_end_time,
+        (date_part('epoch', event_hour) - date_part('epoch', lag(event_hour) over (
+            partition by recipient_account_id, aws_region
+            order by event_hour
+        ))) / 3600 - 1 as silent_hours
     from trail_coverage
     where record_count > 0
         and recipient_account_id is not null
         and aws_region is not null
         and event_hour is not null
+),
+
+-- Of the hours that are in no silence of a day or more so many have events, and so many have not.
+counted as (
+    select
+        *,
+        count(*) over (partition by recipient_account_id, aws_region) as hour_count,
+        coalesce(
+            sum(case when gap_end_time - gap_start_time < interval '24 hours' then silent_hours end) over (
+                partition by recipient_account_id, aws_region
+            ),
+            0
+        ) as silent_hour_count
+    from hours
+),
+
+silences as (
+    select
+        *,
+        hour_count + silent_hour_count as all_hour_count,
+        (silent_hour_count + 1) / (hour_count + silent_hour_count + 1) as silent_share
+    from counted
+    where silent_hours > 0
 ),
 
 ends as (
@@ -44,6 +72,7 @@ select
     cast(floor(date_part('epoch', gap_end_time - gap_start_time) / 3600) as bigint) as gap_hours
 from silences
 where gap_end_time - gap_start_time >= interval '24 hours'
+    or (all_hour_count >= 14 * 24 and power(silent_share, silent_hours) * all_hour_count < 0.000001)
 
 union all
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use chrono::NaiveDate;
+use keytrail_query::Session;
 
 use crate::args::CoverageArguments;
 use crate::errors::{CliError, Exit};
@@ -19,8 +20,9 @@ use crate::{session, statements};
 const DAYS_SQL: &str = include_str!("../../../../sql/reports/coverage.sql");
 /// A row for each account and region.
 pub(crate) const PLACES_SQL: &str = include_str!("../../../../sql/reports/coverage_places.sql");
+const BLIND_SPOTS_SQL: &str = include_str!("../../../../sql/reports/coverage_blind_spots.sql");
 
-/// Writes what is covered, for programs by the day and for people by the place, and sums it up on stderr.
+/// Writes what is covered, for programs by the day and for people by the place, and sums it up on stderr, with what is not.
 pub(crate) async fn run(arguments: &CoverageArguments, interruption: &Interruption) -> Result<Exit, CliError> {
     let session = SqlSession::over_data(session::over_lake(&arguments.lake, &arguments.engine).await?);
     let mut paged = PagedWriter::open(arguments.output.output.as_deref())?;
@@ -31,10 +33,21 @@ pub(crate) async fn run(arguments: &CoverageArguments, interruption: &Interrupti
     statements::run_and_look(&session, sql, &[], format, paged.data(), |rows| totals.add_rows(rows)).await?;
     paged.finish(interruption)?;
     output::note(totals.line());
+    let blind_spots = blind_spots(&session.session).await?;
+    if !blind_spots.is_empty() {
+        output::note(format!("blind spots: {}: `select * from kms_blind_spots`", blind_spots.join(", ")));
+    }
     if by_place {
         output::note("`--days` shows the days");
     }
-    Ok(Exit::Done)
+    Ok(if blind_spots.is_empty() { Exit::Done } else { Exit::Incomplete })
+}
+
+/// How many there are of each kind, in words.
+async fn blind_spots(session: &Session) -> Result<Vec<String>, CliError> {
+    let batches = session.execute(BLIND_SPOTS_SQL, &[]).await?.collect().await?;
+    let cells = batches.iter().flat_map(|rows| (0..rows.num_rows()).map(|row| value::text(rows.column(0), row)));
+    Ok(cells.filter_map(|cell| cell.ok()?.map(|text| text.into_owned())).collect())
 }
 
 /// The days of each account and region.

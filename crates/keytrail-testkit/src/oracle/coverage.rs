@@ -273,7 +273,14 @@ fn gaps(oracle: &Oracle) -> Vec<GapRow> {
     let mut gaps = Vec::new();
     for (place, events) in by_place(oracle).into_iter().filter(|(place, _)| is_whole(place)) {
         let times: Vec<Time> = events.iter().filter_map(|event| event.event_time).collect();
-        for pair in times.windows(2).filter(|pair| pair[1] - pair[0] >= TimeDelta::hours(24)) {
+        let hours: BTreeSet<Time> = times.iter().copied().map(hour_of).collect();
+        let is_day = |pair: &[Time]| pair[1] - pair[0] >= TimeDelta::hours(24);
+        let silent = |pair: &[Time]| ((hour_of(pair[1]) - hour_of(pair[0])).num_hours() - 1).max(0) as f64;
+        let silent_count: f64 = times.windows(2).filter(|pair| !is_day(pair)).map(silent).sum();
+        let all = hours.len() as f64 + silent_count;
+        let share = (silent_count + 1.0) / (all + 1.0);
+        let is_odd = |pair: &[Time]| all >= 336.0 && silent(pair) > 0.0 && share.powf(silent(pair)) * all < 1e-6;
+        for pair in times.windows(2).filter(|pair| is_day(pair) || is_odd(pair)) {
             let hours = (pair[1] - pair[0]).num_hours();
             gaps.push(GapRow { place: place.clone(), start: pair[0], end: Some(pair[1]), hours });
         }

@@ -160,7 +160,7 @@ fn window(answer: &KeyAnswer) -> String {
 pub(super) fn blind_spot(kind: &str) -> &str {
     match kind {
         "no_logs" => "no event of the key's account and region",
-        "gap" => "a day or more without any event: a trail that was off, missing files, or true silence",
+        "gap" => "a day or more without any event, or hours where there is otherwise never one: a trail that was off, missing files, or true silence",
         "write_only" => "only calls that change something are logged: cryptographic calls are not",
         "kms_writes_only" => "KMS is written to but never read: cryptographic calls are not logged",
         "no_kms_calls" => "other services' calls are logged, but none of KMS",
