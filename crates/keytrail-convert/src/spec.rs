@@ -50,6 +50,8 @@ fn events() -> TableSpec {
             "principal_arn",
             "role_arn",
             "delivery_time",
+            // Mostly null in all rows of a file: then no query has to read it.
+            "amends_event_id",
         ],
         plain_columns: &["event_id", "request_id", "shared_event_id", "body_hash"],
         later_columns: &[MENTIONED_KEY_ARNS, MENTIONING_RESOURCE],

@@ -28,7 +28,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
@@ -154,10 +154,25 @@ impl LakeTable {
         !columns.is_empty() && columns.iter().all(is_partition) && !filter.is_volatile() && !has_subquery(filter)
     }
 
+    /// Whether the statistics prove a filter for every row: that a column is null, or something else. Then its columns are not read.
+    fn is_true_of_all(&self, filter: &Expr) -> bool {
+        match filter {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                self.is_true_of_all(left) || self.is_true_of_all(right)
+            }
+            Expr::IsNull(tested) => match tested.as_ref() {
+                Expr::Column(column) => self.files.iter().all(|file| null_count(file, column) == Some(file.row_count)),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// The files that can hold rows for which all filters are true.
     fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<DataFile>>> {
+        let to_decide = filters.iter().filter(|filter| !self.is_true_of_all(filter)).cloned();
         let (partition_filters, filters): (Vec<_>, Vec<_>) =
-            filters.iter().cloned().partition(|filter| self.is_partition_filter(filter));
+            to_decide.partition(|filter| self.is_partition_filter(filter));
         let files = match conjunction(partition_filters) {
             Some(filter) if !self.files.is_empty() => self.prune_by_partition(state, filter)?,
             _ => self.files.clone(),
@@ -267,7 +282,7 @@ impl TableProvider for LakeTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let support = |filter: &&Expr| match self.is_partition_filter(filter) {
+        let support = |filter: &&Expr| match self.is_partition_filter(filter) || self.is_true_of_all(filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Inexact,
         };
@@ -344,10 +359,13 @@ fn asks_for_few_rows(filter: &Expr, files: &[Arc<DataFile>]) -> bool {
     const ROWS_FOR_ONE: u64 = 16;
     let Expr::IsNotNull(tested) = filter else { return false };
     let Expr::Column(column) = tested.as_ref() else { return false };
-    let null_count = |file: &Arc<DataFile>| file.statistics.column(&column.name)?.null_count;
     let row_count: u64 = files.iter().map(|file| file.row_count).sum();
-    let null_count: Option<u64> = files.iter().map(null_count).sum();
+    let null_count: Option<u64> = files.iter().map(|file| null_count(file, column)).sum();
     null_count.is_some_and(|null_count| row_count.saturating_sub(null_count) < row_count / ROWS_FOR_ONE)
+}
+
+fn null_count(file: &DataFile, column: &Column) -> Option<u64> {
+    file.statistics.column(&column.name)?.null_count
 }
 
 fn has_nulls(file: &DataFile, columns: &[&str]) -> bool {

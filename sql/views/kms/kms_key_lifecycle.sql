@@ -99,10 +99,51 @@ with records as (
         and key_arn is not null
 ),
 
-writes as (
-    select *
+-- ReplicateKey is an event of the primary, and the creation of the replica.
+sides as (
+    select
+        *,
+        unnest(case
+            when event_name = 'ReplicateKey'
+                and (
+                    request_parameters ->> 'replicaRegion' is not null
+                    or response_elements -> 'replicaKeyMetadata' ->> 'arn' is not null
+                ) then [false, true]
+            else [false]
+        end) as is_of_replica
     from records
     where record_number = 1
+),
+
+writes as (
+    select
+        case
+            when is_of_replica then coalesce(
+                response_elements -> 'replicaKeyMetadata' ->> 'arn',
+                concat_ws(
+                    ':',
+                    split_part(key_arn, ':', 1),
+                    split_part(key_arn, ':', 2),
+                    split_part(key_arn, ':', 3),
+                    request_parameters ->> 'replicaRegion',
+                    split_part(key_arn, ':', 5),
+                    split_part(key_arn, ':', 6)
+                )
+            )
+            else key_arn
+        end as key_arn,
+        case when is_of_replica then key_arn end as replicated_key_arn,
+        event_id,
+        event_time,
+        event_name,
+        case when is_of_replica then 'created' else lifecycle_event end as lifecycle_event,
+        case when is_of_replica then 0 else second_order end as second_order,
+        principal_arn,
+        invoked_by,
+        request_parameters,
+        response_elements,
+        service_event_details
+    from sides
 ),
 
 events as (
@@ -119,8 +160,10 @@ events as (
             when 'created' then case
                 when coalesce(
                     response_elements -> 'keyMetadata' ->> 'keyState',
-                    case when request_parameters ->> 'origin' = 'EXTERNAL' then 'PendingImport' end
-                ) = 'PendingImport' then 'PendingImport'
+                    response_elements -> 'replicaKeyMetadata' ->> 'origin',
+                    response_elements -> 'replicaKeyMetadata' ->> 'keyState',
+                    request_parameters ->> 'origin'
+                ) in ('EXTERNAL', 'PendingImport') then 'PendingImport'
                 else 'Enabled'
             end
             when 'enabled' then 'Enabled'
@@ -132,7 +175,7 @@ events as (
             when 'deleted' then 'Deleted'
         end as set_state,
         case lifecycle_event
-            when 'created' then nullif(
+            when 'created' then coalesce('replica of ' || replicated_key_arn, nullif(
                 concat_ws(
                     ', ',
                     coalesce(
@@ -145,7 +188,7 @@ events as (
                     coalesce(response_elements -> 'keyMetadata' ->> 'origin', request_parameters ->> 'origin')
                 ),
                 ''
-            )
+            ))
             when 'replicated' then request_parameters ->> 'replicaRegion'
             when 'primary_changed' then request_parameters ->> 'primaryRegion'
             when 'material_imported' then nullif(
@@ -194,45 +237,6 @@ events as (
         request_parameters,
         response_elements
     from writes
-
-    union all by name
-
-    select
-        coalesce(
-            response_elements -> 'replicaKeyMetadata' ->> 'arn',
-            concat_ws(
-                ':',
-                split_part(key_arn, ':', 1),
-                split_part(key_arn, ':', 2),
-                split_part(key_arn, ':', 3),
-                request_parameters ->> 'replicaRegion',
-                split_part(key_arn, ':', 5),
-                split_part(key_arn, ':', 6)
-            )
-        ) as key_arn,
-        event_id,
-        event_time,
-        event_name,
-        'created' as lifecycle_event,
-        0 as second_order,
-        principal_arn,
-        invoked_by,
-        case
-            when coalesce(
-                response_elements -> 'replicaKeyMetadata' ->> 'origin',
-                response_elements -> 'replicaKeyMetadata' ->> 'keyState'
-            ) in ('EXTERNAL', 'PendingImport') then 'PendingImport'
-            else 'Enabled'
-        end as set_state,
-        'replica of ' || key_arn as detail,
-        request_parameters,
-        response_elements
-    from writes
-    where event_name = 'ReplicateKey'
-        and (
-            request_parameters ->> 'replicaRegion' is not null
-            or response_elements -> 'replicaKeyMetadata' ->> 'arn' is not null
-        )
 ),
 
 marked as (

@@ -159,80 +159,6 @@ observations as (
         proven_state
 ),
 
-facts as (
-    select *
-    from lives
-
-    union all by name
-
-    select
-        key_arn,
-        min(first_seen_time) as first_seen_time,
-        max(last_seen_time) as last_seen_time,
-        bool_or(has_aws_alias) as has_aws_alias,
-        last_value(proven_state order by last_seen_time asc, proven_state asc) filter (
-            where proven_state is not null
-        ) as observed_state,
-        last_value(first_seen_time order by last_seen_time asc, proven_state asc) filter (
-            where proven_state is not null
-        ) as observed_first_time,
-        last_value(last_seen_time order by last_seen_time asc, proven_state asc) filter (
-            where proven_state is not null
-        ) as observed_last_time,
-        last_value(first_event_id order by last_seen_time asc, proven_state asc) filter (
-            where proven_state is not null
-        ) as observed_first_event_id,
-        last_value(last_event_id order by last_seen_time asc, proven_state asc) filter (
-            where proven_state is not null
-        ) as observed_last_event_id,
-        nth_value(last_seen_time, 2 order by last_seen_time desc, proven_state desc) filter (
-            where proven_state is not null
-        ) as other_observed_time
-    from observations
-    group by
-        key_arn
-),
-
-keys as (
-    select
-        key_arn,
-        split_part(key_arn, ':', 2) as arn_partition,
-        split_part(key_arn, ':', 4) as aws_region,
-        split_part(key_arn, ':', 5) as account_id,
-        split_part(split_part(key_arn, ':', 6), '/', 2) as key_id,
-        min(first_seen_time) as first_seen_time,
-        max(last_seen_time) as last_seen_time,
-        bool_or(has_aws_alias) as has_aws_alias,
-        max(creation_event_id) as creation_event_id,
-        max(creation_time) as creation_time,
-        max(created_by_principal_arn) as created_by_principal_arn,
-        max(metadata) as metadata,
-        case when max(creation_name) = 'CreateKey' then max(request) end as request,
-        max(description) as description,
-        max(description_event_id) as description_event_id,
-        max(life_state) as life_state,
-        max(life_state_time) as life_state_time,
-        max(life_state_event_id) as life_state_event_id,
-        max(scheduled_deletion_time) as scheduled_deletion_time,
-        max(scheduled_deletion_event_id) as scheduled_deletion_event_id,
-        max(deleted_time) as deleted_time,
-        max(rotation_event) as rotation_event,
-        max(rotation_event_id) as rotation_event_id,
-        max(last_rotated_time) as last_rotated_time,
-        max(last_rotated_event_id) as last_rotated_event_id,
-        max(policy_event_id) as policy_event_id,
-        max(customer_write_count) as customer_write_count,
-        max(observed_state) as observed_state,
-        max(observed_first_time) as observed_first_time,
-        max(observed_last_time) as observed_last_time,
-        max(observed_first_event_id) as observed_first_event_id,
-        max(observed_last_event_id) as observed_last_event_id,
-        max(other_observed_time) as other_observed_time
-    from facts
-    group by
-        key_arn
-),
-
 -- From the events themselves: the family's other members tell too, and the numbering of their lives is not needed.
 primary_events as (
     select
@@ -293,11 +219,96 @@ families as (
         key_id
 ),
 
+facts as (
+    select *
+    from lives
+
+    union all by name
+
+    select
+        key_arn,
+        min(first_seen_time) as first_seen_time,
+        max(last_seen_time) as last_seen_time,
+        bool_or(has_aws_alias) as has_aws_alias,
+        last_value(proven_state order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_state,
+        last_value(first_seen_time order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_first_time,
+        last_value(last_seen_time order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_last_time,
+        last_value(first_event_id order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_first_event_id,
+        last_value(last_event_id order by last_seen_time asc, proven_state asc) filter (
+            where proven_state is not null
+        ) as observed_last_event_id,
+        nth_value(last_seen_time, 2 order by last_seen_time desc, proven_state desc) filter (
+            where proven_state is not null
+        ) as other_observed_time
+    from observations
+    group by
+        key_arn
+
+    union all by name
+
+    -- The primary may be known by nothing else.
+    select
+        primary_key_arn as key_arn,
+        primary_key_arn as family_primary_key_arn,
+        primary_event_id as family_primary_event_id
+    from families
+),
+
+keys as (
+    select
+        key_arn,
+        split_part(key_arn, ':', 2) as arn_partition,
+        split_part(key_arn, ':', 4) as aws_region,
+        split_part(key_arn, ':', 5) as account_id,
+        split_part(split_part(key_arn, ':', 6), '/', 2) as key_id,
+        min(first_seen_time) as first_seen_time,
+        max(last_seen_time) as last_seen_time,
+        bool_or(has_aws_alias) as has_aws_alias,
+        max(creation_event_id) as creation_event_id,
+        max(creation_time) as creation_time,
+        max(created_by_principal_arn) as created_by_principal_arn,
+        max(metadata) as metadata,
+        case when max(creation_name) = 'CreateKey' then max(request) end as request,
+        max(description) as description,
+        max(description_event_id) as description_event_id,
+        max(life_state) as life_state,
+        max(life_state_time) as life_state_time,
+        max(life_state_event_id) as life_state_event_id,
+        max(scheduled_deletion_time) as scheduled_deletion_time,
+        max(scheduled_deletion_event_id) as scheduled_deletion_event_id,
+        max(deleted_time) as deleted_time,
+        max(rotation_event) as rotation_event,
+        max(rotation_event_id) as rotation_event_id,
+        max(last_rotated_time) as last_rotated_time,
+        max(last_rotated_event_id) as last_rotated_event_id,
+        max(policy_event_id) as policy_event_id,
+        max(customer_write_count) as customer_write_count,
+        max(observed_state) as observed_state,
+        max(observed_first_time) as observed_first_time,
+        max(observed_last_time) as observed_last_time,
+        max(observed_first_event_id) as observed_first_event_id,
+        max(observed_last_event_id) as observed_last_event_id,
+        max(other_observed_time) as other_observed_time,
+        max(family_primary_key_arn) as family_primary_key_arn,
+        max(family_primary_event_id) as family_primary_event_id
+    from facts
+    group by
+        key_arn
+),
+
 judged as (
     select
         keys.*,
-        families.primary_key_arn,
-        families.primary_event_id,
+        max(family_primary_key_arn) over (partition by arn_partition, account_id, key_id) as primary_key_arn,
+        max(family_primary_event_id) over (partition by arn_partition, account_id, key_id) as primary_event_id,
         keys.observed_state is not null
             and (keys.observed_state is distinct from keys.life_state)
             and (keys.life_state is distinct from 'Deleted')
@@ -316,10 +327,6 @@ judged as (
                 or keys.observed_first_time > keys.life_state_time + interval '5 minutes'
             ) as is_first_conclusive
     from keys
-    left join families
-        on families.arn_partition = keys.arn_partition
-        and families.account_id = keys.account_id
-        and families.key_id = keys.key_id
 ),
 
 -- What the KMS events tell.
@@ -404,45 +411,11 @@ mentioned as (
         key_arn
 ),
 
+-- Each is read once: the engine would compute a relation anew for every place that names it.
 known as (
     select
-        key_arn
-    from logged
-
-    union
-
-    select
-        primary_key_arn as key_arn
-    from logged
-    where primary_key_arn is not null
-
-    union
-
-    select
-        key_arn
-    from mentioned
-
-    union
-
-    select
-        key_arn
-    from inventory_keys
-
-    union
-
-    select
-        key_arn
-    from inventory_family_members
-),
-
-compared as (
-    select
-        known.key_arn,
-        split_part(known.key_arn, ':', 4) as aws_region,
-        split_part(known.key_arn, ':', 5) as account_id,
-        split_part(split_part(known.key_arn, ':', 6), '/', 2) as key_id,
-        coalesce(logged.primary_key_arn, described.primary_key_arn, family.primary_key_arn, moved.primary_key_arn)
-            as primary_key_arn,
+        coalesce(logged.key_arn, mentioned.key_arn, described.key_arn, family.key_arn) as key_arn,
+        coalesce(logged.primary_key_arn, described.primary_key_arn, family.primary_key_arn) as primary_key_arn,
         logged.primary_event_id,
         coalesce(described.key_manager, logged.key_manager) as key_manager,
         coalesce(described.key_spec, logged.key_spec) as key_spec,
@@ -479,18 +452,22 @@ compared as (
         described.key_state is not null
             and (logged.key_state is distinct from 'Deleted')
             and coalesce(logged.key_state_since_time < described.described_time, true) as is_described_later
+    from logged
+    full join mentioned
+        on mentioned.key_arn = logged.key_arn
+    full join inventory_keys as described
+        on described.key_arn = coalesce(logged.key_arn, mentioned.key_arn)
+    full join inventory_family_members as family
+        on family.key_arn = coalesce(logged.key_arn, mentioned.key_arn, described.key_arn)
+),
+
+compared as (
+    select
+        *,
+        split_part(key_arn, ':', 4) as aws_region,
+        split_part(key_arn, ':', 5) as account_id,
+        split_part(split_part(key_arn, ':', 6), '/', 2) as key_id
     from known
-    left join logged
-        on logged.key_arn = known.key_arn
-    left join mentioned
-        on mentioned.key_arn = known.key_arn
-    left join inventory_keys as described
-        on described.key_arn = known.key_arn
-    left join inventory_family_members as family
-        on family.key_arn = known.key_arn
-    -- No event of its own tells of it.
-    left join (select distinct primary_key_arn from logged) as moved
-        on moved.primary_key_arn = known.key_arn
 )
 
 select
