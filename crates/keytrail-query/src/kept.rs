@@ -3,6 +3,9 @@
 //! The engine computes a relation anew wherever a statement names it; `kms_blind_spots` reads the coverage of the whole lake nine
 //! times. Rows stay until the view is opened anew, as the tables of a session do; in a file ([`crate::kept_rows`]) they outlast the
 //! session. A result that is not small is not kept.
+//!
+//! Planning a statement over many views takes as long as computing them, and has one thread: so the kept views that it needs are computed
+//! beside it ([`compute_ahead`]).
 
 use std::sync::Arc;
 
@@ -11,8 +14,11 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
-use datafusion::datasource::{MemTable, ViewTable};
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::{MemTable, ViewTable, source_as_provider};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use tokio::sync::OnceCell;
@@ -50,6 +56,42 @@ impl KeptView {
         }
         MemTable::try_new(schema, vec![rows]).map(Some)
     }
+}
+
+/// Begins to compute the kept views that a plan needs and that have no rows yet, those first that others read. They go on until the
+/// tasks are dropped; what fails in one of them fails again, and is told, where the statement asks for its rows.
+pub(crate) fn compute_ahead(plan: &LogicalPlan, state: &SessionState) -> Result<Vec<SpawnedTask<()>>> {
+    let mut needed = Vec::new();
+    add_kept(plan, &mut needed)?;
+    // One alone is computed at once, as soon as the statement asks for it.
+    if needed.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let begin = |provider: Arc<dyn TableProvider>| {
+        let state = state.clone();
+        SpawnedTask::spawn(async move {
+            if let Some(view) = provider.downcast_ref::<KeptView>() {
+                drop(view.rows.get_or_try_init(|| view.compute(&state)).await);
+            }
+        })
+    };
+    Ok(needed.into_iter().map(begin).collect())
+}
+
+fn add_kept(plan: &LogicalPlan, needed: &mut Vec<Arc<dyn TableProvider>>) -> Result<()> {
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+            && let Some(view) = provider.downcast_ref::<KeptView>()
+            && view.rows.get().is_none()
+            && !needed.iter().any(|known| Arc::ptr_eq(known, &provider))
+        {
+            add_kept(view.view.logical_plan(), needed)?;
+            needed.push(provider);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
 }
 
 /// The rows of a plan; none when they are more than `most`.

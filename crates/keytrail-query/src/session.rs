@@ -35,6 +35,7 @@ use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
 use crate::few_text_groups::FewTextGroups;
 use crate::files::FileTables;
+use crate::kept::compute_ahead;
 use crate::kept_rows::{ContentDigest, KeptRowsOptions};
 use crate::lake_table::LakeTables;
 use crate::narrow::narrow;
@@ -221,8 +222,10 @@ impl Session {
 
     /// Begins to compute the rows of a plan. Kept views are computed for it, if they are not there.
     pub(crate) async fn run(&self, frame: DataFrame) -> Result<QueryResult, QueryError> {
+        let ahead = compute_ahead(frame.logical_plan(), &self.context.state()).map_err(QueryError::planning)?;
         let stream = async { frame.execute_stream().await.map_err(QueryError::planning) };
         let stream = self.opened_files().named(stream).await?;
+        drop(ahead);
         Ok(self.result(stream))
     }
 

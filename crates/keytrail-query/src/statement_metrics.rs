@@ -18,6 +18,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 
 use crate::error::QueryError;
 use crate::flat_view::FlatView;
+use crate::kept::compute_ahead;
 use crate::lake_table::LakeTable;
 use crate::raw_table::{RawTable, RawWork};
 use crate::session::{QueryResult, Session};
@@ -72,8 +73,10 @@ impl Session {
         let plan = self.plan(sql, parameters).await?;
         let tables = Tables::of(&plan)?;
         let state = self.context().state();
+        let ahead = compute_ahead(&plan, &state).map_err(QueryError::planning)?;
         let planned = async { state.create_physical_plan(&plan).await.map_err(QueryError::planning) };
         let plan = self.opened_files().named(planned).await?;
+        drop(ahead);
         let stream = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(QueryError::planning)?;
         Ok(StatementRun { result: self.result(stream), metrics: StatementMetrics { plan, tables } })
     }
