@@ -215,6 +215,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn views_that_read_each_other_are_computed_ahead_and_once() {
+        let context = SessionContext::new();
+        let keep = async |name: &str, sql: &str| {
+            let plan = context.sql(sql).await.unwrap().into_unoptimized_plan();
+            let kept = Arc::new(KeptView::new(ViewTable::new(plan, None), None));
+            context.register_table(TableReference::bare(name), Arc::clone(&kept) as _).unwrap();
+            kept
+        };
+        let inner = keep("inner_view", "select value as n from generate_series(1, 3)").await;
+        let outer = keep("outer_view", "select sum(n) as n from inner_view").await;
+        let unread = keep("unread_view", "select 1 as n").await;
+        let plan = context.sql("select n from outer_view").await.unwrap().into_unoptimized_plan();
+        let ahead = compute_ahead(&plan, &context.state()).unwrap();
+        assert_eq!(ahead.len(), 2);
+        for task in ahead {
+            task.join().await.unwrap();
+        }
+        assert!(inner.rows.get().is_some() && outer.rows.get().is_some() && unread.rows.get().is_none());
+        assert!(compute_ahead(&plan, &context.state()).unwrap().is_empty(), "they are there");
+    }
+
+    #[tokio::test]
     async fn rows_are_computed_once() {
         assert_eq!(computed(3).await, (1, vec![12, 5]));
     }
