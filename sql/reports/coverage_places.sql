@@ -8,7 +8,7 @@ select
     max(event_date) as last_date,
     count(event_date) as days,
     cast((date_part('epoch', max(event_date)) - date_part('epoch', min(event_date))) / 86400 as bigint)
-        + 1 - count(event_date) as missing,
+        + 1 - count(event_date) as holes,
     sum(record_count) as events
 from log_file_coverage
 group by

@@ -419,9 +419,9 @@ fn coverage_names_days_and_places() {
     insta::assert_snapshot!(sandbox.run("keytrail coverage --lake lake --format table"), @"
     exit 3
     -- stdout
-     account_id   | aws_region | first_date | last_date  | days | missing | events
-    --------------+------------+------------+------------+------+---------+--------
-     111122223333 | eu-west-1  | 2026-01-31 | 2026-02-03 |    3 |       1 |      3
+     account_id   | aws_region | first_date | last_date  | days | holes | events
+    --------------+------------+------------+------------+------+-------+--------
+     111122223333 | eu-west-1  | 2026-01-31 | 2026-02-03 |    3 |     1 |      3
     -- stderr
     covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
     blind spots: 2 gap: `select * from kms_blind_spots`

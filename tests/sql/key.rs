@@ -171,7 +171,8 @@ async fn item_54_a_trail_of_writes_proves_nothing() {
 
 #[tokio::test]
 async fn item_55_a_place_without_logs_is_no_data() {
-    for key in [planted("555500005555", "8"), planted("999999999999", "1")] {
+    let unknown = "arn:aws:kms:us-east-1:999999999999:key/abcdef12-3456-4abc-8def-abcdef123456";
+    for key in [planted("555500005555", "8"), unknown.to_owned()] {
         assert_eq!(verdict_of("coverage", &key).await, (Verdict::Incomplete, "no_logs".to_owned()), "{key}");
     }
 }

@@ -416,11 +416,27 @@ async fn what_ended_before_a_key_was_made_hides_no_use_of_it() {
 }
 
 #[tokio::test]
+async fn a_mistyped_id_is_no_key_without_a_use() {
+    let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
+    let (_folder, session) = raw_session(&[traffic("us-east-1"), vec![described]].concat()).await;
+    for (wrong, similar) in [(KEY.replace("aaaa-1111", "aaab-1111"), vec![KEY]), (KEY.replace("aaaaa", "aabbb"), vec![])] {
+        let answer = answer(&session, &wrong).await;
+        assert_eq!(answer.similar_keys, similar, "{wrong}");
+        let expected = if similar.is_empty() { Verdict::NoUseFound } else { Verdict::Incomplete };
+        assert_eq!(answer.verdict.verdict, expected, "{wrong}");
+    }
+    let upper = KEY.replace("aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa", "AAAAAAAA-1111-4111-8111-AAAAAAAAAAAA");
+    assert_eq!(answer(&session, &upper).await.key_arn, KEY);
+}
+
+#[tokio::test]
 async fn the_id_of_another_place_s_key_is_told() {
     let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
     let (_folder, session) = raw_session(&[traffic("us-east-1"), vec![described]].concat()).await;
     for wrong in [KEY.replace("us-east-1", "us-west-2"), KEY.replace(ACCOUNT, "444455556666")] {
-        assert_eq!(answer(&session, &wrong).await.same_id_keys, [KEY], "{wrong}");
+        let answer = answer(&session, &wrong).await;
+        assert_eq!(answer.same_id_keys, [KEY], "{wrong}");
+        assert!(answer.verdict.reasons.contains(&"known_elsewhere".to_owned()), "{:?}", answer.verdict.reasons);
     }
     assert!(answer(&session, KEY).await.same_id_keys.is_empty());
 }
@@ -582,6 +598,20 @@ async fn an_alias_stood_for_another_key_before_its_last_update() {
             assert_eq!(verdict, expected, "{updated} {key}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_use_that_kms_tracked_before_the_logs_begin_is_no_hole_in_them() {
+    let usage = format!(
+        r#"{{"KeyId":"{KEY}","TrackingStartDate":"2024-01-01T00:00:00Z","KeyLastUsage":{{"Operation":"Decrypt","Timestamp":"2024-06-02T10:00:00Z","CloudTrailEventId":"early"}}}}"#
+    );
+    let outputs = [("get-key-last-usage.json", usage)];
+    assert_eq!(verdict_with_outputs(&[], &outputs, KEY).await, "incomplete tracked_use");
+    let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
+    let session = session_with_outputs(&[traffic("us-east-1"), vec![described]].concat(), &outputs).await;
+    assert_eq!(rows(&session, "select finding from kms_last_usage_check").await, [[Some("before_logs".to_owned())]]);
+    let facts = answer(&session, KEY).await.facts;
+    assert_eq!((facts.tracked_event_id.as_deref(), facts.tracked_operation.as_deref()), (Some("early"), Some("Decrypt")));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 -- grain:   key_arn
 -- reads:   inventory_last_usage, inventory_keys, kms_key_usage, kms_events, trail_coverage
 -- notes:   an event that KMS knows and the logs do not hold proves a hole in the logs
--- column:  finding: found, later_in_logs (the logs know a later use), missing (a proven hole), not_yet_covered (later than the last event of the key's account and region), never_used (KMS has tracked no use, and the key since its creation), no_use_tracked (none since tracking_start_time; the key is older, or not described, and before that KMS knows nothing)
+-- column:  finding: found, later_in_logs (the logs know a later use), missing (a proven hole), not_yet_covered (later than the last event of the key's account and region), before_logs (earlier than the first), never_used (KMS has tracked no use, and the key since its creation), no_use_tracked (none since tracking_start_time; the key is older, or not described, and before that KMS knows nothing)
 -- column:  logged_last_used_time: the last use in the logs, UTC; null = none
 -- column:  operation: operation of the last use by GetKeyLastUsage; null = none tracked
 -- column:  last_used_time: its time, UTC
@@ -14,6 +14,7 @@ with covered as (
     select
         recipient_account_id as account_id,
         aws_region,
+        min(first_event_time) as covered_from_time,
         max(last_event_time) as covered_to_time
     from trail_coverage
     group by
@@ -39,6 +40,7 @@ select
         when kms_key_usage.last_used_time > inventory_last_usage.last_used_time then 'later_in_logs'
         when events.event_id is not null then 'found'
         when coalesce(inventory_last_usage.last_used_time > covered.covered_to_time, false) then 'not_yet_covered'
+        when coalesce(inventory_last_usage.last_used_time < covered.covered_from_time, false) then 'before_logs'
         else 'missing'
     end as finding,
     inventory_last_usage.operation,

@@ -55,6 +55,11 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
     let told = if arguments.json { Told::Json } else { Told::Bar };
     let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, told).await?;
     note_summary(&conversion, &lake);
+    if let Some(shard) = arguments.shard {
+        output::note(format!(
+            "note: this was shard {shard} of the listing; until all shards are converted, answers about keys without a use are INCOMPLETE"
+        ));
+    }
     advise_compaction(&lake).await;
     if arguments.json {
         write_json(&conversion)?;
@@ -198,7 +203,7 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
     let count = count_text;
     if summary.log_files + summary.known_log_files == 0 {
         output::note("note: there is no log file at all; check the path, and the period if one is given");
-    } else if summary.rejected > 0 && summary.rows + summary.duplicates == 0 {
+    } else if summary.rejected > 0 && summary.rows + summary.duplicates == 0 && summary.known_log_files == 0 {
         output::note("note: nothing in these log files was understood; check that the path leads to CloudTrail logs");
     }
     output::note(format!(

@@ -158,7 +158,7 @@ impl Hint for DimText {
 }
 
 /// On an empty line below the first: psql has another prompt there, which the line editor has not.
-const GOES_ON: &str = "… the statement goes on, `;` ends it";
+const GOES_ON: &str = "… the statement goes on: `;` ends it, Ctrl-C drops it";
 
 fn goes_on(line: &str) -> Option<DimText> {
     (line.ends_with('\n') && !line.trim().is_empty()).then_some(DimText::Told(GOES_ON))

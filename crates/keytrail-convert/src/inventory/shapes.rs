@@ -166,11 +166,15 @@ fn collect(value: &Value, known: &KeyHint, depth: usize, items: &mut Vec<Item>) 
             if inner.is_empty() {
                 return Err(unknown(value));
             }
-            inner.into_iter().try_for_each(|member| collect(member, &hint, depth - 1, items))
+            let taken = inner.into_iter().try_for_each(|member| collect(member, &hint, depth - 1, items));
+            // What is wrong with a list of numbers is the name it stands under.
+            taken.map_err(|reason| if reason.starts_with(NO_OBJECT) { unknown(value) } else { reason })
         }
         _ => Err(unknown(value)),
     }
 }
+
+const NO_OBJECT: &str = "expected an output of the AWS CLI, which is a JSON object";
 
 fn unknown(value: &Value) -> String {
     match value.as_object() {
@@ -178,7 +182,7 @@ fn unknown(value: &Value) -> String {
             let names: Vec<&str> = members.keys().map(String::as_str).take(8).collect();
             format!("an object with the members {} is no output of the AWS CLI that keytrail knows", names.join(", "))
         }
-        None => format!("expected an output of the AWS CLI, which is a JSON object, not {}", shortened(value)),
+        None => format!("{NO_OBJECT}, not {}", shortened(value)),
     }
 }
 

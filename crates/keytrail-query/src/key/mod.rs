@@ -21,7 +21,7 @@ use crate::error::QueryError;
 use crate::focus::FocusedEvents;
 use crate::rows::Rows;
 use crate::session::Session;
-use name::{KeyArn, keys_of_same_id, resolve};
+use name::{KeyArn, keys_of_same_id, keys_of_similar_id, resolve};
 
 pub use sections::{
     AliasCalls, AliasUse, BlindSpot, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts, FamilyMember,
@@ -79,6 +79,8 @@ pub struct KeyAnswer {
     pub evidence: Vec<Evidence>,
     /// Where no event names the key: keys of the same id that are known, in another account or region.
     pub same_id_keys: Vec<String>,
+    /// Where no event names the key: keys whose id differs by a letter or two.
+    pub similar_keys: Vec<String>,
     /// Alias names seen to stand for the key, the latest first.
     pub aliases: Vec<AliasUse>,
     /// What the logs show in one word, and what it rests on.
@@ -164,7 +166,10 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         let is_sibling = |arn: &String| answer.family.iter().any(|member| member.key_arn == *arn);
         answer.same_id_keys = keys_of_same_id(session, &answer.key_arn).await?;
         answer.same_id_keys.retain(|arn| !is_sibling(arn));
-        answer.verdict.doubt_name(&answer.same_id_keys);
+        if answer.same_id_keys.is_empty() {
+            answer.similar_keys = keys_of_similar_id(session, &answer.key_arn).await?;
+        }
+        answer.verdict.doubt_name(&answer.same_id_keys, &answer.similar_keys);
     }
     answer.caveats = Caveat::of(&answer);
     Ok(answer)
@@ -306,6 +311,7 @@ impl KeyAnswer {
             alias_calls: Vec::new(),
             evidence: Vec::new(),
             same_id_keys: Vec::new(),
+            similar_keys: Vec::new(),
             aliases: Vec::new(),
             verdict: KeyVerdict::unseen(Vec::new()),
             min_window: None,

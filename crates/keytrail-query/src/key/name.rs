@@ -134,6 +134,21 @@ pub(super) async fn keys_of_same_id(session: &Session, key_arn: &str) -> Result<
     Ok(arns)
 }
 
+/// The keys whose id differs from the one asked for by a letter or two, which no two ids of KMS do by chance: what a typist meant.
+pub(super) async fn keys_of_similar_id(session: &Session, key_arn: &str) -> Result<Vec<String>, QueryError> {
+    let names = report(session, "names/keys.sql", &[]).await?;
+    let mut arns = names.map(|row| row.required_text("name"))?;
+    arns.retain(|arn| is_nearly(arn, key_arn));
+    Ok(arns)
+}
+
+fn is_nearly(one: &str, other: &str) -> bool {
+    let id = |arn: &str| arn.rsplit_once(":key/").map_or("", |(_, id)| id).to_owned();
+    let (one, other) = (id(one), id(other));
+    let differing = one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count();
+    one.len() == other.len() && (1..=2).contains(&differing)
+}
+
 /// Of keys that an alias stood for, latest first: the latest in each account and region, or in the one asked for.
 fn latest_by_place(key_arns: &[String], place: Option<KeyArn<'_>>) -> Vec<String> {
     let mut latest = BTreeMap::new();

@@ -336,6 +336,14 @@ pub struct KeyFacts {
     pub multi_region_role: Option<String>,
     /// When the newest imported describe-key output was made; null = none.
     pub described_time: Option<DateTime<Utc>>,
+    /// When GetKeyLastUsage was asked; null = no output of it was imported.
+    pub usage_asked_time: Option<DateTime<Utc>>,
+    /// The last use that it told; null = none tracked.
+    pub tracked_used_time: Option<DateTime<Utc>>,
+    /// Its operation.
+    pub tracked_operation: Option<String>,
+    /// Its CloudTrail event.
+    pub tracked_event_id: Option<String>,
     /// Successful `GetPublicKey` calls.
     pub public_key_read_count: u64,
 }
@@ -476,6 +484,10 @@ pub(super) fn key_facts(row: Row<'_>) -> Result<KeyFacts, QueryError> {
         deletion_event_id: row.text("deletion_event_id")?,
         multi_region_role: row.text("multi_region_role")?,
         described_time: row.time("described_time")?,
+        usage_asked_time: row.time("usage_asked_time")?,
+        tracked_used_time: row.time("tracked_used_time")?,
+        tracked_operation: row.text("tracked_operation")?,
+        tracked_event_id: row.text("tracked_event_id")?,
         public_key_read_count: 0,
     })
 }

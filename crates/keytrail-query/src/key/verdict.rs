@@ -104,11 +104,13 @@ impl KeyVerdict {
         })
     }
 
-    /// An id belongs to one key, or to one multi-Region set: where another ARN has it, the asker's is mistyped.
-    pub(super) fn doubt_name(&mut self, same_id_keys: &[String]) {
-        if self.verdict == Verdict::NoUseFound && !same_id_keys.is_empty() {
+    /// An id belongs to one key, or to one multi-Region set: where another ARN has it, or nearly so, the asker's is mistyped.
+    pub(super) fn doubt_name(&mut self, same_id_keys: &[String], similar_keys: &[String]) {
+        let doubts = [("known_elsewhere", same_id_keys), ("similar_key", similar_keys)];
+        let is_open = matches!(self.verdict, Verdict::NoUseFound | Verdict::Incomplete);
+        for (reason, _) in doubts.into_iter().filter(|(_, keys)| is_open && !keys.is_empty()) {
             self.verdict = Verdict::Incomplete;
-            self.reasons.push("known_elsewhere".to_owned());
+            self.reasons.push(reason.to_owned());
         }
     }
 

@@ -270,13 +270,6 @@ impl Inventory {
     fn finding_rows(&self, oracle: &Oracle) -> Vec<Cells> {
         let usage: BTreeMap<String, Option<Time>> =
             oracle.kms_key_usage().into_iter().map(|row| (row.key_arn, row.last_used_time)).collect();
-        let of_place = |key: &Key| {
-            let events = oracle.events.iter().filter(|event| {
-                event.recipient_account_id.as_deref() == Some(key.part(4))
-                    && event.value["awsRegion"].as_str() == Some(key.part(3))
-            });
-            events.filter_map(|event| event.event_time).max()
-        };
         let row = |key: &Key| {
             let logged = usage.get(&key.arn).copied().flatten();
             let finding = match &key.last_use {
@@ -284,7 +277,8 @@ impl Inventory {
                 None => "no_use_tracked",
                 Some((time, _)) if logged > Some(*time) => "later_in_logs",
                 Some((_, id)) if !id.starts_with("gone-") && !id.starts_with("later-") => "found",
-                Some((time, _)) if of_place(key).is_some_and(|covered| *time > covered) => "not_yet_covered",
+                Some((time, _)) if covered(oracle, key).1.is_some_and(|covered| *time > covered) => "not_yet_covered",
+                Some((time, _)) if covered(oracle, key).0.is_some_and(|covered| *time < covered) => "before_logs",
                 Some(_) => "missing",
             };
             vec![some(&key.arn), some(finding)]
@@ -305,7 +299,10 @@ impl Inventory {
                 Some(row) => row.reasons.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
                 None => kinds_of_place(oracle, key.part(4), key.part(3)),
             };
-            reasons.extend(key.last_use.is_some().then(|| "missing_event".to_owned()));
+            let (first, last) = covered(oracle, key);
+            let is_covered = |time: Time| first.is_some_and(|first| time >= first) && last.is_some_and(|last| time <= last);
+            let proof = |time: Time| if is_covered(time) { "missing_event" } else { "tracked_use" };
+            reasons.extend(key.last_use.as_ref().map(|(time, _)| proof(*time).to_owned()));
             let verdict = if reasons.is_empty() { "no_use_found" } else { "incomplete" };
             Some(vec![some(&key.arn), some(verdict), some(&reasons.join(","))])
         };
@@ -414,6 +411,16 @@ fn comparison_rows(access: &[Cells], oracle: &Oracle) -> Vec<Cells> {
         cells([&pair.0, &pair.1, finding, &tiers, &count])
     };
     all.into_iter().map(row).collect()
+}
+
+/// The first and the last event of any service in a key's account and region.
+fn covered(oracle: &Oracle, key: &Key) -> (Option<Time>, Option<Time>) {
+    let events = oracle.events.iter().filter(|event| {
+        event.recipient_account_id.as_deref() == Some(key.part(4))
+            && event.value["awsRegion"].as_str() == Some(key.part(3))
+    });
+    let times: BTreeSet<Time> = events.filter_map(|event| event.event_time).collect();
+    (times.first().copied(), times.last().copied())
 }
 
 fn iam_role(account: &str, (role, action, resource): &(&str, &str, &str)) -> Value {

@@ -16,6 +16,7 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
         "region": answer.region,
         "is_seen": answer.is_seen,
         "same_id_keys": answer.same_id_keys,
+        "similar_keys": answer.similar_keys,
         "verdict": verdict_json(answer),
         "facts": facts_json(&answer.facts),
         "aliases": list(&answer.aliases, |row| json!({
@@ -172,6 +173,10 @@ fn facts_json(facts: &KeyFacts) -> Value {
         "deletion_event_id": facts.deletion_event_id,
         "multi_region_role": facts.multi_region_role,
         "described_time": time(facts.described_time),
+        "usage_asked_time": time(facts.usage_asked_time),
+        "tracked_used_time": time(facts.tracked_used_time),
+        "tracked_operation": facts.tracked_operation,
+        "tracked_event_id": facts.tracked_event_id,
         "public_key_read_count": facts.public_key_read_count,
     })
 }

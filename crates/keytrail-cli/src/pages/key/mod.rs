@@ -73,6 +73,10 @@ fn push_verdict(page: &mut Page, answer: &KeyAnswer) {
         page.line("No event names this key, but its id is known in another account or region. If that is the one you mean, ask for:");
         answer.same_id_keys.iter().for_each(|arn| page.line(&format!("- {arn}")));
     }
+    if !answer.similar_keys.is_empty() {
+        page.line("No event names this key, but one with nearly the same id is known. If that is the one you mean, ask for:");
+        answer.similar_keys.iter().for_each(|arn| page.line(&format!("- {arn}")));
+    }
 }
 
 fn push_facts(page: &mut Page, answer: &KeyAnswer) {
@@ -95,6 +99,7 @@ fn push_facts(page: &mut Page, answer: &KeyAnswer) {
     fact("set", facts.multi_region_role.as_ref().map(|role| format!("{role} of a multi-Region set")));
     fact("created", facts.creation_time.map(|time| words::told_by(time, facts.created_event_id.as_deref())));
     fact("by", facts.created_by_principal_arn.clone());
+    fact("last use", words::tracked_use(facts));
     fact("description", facts.description.clone().filter(|text| !text.is_empty()));
 }
 
@@ -302,11 +307,12 @@ fn push_blind_spots(page: &mut Page, answer: &KeyAnswer) {
 }
 
 fn push_advice(page: &mut Page, answer: &KeyAnswer) {
-    if !answer.caveats.is_empty() {
-        page.heading("What no log can tell");
-        for caveat in &answer.caveats {
-            page.line(&format!("- {}", words::caveat(*caveat)));
-        }
+    page.heading("What no log can tell");
+    for caveat in &answer.caveats {
+        page.line(&format!("- {}", words::caveat(*caveat)));
+    }
+    if answer.caveats.is_empty() {
+        page.line(words::NO_CAVEAT);
     }
     page.heading("What to do next");
     for step in words::next_steps(answer) {

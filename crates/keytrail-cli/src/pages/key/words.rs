@@ -99,6 +99,20 @@ pub(super) fn state(facts: &KeyFacts) -> Option<String> {
     })
 }
 
+/// What GetKeyLastUsage told.
+pub(super) fn tracked_use(facts: &KeyFacts) -> Option<String> {
+    let asked = iso_8601(facts.usage_asked_time?, true);
+    Some(match facts.tracked_used_time {
+        Some(time) => format!(
+            "{} by {} (event {}), as GetKeyLastUsage told at {asked}",
+            iso_8601(time, true),
+            facts.tracked_operation.as_deref().unwrap_or("an operation without a name"),
+            facts.tracked_event_id.as_deref().unwrap_or("without an id"),
+        ),
+        None => format!("none that KMS has tracked, as GetKeyLastUsage told at {asked}"),
+    })
+}
+
 /// For when the deletion of the key is, or was, scheduled.
 pub(super) fn deletion(facts: &KeyFacts) -> Option<String> {
     let time = told_by(facts.deletion_time?, facts.deletion_event_id.as_deref());
@@ -187,10 +201,12 @@ pub(super) fn blind_spot(kind: &str) -> &str {
             "a conversion left log files unread: run it again, in all its shards (`select * from unfinished_conversions`)"
         }
         "not_yet_covered" => "the logs end before the key was made",
+        "tracked_use" => "GetKeyLastUsage names a use at a time that the logs do not cover",
         "missing_event" => {
             "a use or the creation that KMS itself knows (GetKeyLastUsage, describe-key), or a deletion that was due, is not in the logs: a proven hole"
         }
         "known_elsewhere" => "the logs know its id in another account or region: is the ARN right?",
+        "similar_key" => "no event names this key, but the logs know one whose id differs by a letter or two: is the ARN right?",
         "short_window" => "the covered window is shorter than --min-window asks for",
         other => other,
     }
@@ -205,6 +221,9 @@ pub(super) fn proof(proof: &str) -> &str {
         other => other,
     }
 }
+
+/// Where none of the caveats applies.
+pub(super) const NO_CAVEAT: &str = "- Nothing that is known of the key points to a use that KMS does not log: no public key, imported material, data key, grant or configuration. Others' notes and backups of it are not in any log.";
 
 /// What may need the key in spite of the logs.
 pub(super) fn caveat(caveat: Caveat) -> &'static str {
@@ -272,11 +291,14 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
         ],
         Verdict::Incomplete => {
             let is_sign = |reason: &String| SIGNS.contains(&reason.as_str());
-            let (has_sign, has_hole) = (
-                answer.verdict.reasons.iter().any(is_sign),
-                !answer.verdict.reasons.iter().all(is_sign),
-            );
+            let is_doubt = |reason: &String| ["known_elsewhere", "similar_key"].contains(&reason.as_str());
+            let reasons = &answer.verdict.reasons;
+            let (has_sign, has_hole) =
+                (reasons.iter().any(is_sign), !reasons.iter().all(|reason| is_sign(reason) || is_doubt(reason)));
+            let has_unread = reasons.iter().any(|reason| reason == "unfinished_conversion");
             let steps = [
+                (reasons.iter().any(is_doubt), "Look at the ARN again, and ask for the key that is meant (see above).".to_owned()),
+                (has_unread, "Run `keytrail convert` again, of the same sources and in all its shards: what it has read it skips.".to_owned()),
                 (has_sign, "Find out what the signs of use above mean (`kms_events`, `kms_unresolved_calls`, `key_evidence`) before anything else.".to_owned()),
                 (has_hole, "Add the logs that are missing (see above) and ask again.".to_owned()),
                 (has_hole, format!("Where they are gone for good: disable the key, log all KMS calls, and watch {until}.")),
