@@ -58,6 +58,8 @@ fn what_the_script_collects_is_imported_and_answers() {
     What describe-key told of the key itself at 2026-05-01T00:00:00Z
       state       Enabled, as describe-key told at 2026-05-01T00:00:00Z
       managed by  CUSTOMER
+      last use    none that KMS has tracked, as GetKeyLastUsage told at
+                  2026-05-01T00:00:00Z
     ");
     let again = sandbox.run("keytrail import inventory --lake lake --as-of 2026-05-01");
     assert!(again.stderr.contains("imported before: nothing was added"), "{again}");

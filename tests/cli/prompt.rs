@@ -262,7 +262,7 @@ fn pages_of_commands_are_paged_as_results_are() {
     let sandbox = Sandbox::new();
     sandbox.run("keytrail demo --dir demo --events 6000").data();
     let lake = "--lake demo/lake";
-    let tmux = Tmux::start(&sandbox, &format!("coverage {lake}"), &[("NO_COLOR", "1")]);
+    let tmux = Tmux::start(&sandbox, &format!("coverage --days {lake}"), &[("NO_COLOR", "1")]);
     tmux.wait_for("lines 1-23 of");
     tmux.press(&["q"]);
     assert_eq!(tmux.wait_for_end(), 3, "the demo's logs have holes");

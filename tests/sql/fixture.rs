@@ -23,11 +23,11 @@ use datafusion::arrow::compute::kernels::sort::{SortColumn, lexsort_to_indices};
 use datafusion::arrow::compute::{SortOptions, concat_batches, filter_record_batch, take_record_batch};
 use datafusion::arrow::json::ReaderBuilder;
 use keytrail_convert::inventory::{ImportOptions, import};
-use keytrail_convert::{
-    ConvertOptions, EVENTS, LOG_FILES, NoProgress, RUNS, Source, StopSignal, convert, lake_spec,
-};
+use keytrail_convert::{ConvertOptions, EVENTS, LOG_FILES, NoProgress, RUNS, Source, StopSignal, convert, lake_spec};
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, file_schema, sort_columns};
-use keytrail_lake::{Commit, CommitOperation, Lake, Location, PartitionValues, Storage, StorageOptions, Table, TransactionId};
+use keytrail_lake::{
+    Commit, CommitOperation, Lake, Location, PartitionValues, Storage, StorageOptions, Table, TransactionId,
+};
 use keytrail_query::{RawSource, Session, SessionOptions};
 use tempfile::TempDir;
 

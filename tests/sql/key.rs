@@ -115,7 +115,8 @@ async fn silent_keys_have_an_answer_too() {
     assert!(!unseen.is_seen);
     assert_eq!(unseen.usage, Default::default());
     assert_eq!(unseen.coverage, described.coverage);
-    let elsewhere = answer(&session, "arn:aws:kms:ap-south-1:999999999999:key/00000000-0000-4000-8000-00000000000a").await;
+    let elsewhere =
+        answer(&session, "arn:aws:kms:ap-south-1:999999999999:key/00000000-0000-4000-8000-00000000000a").await;
     assert_eq!(elsewhere.coverage, Default::default());
 }
 

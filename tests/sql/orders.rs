@@ -43,11 +43,26 @@ async fn answers(session: &Session) -> Vec<(String, Vec<Vec<Option<String>>>)> {
 #[tokio::test]
 async fn a_summary_of_an_event_that_is_held_in_full_adds_nothing() {
     let calls = [
-        record("kms", "Decrypt", "2025-03-15T09:00:00Z", &on_key(r#""requestParameters":{"encryptionContext":{"a":"b"}}"#)),
+        record(
+            "kms",
+            "Decrypt",
+            "2025-03-15T09:00:00Z",
+            &on_key(r#""requestParameters":{"encryptionContext":{"a":"b"}}"#),
+        ),
         record("kms", "Decrypt", "2025-03-15T10:00:00Z", &on_key(r#""errorCode":"AccessDenied","errorMessage":"KEY""#)),
-        record("kms", "Encrypt", "2025-03-15T11:00:00Z", &on_key(r#""errorCode":"DisabledException","errorMessage":"KEY is disabled.""#)),
+        record(
+            "kms",
+            "Encrypt",
+            "2025-03-15T11:00:00Z",
+            &on_key(r#""errorCode":"DisabledException","errorMessage":"KEY is disabled.""#),
+        ),
         record("kms", "DisableKey", "2025-03-15T11:30:00Z", &on_key(r#""requestParameters":{"keyId":"KEY"}"#)),
-        record("ec2", "CreateVolume", "2025-03-15T12:00:00Z", &format!(r#""requestParameters":{{"kmsKeyId":"{KEY}"}}"#)),
+        record(
+            "ec2",
+            "CreateVolume",
+            "2025-03-15T12:00:00Z",
+            &format!(r#""requestParameters":{{"kmsKeyId":"{KEY}"}}"#),
+        ),
     ];
     let mut history = "Event ID,Event time,Event name,Event source,AWS region,User name,Error code\n".to_owned();
     let mut rows_of_query = "eventID,eventTime,eventName,eventSource,awsRegion,recipientAccountId\n".to_owned();

@@ -419,7 +419,9 @@ async fn what_ended_before_a_key_was_made_hides_no_use_of_it() {
 async fn a_mistyped_id_is_no_key_without_a_use() {
     let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
     let (_folder, session) = raw_session(&[traffic("us-east-1"), vec![described]].concat()).await;
-    for (wrong, similar) in [(KEY.replace("aaaa-1111", "aaab-1111"), vec![KEY]), (KEY.replace("aaaaa", "aabbb"), vec![])] {
+    for (wrong, similar) in
+        [(KEY.replace("aaaa-1111", "aaab-1111"), vec![KEY]), (KEY.replace("aaaaa", "aabbb"), vec![])]
+    {
         let answer = answer(&session, &wrong).await;
         assert_eq!(answer.similar_keys, similar, "{wrong}");
         let expected = if similar.is_empty() { Verdict::NoUseFound } else { Verdict::Incomplete };
@@ -611,7 +613,10 @@ async fn a_use_that_kms_tracked_before_the_logs_begin_is_no_hole_in_them() {
     let session = session_with_outputs(&[traffic("us-east-1"), vec![described]].concat(), &outputs).await;
     assert_eq!(rows(&session, "select finding from kms_last_usage_check").await, [[Some("before_logs".to_owned())]]);
     let facts = answer(&session, KEY).await.facts;
-    assert_eq!((facts.tracked_event_id.as_deref(), facts.tracked_operation.as_deref()), (Some("early"), Some("Decrypt")));
+    assert_eq!(
+        (facts.tracked_event_id.as_deref(), facts.tracked_operation.as_deref()),
+        (Some("early"), Some("Decrypt"))
+    );
 }
 
 #[tokio::test]
@@ -649,10 +654,9 @@ async fn a_deletion_that_was_due_and_is_not_in_the_logs_is_a_hole() {
         record("kms", "ScheduleKeyDeletion", "2025-03-15T10:00:00Z", &on_key(&members))
     };
     let days: Vec<_> = (16..=26).flat_map(|day| on_day(&traffic("us-east-1"), day)).collect();
-    for (due, expected) in [
-        ("Mar 22, 2025, 10:00:00 AM", "incomplete missing_event"),
-        ("Mar 25, 2025, 10:00:00 AM", "no_use_found "),
-    ] {
+    for (due, expected) in
+        [("Mar 22, 2025, 10:00:00 AM", "incomplete missing_event"), ("Mar 25, 2025, 10:00:00 AM", "no_use_found ")]
+    {
         assert_eq!(verdict_with(&[vec![scheduled(due)], days.clone()].concat()).await, expected, "{due}");
     }
 }
@@ -706,8 +710,11 @@ async fn hours_without_an_event_are_a_hole_where_there_always_are_some() {
         [record("kms", "Decrypt", &time(5), &read), record("ec2", "DescribeInstances", &time(40), "")]
     };
     let all: Vec<(u32, u32)> = (1..=20).flat_map(|day| (0..24).map(move |hour| (day, hour))).collect();
-    let silent = |begin: u32, length: u32| move |(day, hour): (u32, u32)| day == 10 && (begin..begin + length).contains(&hour);
-    for (length, expected) in [(1, "no_use_found "), (3, "no_use_found "), (8, "incomplete gap"), (20, "incomplete gap")] {
+    let silent =
+        |begin: u32, length: u32| move |(day, hour): (u32, u32)| day == 10 && (begin..begin + length).contains(&hour);
+    for (length, expected) in
+        [(1, "no_use_found "), (3, "no_use_found "), (8, "incomplete gap"), (20, "incomplete gap")]
+    {
         let is_silent = silent(2, length);
         let records: Vec<_> =
             all.iter().filter(|at| !is_silent(**at)).flat_map(|(day, hour)| hourly(*day, *hour)).collect();

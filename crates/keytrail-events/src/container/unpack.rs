@@ -105,7 +105,8 @@ impl Reading<'_> {
         }
         self.content(&out, depth + 1);
         if is_whole && trailing.iter().any(|byte| *byte != 0) {
-            let reason = format!("{} bytes after the gzip data that are none, and may have held records", trailing.len());
+            let reason =
+                format!("{} bytes after the gzip data that are none, and may have held records", trailing.len());
             self.reject_whole(reason, trailing);
         } else if !trailing.is_empty() {
             self.note(format!("{} zero bytes after the gzip data: trail log files have none", trailing.len()));

@@ -150,7 +150,8 @@ impl<'m> Members<'m> {
         };
         let text = json::string_value(sent?)?;
         let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
-        (has("eventSource") && has("eventName") && !(has("\"aws:s3\"") || has("\"aws:s3\\\"")) && !has("\"s3ObjectKey")).then_some(text)
+        (has("eventSource") && has("eventName") && !(has("\"aws:s3\"") || has("\"aws:s3\\\"")) && !has("\"s3ObjectKey"))
+            .then_some(text)
     }
 
     fn is_control_message(&self) -> bool {

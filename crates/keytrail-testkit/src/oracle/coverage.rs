@@ -420,15 +420,8 @@ fn unresolved_table(oracle: &Oracle) -> ViewTable {
     };
     let mut rows: Vec<_> = unresolved_calls(oracle, &oracle.kms()).into_iter().map(row).collect();
     rows.sort();
-    let columns = &[
-        "recipient_account_id",
-        "event_id",
-        "outcome",
-        "alias_name",
-        "key_account_id",
-        "key_region",
-        "key_arn",
-    ];
+    let columns =
+        &["recipient_account_id", "event_id", "outcome", "alias_name", "key_account_id", "key_region", "key_arn"];
     ViewTable { view: "kms_unresolved_calls", columns, rows }
 }
 
@@ -713,7 +706,9 @@ fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -
             _ if roles.is_empty() => {}
             "blocked" if is_other_key => calls.push(("other_key_blocked", event)),
             outcome if is_cryptographic => calls.push((outcome, event)),
-            outcome @ ("blocked" | "not_found" | "transient") if REFUSED_BESIDE.contains(&event.event_name.as_str()) => {
+            outcome @ ("blocked" | "not_found" | "transient")
+                if REFUSED_BESIDE.contains(&event.event_name.as_str()) =>
+            {
                 calls.push((outcome, event));
             }
             "succeeded" if event.event_name == "EncryptStream" => calls.push(("unknown_operation", event)),

@@ -300,7 +300,8 @@ impl Inventory {
                 None => kinds_of_place(oracle, key.part(4), key.part(3)),
             };
             let (first, last) = covered(oracle, key);
-            let is_covered = |time: Time| first.is_some_and(|first| time >= first) && last.is_some_and(|last| time <= last);
+            let is_covered =
+                |time: Time| first.is_some_and(|first| time >= first) && last.is_some_and(|last| time <= last);
             let proof = |time: Time| if is_covered(time) { "missing_event" } else { "tracked_use" };
             reasons.extend(key.last_use.as_ref().map(|(time, _)| proof(*time).to_owned()));
             let verdict = if reasons.is_empty() { "no_use_found" } else { "incomplete" };

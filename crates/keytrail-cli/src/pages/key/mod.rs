@@ -74,7 +74,9 @@ fn push_verdict(page: &mut Page, answer: &KeyAnswer) {
         answer.same_id_keys.iter().for_each(|arn| page.line(&format!("- {arn}")));
     }
     if !answer.similar_keys.is_empty() {
-        page.line("No event names this key, but one with nearly the same id is known. If that is the one you mean, ask for:");
+        page.line(
+            "No event names this key, but one with nearly the same id is known. If that is the one you mean, ask for:",
+        );
         answer.similar_keys.iter().for_each(|arn| page.line(&format!("- {arn}")));
     }
 }

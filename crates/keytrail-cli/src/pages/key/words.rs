@@ -174,7 +174,9 @@ fn window(answer: &KeyAnswer) -> String {
 pub(super) fn blind_spot(kind: &str) -> &str {
     match kind {
         "no_logs" => "no event of the key's account and region",
-        "gap" => "a day or more without any event, or hours where there is otherwise never one: a trail that was off, missing files, or true silence",
+        "gap" => {
+            "a day or more without any event, or hours where there is otherwise never one: a trail that was off, missing files, or true silence"
+        }
         "write_only" => "only calls that change something are logged: cryptographic calls are not",
         "kms_writes_only" => "KMS is written to but never read: cryptographic calls are not logged",
         "no_kms_calls" => "other services' calls are logged, but none of KMS",
@@ -206,7 +208,9 @@ pub(super) fn blind_spot(kind: &str) -> &str {
             "a use or the creation that KMS itself knows (GetKeyLastUsage, describe-key), or a deletion that was due, is not in the logs: a proven hole"
         }
         "known_elsewhere" => "the logs know its id in another account or region: is the ARN right?",
-        "similar_key" => "no event names this key, but the logs know one whose id differs by a letter or two: is the ARN right?",
+        "similar_key" => {
+            "no event names this key, but the logs know one whose id differs by a letter or two: is the ARN right?"
+        }
         "short_window" => "the covered window is shorter than --min-window asks for",
         other => other,
     }
@@ -264,7 +268,8 @@ pub(super) fn caveat(caveat: Caveat) -> &'static str {
 }
 
 /// Reasons of an incomplete answer that are no lack of logs: they show what no key without a use would have.
-const SIGNS: [&str; 5] = ["unattributed_use", "unattributed_demand", "other_key_blocked", "unknown_operation", "protects_objects"];
+const SIGNS: [&str; 5] =
+    ["unattributed_use", "unattributed_demand", "other_key_blocked", "unknown_operation", "protects_objects"];
 
 /// What an owner who wants the key gone does now.
 pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {

@@ -99,10 +99,8 @@ fn item_04_an_event_that_a_notification_carries_is_read() {
     let to_lambda =
         format!(r#"{{"Records":[{{"EventSource":"aws:sns","Sns":{{"Message":{}}}}}]}}"#, quoted(&enveloped));
     let queued = format!(r#"{{"receiptHandle":"h","body":{}}}"#, quoted(&notified));
-    let queue_to_lambda = format!(
-        r#"{{"Records":[{{"receiptHandle":"h","eventSource":"aws:sqs","body":{}}}]}}"#,
-        quoted(&notified)
-    );
+    let queue_to_lambda =
+        format!(r#"{{"Records":[{{"receiptHandle":"h","eventSource":"aws:sqs","body":{}}}]}}"#, quoted(&notified));
     for text in [notified, bare, to_lambda, queued, queue_to_lambda] {
         let (outcome, collected) = decode(text.as_bytes());
         assert_eq!((outcome.kind, outcome.record_count), (LogFileKind::Events, 1), "{text}: {:?}", collected.rejects);
