@@ -370,7 +370,12 @@ async fn an_organization_s_trail_takes_its_members_reads_away() {
     let changes = vec![change(KMS, "2025-03-08T00:00:30Z"), change("", "2025-03-12T23:59:00Z")];
     let records = [days(ACCOUNT, &away, never), days(home, &away, never), changes.clone()].concat();
     assert_eq!(verdict_over(&records, KEY).await, "incomplete kms_excluded");
-    // An account whose reads go on is no member.
+    // The logs need not hold that it was taken back.
+    let records = [days(ACCOUNT, &away, never), days(home, &away, never), changes[..1].to_vec()].concat();
+    assert_eq!(verdict_over(&records, KEY).await, "incomplete kms_excluded");
+    // An account whose reads go on is no member, nor one whose reads come back before.
+    let records = [days(ACCOUNT, never, never), days(home, &away, never), changes[..1].to_vec()].concat();
+    assert_eq!(verdict_over(&records, KEY).await, "no_use_found ");
     let records = [days(ACCOUNT, never, never), days(home, &away, never), changes].concat();
     assert_eq!(verdict_over(&records, KEY).await, "no_use_found ");
 }

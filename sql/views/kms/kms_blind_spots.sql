@@ -7,7 +7,7 @@
 -- notes:   a change of a trail makes one only where the KMS reads stop with it, for a day or until the change is taken back: else another trail's files are there; the first hour after it is not looked at, as what was called before is still delivered
 -- notes:   so does an update of a trail that moves its files or its regions, and selectors that the record does not tell, where other events go on for a day
 -- notes:   selectors that choose KMS calls by name, caller or kind always make one: nothing tells what they leave out
--- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, are taken for its members
+-- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, or that account's own came back, are taken for its members
 -- column:  account_id: account whose KMS calls may be missing; null = files whose place is not known
 -- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more, or for longer than the traffic there is ever silent: see trail_gaps; or none any more for a day or more while other regions of the account go on), write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), logging_stopped (or an update of the trail took the KMS reads away), kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken), unfinished_conversion (log files that a conversion left unread: see unfinished_conversions)
 -- column:  from_time: start of the span, UTC; null = the whole time
@@ -187,13 +187,14 @@ lost_spans as (
         or resumed_time >= from_time + interval '25 hours'
 ),
 
+-- Until the change is taken back, or, where the logs do not tell of that, until the account's own reads come back.
 lost_trails as (
     select
         account_id,
         event_id,
         trail_name,
         from_time,
-        until_time
+        coalesce(until_time, max(to_time)) as until_time
     from lost_spans
     where kms_effect <> 'stopped'
     group by

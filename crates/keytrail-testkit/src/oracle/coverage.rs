@@ -496,8 +496,15 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
         spots.extend(lost);
         trails.extend(of_place);
     }
+    let mut of_changes: Vec<LostTrail<'_>> = Vec::new();
+    for trail in trails {
+        match of_changes.iter_mut().find(|known| known.change.event_id == trail.change.event_id) {
+            Some(known) => known.until = known.until.max(trail.until),
+            None => of_changes.push(trail),
+        }
+    }
     for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
-        spots.extend(member_spans(&trails, place, events));
+        spots.extend(member_spans(&of_changes, place, events));
     }
     spots
 }
@@ -607,8 +614,9 @@ fn lost_spans<'c>(changes: &'c [ChangeRow], place: &Place, events: &[&Event]) ->
         let to = if kind == "kms_partial" { until } else { earlier(resumed, until) };
         let event_id = Some(change.event_id.clone());
         spots.push(SpotRow { place: place.clone(), kind, from: Some(from), to, event_id });
+        // Where the logs do not tell that it was taken back, the account's own reads do.
         if !is_stop && kind != "kms_partial" {
-            trails.push(LostTrail { change, until });
+            trails.push(LostTrail { change, until: until.or(to) });
         }
     }
     (spots, trails)
