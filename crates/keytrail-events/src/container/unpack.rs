@@ -97,23 +97,30 @@ impl Reading<'_> {
     pub(super) fn compressed(&mut self, packing: Packing, bytes: &[u8], depth: u32) {
         let mut out = self.unpacker.buffer();
         let inflated = self.unpacker.unpack(packing, bytes, &mut out);
-        let trailing_length = usize::try_from(inflated.trailing_bytes).unwrap_or(usize::MAX);
-        let trailing = &bytes[bytes.len().saturating_sub(trailing_length)..];
         let is_whole = inflated.failure.is_none();
         if let Some(failure) = inflated.failure {
             self.failure.get_or_insert_with(|| failure.to_string());
         }
         self.content(&out, depth + 1);
-        if is_whole && trailing.iter().any(|byte| *byte != 0) {
-            let reason =
-                format!("{} bytes after the gzip data that are none, and may have held records", trailing.len());
-            self.reject_whole(reason, trailing);
-        } else if !trailing.is_empty() {
-            self.note(format!("{} zero bytes after the gzip data: trail log files have none", trailing.len()));
-        }
-        if !is_whole && let Some(reason) = self.failure.take() {
+        if is_whole {
+            let trailing_length = usize::try_from(inflated.trailing_bytes).unwrap_or(usize::MAX);
+            self.trailing(&bytes[bytes.len().saturating_sub(trailing_length)..]);
+        } else if let Some(reason) = self.failure.take() {
             self.reject_whole(reason, bytes);
         }
         self.unpacker.give_back(out);
+    }
+
+    /// What follows packed data that is whole: padding, or something that nobody reads.
+    fn trailing(&mut self, bytes: &[u8]) {
+        let count = bytes.len();
+        if bytes.iter().any(|byte| *byte != 0) {
+            self.reject_whole(
+                format!("{count} bytes after the gzip data that are none, and may have held records"),
+                bytes,
+            );
+        } else if count > 0 {
+            self.note(format!("{count} zero bytes after the gzip data: trail log files have none"));
+        }
     }
 }

@@ -227,7 +227,7 @@ pub(super) fn proof(proof: &str) -> &str {
 }
 
 /// Where none of the caveats applies.
-pub(super) const NO_CAVEAT: &str = "- Nothing that is known of the key points to a use that KMS does not log: no public key, imported material, data key, grant or configuration. Others' notes and backups of it are not in any log.";
+pub(super) const NO_CAVEAT: &str = "- Nothing that is known of the key points to a use that KMS does not log: no public key, imported material, data key, grant or configuration.";
 
 /// What may need the key in spite of the logs.
 pub(super) fn caveat(caveat: Caveat) -> &'static str {

@@ -251,6 +251,7 @@ fn r15_a_bomb_is_refused_with_flat_memory() {
     let (outcome, counts) = count(&bomb, MAX_FILE_BYTES);
     assert_eq!((outcome.kind, outcome.uncompressed_bytes), (LogFileKind::Unknown, 0));
     assert_eq!(counts.rejects, [format!("the file unpacks to more than {MAX_FILE_BYTES} bytes")]);
+    assert!(outcome.notes.is_empty(), "what was not unpacked is no padding: {:?}", outcome.notes);
 }
 
 #[test]
