@@ -5,10 +5,7 @@
 select
     count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
     count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count,
-    count(*) filter (
-        where outcome in ('blocked', 'verify_failed')
-            or (outcome = 'transient' and strpos(error_code, 'Throttl') = 0)
-    ) as demand_count
+    count(*) filter (where is_demand) as demand_count
 from kms_unresolved_calls
 where key_arn is null
     and coalesce(key_account_id, $account_id) = $account_id

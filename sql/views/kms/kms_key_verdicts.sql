@@ -137,11 +137,7 @@ unattributed as (
         coverage.aws_region,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count,
-        count(*) filter (
-            where outcome in ('blocked', 'verify_failed')
-                -- Who is throttled tries again.
-                or (outcome = 'transient' and strpos(error_code, 'Throttl') = 0)
-        ) as demand_count
+        count(*) filter (where is_demand) as demand_count
     from coverage
     inner join kms_unresolved_calls
         on coalesce(kms_unresolved_calls.key_account_id, coverage.account_id) = coverage.account_id

@@ -13,20 +13,12 @@
 -- column:  key_arn: the key that the alias stood for, or may have stood for, when the call was made; null = no alias, or one that the logs do not know at that time
 -- column:  key_account_id: account of the key that was meant: that of the alias's ARN, else the caller's for an alias's name, else the record's; null = none of them is told
 -- column:  key_region: its region, likewise
+-- column:  is_demand: it failed for the state of a key, for a signature or MAC that did not match, or for a fault that is no throttling: whoever called needed the key
 -- column:  principal: the role behind a session, else the principal's ARN, else the AWS service, else the bare principal id; null where the record names nobody
 with named as (
     select
-        event_id,
-        event_time,
-        event_name,
-        aws_region,
-        recipient_account_id,
-        principal_account_id,
-        coalesce(role_arn, principal_arn, invoked_by, principal_id) as principal,
-        error_code,
-        outcome,
-        amends_event_id,
-        requested_key_ref
+        *,
+        requested_key_ref as named_key_ref
     from kms_events
     where key_arn is null
         and key_role <> 'target'
@@ -37,17 +29,8 @@ with named as (
 
     -- What a ReEncrypt opened; where its record names that key, kms_events has a row for it.
     select
-        event_id,
-        event_time,
-        event_name,
-        aws_region,
-        recipient_account_id,
-        principal_account_id,
-        coalesce(role_arn, principal_arn, invoked_by, principal_id) as principal,
-        error_code,
-        outcome,
-        amends_event_id,
-        source_requested_key_ref as requested_key_ref
+        *,
+        source_requested_key_ref as named_key_ref
     from kms_events
     where key_role = 'destination'
         and other_key_arn is null
@@ -56,19 +39,30 @@ with named as (
 
 calls as (
     select
-        *,
+        event_id,
+        event_time,
+        event_name,
+        aws_region,
+        recipient_account_id,
+        coalesce(role_arn, principal_arn, invoked_by, principal_id) as principal,
+        error_code,
+        outcome,
+        -- Who is throttled tries again.
+        outcome in ('blocked', 'verify_failed')
+            or (outcome = 'transient' and coalesce(strpos(error_code, 'Throttl') = 0, true)) as is_demand,
+        amends_event_id,
         case
-            when starts_with(requested_key_ref, 'alias/') then requested_key_ref
-            when strpos(requested_key_ref, ':alias/') > 0
-                then substr(requested_key_ref, strpos(requested_key_ref, ':alias/') + 1)
+            when starts_with(named_key_ref, 'alias/') then named_key_ref
+            when strpos(named_key_ref, ':alias/') > 0
+                then substr(named_key_ref, strpos(named_key_ref, ':alias/') + 1)
         end as alias_name,
         case
-            when starts_with(requested_key_ref, 'alias/') then coalesce(principal_account_id, recipient_account_id)
-            when strpos(requested_key_ref, ':alias/') > 0 then split_part(requested_key_ref, ':', 5)
+            when starts_with(named_key_ref, 'alias/') then coalesce(principal_account_id, recipient_account_id)
+            when strpos(named_key_ref, ':alias/') > 0 then split_part(named_key_ref, ':', 5)
             else recipient_account_id
         end as key_account_id,
         case
-            when strpos(requested_key_ref, ':alias/') > 0 then split_part(requested_key_ref, ':', 4)
+            when strpos(named_key_ref, ':alias/') > 0 then split_part(named_key_ref, ':', 4)
             else aws_region
         end as key_region
     from named
@@ -127,6 +121,7 @@ select
     principal,
     error_code,
     outcome,
+    is_demand,
     amends_event_id,
     min(alias_name) as alias_name,
     key_arn
@@ -142,5 +137,6 @@ group by
     principal,
     error_code,
     outcome,
+    is_demand,
     amends_event_id,
     key_arn
