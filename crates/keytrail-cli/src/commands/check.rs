@@ -20,13 +20,21 @@ use crate::session;
 
 use resume::{Checked, Resume};
 
+/// Something that is wrong.
+#[derive(Debug)]
+struct Finding {
+    /// The table whose data file it is about; `None` = it is about no file.
+    table: Option<&'static str>,
+    text: String,
+}
+
 /// What a check has seen.
 #[derive(Debug, Default)]
 struct Report {
     file_count: u64,
     row_count: u64,
     /// What is wrong.
-    findings: Vec<String>,
+    findings: Vec<Finding>,
     /// What is worth knowing.
     notes: Vec<String>,
     /// Something that was asked for could not be compared.
@@ -93,7 +101,7 @@ async fn check_table(
     let bar = over_bytes(live.iter().map(|file| file.size_bytes).sum());
     let (done, open): (Vec<_>, Vec<_>) = live.iter().cloned().partition(|file| resume.holds(table, file));
     for file in &done {
-        report.take(file, resume.checked(table, file));
+        report.take(table, file, resume.checked(table, file));
         told(&bar, report, file);
     }
     let mut checked = std::pin::pin!(check_live_files(table, open, depth));
@@ -103,7 +111,7 @@ async fn check_table(
         let texts = |told: Vec<(bool, String)>| told.into_iter().map(|(_, text)| text).collect();
         let seen = Checked { findings: texts(findings), notes: texts(notes) };
         resume.note(table, &next.file, &seen)?;
-        report.take(&next.file, &seen);
+        report.take(table, &next.file, &seen);
         told(&bar, report, &next.file);
     }
     bar.finish_and_clear();
@@ -127,19 +135,24 @@ fn words(table: &Table, file: &DataFile, kind: &FindingKind) -> String {
 }
 
 impl Report {
-    fn take(&mut self, file: &DataFile, seen: &Checked) {
+    fn take(&mut self, table: &Table, file: &DataFile, seen: &Checked) {
+        let of_table = |text: &String| Finding { table: Some(table.spec().name), text: text.clone() };
         self.file_count += 1;
         self.row_count += file.row_count;
-        self.findings.extend_from_slice(&seen.findings);
+        self.findings.extend(seen.findings.iter().map(of_table));
         self.notes.extend_from_slice(&seen.notes);
+    }
+
+    /// Adds what is wrong with no file of a table.
+    fn find(&mut self, text: impl Into<String>) {
+        self.findings.push(Finding { table: None, text: text.into() });
     }
 }
 
 /// The accounting, in a task of its own: a decoder that panics over a damaged ledger is a finding.
 async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> {
-    let ledger = format!("{LOG_FILES}/");
-    if report.findings.iter().any(|finding| finding.starts_with(&ledger)) {
-        report.findings.push("the accounting was not checked: the ledger is damaged".to_owned());
+    if report.findings.iter().any(|finding| finding.table == Some(LOG_FILES)) {
+        report.find("the accounting was not checked: the ledger is damaged");
         return Ok(());
     }
     let mut task = JoinSet::new();
@@ -147,15 +160,15 @@ async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> 
     // A thread of its own, as the library's future cannot be sent to one.
     task.spawn_blocking(move || runtime.block_on(check_accounting(&own)));
     match task.join_next().await {
-        Some(Ok(Ok(findings))) => report.findings.extend(findings),
+        Some(Ok(Ok(findings))) => findings.into_iter().for_each(|finding| report.find(finding)),
         Some(Ok(Err(error))) => {
             let error = CliError::from(error);
             if error.exit() != Exit::Integrity {
                 return Err(error);
             }
-            report.findings.push(format!("the accounting cannot be checked: {}", error.text().replace('\n', ", ")));
+            report.find(format!("the accounting cannot be checked: {}", error.text().replace('\n', ", ")));
         }
-        Some(Err(error)) => report.findings.push(format!("the accounting cannot be checked: {error}")),
+        Some(Err(error)) => report.find(format!("the accounting cannot be checked: {error}")),
         None => {}
     }
     Ok(())
@@ -163,17 +176,18 @@ async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> 
 
 fn write(report: &Report, told: Told) -> Result<(), CliError> {
     let mut out = DataWriter::stdout();
+    let mut findings = report.findings.iter().map(|finding| finding.text.as_str());
     let all_notes = || report.notes.iter().chain(&report.replaced);
     if told == Told::Json {
         let line = serde_json::json!({
             "files": report.file_count,
             "rows": report.row_count,
-            "findings": report.findings,
+            "findings": findings.collect::<Vec<_>>(),
             "notes": all_notes().collect::<Vec<_>>(),
         });
         output::data_line(&mut out, &line.to_string())?;
     } else {
-        report.findings.iter().try_for_each(|finding| output::data_line(&mut out, finding))?;
+        findings.try_for_each(|finding| output::data_line(&mut out, finding))?;
         let shown = all_notes().take(if told == Told::All { usize::MAX } else { report.notes.len() });
         shown.map(|note| format!("note: {note}")).try_for_each(|note| output::data_line(&mut out, &note))?;
     }

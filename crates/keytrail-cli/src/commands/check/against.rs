@@ -29,9 +29,9 @@ pub(super) async fn check(lake: &Lake, arguments: &CheckArguments, report: &mut 
         count_text(compared.records),
         count_text(compared.duplicates),
     ));
-    report.findings.extend(compared.findings);
+    compared.findings.into_iter().for_each(|finding| report.find(finding));
     if compared.further_findings > 0 {
-        report.findings.push(format!("and {} more", count_text(compared.further_findings)));
+        report.find(format!("and {} more", count_text(compared.further_findings)));
     }
     if compared.unconverted_log_files > 0 {
         report.is_incomplete = true;
