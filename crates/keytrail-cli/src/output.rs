@@ -173,9 +173,29 @@ pub(crate) fn data_line(out: &mut DataWriter, text: &str) -> io::Result<()> {
     if out.destination().is_terminal() { writeln!(out, "{}", escape::line(text)) } else { writeln!(out, "{text}") }
 }
 
+/// One line of data on stdout that is worth knowing, among lines of what is wrong.
+pub(crate) fn data_note(out: &mut DataWriter, text: &str) -> io::Result<()> {
+    data_line(out, &format!("note: {text}"))
+}
+
 /// A note on stderr for the person who runs the command.
 pub(crate) fn note(text: impl Display) {
     to_stderr(&escape::lines(&text.to_string()));
+}
+
+/// What may make the result other than it seems, on stderr: a line that begins with `note:`.
+pub(crate) fn warning(text: impl Display) {
+    note(format_args!("note: {text}"));
+}
+
+/// What was found in the data, on stderr: a line that begins with `finding:`.
+pub(crate) fn finding(text: impl Display) {
+    note(format_args!("finding: {text}"));
+}
+
+/// What to do next, on stderr: a line that begins with `hint:`.
+pub(crate) fn hint(text: impl Display) {
+    note(format_args!("hint: {text}"));
 }
 
 /// A line on stderr that the next one takes the place of; it must fit the terminal and carry no text from data.
@@ -209,4 +229,34 @@ pub(crate) fn colour_is_wanted() -> bool {
 /// A reader of stderr that has gone away is no reason to fail: there is nobody left to tell.
 fn to_stderr(line: &str) {
     drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn labels_of_lines_are_written_here_only() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = Vec::new();
+        sources(&source, &mut files);
+        assert!(files.len() > 50, "{files:?}");
+        for path in files.iter().filter(|path| !path.ends_with("src/output.rs")) {
+            let text = fs::read_to_string(path).expect("a source file");
+            for label in ["\"note: ", "\"hint: ", "\"finding: "] {
+                assert!(!text.contains(label), "{} writes {label} itself", path.display());
+            }
+        }
+    }
 }

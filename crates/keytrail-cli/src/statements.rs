@@ -214,7 +214,7 @@ pub(crate) async fn note_absent_values(
     let absent = time_limit::within(Some(EXPLANATION_LIMIT), search).await.unwrap_or_default();
     for AbsentValue { column, value, similar } in absent {
         let meant = did_you_mean(&similar).map(|meant| format!("; {meant}")).unwrap_or_default();
-        output::note(format!("note: no event has the {column} `{value}`{meant}"));
+        output::warning(format!("no event has the {column} `{value}`{meant}"));
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: &CheckArguments, is_verbose: bool) -> Result<
     };
     write(&report, told)?;
     if depth == CheckDepth::Footers && arguments.against.is_empty() {
-        output::note("note: sizes and footers were checked; `--read-data` reads every byte too");
+        output::warning("sizes and footers were checked; `--read-data` reads every byte too");
     }
     resume.finish()?;
     Ok(match report.is_incomplete {
@@ -188,8 +188,8 @@ fn write(report: &Report, told: Told) -> Result<(), CliError> {
         output::data_line(&mut out, &line.to_string())?;
     } else {
         findings.try_for_each(|finding| output::data_line(&mut out, finding))?;
-        let shown = all_notes().take(if told == Told::All { usize::MAX } else { report.notes.len() });
-        shown.map(|note| format!("note: {note}")).try_for_each(|note| output::data_line(&mut out, &note))?;
+        let mut shown = all_notes().take(if told == Told::All { usize::MAX } else { report.notes.len() });
+        shown.try_for_each(|note| output::data_note(&mut out, note))?;
     }
     out.finish()?;
     output::note(format!(
@@ -199,8 +199,8 @@ fn write(report: &Report, told: Told) -> Result<(), CliError> {
         counted(report.findings.len() as u64, "finding")
     ));
     if !report.findings.is_empty() {
-        output::note(
-            "hint: restore what is damaged from a copy of the lake and check again, or convert the log files into a new lake",
+        output::hint(
+            "restore what is damaged from a copy of the lake and check again, or convert the log files into a new lake",
         );
     }
     Ok(())

@@ -56,8 +56,8 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
     let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, told).await?;
     note_summary(&conversion, &lake);
     if let Some(shard) = arguments.shard {
-        output::note(format!(
-            "note: this was shard {shard} of the listing; until all shards are converted, answers about keys without a use are INCOMPLETE"
+        output::warning(format!(
+            "this was shard {shard} of the listing; until all shards are converted, answers about keys without a use are INCOMPLETE"
         ));
     }
     advise_compaction(&lake).await;
@@ -202,9 +202,9 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
     let summary = &conversion.summary;
     let count = count_text;
     if summary.log_files + summary.known_log_files == 0 {
-        output::note("note: there is no log file at all; check the path, and the period if one is given");
+        output::warning("there is no log file at all; check the path, and the period if one is given");
     } else if summary.rejected > 0 && summary.rows + summary.duplicates == 0 && summary.known_log_files == 0 {
-        output::note("note: nothing in these log files was understood; check that the path leads to CloudTrail logs");
+        output::warning("nothing in these log files was understood; check that the path leads to CloudTrail logs");
     }
     output::note(format!(
         "log files: {} read, {} known before ({})",
@@ -224,14 +224,14 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
         output::note(format!("other records (no API events): {}", count(summary.ignored_records)));
     }
     if summary.conflicts > 0 {
-        output::note(format!(
-            "finding: {} records have the id of another record with another body; all are kept, the one delivered last counts, `amends_event_id` marks the others",
+        output::finding(format!(
+            "{} records have the id of another record with another body; all are kept, the one delivered last counts, `amends_event_id` marks the others",
             count(summary.conflicts)
         ));
     }
     if summary.changed_log_files > 0 {
-        output::note(format!(
-            "finding: {} log files changed after their listing or since they were read before: see `notes` in log_files",
+        output::finding(format!(
+            "{} log files changed after their listing or since they were read before: see `notes` in log_files",
             count(summary.changed_log_files)
         ));
     }
@@ -251,7 +251,7 @@ fn note_other_kinds(summary: &ConvertSummary) {
         output::note(format!("among them without API events: {}", others.join(", ")));
     }
     if summary.kinds.contains_key(&LogFileKind::Notification) {
-        output::note("note: notifications hold no events: convert the log files that they name");
+        output::warning("notifications hold no events: convert the log files that they name");
     }
 }
 
@@ -261,8 +261,8 @@ async fn advise_compaction(lake: &Lake) {
     let Ok(snapshot) = lake.table(EVENTS).snapshot().await else { return };
     let small_files = mergeable_files(&snapshot, &CompactOptions::default()) as u64;
     if small_files >= MANY_FILES {
-        output::note(format!(
-            "note: {} data files are small; `keytrail compact --lake {}` merges them, and questions about one key then take about half the time",
+        output::warning(format!(
+            "{} data files are small; `keytrail compact --lake {}` merges them, and questions about one key then take about half the time",
             count_text(small_files),
             lake.location()
         ));

@@ -45,8 +45,8 @@ pub(crate) async fn run(arguments: &ExportArguments) -> Result<Exit, CliError> {
     out.finish()?;
     if records.joined_line_count > 0 {
         let count = records.joined_line_count;
-        output::note(format!(
-            "note: line breaks between members of {count} records became spaces; without --lines they stay"
+        output::warning(format!(
+            "line breaks between members of {count} records became spaces; without --lines they stay"
         ));
     }
     Ok(Exit::Done)

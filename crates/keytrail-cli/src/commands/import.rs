@@ -11,7 +11,7 @@ use crate::progress::count_text;
 use crate::session;
 
 /// Said once when a file was refused.
-const ACCEPTED: &str = "hint: what can be imported is JSON (or gzip of it) as these print it with --output json: aws kms list-keys, describe-key,
+const ACCEPTED: &str = "what can be imported is JSON (or gzip of it) as these print it with --output json: aws kms list-keys, describe-key,
       list-aliases, get-key-policy, list-grants, get-key-rotation-status, list-key-rotations, list-resource-tags, get-key-last-usage;
       aws iam get-account-authorization-details; aws cloudtrail describe-trails, get-trail, get-trail-status, get-event-selectors, list-tags;
       `scripts/collect-inventory` collects all of it";
@@ -45,10 +45,10 @@ async fn add_to_new_lake(outputs: Outputs, arguments: &ImportArguments) -> Resul
     }
     let location = session::lake_location(&arguments.lake)?;
     if outputs.is_empty() {
-        output::note(format!("note: there is nothing to add, and no lake is made: {location}"));
+        output::warning(format!("there is nothing to add, and no lake is made: {location}"));
         return Ok(outputs.summary().clone());
     }
-    output::note(format!("note: no lake is there yet, one is made: {location}"));
+    output::warning(format!("no lake is there yet, one is made: {location}"));
     Ok(outputs.add_to(&session::create_or_open_lake(&arguments.lake).await?).await?)
 }
 
@@ -63,14 +63,14 @@ fn report(summary: &ImportSummary) {
         output::note(format!("not imported: {}: {reason}", path.display()));
     }
     if !summary.rejected.is_empty() {
-        output::note(ACCEPTED);
+        output::hint(ACCEPTED);
     }
     let items: Vec<String> =
         summary.items.iter().map(|(kind, count)| format!("{} {kind}", count_text(*count))).collect();
     let found = if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
     output::note(format!("files: {} with {found}", count_text(summary.files)));
     if summary.files == 0 {
-        output::note("note: no .json file is there; `scripts/collect-inventory` collects what can be imported");
+        output::warning("no .json file is there; `scripts/collect-inventory` collects what can be imported");
     }
     if summary.without_key > 0 {
         output::note(format!(

@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: &KeyArguments, interruption: &Interruption) -
     if arguments.hash_contexts {
         answer.hash_context_values();
     }
-    unseen_note(&session, &answer).await.into_iter().for_each(output::note);
+    unseen_note(&session, &answer).await.into_iter().for_each(output::warning);
     let mut paged = PagedWriter::open(None)?;
     let out = paged.data();
     match arguments.format {
@@ -86,5 +86,5 @@ pub(crate) async fn unseen_note(session: &Session, answer: &KeyAnswer) -> Option
         names.clear();
     }
     let meant = did_you_mean(&names)?;
-    Some(format!("note: no event names the key `{}`; {meant}", answer.key_arn))
+    Some(format!("no event names the key `{}`; {meant}", answer.key_arn))
 }

@@ -65,7 +65,7 @@ fn note_unused(parameters: &[(String, String)], statements: &[ScriptStatement]) 
     for (name, _) in parameters {
         let bare = name.split(':').next().unwrap_or(name);
         if !statements.iter().any(|statement| has_parameter(&statement.text, bare)) {
-            output::note(format!("note: no statement has the parameter `${bare}`"));
+            output::warning(format!("no statement has the parameter `${bare}`"));
         }
     }
 }
@@ -121,7 +121,7 @@ impl ScriptRun<'_> {
 fn exit_of_rejects(session: &SqlSession) -> Exit {
     let rejects = session.session.raw_rejects();
     for (log_file, count) in &rejects {
-        output::note(format!("note: {} rejected, the answer is incomplete: {log_file}", counted(*count, "record")));
+        output::warning(format!("{} rejected, the answer is incomplete: {log_file}", counted(*count, "record")));
     }
     if rejects.is_empty() { Exit::Done } else { Exit::Incomplete }
 }

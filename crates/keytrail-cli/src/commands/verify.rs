@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: &VerifyArguments, is_verbose: bool) -> Result
         summary::lines(&summary, &options).iter().try_for_each(|line| output::data_line(&mut out, line))?;
     }
     out.finish()?;
-    summary::hints(&summary, &options).into_iter().for_each(output::note);
+    summary::note_hints(&summary, &options);
     Ok(exit_of(&summary))
 }
 

@@ -141,7 +141,7 @@ fn through(command: &OsString, text: &Spool) -> Result<(), CliError> {
     let status = pager.wait().map_err(told)?;
     // 126 and 127: the shell found nothing to run, and nothing was shown.
     if matches!(status.code(), Some(126 | 127)) {
-        output::note("note: set KEYTRAIL_PAGER or PAGER to a pager that exists, or to `cat`");
+        output::warning("set KEYTRAIL_PAGER or PAGER to a pager that exists, or to `cat`");
         text.copy_to(&mut io::stdout())?;
     }
     Ok(())

@@ -117,8 +117,8 @@ impl Renderer for DelimitedRenderer<'_> {
                 1 => ("one cell".to_owned(), "it as it is"),
                 count => (format!("{count} cells"), "them as they are"),
             };
-            output::note(format!(
-                "note: a spreadsheet would run the text of {cells}, which got an apostrophe in front; `--csv-raw` leaves {them}"
+            output::warning(format!(
+                "a spreadsheet would run the text of {cells}, which got an apostrophe in front; `--csv-raw` leaves {them}"
             ));
         }
         Ok(())

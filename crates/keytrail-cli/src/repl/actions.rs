@@ -184,7 +184,7 @@ impl Prompt {
         let mut interrupts = self.interruption.interrupts();
         match self.cancellable(ask, &mut interrupts).await? {
             Ran::Done((answer, note)) => {
-                note.into_iter().for_each(output::note);
+                note.into_iter().for_each(output::warning);
                 self.show(|out| Ok(out.write_all(pages::key::page(&answer, out.destination()).as_bytes())?))?;
                 Ok(Next::Line)
             }

@@ -67,7 +67,7 @@ impl<K: Known> LineEditor<K> {
         }));
         let history = history.filter(|path| {
             let made = history::make_private(path);
-            made.inspect_err(|error| output::note(format!("note: no history: {error}"))).is_ok()
+            made.inspect_err(|error| output::warning(format!("no history: {error}"))).is_ok()
         });
         if let Some(path) = &history {
             // A history that cannot be read is none; there is none before the first session.

@@ -7,6 +7,7 @@ use keytrail_convert::Source;
 use keytrail_convert::integrity::{DigestCounts, LogFileCounts, VerifyOptions, VerifySummary};
 use serde_json::{Value, json};
 
+use crate::output;
 use crate::progress::count_text;
 
 /// Commands for digest files without a signature are shown up to this many.
@@ -135,37 +136,33 @@ fn digest_json(counts: &DigestCounts) -> Value {
     })
 }
 
-/// What would make the result better.
-pub(super) fn hints(summary: &VerifySummary, options: &VerifyOptions) -> Vec<String> {
-    let mut hints = missing_keys(summary);
-    hints.extend(summary.places_without_digests.iter().map(|((account_id, aws_region), count)| {
-        format!("no digest file of {account_id} {aws_region}, but {} log files", count_text(*count))
-    }));
-    hints.extend(missing_signatures(summary));
-    hints.extend(missing_buckets(summary, options));
-    hints.extend(wrong_place(summary).map(|hint| format!("hint: {hint}")));
+/// Says what would make the result better.
+pub(super) fn note_hints(summary: &VerifySummary, options: &VerifyOptions) {
+    note_missing_keys(summary);
+    for ((account_id, aws_region), count) in &summary.places_without_digests {
+        output::note(format!("no digest file of {account_id} {aws_region}, but {} log files", count_text(*count)));
+    }
+    let hints = missing_signatures(summary).into_iter().chain(missing_buckets(summary, options));
+    hints.chain(wrong_place(summary).map(str::to_owned)).for_each(output::hint);
     let is_missing = summary.digests.not_found + summary.backfill.not_found > 0;
     if is_missing && options.since.is_none() {
-        hints.push(
-            "hint: where what came before was not copied, name the beginning of the copy with --since TIME".to_owned(),
-        );
+        output::hint("where what came before was not copied, name the beginning of the copy with --since TIME");
     }
-    hints
 }
 
-fn missing_keys(summary: &VerifySummary) -> Vec<String> {
-    let told = summary.missing_keys.iter().flat_map(|((fingerprint, region), key)| {
+fn note_missing_keys(summary: &VerifySummary) {
+    for ((fingerprint, region), key) in &summary.missing_keys {
         let count = count_text(key.digests);
-        let missing = format!("public key not found for fingerprint {fingerprint}: {count} digest files of {region}");
-        let command = format!(
-            "hint: aws cloudtrail list-public-keys --region {region} --start-time {} --end-time {} --output json > keys-{region}.json",
-            time(key.from),
-            time(key.to)
-        );
-        let again = format!("hint: then the same again with --public-keys keys-{region}.json");
-        [Some(missing), is_plain(region).then_some(command), is_plain(region).then_some(again)]
-    });
-    told.flatten().collect()
+        output::note(format!("public key not found for fingerprint {fingerprint}: {count} digest files of {region}"));
+        if is_plain(region) {
+            output::hint(format!(
+                "aws cloudtrail list-public-keys --region {region} --start-time {} --end-time {} --output json > keys-{region}.json",
+                time(key.from),
+                time(key.to)
+            ));
+            output::hint(format!("then the same again with --public-keys keys-{region}.json"));
+        }
+    }
 }
 
 /// Where the sources seem to be the wrong folder.
@@ -195,9 +192,7 @@ fn missing_buckets(summary: &VerifySummary, options: &VerifyOptions) -> Vec<Stri
     let Some(named) = buckets.collect::<Option<Vec<_>>>() else { return Vec::new() };
     let others = summary.not_found_in.iter().filter(|bucket| !named.contains(&bucket.as_str()));
     others
-        .map(|bucket| {
-            format!("hint: some of what was not found was delivered to s3://{bucket}: name it as a SOURCE too")
-        })
+        .map(|bucket| format!("some of what was not found was delivered to s3://{bucket}: name it as a SOURCE too"))
         .collect()
 }
 
@@ -208,11 +203,11 @@ fn missing_signatures(summary: &VerifySummary) -> Vec<String> {
         .take(MAX_COMMANDS)
         .map(|(bucket, key)| {
             let name = key.rsplit('/').next().unwrap_or(key).trim_end_matches(".gz");
-            format!("hint: aws s3api head-object --bucket {bucket} --key {key} --output json > {name}")
+            format!("aws s3api head-object --bucket {bucket} --key {key} --output json > {name}")
         })
         .collect();
     if !hints.is_empty() {
-        hints.push("hint: give what head-object prints with --signatures FILE".to_owned());
+        hints.push("give what head-object prints with --signatures FILE".to_owned());
     }
     hints
 }
@@ -232,9 +227,8 @@ mod tests {
         let mut summary = VerifySummary::default();
         let key = "AWSLogs/111122223333/CloudTrail-Digest/x_20260304T040000Z.json.gz";
         summary.without_signature = vec![format!("s3://b/{key}"), "s3://b/x';rm".to_owned(), "s3://-b/x".to_owned()];
-        let command =
-            format!("hint: aws s3api head-object --bucket b --key {key} --output json > x_20260304T040000Z.json");
+        let command = format!("aws s3api head-object --bucket b --key {key} --output json > x_20260304T040000Z.json");
         let told = missing_signatures(&summary);
-        assert_eq!(told, [command, "hint: give what head-object prints with --signatures FILE".to_owned()]);
+        assert_eq!(told, [command, "give what head-object prints with --signatures FILE".to_owned()]);
     }
 }
