@@ -12,10 +12,9 @@ use std::process::ExitCode;
 use arrow_schema::ArrowError;
 use keytrail_convert::ConvertError;
 use keytrail_lake::LakeError;
-use keytrail_query::{Diagnosis, QueryError, Session};
+use keytrail_query::{Diagnosis, QueryError};
 use parquet::errors::ParquetError;
 
-use crate::excerpt::{Origin, excerpt};
 use crate::hints;
 use crate::signals::Signal;
 
@@ -159,12 +158,6 @@ impl CliError {
         let inner = std::mem::replace(&mut self.message, message.to_string());
         self.causes.insert(0, inner);
         self
-    }
-
-    /// An error of a query, told about its statement.
-    pub(crate) fn in_statement(session: &Session, error: QueryError, sql: &str, origin: &Origin) -> Self {
-        let diagnosis = session.diagnose(sql, &error);
-        Self::from(error).about(&diagnosis, excerpt(sql, diagnosis.place.as_ref(), origin))
     }
 
     /// The query's error that it tells, if it is one.

@@ -8,11 +8,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Int32Array, RecordBatch, StringViewArray};
 use keytrail_events::{RecordTexts, has_body_hash, record_text_columns};
+use keytrail_query::QueryError;
 
 use crate::args::ExportArguments;
 use crate::errors::{CliError, Exit};
 use crate::excerpt::Origin;
 use crate::output::{self, DataWriter};
+use crate::session::SqlSession;
 use crate::{escape, session};
 
 mod rejects;
@@ -22,9 +24,11 @@ pub(crate) async fn run(arguments: &ExportArguments) -> Result<Exit, CliError> {
     if let Some(folder) = &arguments.rejects {
         return rejects::run(arguments, folder).await;
     }
-    let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
+    let over_lake = SqlSession::over_data(session::over_lake(&arguments.lake, &arguments.engine).await?);
+    let session = &over_lake.session;
     let condition = arguments.condition.as_deref();
-    let in_condition = |error| CliError::in_statement(&session, error, condition.unwrap_or_default(), &Origin::Typed);
+    let in_condition =
+        |error: QueryError| over_lake.locate(error.into(), condition.unwrap_or_default(), &Origin::Typed);
     let columns: Vec<_> = record_text_columns().into_iter().chain([BODY_HASH]).collect();
     let mut result = session.rows_where("events", condition, &columns).await.map_err(in_condition)?;
     let mut out = DataWriter::open(arguments.output.as_deref())?;

@@ -8,6 +8,7 @@ use arrow_array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use fs_err as fs;
 use keytrail_events::compression::{is_gzip, is_zstd};
+use keytrail_query::QueryError;
 
 use crate::args::ExportArguments;
 use crate::errors::{CliError, Exit};
@@ -15,7 +16,7 @@ use crate::excerpt::Origin;
 use crate::output::{self, DataWriter};
 use crate::progress::count_text;
 use crate::render::{Format, renderer};
-use crate::session;
+use crate::session::{self, SqlSession};
 
 /// The table of the files, beside them.
 const INDEX: &str = "rejects.csv";
@@ -27,9 +28,11 @@ const NAME_CHARACTERS: usize = 100;
 
 /// Writes what was rejected into a folder.
 pub(super) async fn run(arguments: &ExportArguments, folder: &Path) -> Result<Exit, CliError> {
-    let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
+    let over_lake = SqlSession::over_data(session::over_lake(&arguments.lake, &arguments.engine).await?);
+    let session = &over_lake.session;
     let condition = arguments.condition.as_deref();
-    let in_condition = |error| CliError::in_statement(&session, error, condition.unwrap_or_default(), &Origin::Typed);
+    let in_condition =
+        |error: QueryError| over_lake.locate(error.into(), condition.unwrap_or_default(), &Origin::Typed);
     let columns = [&COLUMNS[..], &[RAW_BYTES]].concat();
     let mut result = session.rows_where("rejects", condition, &columns).await.map_err(in_condition)?;
     let failed = |error| CliError::input_output(format!("cannot write into `{}`", folder.display()), &error);
