@@ -104,21 +104,6 @@ pub(crate) async fn run(
     format: Format,
     out: &mut DataWriter,
 ) -> Result<Outcome, CliError> {
-    run_and_look(session, sql, parameters, format, out, |_rows| {}).await
-}
-
-/// The same for a caller who wants to see the rows that are written.
-///
-/// # Errors
-/// As for [`run`].
-pub(crate) async fn run_and_look(
-    session: &SqlSession,
-    sql: &str,
-    parameters: &[(String, String)],
-    format: Format,
-    out: &mut DataWriter,
-    mut look: impl FnMut(&RecordBatch),
-) -> Result<Outcome, CliError> {
     let mut progress = QueryProgress::start();
     let work = async {
         let mut running = Running::start(session, sql, parameters, &progress.live()).await?;
@@ -128,7 +113,6 @@ pub(crate) async fn run_and_look(
             if is_on_screen {
                 progress.finish();
             }
-            look(&batch);
             renderer.write_batch(&batch)?;
         }
         progress.finish();

@@ -55,8 +55,11 @@ pub fn view_catalogue() -> &'static [ViewDefinition] {
     &CATALOGUE
 }
 
-/// The text of a compiled-in report, such as `key/usage.sql`.
-pub(crate) fn report_sql(path: &str) -> &'static str {
+/// The text of a compiled-in report, such as `key/usage.sql`: the path below `sql/reports/`.
+///
+/// # Panics
+/// When there is no such report: they are named in code only.
+pub fn report_sql(path: &str) -> &'static str {
     let found = embedded::REPORT_FILES.iter().find(|(file, _)| *file == path);
     found.map(|(_, sql)| *sql).expect("reports are named in code only, and every name is run by a test")
 }

@@ -13,6 +13,7 @@
 mod cases;
 mod catalogue;
 mod column_names;
+mod coverage;
 mod damage;
 mod describe;
 mod diagnosis;
@@ -53,7 +54,8 @@ mod time_format;
 mod utc_floor;
 mod yielding;
 
-pub use catalogue::{ColumnNote, ViewDefinition, view_catalogue};
+pub use catalogue::{ColumnNote, ViewDefinition, report_sql, view_catalogue};
+pub use coverage::{CoverageSummary, CoveredPlace, coverage_summary};
 pub use describe::{ColumnDescription, RelationDescription, RelationKind, sql_type};
 pub use diagnosis::{Diagnosis, diagnose_syntax, has_parameter, similar};
 pub use error::QueryError;

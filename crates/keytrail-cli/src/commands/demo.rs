@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use keytrail_convert::Source;
 use keytrail_lake::{Lake, Location, StorageOptions};
-use keytrail_query::{KeyQuestion, Session, SessionOptions, key_answer};
+use keytrail_query::{KeyQuestion, Session, SessionOptions, key_answer, report_sql};
 use keytrail_testkit::trail::{TrailConfig, TrailSummary, generate};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
@@ -22,10 +22,6 @@ use crate::repl::{self, Prompt};
 use crate::session::SqlSession;
 use crate::signals::Interruption;
 use crate::{pages, statements};
-
-const OVERVIEW_SQL: &str = include_str!("../../../../sql/reports/demo/overview.sql");
-const BUSIEST_KEYS_SQL: &str = include_str!("../../../../sql/reports/demo/busiest_keys.sql");
-const SILENT_KEYS_SQL: &str = include_str!("../../../../sql/reports/demo/silent_keys.sql");
 
 /// Memory of a demo's queries.
 const MEMORY_LIMIT_BYTES: usize = 1 << 30;
@@ -123,13 +119,13 @@ fn tell_conversion(trail: &TrailSummary, conversion: &Conversion, out: &mut Data
 }
 
 async fn tell_keys(session: &SqlSession, trail: &TrailSummary, out: &mut DataWriter) -> Result<(), CliError> {
-    for (heading, sql, format) in [
-        ("What it holds", OVERVIEW_SQL, Format::Vertical),
-        ("The busiest keys", BUSIEST_KEYS_SQL, Format::Table),
-        ("Keys without a use in the last 30 days of the trail", SILENT_KEYS_SQL, Format::Table),
+    for (heading, report, format) in [
+        ("What it holds", "demo/overview.sql", Format::Vertical),
+        ("The busiest keys", "demo/busiest_keys.sql", Format::Table),
+        ("Keys without a use in the last 30 days of the trail", "demo/silent_keys.sql", Format::Table),
     ] {
         writeln!(out, "\n{heading}\n")?;
-        statements::run(session, sql, &[], format, out).await?;
+        statements::run(session, report_sql(report), &[], format, out).await?;
     }
     writeln!(out, "\nFor `in_use` every use counts that the logs hold, however old, and one of another")?;
     writeln!(out, "key of the same multi-Region set.")?;

@@ -18,7 +18,7 @@ mod views;
 
 use keytrail_lake::{MAX_RETRIES, RETRY_BUDGET, RequestCounts};
 
-pub(crate) use self::coverage::PLACES_SQL;
+pub(crate) use self::coverage::BY_PLACE;
 pub(crate) use self::key::{ALIASES_SQL, answer_key, unseen_note};
 use crate::args::{Arguments, Command};
 use crate::errors::{CliError, Exit};

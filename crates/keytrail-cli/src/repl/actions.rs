@@ -4,13 +4,13 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use keytrail_query::KeyQuestion;
+use keytrail_query::{KeyQuestion, report_sql};
 
 use super::commands::{Action, PromptCommand};
 use super::describe::Listing;
 use super::results::{Ran, Target, cancelled};
 use super::{Next, Prompt, describe, files, help};
-use crate::commands::{ALIASES_SQL, PLACES_SQL, answer_key, unseen_note};
+use crate::commands::{ALIASES_SQL, BY_PLACE, answer_key, unseen_note};
 use crate::errors::CliError;
 use crate::output::{self, DataWriter};
 use crate::pager::Paging;
@@ -33,7 +33,7 @@ impl Prompt {
             Action::Quit => return Ok(Next::End),
             Action::Examples if runs_example => return self.run_example(argument).await,
             Action::ShowKey => return self.show_key(argument).await,
-            Action::ShowCoverage => return self.run_statements(PLACES_SQL).await,
+            Action::ShowCoverage => return self.run_statements(report_sql(BY_PLACE)).await,
             Action::Last => return self.show_last(argument).await,
             Action::Plot => return self.plot_last().await,
             Action::ReadFile => return Box::pin(self.read_file(argument)).await,
