@@ -90,7 +90,6 @@ const OVER_THE_LAKE: &[&str] = &[
     "key alias/legacy-billing-export --min-window 400",
     "connect duckbd",
     "connect athena",
-    "report deletion-check",
     // The lake.
     "coverage --lake nowhere",
     "coverage --lake demo/trail",

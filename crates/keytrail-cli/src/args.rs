@@ -73,9 +73,6 @@ pub(crate) enum Command {
     Completions(CompletionsArguments),
     /// Write man pages, one for each command
     Man(ManArguments),
-    /// Words of the contract that this version does not know yet.
-    #[command(hide = true)]
-    Report(LaterArguments),
 }
 
 /// Where the lake is and how to reach it.
@@ -614,14 +611,6 @@ pub(crate) struct ManArguments {
     /// Folder for the pages, made where there is none
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-}
-
-/// Whatever was typed after a word that is not available yet.
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-pub(crate) struct LaterArguments {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    _rest: Vec<String>,
 }
 
 #[cfg(test)]

@@ -55,7 +55,6 @@ async fn run_command(arguments: Arguments, interruption: Interruption) -> Result
         Command::Connect(arguments) => connect::run(&arguments).await,
         Command::Man(arguments) => man::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
-        Command::Report(_) => Err(not_yet("report")),
     }
 }
 
@@ -72,11 +71,6 @@ fn note_requests(counts: &RequestCounts) {
             RETRY_BUDGET.as_secs()
         ));
     }
-}
-
-fn not_yet(command: &str) -> CliError {
-    CliError::usage(format!("not available in this version: `{command}`"))
-        .with_hint("`keytrail key KEY` tells what is known of a key, `keytrail check` whether the lake is whole")
 }
 
 /// The region that a command was given, by an argument or by the environment.
