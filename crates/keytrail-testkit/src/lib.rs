@@ -1,10 +1,11 @@
-//! Everything keytrail is tested and shown with: seeded trails, hand-made fixtures, an S3 server, a naive oracle.
+//! Everything keytrail is tested with: seeded trails, hand-made fixtures, chains of digest files, an S3 server, a naive oracle.
 //!
-//! It depends on no other keytrail crate, so that what it says can contradict them. It is for tests, benchmarks and the demo:
-//! nothing of it may stand on the way of a user's data.
+//! It depends on no other keytrail crate but the generator of trails, so that what it says can contradict them. It is for tests and
+//! benchmarks only: no crate that is shipped links it.
 
 pub mod digests;
 pub mod fixtures;
 pub mod oracle;
 pub mod s3;
-pub mod trail;
+
+pub use keytrail_trail as trail;

@@ -1,6 +1,6 @@
 //! `keytrail demo`: a made-up trail becomes a lake and tells its story.
 //!
-//! The trail comes from the test kit's generator; everything after that is what a user's own logs go through.
+//! The trail comes from the generator that tests and benchmarks use; everything after that is what a user's own logs go through.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use keytrail_convert::Source;
 use keytrail_lake::{Lake, Location, StorageOptions};
 use keytrail_query::{KeyQuestion, Session, SessionOptions, key_answer, report_sql};
-use keytrail_testkit::trail::{TrailConfig, TrailSummary, generate};
+use keytrail_trail::{TrailConfig, TrailSummary, generate};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 

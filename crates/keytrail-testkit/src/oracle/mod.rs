@@ -169,3 +169,5 @@ fn parse_time(text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trails;

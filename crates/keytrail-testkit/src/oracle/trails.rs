@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{GeneratedFile, GeneratedKind, TrailConfig, TrailSummary, generate, generate_files, summarize};
-use crate::oracle::{FileKind, Oracle};
+use keytrail_trail::{GeneratedFile, GeneratedKind, TrailConfig, TrailSummary, generate, generate_files, summarize};
+
+use super::{FileKind, Oracle};
 
 fn config() -> TrailConfig {
     TrailConfig {

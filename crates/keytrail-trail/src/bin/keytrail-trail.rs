@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use keytrail_testkit::trail::{TrailConfig, generate};
+use keytrail_trail::{TrailConfig, generate};
 
 const USAGE: &str = "usage: keytrail-trail --out DIR [--events N] [--seed S] [--days N] [--accounts N]";
 

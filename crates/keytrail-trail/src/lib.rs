@@ -26,6 +26,3 @@ mod write;
 
 pub use config::{GeneratedFile, GeneratedKind, TrailConfig, TrailFacts, TrailSummary};
 pub use write::{generate, generate_files, summarize};
-
-#[cfg(test)]
-mod tests;
