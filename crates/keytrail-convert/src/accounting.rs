@@ -1,10 +1,16 @@
-//! The accounting: what was read and what became of it, per file and in total.
+//! The accounting: what was read and what became of it, per file and in total, and the check that a lake's tables add up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use keytrail_events::{FileOutcome, LogFileKind};
+use keytrail_lake::{Lake, LakeError};
+use rustc_hash::FxHashSet;
 
+use crate::error::ConvertError;
+use crate::ledger::{each_entry, entry_id};
 use crate::source::LogFile;
+use crate::spec::{EVENTS, REJECTS};
 
 /// What one log file held and what became of it. `record_count = row_count + duplicate_count + rejected_count`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,4 +159,64 @@ impl ConvertSummary {
     }
 }
 
-pub use crate::ledger::check_accounting;
+/// The counts of a log file's ledger entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LedgerCounts {
+    pub(crate) records: u64,
+    pub(crate) rows: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) rejected: u64,
+}
+
+impl LedgerCounts {
+    /// Whether every record read is accounted for.
+    fn is_balanced(self) -> bool {
+        let parts = self.rows.checked_add(self.duplicates).and_then(|parts| parts.checked_add(self.rejected));
+        parts == Some(self.records)
+    }
+
+    /// The equation, with a word for whether it holds.
+    fn equation(self, equals: &str) -> String {
+        let Self { records, rows, duplicates, rejected } = self;
+        format!("{records} records {equals} {rows} rows + {duplicates} duplicates + {rejected} rejected")
+    }
+}
+
+impl fmt::Display for LedgerCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.equation("="))
+    }
+}
+
+/// Checks that the lake's tables add up: in every ledger row `records = rows + duplicates + rejected`, and in total as many rows and
+/// rejects as the ledger counts. Returns each thing that does not; an empty list is a sound lake.
+///
+/// # Errors
+/// A table cannot be read.
+pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> {
+    let mut findings = Vec::new();
+    let (mut row_total, mut reject_total) = (0_u64, 0_u64);
+    let mut entries = FxHashSet::default();
+    each_entry(lake, |path, version, counts| {
+        if !entries.insert(entry_id(path, version)) {
+            findings.push(format!("{path}: the ledger has two entries of one version"));
+        }
+        if !counts.is_balanced() {
+            findings.push(format!("{path}: {}", counts.equation("are not")));
+        }
+        row_total = row_total.saturating_add(counts.rows);
+        reject_total = reject_total.saturating_add(counts.rejected);
+    })
+    .await?;
+    for (table, counted) in [(EVENTS, row_total), (REJECTS, reject_total)] {
+        let held = row_count(lake, table).await?;
+        if held != counted {
+            findings.push(format!("table {table} holds {held} rows, the ledger counts {counted}"));
+        }
+    }
+    Ok(findings)
+}
+
+async fn row_count(lake: &Lake, table: &str) -> Result<u64, LakeError> {
+    Ok(lake.table(table).snapshot().await?.row_count())
+}

@@ -1,0 +1,194 @@
+//! The ledger: which log files the lake has read, and what became of each.
+//!
+//! Its rows are made in `rows`, what others add to it meanwhile is followed in `tracker`; whether it adds up, [`crate::accounting`]
+//! checks.
+
+mod rows;
+mod tracker;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{BooleanArray, RecordBatch};
+use keytrail_lake::{Lake, LakeError, Snapshot};
+use rustc_hash::FxHashSet;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
+
+pub(crate) use self::rows::{MAX_RAW_BYTES, RejectRow, RunStamp, log_files_batch, rejects_batch};
+pub(crate) use self::tracker::EntryTracker;
+use crate::accounting::{FileAccount, LedgerCounts};
+use crate::error::ConvertError;
+use crate::reading::read_columns;
+use crate::source::LogFile;
+use crate::spec::{EVENTS, LOG_FILES, REJECTS};
+
+/// A version of a log file, as a hash of its path and version.
+pub(crate) type EntryId = u128;
+
+/// The id of a version of a log file.
+pub(crate) fn entry_id(path: &str, version: &str) -> EntryId {
+    xxh3_128_with_seed(version.as_bytes(), xxh3_64(path.as_bytes()))
+}
+
+/// Something that is told of one version of a log file.
+pub(crate) trait EntryKey {
+    /// Which.
+    fn key(&self) -> EntryId;
+}
+
+impl EntryKey for (Arc<LogFile>, FileAccount) {
+    fn key(&self) -> EntryId {
+        self.0.entry_id()
+    }
+}
+
+/// Marks the rows of `log_files` or `rejects` that are of one of these versions of log files.
+pub(crate) fn is_entry_of(batch: &RecordBatch, ids: &[EntryId]) -> BooleanArray {
+    let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let (Some(paths), Some(versions)) = (texts("log_file_path"), texts("log_file_version")) else {
+        return BooleanArray::from(vec![false; batch.num_rows()]);
+    };
+    let is_of = |(path, version): (Option<&str>, Option<&str>)| Some(ids.contains(&entry_id(path?, version?)));
+    paths.iter().zip(versions.iter()).map(is_of).collect()
+}
+
+/// Refuses a lake whose `events` holds no rows although the ledger tells of some: the table's last commits are lost, and it would answer as
+/// a lake in which nothing was ever used.
+///
+/// # Errors
+/// [`LakeError::Corrupt`] for such a lake; the ledger cannot be read.
+pub async fn refuse_lost_rows(lake: &Lake, events: &Snapshot) -> Result<(), LakeError> {
+    if !events.files().is_empty() {
+        return Ok(());
+    }
+    let table = lake.table(LOG_FILES);
+    let mut row_count = 0;
+    read_columns(table, table.snapshot().await?.files(), &["row_count"], |batch| {
+        row_count += batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
+    })
+    .await?;
+    if row_count == 0 {
+        return Ok(());
+    }
+    let path = lake.table(EVENTS).storage().to_string();
+    let source = format!("its log ends before its first rows, and the ledger of log files tells of {row_count}").into();
+    Err(LakeError::Corrupt { path, source })
+}
+
+/// Gives path, version and counts of every entry of the ledger to `take`.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(crate) async fn each_entry(lake: &Lake, mut take: impl FnMut(&str, &str, LedgerCounts)) -> Result<(), LakeError> {
+    const COLUMNS: [&str; 6] =
+        ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
+    let table = lake.table(LOG_FILES);
+    read_columns(table, table.snapshot().await?.files(), &COLUMNS, |batch| {
+        let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        let counts = [2, 3, 4, 5].map(|column: usize| batch.column(column).as_primitive::<Int64Type>());
+        for row in 0..batch.num_rows() {
+            let [records, rows, duplicates, rejected] = counts.map(|column| column.value(row).cast_unsigned());
+            take(paths.value(row), versions.value(row), LedgerCounts { records, rows, duplicates, rejected });
+        }
+    })
+    .await
+}
+
+/// The paths of log files with rejects, as the ledger has them.
+pub(crate) async fn paths_with_rejects(lake: &Lake) -> Result<Vec<String>, ConvertError> {
+    let table = lake.table(LOG_FILES);
+    let mut found = Vec::new();
+    read_columns(table, table.snapshot().await?.files(), &["log_file_path", "rejected_count"], |batch| {
+        let (paths, counts) = (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+        let rejected = paths.iter().flatten().zip(counts.iter().flatten()).filter(|(_, count)| *count > 0);
+        found.extend(rejected.map(|(path, _)| path.to_owned()));
+    })
+    .await?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// What the lake knows of log files. It keeps hashes: ten million log files take 300 MB.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: FxHashSet<EntryId>,
+    paths: FxHashSet<u64>,
+}
+
+impl Ledger {
+    /// Reads the ledger of a lake, and begins to follow it.
+    pub(crate) async fn load(lake: &Lake) -> Result<(Self, EntryTracker), ConvertError> {
+        let mut ledger = Self::default();
+        let tracker = EntryTracker::begin(lake, LOG_FILES, |path, version| {
+            ledger.entries.insert(entry_id(path, version));
+            ledger.paths.insert(xxh3_64(path.as_bytes()));
+        });
+        let tracker = tracker.await?;
+        Ok((ledger, tracker))
+    }
+
+    /// Whether this very object was read before.
+    pub(crate) fn holds(&self, file: &LogFile) -> bool {
+        self.entries.contains(&file.entry_id())
+    }
+
+    /// Whether an object was read from this path, of this version or another.
+    pub(crate) fn holds_path(&self, file: &LogFile) -> bool {
+        self.paths.contains(&xxh3_64(file.path.as_bytes()))
+    }
+}
+
+/// What the ledger says of log files that are compared with the lake.
+#[derive(Debug, Default)]
+pub(crate) struct LedgerEntries {
+    counts: HashMap<EntryId, LedgerCounts>,
+    /// Paths of which it has several versions: places there are of more than one object.
+    changed_paths: FxHashSet<u64>,
+}
+
+impl LedgerEntries {
+    /// Reads the entries of these versions of log files.
+    pub(crate) async fn load(lake: &Lake, wanted: &FxHashSet<EntryId>) -> Result<Self, ConvertError> {
+        let (mut entries, mut paths_seen) = (Self::default(), FxHashSet::default());
+        each_entry(lake, |path, version, counts| {
+            let (path, id) = (xxh3_64(path.as_bytes()), entry_id(path, version));
+            if !paths_seen.insert(path) {
+                entries.changed_paths.insert(path);
+            }
+            if wanted.contains(&id) {
+                entries.counts.insert(id, counts);
+            }
+        })
+        .await?;
+        Ok(entries)
+    }
+
+    /// The counts of this version of a log file; `None` = the ledger does not hold it.
+    pub(crate) fn counts(&self, file: &LogFile) -> Option<&LedgerCounts> {
+        self.counts.get(&file.entry_id())
+    }
+
+    /// Whether the lake has rows of another version of it.
+    pub(crate) fn has_changed(&self, file: &LogFile) -> bool {
+        self.changed_paths.contains(&xxh3_64(file.path.as_bytes()))
+    }
+}
+
+/// Rejects that the lake holds already for files without a ledger entry: a run that ended in between wrote them.
+pub(crate) async fn committed_rejects(
+    lake: &Lake,
+    ledger: &Ledger,
+) -> Result<(HashSet<EntryId>, EntryTracker), ConvertError> {
+    let mut found = HashSet::new();
+    let tracker = EntryTracker::begin(lake, REJECTS, |path, version| {
+        let id = entry_id(path, version);
+        if !ledger.entries.contains(&id) {
+            found.insert(id);
+        }
+    });
+    let tracker = tracker.await?;
+    Ok((found, tracker))
+}

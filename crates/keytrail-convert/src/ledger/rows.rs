@@ -1,0 +1,135 @@
+//! Rows of `log_files` and `rejects` from what became of log files.
+//!
+//! Columns stand in the order of the tables' schemas (`spec.rs`); it reads no table.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::{ArrayRef, RecordBatch};
+
+use super::{EntryId, EntryKey, entry_id};
+use crate::accounting::FileAccount;
+use crate::source::LogFile;
+use crate::spec::{log_files_schema, rejects_schema};
+
+/// The most bytes of one reject that the lake keeps; the source object has the rest.
+pub(crate) const MAX_RAW_BYTES: usize = 1 << 20;
+
+/// What stays the same in all rows of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct RunStamp {
+    pub(crate) run_id: String,
+    /// Microseconds since the epoch, UTC.
+    pub(crate) time: i64,
+}
+
+/// Rows of `log_files` from accounts.
+pub(crate) fn log_files_batch(files: &[(Arc<LogFile>, FileAccount)], stamp: &RunStamp) -> RecordBatch {
+    let told: Vec<_> = files.iter().map(|(file, _)| file.told_by_path()).collect();
+    let text = |value: &dyn Fn(usize) -> Option<String>| texts((0..files.len()).map(value));
+    let count = |value: &dyn Fn(&LogFile, &FileAccount) -> u64| {
+        integers(files.iter().map(|(file, account)| i64::try_from(value(file, account)).ok()))
+    };
+    let time = |value: &dyn Fn(&LogFile, &FileAccount) -> Option<i64>| {
+        times(files.iter().map(|(file, account)| value(file, account)))
+    };
+    let columns: Vec<ArrayRef> = vec![
+        text(&|row| Some(files[row].0.path.clone())),
+        text(&|row| Some(files[row].0.version.clone())),
+        text(&|row| Some(files[row].1.outcome.kind.as_str().to_owned())),
+        text(&|row| Some(status_of(&files[row].1).to_owned())),
+        text(&|row| told[row].organization_id.map(str::to_owned)),
+        text(&|row| told[row].account_id.map(str::to_owned)),
+        text(&|row| told[row].aws_region.map(str::to_owned)),
+        time(&|file, _| file.delivery_time),
+        time(&|file, _| file.last_modified),
+        count(&|file, _| file.size_bytes),
+        count(&|_, account| account.outcome.uncompressed_bytes),
+        count(&|_, account| account.outcome.record_count),
+        count(&|_, account| account.row_count),
+        count(&|_, account| account.duplicate_count),
+        count(&|_, account| account.conflict_count),
+        count(&|_, account| account.outcome.rejected_count),
+        count(&|_, account| account.ignored_count()),
+        count(&|_, account| account.kms_read_count),
+        count(&|_, account| account.kms_write_count),
+        time(&|_, account| account.first_event_time),
+        time(&|_, account| account.last_event_time),
+        text(&|row| notes_of(&files[row].0, &files[row].1)),
+        text(&|_| Some(stamp.run_id.clone())),
+        time(&|_, _| Some(stamp.time)),
+        text(&|_| Some(env!("CARGO_PKG_VERSION").to_owned())),
+    ];
+    RecordBatch::try_new(log_files_schema(), columns).expect("columns follow the schema")
+}
+
+/// The oddities of a log file, those of its delivery first; none = null.
+fn notes_of(file: &LogFile, account: &FileAccount) -> Option<String> {
+    let notes: Vec<&str> = file.note().into_iter().chain(account.outcome.notes.iter().map(String::as_str)).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+/// `archived` where S3 must restore the file first, `rejected` where nothing of it was taken, `partial` where some of it was not, else
+/// `committed`.
+fn status_of(account: &FileAccount) -> &'static str {
+    match account.outcome.rejected_count {
+        _ if account.is_archived => "archived",
+        0 => "committed",
+        rejected if rejected == account.outcome.record_count => "rejected",
+        _ => "partial",
+    }
+}
+
+/// A record or file that could not be taken, with what is needed to find it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RejectRow {
+    pub(crate) file: Arc<str>,
+    pub(crate) version: Arc<str>,
+    pub(crate) record_index: Option<u64>,
+    pub(crate) byte_offset: u64,
+    pub(crate) reason: String,
+    pub(crate) raw: Vec<u8>,
+    pub(crate) raw_length: u64,
+}
+
+impl EntryKey for RejectRow {
+    fn key(&self) -> EntryId {
+        entry_id(&self.file, &self.version)
+    }
+}
+
+/// Rows of `rejects`.
+pub(crate) fn rejects_batch(rejects: &[RejectRow], stamp: &RunStamp) -> RecordBatch {
+    let mut raw = BinaryBuilder::new();
+    rejects.iter().for_each(|reject| raw.append_value(&reject.raw));
+    let columns: Vec<ArrayRef> = vec![
+        texts(rejects.iter().map(|reject| Some(reject.file.to_string()))),
+        texts(rejects.iter().map(|reject| Some(reject.version.to_string()))),
+        integers(rejects.iter().map(|reject| i64::try_from(reject.record_index?).ok())),
+        integers(rejects.iter().map(|reject| i64::try_from(reject.byte_offset).ok())),
+        texts(rejects.iter().map(|reject| Some(reject.reason.clone()))),
+        Arc::new(raw.finish()),
+        integers(rejects.iter().map(|reject| i64::try_from(reject.raw_length).ok())),
+        texts(rejects.iter().map(|_| Some(stamp.run_id.clone()))),
+        times(rejects.iter().map(|_| Some(stamp.time))),
+    ];
+    RecordBatch::try_new(rejects_schema(), columns).expect("columns follow the schema")
+}
+
+fn texts(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
+    let mut builder = StringBuilder::new();
+    values.for_each(|value| builder.append_option(value));
+    Arc::new(builder.finish())
+}
+
+fn integers(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    let mut builder = Int64Builder::new();
+    values.for_each(|value| builder.append_option(value));
+    Arc::new(builder.finish())
+}
+
+fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    let mut builder = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+    values.for_each(|value| builder.append_option(value));
+    Arc::new(builder.finish())
+}
