@@ -23,11 +23,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::accounting::LedgerCounts;
 use crate::config::ConvertOptions;
+use crate::convert::list_wanted;
 use crate::dedupe::{Place, RecordIdentity};
 use crate::error::ConvertError;
 use crate::held::LakeRows;
 use crate::ledger::{EntryId, LedgerEntries};
-use crate::pipeline::list_wanted;
 use crate::progress::ConvertProgress;
 use crate::queue::FileQueue;
 use crate::source::LogFile;

@@ -29,7 +29,7 @@ use crate::held::LakeRows;
 use crate::ledger::{
     EntryId, EntryKey, EntryTracker, RejectRow, RunStamp, is_entry_of, log_files_batch, rejects_batch,
 };
-use crate::pipeline::lock;
+use crate::lock::lock;
 use crate::progress::ConvertProgress;
 use crate::source::LogFile;
 use crate::spec::EVENTS;
@@ -88,8 +88,8 @@ pub(crate) struct Committer<'l> {
     pub(crate) supplanted: SupplantedPartitions,
 }
 
-/// What epochs of one attempt share.
-pub(crate) struct Attempt {
+/// What the commits of one attempt share.
+pub(crate) struct AttemptState {
     pub(crate) followed: Followed,
     pub(crate) seen: Arc<Deduplicator>,
     pub(crate) held: Arc<LakeRows>,
@@ -101,9 +101,9 @@ type Puts = HashMap<u32, JoinSet<Result<DataFile, LakeError>>>;
 
 impl Committer<'_> {
     /// Works until every sender is gone. Epochs are committed in order, also where a later one was complete first.
-    pub(crate) async fn run(&mut self, attempt: &mut Attempt, receiver: &mut Receiver<Message>) -> Result<(), Halt> {
+    pub(crate) async fn run(&mut self, state: &mut AttemptState, receiver: &mut Receiver<Message>) -> Result<(), Halt> {
         let mut puts = Puts::new();
-        let outcome = self.commit_all(attempt, receiver, &mut puts).await;
+        let outcome = self.commit_all(state, receiver, &mut puts).await;
         // Files of epochs that were not committed are nobody's; what cannot be deleted is told by `keytrail check`.
         for put in puts.into_values() {
             for file in join(put).await.unwrap_or_default() {
@@ -115,7 +115,7 @@ impl Committer<'_> {
 
     async fn commit_all(
         &mut self,
-        attempt: &mut Attempt,
+        state: &mut AttemptState,
         receiver: &mut Receiver<Message>,
         puts: &mut Puts,
     ) -> Result<(), Halt> {
@@ -133,15 +133,20 @@ impl Committer<'_> {
             }
             while let Some(epoch) = complete.remove(&next) {
                 let adds = join(puts.remove(&next).unwrap_or_default()).await?;
-                self.commit(attempt, epoch, adds).await?;
+                self.commit(state, epoch, adds).await?;
                 next += 1;
-                attempt.seen.forget(next - 1, attempt.max_seen_rows);
+                state.seen.forget(next - 1, state.max_seen_rows);
             }
         }
         Ok(())
     }
 
-    async fn commit(&mut self, attempt: &mut Attempt, epoch: CompleteEpoch, adds: Vec<DataFile>) -> Result<(), Halt> {
+    async fn commit(
+        &mut self,
+        state: &mut AttemptState,
+        epoch: CompleteEpoch,
+        adds: Vec<DataFile>,
+    ) -> Result<(), Halt> {
         let mut done = ConvertSummary {
             data_files: adds.len() as u64,
             data_file_bytes: adds.iter().map(|file| file.size_bytes).sum(),
@@ -149,9 +154,9 @@ impl Committer<'_> {
         };
         self.sequence += 1;
         if !adds.is_empty() {
-            self.commit_events(attempt, epoch.number, adds).await?;
+            self.commit_events(state, epoch.number, adds).await?;
         }
-        let Followed { log_files, rejects, .. } = &mut attempt.followed;
+        let Followed { log_files, rejects, .. } = &mut state.followed;
         let (read, unread): (Vec<_>, Vec<_>) =
             epoch.accounts.into_iter().partition(|(_, account)| account.unread_reason.is_none());
         let keys: Vec<EntryId> = read.iter().map(EntryKey::key).collect();
@@ -163,12 +168,12 @@ impl Committer<'_> {
         Ok(())
     }
 
-    async fn commit_events(&self, attempt: &mut Attempt, epoch: u32, mut adds: Vec<DataFile>) -> Result<(), Halt> {
+    async fn commit_events(&self, state: &mut AttemptState, epoch: u32, mut adds: Vec<DataFile>) -> Result<(), Halt> {
         // Rows are noted before they are written.
         let supplanted = lock(&self.supplanted).clone();
         adds.iter_mut().for_each(|file| file.awaits_edit = supplanted.contains(&file.partition));
         loop {
-            let base = attempt.followed.events_version;
+            let base = state.followed.events_version;
             let commit = Commit {
                 adds: adds.clone(),
                 removes: Vec::new(),
@@ -180,12 +185,12 @@ impl Committer<'_> {
             match self.events().commit(commit).await {
                 Ok(CommitOutcome::Committed { .. }) => {
                     // Whatever came after it is looked at before the next commit.
-                    attempt.followed.events_version = base + 1;
+                    state.followed.events_version = base + 1;
                     break;
                 }
                 Ok(CommitOutcome::AlreadyCommitted { .. }) => break,
                 Err(LakeError::Overtaken { .. }) => {
-                    if !self.learn(attempt, epoch).await? {
+                    if !self.learn(state, epoch).await? {
                         for file in &adds {
                             self.events().discard(file).await;
                         }
@@ -195,25 +200,25 @@ impl Committer<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        attempt.followed.data_files.extend(adds.iter().map(|file| file.path.clone()));
-        attempt.held.add(adds.into_iter().map(Arc::new), true);
+        state.followed.data_files.extend(adds.iter().map(|file| file.path.clone()));
+        state.held.add(adds.into_iter().map(Arc::new), true);
         Ok(())
     }
 
     /// Looks at what others have committed; false when a row of it is one that is waiting here.
-    async fn learn(&self, attempt: &mut Attempt, epoch: u32) -> Result<bool, ConvertError> {
+    async fn learn(&self, state: &mut AttemptState, epoch: u32) -> Result<bool, ConvertError> {
         let snapshot: Snapshot = self.events().snapshot().await?;
-        let known = &attempt.followed.data_files;
+        let known = &state.followed.data_files;
         let news: Vec<_> = snapshot.files().iter().filter(|file| !known.contains(&file.path)).cloned().collect();
-        attempt.held.add(news.iter().cloned(), false);
+        state.held.add(news.iter().cloned(), false);
         for file in &news {
-            let rows = attempt.held.rows_of(file).await?;
-            if !attempt.seen.learn(&rows, epoch) {
+            let rows = state.held.rows_of(file).await?;
+            if !state.seen.learn(&rows, epoch) {
                 return Ok(false);
             }
         }
-        attempt.followed.data_files.extend(news.iter().map(|file| file.path.clone()));
-        attempt.followed.events_version = snapshot.version();
+        state.followed.data_files.extend(news.iter().map(|file| file.path.clone()));
+        state.followed.events_version = snapshot.version();
         Ok(true)
     }
 

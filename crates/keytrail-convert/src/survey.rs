@@ -12,9 +12,10 @@ use keytrail_lake::Lake;
 use tokio::task::JoinSet;
 
 use crate::config::ConvertOptions;
+use crate::convert::list_wanted;
+use crate::epochs::epoch_count;
 use crate::error::ConvertError;
 use crate::ledger::Ledger;
-use crate::pipeline::{epoch_count, list_wanted};
 use crate::progress::ConvertProgress;
 use crate::source::LogFile;
 

@@ -1,19 +1,49 @@
 //! One thread's part: takes log files in order, decodes and deduplicates them into its builders, and writes when there is something to
 //! write.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keytrail_events::{EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject, kms};
+use keytrail_events::{EventPartition, EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject, kms};
 
 use crate::accounting::{FileAccount, MAX_TOLD_REJECTS};
 use crate::config::ConvertOptions;
-use crate::dedupe::{Hour, HourSlot, Place, RecordIdentity, Seen};
+use crate::dedupe::{Deduplicator, Hour, HourSlot, Place, RecordIdentity, Seen};
+use crate::encoding::partition_values;
+use crate::epochs::Epochs;
 use crate::error::ConvertError;
-use crate::ledger::{EntryKey, MAX_RAW_BYTES, RejectRow};
+use crate::ledger::{EntryId, EntryKey, MAX_RAW_BYTES, RejectRow};
+use crate::lock::lock;
 use crate::partition_builders::PartitionBuilders;
-use crate::pipeline::Shared;
+use crate::progress::ConvertProgress;
+use crate::queue::FileQueue;
 use crate::source::{LogFile, Unread};
+use crate::supplanting::SupplantedPartitions;
+
+/// What all workers share.
+pub(crate) struct Shared {
+    pub(crate) input: Input,
+    pub(crate) epochs: Epochs,
+    pub(crate) progress: Arc<dyn ConvertProgress>,
+    pub(crate) supplanted: SupplantedPartitions,
+}
+
+/// What is read, and what of it the lake has.
+pub(crate) struct Input {
+    pub(crate) files: FileQueue,
+    pub(crate) seen: Arc<Deduplicator>,
+    /// Rejects of log files that an interrupted run has written, but not the log files' ledger entries.
+    pub(crate) held_rejects: HashSet<EntryId>,
+    pub(crate) max_file_bytes: usize,
+}
+
+impl Shared {
+    /// Takes note of a record that may have to count in the place of another row of its event.
+    fn note_rival(&self, record: &EventRecord<'_>) {
+        lock(&self.supplanted).insert(partition_values(&EventPartition::of(record)));
+    }
+}
 
 /// One thread's part.
 pub(crate) struct Worker<'s> {
@@ -32,24 +62,24 @@ struct Desk {
 
 impl<'s> Worker<'s> {
     pub(crate) fn new(shared: &'s Shared) -> Self {
-        let decoder = FileDecoder::with_max_file_bytes(shared.max_file_bytes);
+        let decoder = FileDecoder::with_max_file_bytes(shared.input.max_file_bytes);
         Self { shared, decoder, desk: Desk::default(), epoch: 0 }
     }
 
     pub(crate) fn run(mut self) -> Result<(), ConvertError> {
-        while !self.shared.is_ending() {
-            if let Some(task) = self.shared.take_write() {
-                self.shared.write(task)?;
+        while !self.shared.epochs.is_ending() {
+            if let Some(task) = self.shared.epochs.take_write() {
+                self.shared.epochs.write(task)?;
                 continue;
             }
-            let Some((number, file, bytes)) = self.shared.files.next() else { break };
-            self.enter(self.shared.epoch_of(number))?;
+            let Some((number, file, bytes)) = self.shared.input.files.next() else { break };
+            self.enter(self.shared.epochs.epoch_of(number))?;
             self.decode(&file, &bytes)?;
         }
-        self.enter(self.shared.epoch_count())?;
-        self.shared.stop_decoding();
-        while let Some(task) = self.shared.await_write() {
-            self.shared.write(task)?;
+        self.enter(self.shared.epochs.count())?;
+        self.shared.epochs.stop_decoding();
+        while let Some(task) = self.shared.epochs.await_write() {
+            self.shared.epochs.write(task)?;
         }
         Ok(())
     }
@@ -60,7 +90,7 @@ impl<'s> Worker<'s> {
             self.hand_over();
         }
         while self.epoch < epoch {
-            self.shared.leave(self.epoch)?;
+            self.shared.epochs.leave(self.epoch)?;
             self.epoch += 1;
         }
         Ok(())
@@ -69,7 +99,7 @@ impl<'s> Worker<'s> {
     /// Gives away all rows.
     fn hand_over(&mut self) {
         for (partition, rows) in self.desk.builders.finish_rows() {
-            self.shared.buffer(self.epoch, partition, rows);
+            self.shared.epochs.buffer(self.epoch, partition, rows);
         }
     }
 
@@ -81,7 +111,7 @@ impl<'s> Worker<'s> {
         };
         let (account, rejects) = sink.finish(outcome)?;
         self.shared.progress.log_file_read(file.size_bytes, account.outcome.record_count);
-        self.shared.account(self.epoch, Arc::clone(file), account, rejects);
+        self.shared.epochs.account(self.epoch, Arc::clone(file), account, rejects);
         if self.desk.builders.size_bytes() > ConvertOptions::WORKER_BYTES {
             self.hand_over();
         }
@@ -130,7 +160,7 @@ impl<'w> FileSink<'w> {
         if !self.account.is_archived {
             self.account.reject_reasons = self.rejects.iter().take(MAX_TOLD_REJECTS).map(reason_of).collect();
         }
-        if self.rejects.first().is_some_and(|reject| self.shared.holds_rejects(reject.key())) {
+        if self.rejects.first().is_some_and(|reject| self.shared.input.held_rejects.contains(&reject.key())) {
             self.rejects.clear();
         }
         Ok((self.account, self.rejects))
@@ -155,7 +185,7 @@ impl<'w> FileSink<'w> {
         self.count(record, is_kms);
         let (hour, identity) = (Hour::of(record.event_time()), RecordIdentity::of(record));
         let place = Place::new(&self.file.path, index);
-        let seen = self.shared.seen.note_in(&mut self.desk.slot, hour, &identity, place, self.epoch)?;
+        let seen = self.shared.input.seen.note_in(&mut self.desk.slot, hour, &identity, place, self.epoch)?;
         match seen {
             Seen::Duplicate => self.account.duplicate_count += 1,
             // The entry of the version that was read before counts the row.
