@@ -24,7 +24,7 @@ use datafusion::arrow::compute::{SortOptions, concat_batches, filter_record_batc
 use datafusion::arrow::json::ReaderBuilder;
 use keytrail_convert::inventory::{ImportOptions, import};
 use keytrail_convert::{ConvertOptions, EVENTS, LOG_FILES, NoProgress, RUNS, Source, StopSignal, convert, lake_spec};
-use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, file_schema, sort_columns};
+use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, EventGroup, file_schema, sort_columns};
 use keytrail_lake::{
     Commit, CommitOperation, Lake, Location, PartitionValues, Storage, StorageOptions, Table, TransactionId,
 };
@@ -167,7 +167,7 @@ pub(crate) async fn write_events(lake: &Lake, events: &RecordBatch, files: usize
     let mut adds = Vec::new();
     for (partition, rows) in partitions(events) {
         for part in parts(&rows, files) {
-            let sorted = sort(&part, sort_columns(&partition[EVENT_GROUP]));
+            let sorted = sort(&part, sort_columns(EventGroup::parse(&partition[EVENT_GROUP]).unwrap()));
             let encoded = table.encode(&partition, std::iter::once(sorted)).unwrap();
             adds.push(table.put(encoded).await.unwrap());
         }

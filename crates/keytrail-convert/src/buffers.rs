@@ -82,6 +82,7 @@ impl BufferedBytes {
 
 #[cfg(test)]
 mod tests {
+    use keytrail_events::schema::EventGroup;
     use keytrail_events::{EventBatchBuilder, EventRecord, Lineage};
 
     use super::*;
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_largest_partition_is_taken_first() {
-        let partition = |month: &str| EventPartition { event_group: "kms", event_month: month.to_owned() };
+        let partition = |month: &str| EventPartition { event_group: EventGroup::Kms, event_month: month.to_owned() };
         let mut buffers = Buffers::default();
         buffers.push(&partition("2024-01"), rows(1));
         buffers.push(&partition("2024-02"), rows(5000));

@@ -17,7 +17,8 @@ pub fn encode_rows(
     parts: &[EventRows],
 ) -> Result<EncodedFile, ConvertError> {
     let batches = sorted_batches(parts, sort_columns(partition.event_group)).map_err(|source| {
-        ConvertError::Encode { partition: format!("{}/{}", partition.event_group, partition.event_month), source }
+        let group = partition.event_group.as_str();
+        ConvertError::Encode { partition: format!("{group}/{}", partition.event_month), source }
     })?;
     Ok(events.encode(&partition_values(partition), batches)?)
 }
@@ -25,7 +26,7 @@ pub fn encode_rows(
 /// The partition as the lake names it.
 pub(crate) fn partition_values(partition: &EventPartition) -> PartitionValues {
     PartitionValues::from([
-        (EVENT_GROUP.to_owned(), partition.event_group.to_owned()),
+        (EVENT_GROUP.to_owned(), partition.event_group.as_str().to_owned()),
         (EVENT_MONTH.to_owned(), partition.event_month.clone()),
     ])
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{Schema, SchemaRef};
-use keytrail_events::schema::{COLUMNS, PARTITION_COLUMNS, table_schema};
+use keytrail_events::schema::{COLUMNS, EventGroup, PARTITION_COLUMNS, table_schema};
 use keytrail_events::{
     BuiltColumns, EventPartition, EventRecord, EventRows, Field, FileDecoder, Lineage, RecordSink, Reject, kms,
 };
@@ -29,18 +29,17 @@ pub struct RawSelection {
     /// Places in [`table_schema`], in the order wanted.
     columns: Vec<usize>,
     schema: SchemaRef,
-    takes_kms: bool,
-    takes_other: bool,
+    groups: Vec<EventGroup>,
 }
 
 impl RawSelection {
-    /// Columns by their places in [`table_schema`], and the rows of the event groups for which `takes_group` is true.
+    /// Columns by their places in [`table_schema`], and the rows of these event groups.
     ///
     /// # Errors
     /// There is no column at a place.
-    pub fn new(columns: Vec<usize>, takes_group: impl Fn(&str) -> bool) -> Result<Self, arrow_schema::ArrowError> {
+    pub fn new(columns: Vec<usize>, groups: Vec<EventGroup>) -> Result<Self, arrow_schema::ArrowError> {
         let schema = Arc::new(table_schema().project(&columns)?);
-        Ok(Self { columns, schema, takes_kms: takes_group("kms"), takes_other: takes_group("other") })
+        Ok(Self { columns, schema, groups })
     }
 
     /// The schema of the batches.
@@ -49,7 +48,7 @@ impl RawSelection {
     }
 
     fn takes(&self, is_kms: bool) -> bool {
-        if is_kms { self.takes_kms } else { self.takes_other }
+        self.groups.contains(&EventGroup::of(is_kms))
     }
 
     fn batch(&self, partition: &EventPartition, rows: &EventRows) -> RecordBatch {
@@ -58,7 +57,7 @@ impl RawSelection {
         };
         let columns = self.columns.iter().map(|place| match place.checked_sub(COLUMNS.len()) {
             None => rows.written_out(*place),
-            Some(0) => constant(partition.event_group),
+            Some(0) => constant(partition.event_group.as_str()),
             Some(_) => constant(&partition.event_month),
         });
         const { assert!(PARTITION_COLUMNS.len() == 2, "the group and the month") };

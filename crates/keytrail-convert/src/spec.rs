@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use keytrail_events::schema::{
-    EVENT_GROUP, MENTIONED_KEY_ARNS, MENTIONING_RESOURCE, PARTITION_COLUMNS, sort_columns, table_schema,
+    EVENT_GROUP, EventGroup, MENTIONED_KEY_ARNS, MENTIONING_RESOURCE, PARTITION_COLUMNS, sort_columns, table_schema,
 };
 use keytrail_lake::{LakeSpec, PartitionValues, TableSpec};
 
@@ -33,7 +33,9 @@ fn events() -> TableSpec {
         schema: table_schema(),
         partition_columns: &PARTITION_COLUMNS,
         sort_columns: |partition: &PartitionValues| {
-            sort_columns(partition.get(EVENT_GROUP).map_or("other", String::as_str))
+            // A folder of no known group is nobody's: no file is written there.
+            let group = partition.get(EVENT_GROUP).and_then(|word| EventGroup::parse(word));
+            group.map_or(&[], sort_columns)
         },
         bloom_filter_columns: &["event_id", "key_arn", "source_key_arn"],
         statistics_columns: &[

@@ -7,13 +7,14 @@ use std::borrow::Cow;
 use crate::json;
 use crate::kms::is_kms_event;
 use crate::record::{EventRecord, Field, RecordError};
+use crate::schema::EventGroup;
 use crate::time::month_of;
 
 /// The partition of `events` that a record belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventPartition {
-    /// `kms` or `other`.
-    pub event_group: &'static str,
+    /// Whether the event is one of KMS.
+    pub event_group: EventGroup,
     /// `YYYY-MM` of the event time, or `unknown`.
     pub event_month: String,
 }
@@ -23,7 +24,7 @@ impl EventPartition {
     pub fn of(record: &EventRecord<'_>) -> Self {
         let is_kms = is_kms_event(record.text_of(Field::EventSource));
         Self {
-            event_group: if is_kms { "kms" } else { "other" },
+            event_group: EventGroup::of(is_kms),
             event_month: record.event_time().map_or_else(|| "unknown".to_owned(), month_of),
         }
     }
@@ -93,12 +94,12 @@ mod tests {
         let of = |event_group, event_month: &str| EventPartition { event_group, event_month: event_month.to_owned() };
         assert_eq!(
             partition(r#"{"eventSource":"kms.amazonaws.com","eventTime":"2023-07-31T23:59:59Z"}"#),
-            of("kms", "2023-07")
+            of(EventGroup::Kms, "2023-07")
         );
         assert_eq!(
             partition(r#"{"eventSource":"s3.amazonaws.com","eventTime":"2023-08-01T00:00:00Z"}"#),
-            of("other", "2023-08")
+            of(EventGroup::Other, "2023-08")
         );
-        assert_eq!(partition(r#"{"eventSource":"kms.amazonaws.com"}"#), of("kms", "unknown"));
+        assert_eq!(partition(r#"{"eventSource":"kms.amazonaws.com"}"#), of(EventGroup::Kms, "unknown"));
     }
 }

@@ -339,10 +339,42 @@ pub fn table_schema() -> SchemaRef {
 }
 
 /// The columns that rows of a group are sorted by within a data file, all ascending, nulls first.
-pub fn sort_columns(event_group: &str) -> &'static [&'static str] {
+pub fn sort_columns(event_group: EventGroup) -> &'static [&'static str] {
     match event_group {
-        "kms" => &["key_arn", "event_time"],
-        _ => &["event_source", "event_name", "event_time"],
+        EventGroup::Kms => &["key_arn", "event_time"],
+        EventGroup::Other => &["event_source", "event_name", "event_time"],
+    }
+}
+
+/// Whose events a partition of `events` holds; they are sorted for different questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventGroup {
+    /// Events of KMS.
+    Kms,
+    /// Events of all other services.
+    Other,
+}
+
+impl EventGroup {
+    /// Every group there is.
+    pub const ALL: [Self; 2] = [Self::Kms, Self::Other];
+
+    /// The group of an event, by whether KMS made it.
+    pub fn of(is_kms: bool) -> Self {
+        if is_kms { Self::Kms } else { Self::Other }
+    }
+
+    /// The word in [`EVENT_GROUP`].
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kms => "kms",
+            Self::Other => "other",
+        }
+    }
+
+    /// The group of a word; `None` = there is no such group.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.as_str() == word)
     }
 }
 

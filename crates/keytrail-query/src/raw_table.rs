@@ -35,7 +35,7 @@ use futures::stream::{self, BoxStream};
 use keytrail_convert::raw::{RawCounts, RawDecoder, RawSelection};
 use keytrail_convert::source::{self, DeliveryRange, LogFile, Source};
 use keytrail_convert::{Deduplicator, EVENTS, LOG_FILES};
-use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, MENTIONED_KEY_ARNS, table_schema};
+use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, EventGroup, MENTIONED_KEY_ARNS, table_schema};
 use keytrail_lake::StorageOptions;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
@@ -221,13 +221,12 @@ impl TableProvider for RawTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let predicate = predicate(state, filters)?;
         let groups = predicate.as_ref().and_then(|predicate| predicate.prune(&GroupBounds).ok());
-        let takes_group = |group: &str| {
-            let place = EVENT_GROUPS.iter().position(|known| *known == group);
-            groups.as_ref().zip(place).is_none_or(|(may_match, place)| may_match[place])
-        };
-        let has_rows = EVENT_GROUPS.iter().any(|group| takes_group(group));
+        let places = EventGroup::ALL.into_iter().enumerate();
+        let wanted = places.filter(|(place, _)| groups.as_ref().is_none_or(|may_match| may_match[*place]));
+        let wanted: Vec<_> = wanted.map(|(_, group)| group).collect();
+        let has_rows = !wanted.is_empty();
         let columns = projection.cloned().unwrap_or_else(|| (0..table_schema().fields().len()).collect());
-        let selection = RawSelection::new(columns, takes_group)?;
+        let selection = RawSelection::new(columns, wanted)?;
         let schema = Arc::clone(selection.schema());
         let scan = Arc::new(RawScan {
             files: if has_rows { self.prune(predicate.as_ref()) } else { Arc::default() },
@@ -248,11 +247,10 @@ impl TableProvider for RawTable {
 /// tells the keys that it names.
 struct GroupBounds;
 
-const EVENT_GROUPS: [&str; 2] = ["kms", "other"];
-
 impl PruningStatistics for GroupBounds {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
-        (column.name == EVENT_GROUP).then(|| Arc::new(StringArray::from(EVENT_GROUPS.to_vec())) as ArrayRef)
+        (column.name == EVENT_GROUP)
+            .then(|| Arc::new(StringArray::from(EventGroup::ALL.map(EventGroup::as_str).to_vec())) as ArrayRef)
     }
 
     fn max_values(&self, column: &Column) -> Option<ArrayRef> {
@@ -260,11 +258,11 @@ impl PruningStatistics for GroupBounds {
     }
 
     fn num_containers(&self) -> usize {
-        EVENT_GROUPS.len()
+        EventGroup::ALL.len()
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        let counts = EVENT_GROUPS.map(|group| (group == "other").then_some(0));
+        let counts = EventGroup::ALL.map(|group| (group == EventGroup::Other).then_some(0));
         (column.name == MENTIONED_KEY_ARNS).then(|| Arc::new(UInt64Array::from(counts.to_vec())) as ArrayRef)
     }
 
