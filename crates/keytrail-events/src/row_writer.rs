@@ -164,7 +164,7 @@ pub(crate) fn append_identity(row: &mut RowWriter<'_>, identity: &Identity<'_>) 
     row.text(identity.invoked_by_delegate_account_id.as_deref());
 }
 
-/// How deep a flattened `userIdentity` is unfolded: all of it.
+/// How deep a flattened `userIdentity`, and all that is unfolded like it, is unfolded: all of it.
 pub(crate) const USER_IDENTITY_LEVELS: u32 = 8;
 
 /// The JSON of a member that is the text of a map, as far as it can be told; `None` where it is anything else.
@@ -176,7 +176,7 @@ pub(crate) fn unfolded(text: &str, levels: u32) -> Option<String> {
 /// unfolded by one level only: the pairs of an encryption context cannot be told apart safely.
 fn member<'r>(record: &'r EventRecord<'_>, field: Field) -> Option<Cow<'r, str>> {
     let text = record.text_of(field)?;
-    let levels = if field == Field::RequestParameters { 1 } else { 8 };
+    let levels = if field == Field::RequestParameters { 1 } else { USER_IDENTITY_LEVELS };
     let is_flattened = record.detail_level() == DetailLevel::Flattened;
     Some(if is_flattened { unfolded(text, levels) } else { None }.map_or(Cow::Borrowed(text), Cow::Owned))
 }
@@ -212,6 +212,10 @@ pub(crate) fn append_kms(row: &mut RowWriter<'_>, record: &EventRecord<'_>, call
         resources: resources.as_deref(),
         lacks_context: !record.detail_level().carries_context(),
     });
+    append_facts(row, &facts);
+}
+
+fn append_facts(row: &mut RowWriter<'_>, facts: &KmsFacts<'_>) {
     row.text(Some(facts.operation_class.as_str()));
     row.text(Some(facts.outcome.as_str()));
     row.text(facts.key_arn.as_deref());
@@ -258,8 +262,13 @@ pub(crate) fn append_text(row: &mut RowWriter<'_>, record: &EventRecord<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::cast::AsArray as _;
+    use arrow_array::types::TimestampMicrosecondType;
+
     use super::*;
-    use crate::schema::{COLUMNS, ColumnGroup};
+    use crate::columns::ColumnValues;
+    use crate::kms::{ContextState, KeyResolution, OperationClass, Outcome};
+    use crate::schema::{COLUMNS, ColumnGroup, ColumnType};
 
     fn names_of(group: ColumnGroup) -> Vec<&'static str> {
         COLUMNS.iter().filter(|column| column.group == group).map(|column| column.name).collect()
@@ -276,5 +285,96 @@ mod tests {
         assert_eq!(names_of(ColumnGroup::Mentions).len(), MENTION_COLUMN_COUNT);
         let [.., layout, raw] = COLUMNS else { unreachable!("there are columns") };
         assert_eq!([layout.name, raw.name], ["record_layout", "raw_record"]);
+    }
+
+    /// What stands in the columns of a group after one row: names and values; of a map the first key.
+    fn written(group: ColumnGroup, append: impl FnOnce(&mut RowWriter<'_>)) -> Vec<(&'static str, String)> {
+        let columns: Vec<_> = COLUMNS.iter().filter(|column| column.group == group).collect();
+        let mut builders: Vec<_> = columns.iter().map(|column| ColumnBuilder::new(column)).collect();
+        let mut row = RowWriter::new(&mut builders, 0);
+        append(&mut row);
+        assert!(row.is_at_end());
+        let values = builders.iter_mut().map(|builder| builder.finish(1));
+        let texts = columns.iter().zip(values).map(|(column, values)| match (values, column.column_type) {
+            (ColumnValues::Keyed { keys, texts }, _) => texts.value(keys[0] as usize).to_owned(),
+            (ColumnValues::Each(array), ColumnType::Text) => array.as_string::<i32>().value(0).to_owned(),
+            (ColumnValues::Each(array), ColumnType::Boolean) => array.as_boolean().value(0).to_string(),
+            (ColumnValues::Each(array), ColumnType::TextMap) => {
+                array.as_map().keys().as_string::<i32>().value(0).to_owned()
+            }
+            (ColumnValues::Each(array), _) => array.as_primitive::<TimestampMicrosecondType>().value(0).to_string(),
+            (ColumnValues::Null, _) => panic!("{} has no value", column.name),
+        });
+        columns.iter().map(|column| column.name).zip(texts).collect()
+    }
+
+    /// Each column of a group holds its own name, but for those that cannot.
+    fn assert_names(written: &[(&'static str, String)], others: &[(&str, &str)]) {
+        for (name, value) in written {
+            let other = others.iter().find(|(other, _)| other == name);
+            assert_eq!(value, other.map_or(name, |(_, expected)| expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_an_identity_tells_stands_under_its_name() {
+        let identity = Identity {
+            principal_type: Some("principal_type".into()),
+            principal_id: Some("principal_id".into()),
+            principal_arn: Some("principal_arn".into()),
+            principal_account_id: Some("principal_account_id".into()),
+            access_key_id: Some("access_key_id".into()),
+            user_name: Some("user_name".into()),
+            identity_provider: Some("identity_provider".into()),
+            credential_id: Some("credential_id".into()),
+            invoked_by: Some("invoked_by".into()),
+            role_arn: Some("role_arn".into()),
+            role_session_name: Some("role_session_name".into()),
+            session_issuer_type: Some("session_issuer_type".into()),
+            session_issuer_account_id: Some("session_issuer_account_id".into()),
+            session_issuer_user_name: Some("session_issuer_user_name".into()),
+            session_creation_time: Some(7),
+            mfa_authenticated: Some(true),
+            source_identity: Some("source_identity".into()),
+            ec2_role_delivery: Some("ec2_role_delivery".into()),
+            federated_provider: Some("federated_provider".into()),
+            on_behalf_of_user_id: Some("on_behalf_of_user_id".into()),
+            in_scope_of_source_arn: Some("in_scope_of_source_arn".into()),
+            invoked_by_delegate_account_id: Some("invoked_by_delegate_account_id".into()),
+        };
+        let written = written(ColumnGroup::Identity, |row| append_identity(row, &identity));
+        assert_names(&written, &[("session_creation_time", "7"), ("mfa_authenticated", "true")]);
+    }
+
+    #[test]
+    fn facts_stand_under_their_names() {
+        let context = |name: &'static str| Some(vec![(Cow::Borrowed(name), None)]);
+        let facts = KmsFacts {
+            operation_class: OperationClass::ReEncrypt,
+            outcome: Outcome::Blocked,
+            key_arn: Some("key_arn".into()),
+            source_key_arn: Some("source_key_arn".into()),
+            requested_key_ref: Some("requested_key_ref".into()),
+            source_requested_key_ref: Some("source_requested_key_ref".into()),
+            key_resolution: KeyResolution::Response,
+            encryption_context: context("encryption_context"),
+            source_encryption_context: context("source_encryption_context"),
+            context_state: Some(ContextState::Present),
+            source_context_state: Some(ContextState::Empty),
+            grant_id: Some("grant_id".into()),
+            key_material_id: Some("key_material_id".into()),
+            source_key_material_id: Some("source_key_material_id".into()),
+            alias_name: Some("alias_name".into()),
+            algorithm: Some("algorithm".into()),
+        };
+        let written = written(ColumnGroup::Kms, |row| append_facts(row, &facts));
+        let words = [
+            ("operation_class", facts.operation_class.as_str()),
+            ("outcome", facts.outcome.as_str()),
+            ("key_resolution", facts.key_resolution.as_str()),
+            ("context_state", "present"),
+            ("source_context_state", "empty"),
+        ];
+        assert_names(&written, &words);
     }
 }

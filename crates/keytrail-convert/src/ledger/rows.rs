@@ -133,3 +133,107 @@ fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
     values.for_each(|value| builder.append_option(value));
     Arc::new(builder.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_cast::display::array_value_to_string;
+    use keytrail_events::{FileOutcome, LogFileKind, RecordKind};
+
+    use super::*;
+
+    /// The one row of a batch: names and values.
+    fn written(batch: &RecordBatch) -> Vec<(String, String)> {
+        assert_eq!(batch.num_rows(), 1);
+        let names = batch.schema();
+        let names = names.fields().iter().map(|field| field.name().clone());
+        let values = batch.columns().iter().map(|column| array_value_to_string(column, 0).expect("a value"));
+        names.zip(values).collect()
+    }
+
+    fn assert_written(batch: &RecordBatch, expected: &[(&str, &str)]) {
+        let written = written(batch);
+        let written: Vec<_> = written.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(written, expected);
+    }
+
+    const PATH: &str = "AWSLogs/o-1/111122223333/CloudTrail/eu-west-1/2024/01/31/111122223333_CloudTrail_eu-west-1_20240131T1005Z_x.json.gz";
+
+    #[test]
+    fn what_became_of_a_log_file_stands_under_its_name() {
+        let mut file = LogFile::for_test(PATH);
+        (file.size_bytes, file.last_modified) = (10, Some(1_000_000));
+        let account = FileAccount {
+            outcome: FileOutcome {
+                kind: LogFileKind::Events,
+                record_count: 30,
+                rejected_count: 4,
+                ignored: [(RecordKind::Insight, 5)].into(),
+                uncompressed_bytes: 20,
+                notes: vec!["odd".to_owned()],
+            },
+            row_count: 24,
+            duplicate_count: 2,
+            conflict_count: 3,
+            kms_read_count: 6,
+            kms_write_count: 7,
+            first_event_time: Some(2_000_000),
+            last_event_time: Some(3_000_000),
+            ..FileAccount::default()
+        };
+        let stamp = RunStamp { run_id: "run".to_owned(), time: 4_000_000 };
+        let expected = [
+            ("log_file_path", PATH),
+            ("log_file_version", "v"),
+            ("log_file_kind", "events"),
+            ("status", "partial"),
+            ("organization_id", "o-1"),
+            ("account_id", "111122223333"),
+            ("aws_region", "eu-west-1"),
+            ("delivery_time", "2024-01-31T10:05:00Z"),
+            ("last_modified_time", "1970-01-01T00:00:01Z"),
+            ("size_bytes", "10"),
+            ("uncompressed_bytes", "20"),
+            ("record_count", "30"),
+            ("row_count", "24"),
+            ("duplicate_count", "2"),
+            ("conflict_count", "3"),
+            ("rejected_count", "4"),
+            ("ignored_count", "5"),
+            ("kms_read_count", "6"),
+            ("kms_write_count", "7"),
+            ("first_event_time", "1970-01-01T00:00:02Z"),
+            ("last_event_time", "1970-01-01T00:00:03Z"),
+            ("notes", "odd"),
+            ("run_id", "run"),
+            ("converted_time", "1970-01-01T00:00:04Z"),
+            ("keytrail_version", env!("CARGO_PKG_VERSION")),
+        ];
+        assert_written(&log_files_batch(&[(Arc::new(file), account)], &stamp), &expected);
+    }
+
+    #[test]
+    fn what_is_told_of_a_reject_stands_under_its_name() {
+        let reject = RejectRow {
+            file: "path".into(),
+            version: "v".into(),
+            record_index: Some(1),
+            byte_offset: 2,
+            reason: "cut short".to_owned(),
+            raw: b"{".to_vec(),
+            raw_length: 3,
+        };
+        let stamp = RunStamp { run_id: "run".to_owned(), time: 4_000_000 };
+        let expected = [
+            ("log_file_path", "path"),
+            ("log_file_version", "v"),
+            ("record_index", "1"),
+            ("byte_offset", "2"),
+            ("reason", "cut short"),
+            ("raw_bytes", "7b"),
+            ("raw_length", "3"),
+            ("run_id", "run"),
+            ("rejected_time", "1970-01-01T00:00:04Z"),
+        ];
+        assert_written(&rejects_batch(&[reject], &stamp), &expected);
+    }
+}
