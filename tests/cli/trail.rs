@@ -1,4 +1,4 @@
-//! Small trails for the fault tests: records by number, log files of them.
+//! Small trails for the tests: records by number, log files of them.
 
 /// A KMS event that follows from its number.
 pub(crate) fn event(number: u32) -> String {
