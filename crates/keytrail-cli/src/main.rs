@@ -10,6 +10,7 @@ mod examples;
 mod excerpt;
 mod hints;
 mod init;
+mod lock;
 mod output;
 mod pager;
 mod pages;

@@ -2,13 +2,14 @@
 //!
 //! It shows counts only: no text from data reaches the terminal here.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use keytrail_convert::ConvertProgress;
 
+use crate::lock::lock;
 use crate::output;
 
 const BYTES_TEMPLATE: &str = "{elapsed_precise} [{bar:30}] {bytes}/{total_bytes}, {msg}, {eta} left";
@@ -103,7 +104,7 @@ impl ConvertProgress for JsonProgress {
         for (counter, count) in self.read.iter().zip([1, bytes, records]) {
             counter.fetch_add(count, Ordering::Relaxed);
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.told);
         if told.is_none_or(|told| told.elapsed() >= JSON_PAUSE) {
             *told = Some(Instant::now());
             self.tell("read");

@@ -3,10 +3,11 @@
 //! It does not show anything: see [`crate::pager`].
 
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tempfile::SpooledTempFile;
 
+use crate::lock::lock;
 use crate::output::{DataWriter, Destination};
 
 /// Text up to this size stays in memory.
@@ -71,7 +72,7 @@ impl Spool {
     }
 
     fn file(&self) -> MutexGuard<'_, SpooledTempFile> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -10,7 +10,7 @@
 //! is compared by the ids and bodies of its records alone, as its places are of more than one object.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -28,6 +28,7 @@ use crate::dedupe::{Place, RecordIdentity};
 use crate::error::ConvertError;
 use crate::held::LakeRows;
 use crate::ledger::{EntryId, LedgerEntries};
+use crate::lock::lock;
 use crate::progress::ConvertProgress;
 use crate::queue::FileQueue;
 use crate::source::LogFile;
@@ -183,7 +184,7 @@ async fn compare(
         report.merge(found);
         add(&mut duplicates, more);
     }
-    let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+    let rows = lock(&rows);
     let lost = rows.values().filter(|row| !row.is_found).count();
     if lost > 0 {
         report.find(format!("{lost} rows of the lake have no equal record at their place in the log files"));
@@ -230,7 +231,7 @@ struct ComparingSink<'c> {
 
 impl RecordSink for ComparingSink<'_> {
     fn record(&mut self, index: u64, record: &EventRecord<'_>) {
-        let mut rows = self.comparison.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = lock(&self.comparison.rows);
         match rows.get_mut(&Place::new(&self.file.path, index)).filter(|_| !self.has_changed) {
             Some(row) => {
                 row.is_found = row.hash == xxh3_64(record.text().as_bytes());

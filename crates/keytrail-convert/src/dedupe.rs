@@ -16,13 +16,14 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use keytrail_events::{DetailLevel, EventRecord, Field, body_hash, event_id};
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128, xxh3_128_with_seed};
 
 use crate::error::ConvertError;
+use crate::lock::lock;
 
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
 /// Short hashes that are kept for each row that may be known: a quarter of their memory.
@@ -207,10 +208,6 @@ impl fmt::Debug for Deduplicator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deduplicator").field("row_count", &self.row_count).finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Deduplicator {

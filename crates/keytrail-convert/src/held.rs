@@ -3,7 +3,7 @@
 //! Only a few narrow columns are read, of data files whose times meet the hours asked for. It decides nothing about them: see
 //! [`crate::dedupe`].
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::dedupe::{HeldHours, HeldRow, HeldRows, Hour, Place, RecordIdentity};
 use crate::error::ConvertError;
+use crate::lock::lock;
 
 const COLUMNS: [&str; 7] =
     ["recipient_account_id", "event_id", "body_hash", "detail_level", "event_time", "log_file_path", "record_index"];
@@ -86,7 +87,7 @@ impl LakeRows {
     /// Adds data files that were committed since.
     pub(crate) fn add(&self, files: impl IntoIterator<Item = Arc<DataFile>>, is_own: bool) {
         let files = files.into_iter().map(|file| HeldFile::new(file, is_own));
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).extend(files);
+        lock(&self.files).extend(files);
     }
 
     /// Every row of one data file.
@@ -98,7 +99,7 @@ impl LakeRows {
 impl HeldRows for Arc<LakeRows> {
     fn load(&self, hour: Hour, is_again: bool) -> Result<HeldHours, ConvertError> {
         let files: Vec<HeldFile> = {
-            let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            let files = lock(&self.files);
             files.iter().filter(|held| is_again || !held.is_own).cloned().collect()
         };
         if !files.iter().any(|held| held.first <= hour && hour <= held.last) {

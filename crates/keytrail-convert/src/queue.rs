@@ -1,13 +1,14 @@
 //! The log files of an attempt, in order, with their bytes: read by the workers themselves where they are near, fetched ahead where not.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::lock::lock;
 use crate::source::{LogFile, Unread};
 
 /// Objects that are fetched ahead of the workers.
@@ -50,7 +51,7 @@ impl FileQueue {
     /// The next log file; blocks until it is there.
     pub(crate) fn next(&self) -> Option<Fetched> {
         match self {
-            Self::Far { fetched, .. } => fetched.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv(),
+            Self::Far { fetched, .. } => lock(fetched).blocking_recv(),
             Self::Near { files, next } => {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let (file, bytes) = files.get(number)?.read_version();

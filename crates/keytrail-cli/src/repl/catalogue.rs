@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use keytrail_query::{QueryError, Session};
@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::escape;
+use crate::lock::lock;
 
 /// How long a Tab waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -79,7 +80,7 @@ impl SessionCatalogue {
                 let words = tokio::time::timeout(LONGEST_QUESTION, question).await;
                 answer.give(words.ok().and_then(Result::ok).unwrap_or_default());
             };
-            locked(&self.questions).spawn_on(ask, &self.threads);
+            lock(&self.questions).spawn_on(ask, &self.threads);
         }
         answer.wait()
     }
@@ -94,7 +95,7 @@ impl Known for SessionCatalogue {
     }
 
     fn columns(&self, relation: &str) -> Words {
-        let answer = locked(&self.columns).entry(relation.to_owned()).or_default().clone();
+        let answer = lock(&self.columns).entry(relation.to_owned()).or_default().clone();
         let relation = relation.to_owned();
         self.ask(&answer, move |session| async move {
             let description = session.describe(&relation).await?;
@@ -126,7 +127,7 @@ impl Known for SessionCatalogue {
     }
 
     fn values_of(&self, column: &str) -> Words {
-        let answer = locked(&self.values).entry(column.to_owned()).or_default().clone();
+        let answer = lock(&self.values).entry(column.to_owned()).or_default().clone();
         let column = column.to_owned();
         self.ask(&answer, move |session| async move { session.values_of(&column).await })
     }
@@ -147,7 +148,7 @@ enum State {
 impl Answer {
     /// True for the first who asks.
     fn begin(&self) -> bool {
-        let mut state = locked(&self.0.0);
+        let mut state = lock(&self.0.0);
         let is_first = matches!(*state, State::NotAsked);
         if is_first {
             *state = State::Asked;
@@ -157,13 +158,13 @@ impl Answer {
 
     fn give(&self, words: Vec<String>) {
         let words = words.into_iter().filter(|word| !word.contains(escape::is_unsafe)).collect();
-        *locked(&self.0.0) = State::Known(Arc::new(words));
+        *lock(&self.0.0) = State::Known(Arc::new(words));
         self.0.1.notify_all();
     }
 
     /// The words, or none when they do not come in time.
     fn wait(&self) -> Words {
-        let state = locked(&self.0.0);
+        let state = lock(&self.0.0);
         let is_asked = |state: &mut State| !matches!(state, State::Known(_));
         let waited = self.0.1.wait_timeout_while(state, PATIENCE, is_asked).unwrap_or_else(PoisonError::into_inner);
         match &*waited.0 {
@@ -171,10 +172,6 @@ impl Answer {
             _ => Words::default(),
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

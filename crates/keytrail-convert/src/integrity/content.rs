@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use flate2::bufread::GzDecoder;
 use keytrail_events::compression::is_gzip;
-use keytrail_events::hash::sha256_hex;
+use keytrail_events::hash::{hex, sha256_hex};
 use sha2::{Digest as _, Sha256};
 
 use super::report::Fault;
@@ -41,10 +41,6 @@ fn hash_all(content: &mut impl Read, hash: &mut Sha256) -> io::Result<()> {
             count => hash.update(&buffer[..count]),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
