@@ -6,6 +6,7 @@ use keytrail_convert::Source;
 use keytrail_convert::integrity::{
     Gap, Level, LocationCheck, ObjectKind, ObjectResult, State, VerifyObserver, VerifyOptions, VerifySummary, verify,
 };
+use keytrail_convert::source::DeliveryRange;
 use keytrail_events::hash::sha256_hex;
 use keytrail_lake::{Location, StorageOptions};
 use keytrail_testkit::digests::{
@@ -70,8 +71,7 @@ impl Scenario {
             storage: StorageOptions::default(),
             public_keys: Vec::new(),
             signatures: Vec::new(),
-            since: None,
-            until: None,
+            range: DeliveryRange::default(),
             account_id: None,
             location: LocationCheck::Delivered,
         };
@@ -399,7 +399,7 @@ async fn item_60_a_period_of_a_longer_chain() {
     let chain = four_hours();
     let at = |time: &str| Some(time.parse().expect("a time"));
     let whole = |options: &mut VerifyOptions| {
-        (options.since, options.until) = (at("2026-03-04T01:00:00Z"), at("2026-03-04T02:00:00Z"));
+        (options.range.since, options.range.until) = (at("2026-03-04T01:00:00Z"), at("2026-03-04T02:00:00Z"));
     };
     // The digest file after the period carries the last one's signature; none before the period is missed.
     let (told, summary) = Scenario::new(&chain.objects).with(whole).run().await;
@@ -410,11 +410,13 @@ async fn item_60_a_period_of_a_longer_chain() {
     later.retain(|object| object.key != chain.objects[chain.digests()[0]].key);
     let (told, _) = Scenario::new(&later).run().await;
     assert_eq!(told, [NEWEST_UNSIGNED, "digest 01:00: not found"], "the oldest names one that is not here");
-    let (told, _) = Scenario::new(&later).with(|options| options.since = at("2026-03-04T01:30:00Z")).run().await;
+    let (told, _) = Scenario::new(&later).with(|options| options.range.since = at("2026-03-04T01:30:00Z")).run().await;
     assert_eq!(told, [NEWEST_UNSIGNED]);
 
     let (told, summary) = Scenario::new(&chain.objects)
-        .with(|options| (options.since, options.until) = (at("2026-03-03T12:00:00Z"), at("2026-03-04T12:00:00Z")))
+        .with(|options| {
+            (options.range.since, options.range.until) = (at("2026-03-03T12:00:00Z"), at("2026-03-04T12:00:00Z"))
+        })
         .run()
         .await;
     assert_eq!(told, [NEWEST_UNSIGNED, "gap 12 to 00", "gap 04 to 12"]);

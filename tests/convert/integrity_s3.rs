@@ -2,6 +2,7 @@
 
 use keytrail_convert::Source;
 use keytrail_convert::integrity::{LocationCheck, VerifyOptions, VerifySummary, verify};
+use keytrail_convert::source::DeliveryRange;
 use keytrail_lake::{Location, StaticCredentials, StorageOptions};
 use keytrail_testkit::digests::{DigestChain, KeyForm, TestKey, public_keys};
 use keytrail_testkit::s3::S3Server;
@@ -40,8 +41,7 @@ async fn run(server: &S3Server, change: impl FnOnce(&mut VerifyOptions)) -> (Vec
         storage,
         public_keys: vec![keys],
         signatures: Vec::new(),
-        since: None,
-        until: None,
+        range: DeliveryRange::default(),
         account_id: None,
         location: LocationCheck::Delivered,
     };
@@ -103,10 +103,10 @@ async fn item_60_a_backfill_names_log_files_of_other_days() {
     let server = serve(&backfill, "trail-logs");
     server.put(&log_file.key, log_file.bytes.clone());
     let since = Some("2026-03-20T00:00:00Z".parse().expect("a time"));
-    let (told, summary) = run(&server, |options| options.since = since).await;
+    let (told, summary) = run(&server, |options| options.range.since = since).await;
     assert_eq!((told.len(), summary.backfill.signed, summary.log_files.valid), (0, 1, 1), "{told:?}");
     assert_eq!(summary.backfill.late, 1);
     server.bucket_door().delete(&log_file.key);
-    let (told, _) = run(&server, |options| options.since = since).await;
+    let (told, _) = run(&server, |options| options.range.since = since).await;
     assert_eq!(told, ["log 00:05: not found"]);
 }

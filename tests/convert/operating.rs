@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::DateTime;
 use keytrail_convert::{
-    AgainstReport, ConvertError, ConvertOptions, ConvertProgress, LOG_FILES, NoProgress, REJECTS, RUNS, Source,
-    StopSignal, check_against, convert, survey,
+    AgainstReport, ConvertError, ConvertInput, ConvertOptions, ConvertProgress, LOG_FILES, NoProgress, REJECTS, RUNS,
+    Source, StopSignal, check_against, convert, survey,
 };
 use keytrail_lake::Location;
 
@@ -115,7 +115,7 @@ async fn rejected_files_are_read_again_after_a_fix() {
     assert_eq!((first.rows, first.rejected), (2, 1));
     let retry = |run: &'static str| {
         let mut options = options(source.path(), run);
-        options.is_retry = true;
+        options.input = ConvertInput::Rejected;
         let lake = &lake;
         async move {
             let (progress, stop) = (Arc::new(NoProgress), Arc::new(StopSignal::default()));
@@ -143,7 +143,7 @@ async fn what_can_be_read_now_becomes_rows() {
     let first = lake.convert_with(source.path(), |options| options.max_file_bytes = 100).await;
     assert_eq!((first.rows, first.rejected), (0, 1));
     assert_eq!(lake.column(REJECTS, "reason").await, ["the file unpacks to more than 100 bytes"]);
-    let fixed = lake.convert_with(source.path(), |options| options.is_retry = true).await;
+    let fixed = lake.convert_with(source.path(), |options| options.input = ConvertInput::Rejected).await;
     assert_eq!((fixed.records, fixed.rows, fixed.rejected), (2, 2, 0));
     assert_eq!(lake.column(REJECTS, "reason").await, Vec::<String>::new());
     assert_eq!(lake.column(LOG_FILES, "status").await, ["committed"]);

@@ -16,8 +16,8 @@ use arrow_array::cast::AsArray;
 use chrono::DateTime;
 use futures::TryStreamExt;
 use keytrail_convert::{
-    ConvertError, ConvertOptions, ConvertSummary, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, check_accounting,
-    convert, lake_spec,
+    ConvertError, ConvertInput, ConvertOptions, ConvertSummary, EVENTS, LOG_FILES, NoProgress, Source, StopSignal,
+    check_accounting, convert, lake_spec,
 };
 use keytrail_events::RecordTexts;
 use keytrail_lake::{Lake, LakeError, Location, RequestCounts, StaticCredentials, StorageOptions, open_storage};
@@ -241,8 +241,8 @@ async fn a_range_of_dates_lists_its_days_only() {
     let lake = TestLake::new();
     let summary = bucket
         .convert_into(&lake.open().await, bucket.location("trail"), |options| {
-            options.since = Some("2026-01-03T00:00:00Z".parse().expect("time"));
-            options.until = Some("2026-01-05T00:00:00Z".parse().expect("time"));
+            options.range.since = Some("2026-01-03T00:00:00Z".parse().expect("time"));
+            options.range.until = Some("2026-01-05T00:00:00Z".parse().expect("time"));
         })
         .await
         .expect("converted");
@@ -477,7 +477,8 @@ async fn archived_objects_are_in_the_ledger_and_read_after_their_restore() {
     bucket.server().heal();
     let again = bucket.convert_into(&lake, source.clone(), |_| {}).await.expect("converted again");
     assert_eq!((again.log_files, again.known_log_files), (0, first.log_files), "the ledger has them");
-    let restored = bucket.convert_into(&lake, source, |options| options.is_retry = true).await.expect("restored");
+    let restored =
+        bucket.convert_into(&lake, source, |options| options.input = ConvertInput::Rejected).await.expect("restored");
     assert_eq!((restored.log_files, restored.rejected), (archived as u64, 0));
     assert!(bucket.texts().await == expected.texts, "the lake is whole");
     assert_eq!(bucket.findings().await, Vec::<String>::new());

@@ -23,6 +23,7 @@ use datafusion::arrow::compute::kernels::sort::{SortColumn, lexsort_to_indices};
 use datafusion::arrow::compute::{SortOptions, concat_batches, filter_record_batch, take_record_batch};
 use datafusion::arrow::json::ReaderBuilder;
 use keytrail_convert::inventory::{ImportOptions, import};
+use keytrail_convert::source::DeliveryRange;
 use keytrail_convert::{ConvertOptions, EVENTS, LOG_FILES, NoProgress, RUNS, Source, StopSignal, convert, lake_spec};
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, EventGroup, file_schema, sort_columns};
 use keytrail_lake::{
@@ -60,8 +61,7 @@ pub(crate) async fn raw_session_over(folders: &[&Path]) -> Session {
     let place = |folder: &&Path| Source::Place(Location::parse(folder.to_str().unwrap()).unwrap());
     let source = RawSource {
         sources: folders.iter().map(place).collect(),
-        since: None,
-        until: None,
+        range: DeliveryRange::default(),
         storage: StorageOptions::default(),
     };
     Session::over_raw(source, &SessionOptions::default()).await.unwrap()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use keytrail_convert::inventory::{ImportOptions, import};
+use keytrail_convert::source::DeliveryRange;
 use keytrail_convert::{ConvertOptions, NoProgress, Source, StopSignal, convert, lake_spec};
 use keytrail_lake::{Lake, Location, StorageOptions};
 use keytrail_query::{RawSource, Session, SessionOptions};
@@ -95,8 +96,7 @@ pub(crate) async fn generated() -> Generated {
 pub(crate) async fn raw() -> Session {
     let source = RawSource {
         sources: vec![Source::Place(trail().await.location.clone())],
-        since: None,
-        until: None,
+        range: DeliveryRange::default(),
         storage: StorageOptions::default(),
     };
     Session::over_raw(source, &SessionOptions::default()).await.unwrap()

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use keytrail_convert::source::DeliveryRange;
 use keytrail_convert::{Source, lake_spec};
 use keytrail_lake::{Lake, LakeError, Location, RequestCounter, StorageOptions};
 use keytrail_query::{Diagnosis, QueryError, RawSource, Session, SessionOptions};
@@ -51,16 +52,16 @@ pub(crate) async fn create_or_open_lake(arguments: &LakeArguments) -> Result<Lak
     Ok(Lake::create_or_open(&location, &storage_options(&arguments.storage), lake_spec()).await?)
 }
 
-/// Says that a period is none.
+/// The period between two times.
 ///
 /// # Errors
 /// When it ends before it begins.
-pub(crate) fn check_period(since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Result<(), CliError> {
+pub(crate) fn period(since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Result<DeliveryRange, CliError> {
     match (since, until) {
         (Some(since), Some(until)) if until <= since => {
             Err(CliError::usage(format!("the period ends before it begins: --since {since:?} --until {until:?}")))
         }
-        _ => Ok(()),
+        _ => Ok(DeliveryRange { since, until }),
     }
 }
 
@@ -167,15 +168,14 @@ async fn without_limit(arguments: &SqlArguments) -> Result<SqlSession, CliError>
         attached_files: arguments.files.attach.clone(),
         ..session_options(&arguments.engine)
     };
-    let period = &arguments.period;
-    check_period(period.since, period.until)?;
-    if arguments.raw.is_empty() && (period.since.is_some() || period.until.is_some()) {
+    let range = period(arguments.period.since, arguments.period.until)?;
+    if arguments.raw.is_empty() && !range.is_unbounded() {
         return Err(CliError::usage("--since and --until are for --raw")
             .with_hint("over a lake, say it in SQL: `where event_time >= timestamp '2024-01-31'`"));
     }
     if !arguments.raw.is_empty() {
         refuse_both(&arguments.lake)?;
-        return Ok(SqlSession::over_data(over_raw(arguments, &options).await?));
+        return Ok(SqlSession::over_data(over_raw(arguments, range, &options).await?));
     }
     if arguments.lake.lake.as_deref().is_some_and(|lake| !lake.is_empty()) {
         let lake = open_lake(&arguments.lake).await?;
@@ -225,12 +225,12 @@ fn source(text: &str) -> Result<Source, CliError> {
     Ok(Source::Bytes { name: "stdin".to_owned(), content: content.into() })
 }
 
-async fn over_raw(arguments: &SqlArguments, options: &SessionOptions) -> Result<Session, CliError> {
-    let source = RawSource {
-        sources: sources(&arguments.raw)?,
-        since: arguments.period.since,
-        until: arguments.period.until,
-        storage: storage_options(&arguments.lake.storage),
-    };
+async fn over_raw(
+    arguments: &SqlArguments,
+    range: DeliveryRange,
+    options: &SessionOptions,
+) -> Result<Session, CliError> {
+    let source =
+        RawSource { sources: sources(&arguments.raw)?, range, storage: storage_options(&arguments.lake.storage) };
     Ok(Session::over_raw(source, options).await?)
 }

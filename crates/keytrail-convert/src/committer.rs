@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use crate::accounting::{ConvertSummary, FileAccount};
 use crate::dedupe::Deduplicator;
 use crate::error::ConvertError;
-use crate::held::LakeRows;
+use crate::held::{LakeRows, Writer};
 use crate::ledger::{
     EntryId, EntryKey, EntryTracker, RejectRow, RunStamp, is_entry_of, log_files_batch, rejects_batch,
 };
@@ -201,7 +201,7 @@ impl Committer<'_> {
             }
         }
         state.followed.data_files.extend(adds.iter().map(|file| file.path.clone()));
-        state.held.add(adds.into_iter().map(Arc::new), true);
+        state.held.add(adds.into_iter().map(Arc::new), Writer::ThisRun);
         Ok(())
     }
 
@@ -210,7 +210,7 @@ impl Committer<'_> {
         let snapshot: Snapshot = self.events().snapshot().await?;
         let known = &state.followed.data_files;
         let news: Vec<_> = snapshot.files().iter().filter(|file| !known.contains(&file.path)).cloned().collect();
-        state.held.add(news.iter().cloned(), false);
+        state.held.add(news.iter().cloned(), Writer::Other);
         for file in &news {
             let rows = state.held.rows_of(file).await?;
             if !state.seen.learn(&rows, epoch) {

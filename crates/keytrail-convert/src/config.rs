@@ -5,21 +5,29 @@ use keytrail_events::container::MAX_FILE_BYTES;
 use keytrail_lake::StorageOptions;
 
 use crate::shard::Shard;
-use crate::source::{LogFile, Source};
+use crate::source::{DeliveryRange, LogFile, Source};
+
+/// Which log files a conversion reads.
+#[derive(Debug, Clone, Default)]
+pub enum ConvertInput {
+    /// Those of the sources, listed when the conversion begins.
+    #[default]
+    Sources,
+    /// Those that [`list_wanted`](crate::list_wanted) gave to a caller who had to look first.
+    Listed(Vec<LogFile>),
+    /// Those with rejects in the lake, once more, instead of the sources'; what can be read now becomes rows.
+    Rejected,
+}
 
 /// How to convert. Nothing is read from the environment or the clock.
 #[derive(Debug, Clone)]
 pub struct ConvertOptions {
     /// Where the logs are.
     pub sources: Vec<Source>,
-    /// What [`list_wanted`](crate::list_wanted) gave, where a caller had to look first; `None` = it is listed when the conversion begins.
-    pub listed: Option<Vec<LogFile>>,
-    /// Takes files delivered at this moment or later; `None` = from the first. Files whose path tells no date are always taken.
-    pub since: Option<DateTime<Utc>>,
-    /// Takes files delivered before this moment; `None` = to the last.
-    pub until: Option<DateTime<Utc>>,
-    /// Reads the log files with rejects in the lake once more, instead of [`Self::sources`]; what can be read now becomes rows.
-    pub is_retry: bool,
+    /// Which log files are read.
+    pub input: ConvertInput,
+    /// Takes files that were delivered in this period. Files whose path tells no date are always taken.
+    pub range: DeliveryRange,
     /// Takes only this part of the log files; `None` = all.
     pub shard: Option<Shard>,
     /// Log files that unpack to more bytes than this are rejected.
@@ -63,10 +71,8 @@ impl ConvertOptions {
     pub fn new(sources: Vec<Source>, run_id: String, started: DateTime<Utc>) -> Self {
         Self {
             sources,
-            listed: None,
-            since: None,
-            until: None,
-            is_retry: false,
+            input: ConvertInput::Sources,
+            range: DeliveryRange::default(),
             shard: None,
             max_file_bytes: MAX_FILE_BYTES,
             workers: std::thread::available_parallelism().map_or(1, usize::from),

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::accounting::ConvertSummary;
 use crate::committer::{AttemptState, Committer, Followed, Halt, Message};
-use crate::config::ConvertOptions;
+use crate::config::{ConvertInput, ConvertOptions};
 use crate::dedupe::Deduplicator;
 use crate::epochs::{Epochs, Output};
 use crate::error::ConvertError;
@@ -46,13 +46,13 @@ pub async fn convert(
     stop: Arc<StopSignal>,
 ) -> Result<ConvertSummary, ConvertError> {
     let mut summary = ConvertSummary::default();
-    let listed: Cow<'_, [LogFile]> = match (options.is_retry, &options.listed) {
-        (true, _) => list_rejected(lake, options, &mut summary).await?.into(),
-        (false, Some(listed)) => listed.into(),
-        (false, None) => list_wanted(options).await?.into(),
+    let listed: Cow<'_, [LogFile]> = match &options.input {
+        ConvertInput::Sources => list_wanted(options).await?.into(),
+        ConvertInput::Listed(listed) => listed.into(),
+        ConvertInput::Rejected => list_rejected(lake, options, &mut summary).await?.into(),
     };
     let stamp = RunStamp { run_id: options.run_id.clone(), time: options.started.timestamp_micros() };
-    let is_retry = options.is_retry;
+    let is_retry = matches!(options.input, ConvertInput::Rejected);
     let supplanted = SupplantedPartitions::default();
     let mut committer = Committer { lake, stamp, progress, summary, is_retry, sequence: 0, supplanted };
     let outcome = convert_all(options, &listed, &mut committer, &stop).await;
@@ -73,8 +73,7 @@ pub async fn convert(
 /// # Errors
 /// A source does not exist or cannot be listed.
 pub async fn list_wanted(options: &ConvertOptions) -> Result<Vec<LogFile>, ConvertError> {
-    let range = DeliveryRange { since: options.since, until: options.until };
-    let mut listed = list(&options.sources, &range, &options.storage).await?;
+    let mut listed = list(&options.sources, &options.range, &options.storage).await?;
     listed.retain(|file| options.shard.is_none_or(|shard| shard.holds(file)));
     Ok(listed)
 }
@@ -133,7 +132,7 @@ async fn attempt(
 ) -> Result<AttemptOutcome, ConvertError> {
     let lake = committer.lake;
     let (ledger, log_files) = Ledger::load(lake).await?;
-    let is_wanted = |file: &&LogFile| options.is_retry || !ledger.holds(file);
+    let is_wanted = |file: &&LogFile| committer.is_retry || !ledger.holds(file);
     let mut files: Vec<LogFile> = listed.iter().filter(is_wanted).cloned().collect();
     if committer.sequence == 0 {
         committer.summary.known_log_files = (listed.len() - files.len()) as u64;

@@ -160,10 +160,19 @@ pub(crate) struct HeldHours {
     pub(crate) rows: Vec<HeldRow>,
 }
 
+/// Whether a run has touched an hour before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HourVisit {
+    /// Never: no row of the hour is the run's own.
+    First,
+    /// The hour was forgotten, at least in part: rows of the run's own may be among those of the lake.
+    Again,
+}
+
 /// What the lake holds, by the hour.
 pub(crate) trait HeldRows: Send + Sync {
-    /// The rows of `hour`; `is_again` when this run has touched the hour before, so that its own rows may be among them.
-    fn load(&self, hour: Hour, is_again: bool) -> Result<HeldHours, ConvertError>;
+    /// The rows of `hour`.
+    fn load(&self, hour: Hour, visit: HourVisit) -> Result<HeldHours, ConvertError>;
 }
 
 /// The known rows of one hour.
@@ -267,15 +276,16 @@ impl Deduplicator {
 
     fn load(&self, hour: Hour) -> Result<(), ConvertError> {
         let _one_at_a_time = lock(&self.loading);
-        let (rows, is_again) = {
+        let (rows, visit) = {
             let mut hours = lock(&self.hours);
-            (hours.resident(hour), hours.forgotten.contains_key(&hour))
+            let is_forgotten = hours.forgotten.contains_key(&hour);
+            (hours.resident(hour), if is_forgotten { HourVisit::Again } else { HourVisit::First })
         };
         if lock(&rows).is_loaded {
             return Ok(());
         }
         let held = match &self.held {
-            Some(held) => held.load(hour, is_again)?,
+            Some(held) => held.load(hour, visit)?,
             None => HeldHours { hour_count: 1, rows: Vec::new() },
         };
         self.take(hour, &held);
@@ -288,7 +298,8 @@ impl Deduplicator {
         if lock(&slot.rows).let_go.is_none() {
             return Ok(());
         }
-        let held = self.held.as_ref().map(|held| held.load(slot.hour, true)).transpose()?.unwrap_or_default();
+        let held =
+            self.held.as_ref().map(|held| held.load(slot.hour, HourVisit::Again)).transpose()?.unwrap_or_default();
         let mut rows = lock(&slot.rows);
         let of_hour = held.rows.iter().filter(|row| row.hour == slot.hour);
         let added = of_hour.filter(|row| rows.hold(&row.identity, row.place)).count();
@@ -558,7 +569,7 @@ mod tests {
     struct OneRow(Arc<AtomicUsize>);
 
     impl HeldRows for OneRow {
-        fn load(&self, hour: Hour, _is_again: bool) -> Result<HeldHours, ConvertError> {
+        fn load(&self, hour: Hour, _visit: HourVisit) -> Result<HeldHours, ConvertError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             let row = HeldRow { hour: HOUR, identity: full("1", "e", 1), place: place(0) };
             Ok(HeldHours { hour_count: 2, rows: if hour == HOUR { vec![row] } else { Vec::new() } })
@@ -601,10 +612,10 @@ mod tests {
     }
 
     impl HeldRows for Rows {
-        fn load(&self, _hour: Hour, is_again: bool) -> Result<HeldHours, ConvertError> {
+        fn load(&self, _hour: Hour, visit: HourVisit) -> Result<HeldHours, ConvertError> {
             let mut lake = lock(&self.0);
             lake.0 += 1;
-            Ok(HeldHours { hour_count: 1, rows: if is_again { lake.1.clone() } else { Vec::new() } })
+            Ok(HeldHours { hour_count: 1, rows: if visit == HourVisit::Again { lake.1.clone() } else { Vec::new() } })
         }
     }
 

@@ -13,7 +13,7 @@ use keytrail_events::DetailLevel;
 use keytrail_lake::{Bound, DataFile, ScalarStat, Table};
 use tokio::runtime::Handle;
 
-use crate::dedupe::{HeldHours, HeldRow, HeldRows, Hour, Place, RecordIdentity};
+use crate::dedupe::{HeldHours, HeldRow, HeldRows, Hour, HourVisit, Place, RecordIdentity};
 use crate::error::ConvertError;
 use crate::lock::lock;
 
@@ -37,14 +37,22 @@ struct HeldFile {
     file: Arc<DataFile>,
     first: Hour,
     last: Hour,
-    /// Written by this run: its rows are known until their hour was forgotten.
-    is_own: bool,
+    writer: Writer,
+}
+
+/// Who wrote a data file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// This run: the rows are known until their hour was forgotten.
+    ThisRun,
+    /// An earlier run, or another one at the same time.
+    Other,
 }
 
 impl HeldFile {
-    fn new(file: Arc<DataFile>, is_own: bool) -> Self {
+    fn new(file: Arc<DataFile>, writer: Writer) -> Self {
         let (first, last) = hours_of(&file);
-        Self { file, first, last, is_own }
+        Self { file, first, last, writer }
     }
 
     /// About how many of its rows are of the hours from `first` up to, not including, `end`.
@@ -80,13 +88,13 @@ fn hours_of(file: &DataFile) -> (Hour, Hour) {
 impl LakeRows {
     /// The rows of `files`, all data files of the table when the run began.
     pub(crate) fn new(table: Table, files: &[Arc<DataFile>]) -> Self {
-        let files = files.iter().map(|file| HeldFile::new(Arc::clone(file), false)).collect();
+        let files = files.iter().map(|file| HeldFile::new(Arc::clone(file), Writer::Other)).collect();
         Self { table, files: Mutex::new(files), runtime: Handle::current() }
     }
 
     /// Adds data files that were committed since.
-    pub(crate) fn add(&self, files: impl IntoIterator<Item = Arc<DataFile>>, is_own: bool) {
-        let files = files.into_iter().map(|file| HeldFile::new(file, is_own));
+    pub(crate) fn add(&self, files: impl IntoIterator<Item = Arc<DataFile>>, writer: Writer) {
+        let files = files.into_iter().map(|file| HeldFile::new(file, writer));
         lock(&self.files).extend(files);
     }
 
@@ -97,16 +105,19 @@ impl LakeRows {
 }
 
 impl HeldRows for Arc<LakeRows> {
-    fn load(&self, hour: Hour, is_again: bool) -> Result<HeldHours, ConvertError> {
+    fn load(&self, hour: Hour, visit: HourVisit) -> Result<HeldHours, ConvertError> {
         let files: Vec<HeldFile> = {
             let files = lock(&self.files);
-            files.iter().filter(|held| is_again || !held.is_own).cloned().collect()
+            files.iter().filter(|held| visit == HourVisit::Again || held.writer == Writer::Other).cloned().collect()
         };
         if !files.iter().any(|held| held.first <= hour && hour <= held.last) {
             return Ok(HeldHours { hour_count: 1, rows: Vec::new() });
         }
         // Hours that were forgotten come back one by one: the others have not been asked for.
-        let hour_count = if is_again { 1 } else { hours_at_once(&files, hour) };
+        let hour_count = match visit {
+            HourVisit::First => hours_at_once(&files, hour),
+            HourVisit::Again => 1,
+        };
         let end = hour.plus(hour_count);
         let wanted = files.iter().filter(|held| held.first < end && hour <= held.last);
         let reads: Vec<_> = wanted.map(|held| read_rows(&self.table, &held.file, hour, Some(end))).collect();
@@ -175,7 +186,7 @@ mod tests {
             awaits_edit: false,
         };
         let hour = |count| Hour::of(Some(0)).plus(count);
-        HeldFile { first: hour(first), last: hour(last), ..HeldFile::new(Arc::new(file), false) }
+        HeldFile { first: hour(first), last: hour(last), ..HeldFile::new(Arc::new(file), Writer::Other) }
     }
 
     #[test]

@@ -41,7 +41,7 @@ mod worker;
 
 pub use accounting::{ConvertSummary, check_accounting};
 pub use against::{AgainstReport, check_against};
-pub use config::ConvertOptions;
+pub use config::{ConvertInput, ConvertOptions};
 pub use convert::{convert, list_wanted};
 pub use dedupe::{Deduplicator, Hour, HourSlot, Place, RecordIdentity, Seen};
 pub use encoding::encode_rows;

@@ -58,10 +58,8 @@ const WAITING_BATCHES: usize = 2;
 pub struct RawSource {
     /// Where the logs are.
     pub sources: Vec<Source>,
-    /// Takes files delivered at this moment or later; null = from the first. Files without a date are always taken.
-    pub since: Option<DateTime<Utc>>,
-    /// Takes files delivered before this moment; null = to the last.
-    pub until: Option<DateTime<Utc>>,
+    /// Takes files that were delivered in this period. Files without a date are always taken.
+    pub range: DeliveryRange,
     /// How to reach S3 sources.
     pub storage: StorageOptions,
 }
@@ -79,8 +77,7 @@ impl RawTables {
     /// # Errors
     /// When a source does not exist or cannot be listed, and when there is no log file: every answer would be empty.
     pub(crate) async fn list(source: RawSource) -> Result<Self, QueryError> {
-        let RawSource { sources, since, until, storage } = source;
-        let range = DeliveryRange { since, until };
+        let RawSource { sources, range, storage } = source;
         let mut files = source::list(&sources, &range, &storage).await?;
         if files.is_empty() {
             return Err(source::no_log_file(&sources, &range).into());

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use keytrail_convert::source::{DeliveryRange, no_log_file, require_local};
+use keytrail_convert::source::{no_log_file, require_local};
 use keytrail_convert::{
-    ConvertError, ConvertOptions, ConvertProgress, ConvertSummary, EVENTS, StopSignal, convert, list_wanted,
+    ConvertError, ConvertInput, ConvertOptions, ConvertProgress, ConvertSummary, EVENTS, StopSignal, convert,
+    list_wanted,
 };
 use keytrail_events::LogFileKind;
 use keytrail_lake::{CompactOptions, Lake, LakeError, mergeable_files};
@@ -70,33 +71,34 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
 /// The lake. Where there is none yet, it is made once there is something to convert: a wrong path leaves nothing behind.
 async fn lake_for(arguments: &ConvertArguments, options: &mut ConvertOptions) -> Result<Lake, CliError> {
     if let Err(absent @ LakeError::NotALake { .. }) = session::try_open_lake(&arguments.lake).await? {
-        if options.is_retry {
+        if arguments.retry_rejected {
             return Err(absent.into());
         }
         let bar = waiting("listing log files");
         let listed = list_wanted(options).await;
         bar.finish_and_clear();
-        options.listed = Some(listed?).filter(|files| !files.is_empty());
+        let listed = listed?;
         // One of several parts may be empty; the others make the lake all the same.
-        if options.listed.is_none() && options.shard.is_none() {
+        if listed.is_empty() && options.shard.is_none() {
             return Err(nothing_to_convert(options));
         }
+        options.input = ConvertInput::Listed(listed);
     }
     session::create_or_open_lake(&arguments.lake).await
 }
 
 fn nothing_to_convert(options: &ConvertOptions) -> CliError {
-    let range = DeliveryRange { since: options.since, until: options.until };
-    no_log_file(&options.sources, &range).into()
+    no_log_file(&options.sources, &options.range).into()
 }
 
 fn options_of(arguments: &ConvertArguments) -> Result<ConvertOptions, CliError> {
-    session::check_period(arguments.period.since, arguments.period.until)?;
+    let range = session::period(arguments.period.since, arguments.period.until)?;
     let mut options = options(session::sources(&arguments.sources)?);
-    options.since = arguments.period.since;
-    options.until = arguments.period.until;
+    options.range = range;
     options.storage = session::storage_options(&arguments.lake.storage);
-    options.is_retry = arguments.retry_rejected;
+    if arguments.retry_rejected {
+        options.input = ConvertInput::Rejected;
+    }
     options.shard = arguments.shard;
     options.set_memory_limit(arguments.memory_limit);
     options.max_file_bytes = arguments.max_file_size;

@@ -46,14 +46,13 @@ pub(crate) async fn run(arguments: &VerifyArguments, is_verbose: bool) -> Result
 }
 
 fn options(arguments: &VerifyArguments) -> Result<VerifyOptions, CliError> {
-    session::check_period(arguments.since, arguments.until)?;
+    let range = session::period(arguments.since, arguments.until)?;
     Ok(VerifyOptions {
         sources: session::sources(&arguments.sources)?,
         storage: session::storage_options(&arguments.storage),
         public_keys: arguments.public_keys.clone(),
         signatures: arguments.signatures.clone(),
-        since: arguments.since,
-        until: arguments.until,
+        range,
         account_id: arguments.account.clone(),
         location: if arguments.anywhere { LocationCheck::Anywhere } else { LocationCheck::Delivered },
     })

@@ -60,10 +60,8 @@ pub struct VerifyOptions {
     pub public_keys: Vec<PathBuf>,
     /// Outputs of `aws s3api head-object` for digest files: files, or folders of `.json` files.
     pub signatures: Vec<PathBuf>,
-    /// Takes digest files that end at this moment or later; `None` = from the first.
-    pub since: Option<DateTime<Utc>>,
-    /// Takes digest files of what was delivered before this moment; `None` = to the last.
-    pub until: Option<DateTime<Utc>>,
+    /// Takes digest files that end at its beginning or later, and of what was delivered before its end.
+    pub range: DeliveryRange,
     /// Takes this account only.
     pub account_id: Option<String>,
     /// Whether files must lie where they were delivered.
@@ -119,8 +117,8 @@ async fn list(options: &VerifyOptions) -> Result<Vec<LogFile>, ConvertError> {
     for source in &options.sources {
         let is_far = matches!(source, Source::Place(location) if location.is_s3());
         let near = DeliveryRange {
-            since: options.since.map(|since| since - MARGIN),
-            until: options.until.map(|until| until + MARGIN),
+            since: options.range.since.map(|since| since - MARGIN),
+            until: options.range.until.map(|until| until + MARGIN),
         };
         let range = if is_far { near } else { DeliveryRange::default() };
         files.extend(source::list(std::slice::from_ref(source), &range, &options.storage).await?);
@@ -131,7 +129,8 @@ async fn list(options: &VerifyOptions) -> Result<Vec<LogFile>, ConvertError> {
 }
 
 fn is_near(time: DateTime<Utc>, options: &VerifyOptions) -> bool {
-    options.since.is_none_or(|since| time >= since - MARGIN) && options.until.is_none_or(|until| time <= until + MARGIN)
+    let DeliveryRange { since, until } = options.range;
+    since.is_none_or(|since| time >= since - MARGIN) && until.is_none_or(|until| time <= until + MARGIN)
 }
 
 fn buckets(places: &Places) -> FxHashMap<String, Arc<LogFile>> {
@@ -216,7 +215,7 @@ fn candidates(shared: &Shared, named: &NamedLogFile) -> Vec<(Arc<LogFile>, Optio
 
 /// A log file of a bucket among the sources, which was delivered outside of the dates that were listed.
 fn unlisted(shared: &Shared, name: &ObjectName) -> Option<LogFile> {
-    let is_bounded = shared.judge.since.is_some() || shared.judge.until.is_some();
+    let is_bounded = !shared.judge.range.is_unbounded();
     shared.buckets.get(&name.bucket).filter(|_| is_bounded)?.object_at(&name.key)
 }
 

@@ -11,7 +11,7 @@ use super::report::{
 };
 use super::walk::{DIGEST_DELAY, Facts, Step};
 use super::{Outcome, VerifyOptions};
-use crate::source::{DeliveryRange, LogFile};
+use crate::source::LogFile;
 
 /// Digest files without a signature are named up to this many.
 const MAX_NAMED: usize = 100;
@@ -64,7 +64,7 @@ impl<'t, O: VerifyObserver> Tally<'t, O> {
 
     /// Tells the log files that no digest file names, and gives the sum.
     pub(super) fn finish(mut self) -> VerifySummary {
-        let range = DeliveryRange { since: self.options.since, until: self.options.until };
+        let range = self.options.range;
         let places = self.places;
         for (number, reason) in places.unread() {
             let (name, size_bytes) = (places.file(*number).path.clone(), 0);

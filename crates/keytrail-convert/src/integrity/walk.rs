@@ -16,6 +16,7 @@ use super::places::{FileNumber, Found, Places, is_in_place};
 use super::report::{Fault, Gap, Lack, Level, ObjectKind, ObjectResult, State};
 use super::signatures::GivenSignatures;
 use super::{LocationCheck, VerifyOptions};
+use crate::source::DeliveryRange;
 
 /// A digest file comes up to an hour after the log files that it names.
 pub(super) const DIGEST_DELAY: TimeDelta = TimeDelta::hours(1);
@@ -25,8 +26,7 @@ pub(super) const DIGEST_DELAY: TimeDelta = TimeDelta::hours(1);
 pub(super) struct Judge {
     pub(super) keys: PublicKeys,
     pub(super) signatures: GivenSignatures,
-    pub(super) since: Option<DateTime<Utc>>,
-    pub(super) until: Option<DateTime<Utc>>,
+    pub(super) range: DeliveryRange,
     pub(super) location: LocationCheck,
 }
 
@@ -35,8 +35,7 @@ impl Judge {
         Ok(Self {
             keys: PublicKeys::read(&options.public_keys)?,
             signatures: GivenSignatures::read(&options.signatures)?,
-            since: options.since,
-            until: options.until,
+            range: options.range,
             location: options.location,
         })
     }
@@ -199,8 +198,8 @@ impl Walk {
     }
 
     fn is_asked_for(&self, end: DateTime<Utc>) -> bool {
-        self.judge.since.is_none_or(|since| end >= since)
-            && self.judge.until.is_none_or(|until| end <= until + DIGEST_DELAY)
+        self.judge.range.since.is_none_or(|since| end >= since)
+            && self.judge.range.until.is_none_or(|until| end <= until + DIGEST_DELAY)
     }
 
     fn expect_previous(&mut self, digest: &Digest, is_trusted: bool) {
@@ -210,7 +209,8 @@ impl Walk {
             hash: digest.previous_hash.clone(),
             signature: digest.previous_signature.clone(),
             is_trusted,
-            is_wanted: self.is_asked_for(digest.end) && self.judge.since.is_none_or(|since| digest.start >= since),
+            is_wanted: self.is_asked_for(digest.end)
+                && self.judge.range.since.is_none_or(|since| digest.start >= since),
         });
     }
 
@@ -272,9 +272,13 @@ impl Walk {
     fn edges(&self) -> Vec<Gap> {
         let Some((from, to)) = self.span.filter(|_| !self.chain.is_backfill) else { return Vec::new() };
         let gap = |from, to| Gap { chain: self.chain.clone(), from, to };
-        let before =
-            self.judge.since.filter(|since| *since < from && self.restart.is_some()).map(|since| gap(since, from));
-        let after = self.judge.until.filter(|until| to + DIGEST_DELAY < *until).map(|until| gap(to, until));
+        let before = self
+            .judge
+            .range
+            .since
+            .filter(|since| *since < from && self.restart.is_some())
+            .map(|since| gap(since, from));
+        let after = self.judge.range.until.filter(|until| to + DIGEST_DELAY < *until).map(|until| gap(to, until));
         before.into_iter().chain(after).collect()
     }
 }

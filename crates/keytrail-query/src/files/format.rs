@@ -26,8 +26,10 @@ pub(super) enum FileFormat {
     Csv,
     /// Tabs between cells.
     Tsv,
-    /// One object per line, or one array of objects.
-    Json,
+    /// One object per line.
+    JsonLines,
+    /// One array of objects.
+    JsonArray,
     /// Apache Parquet.
     Parquet,
 }
@@ -35,9 +37,9 @@ pub(super) enum FileFormat {
 const ENDINGS: [(&str, FileFormat); 6] = [
     ("csv", FileFormat::Csv),
     ("tsv", FileFormat::Tsv),
-    ("json", FileFormat::Json),
-    ("ndjson", FileFormat::Json),
-    ("jsonl", FileFormat::Json),
+    ("json", FileFormat::JsonLines),
+    ("ndjson", FileFormat::JsonLines),
+    ("jsonl", FileFormat::JsonLines),
     ("parquet", FileFormat::Parquet),
 ];
 
@@ -53,14 +55,20 @@ impl FileFormat {
         ENDINGS.map(|(ending, _)| format!(".{ending}")).join(", ")
     }
 
-    fn engine_format(self, is_array: bool) -> Arc<dyn EngineFormat> {
+    /// The format by the first character too: the endings of JSON do not tell lines from an array.
+    pub(super) fn with_first_character(self, first: Option<u8>) -> Self {
+        if self == Self::JsonLines && first == Some(b'[') { Self::JsonArray } else { self }
+    }
+
+    fn engine_format(self) -> Arc<dyn EngineFormat> {
         let csv = |delimiter| {
             CsvFormat::default().with_has_header(true).with_delimiter(delimiter).with_newlines_in_values(true)
         };
         match self {
             Self::Csv => Arc::new(csv(b',')),
             Self::Tsv => Arc::new(csv(b'\t')),
-            Self::Json => Arc::new(JsonFormat::default().with_newline_delimited(!is_array)),
+            Self::JsonLines => Arc::new(JsonFormat::default().with_newline_delimited(true)),
+            Self::JsonArray => Arc::new(JsonFormat::default().with_newline_delimited(false)),
             Self::Parquet => Arc::new(ParquetFormat::default()),
         }
     }
@@ -73,18 +81,17 @@ impl FileFormat {
 pub(super) async fn table(
     file: OpenFile,
     format: FileFormat,
-    is_array: bool,
     context: &SessionContext,
 ) -> Result<Arc<dyn TableProvider>> {
     let location = file.location().to_string();
     let url = Url::parse(&format!("keytrail-file://{location}/{location}")).expect("made of letters and digits");
     context.register_object_store(&url, Arc::new(file));
     let url = ListingTableUrl::try_new(url, None)?;
-    let options = ListingOptions::new(format.engine_format(is_array)).with_file_extension("");
+    let options = ListingOptions::new(format.engine_format()).with_file_extension("");
     let schema = options.infer_schema(&context.state(), &url).await?;
     let schema = match format {
         FileFormat::Csv | FileFormat::Tsv => texts(&schema),
-        FileFormat::Json | FileFormat::Parquet => schema,
+        FileFormat::JsonLines | FileFormat::JsonArray | FileFormat::Parquet => schema,
     };
     let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
     Ok(Arc::new(ListingTable::try_new(config)?))

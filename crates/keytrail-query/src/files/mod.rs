@@ -82,11 +82,14 @@ impl FileTables {
             None => return Ok(None),
         };
         let read_error = |source| QueryError::ReadFile { path: path.clone(), source };
-        let format = FileFormat::of_path(&path).ok_or_else(|| unknown_ending(name))?;
+        let by_name = FileFormat::of_path(&path).ok_or_else(|| unknown_ending(name))?;
         let file = OpenFile::open(&path).map_err(read_error)?;
-        let is_array = format == FileFormat::Json && file.first_character().map_err(read_error)? == Some(b'[');
+        let format = match by_name {
+            FileFormat::JsonLines => by_name.with_first_character(file.first_character().map_err(read_error)?),
+            _ => by_name,
+        };
         let bad = |source| QueryError::BadFile { path: path.clone(), source: Box::new(source) };
-        Ok(Some(format::table(file, format, is_array, context).await.map_err(bad)?))
+        Ok(Some(format::table(file, format, context).await.map_err(bad)?))
     }
 
     /// The canonical path of a file under one of the folders.

@@ -15,9 +15,9 @@ use crate::session;
 
 /// Compares, and adds what differs to the report.
 pub(super) async fn check(lake: &Lake, arguments: &CheckArguments, report: &mut Report) -> Result<(), CliError> {
-    session::check_period(arguments.period.since, arguments.period.until)?;
+    let range = session::period(arguments.period.since, arguments.period.until)?;
     let mut options = convert::options(session::sources(&arguments.against)?);
-    (options.since, options.until) = (arguments.period.since, arguments.period.until);
+    options.range = range;
     options.storage = session::storage_options(&arguments.lake.storage);
     let bar = Arc::new(ConvertBar::start());
     let compared = check_against(lake, &options, bar.clone()).await;

@@ -20,7 +20,7 @@ pub(super) fn time(time: DateTime<Utc>) -> String {
 
 /// The counts in lines.
 pub(super) fn lines(summary: &VerifySummary, options: &VerifyOptions) -> Vec<String> {
-    let mut lines = vec![match (options.since, options.until) {
+    let mut lines = vec![match (options.range.since, options.range.until) {
         (None, None) => "Results requested for all digest files".to_owned(),
         (Some(since), None) => format!("Results requested from {} on", time(since)),
         (None, Some(until)) => format!("Results requested up to {}", time(until)),
@@ -54,7 +54,10 @@ pub(super) fn lines(summary: &VerifySummary, options: &VerifyOptions) -> Vec<Str
 /// What was found of what was asked for.
 fn found(summary: &VerifySummary, options: &VerifyOptions) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let (from, to) = summary.found?;
-    Some((options.since.map_or(from, |since| from.max(since)), options.until.map_or(to, |until| to.min(until))))
+    Some((
+        options.range.since.map_or(from, |since| from.max(since)),
+        options.range.until.map_or(to, |until| to.min(until)),
+    ))
 }
 
 fn digest_line(counts: &DigestCounts, name: &str) -> Option<String> {
@@ -90,8 +93,8 @@ fn ratio(valid: u64, total: u64, what: &str, parts: &[(u64, &str)]) -> Option<St
 pub(super) fn json(summary: &VerifySummary, options: &VerifyOptions, findings: &[String], further: u64) -> Value {
     let logs = &summary.log_files;
     json!({
-        "since": options.since.map(time),
-        "until": options.until.map(time),
+        "since": options.range.since.map(time),
+        "until": options.range.until.map(time),
         "found_since": found(summary, options).map(|(from, _)| time(from)),
         "found_until": found(summary, options).map(|(_, to)| time(to)),
         "chains": summary.chains,
@@ -145,7 +148,7 @@ pub(super) fn note_hints(summary: &VerifySummary, options: &VerifyOptions) {
     let hints = missing_signatures(summary).into_iter().chain(missing_buckets(summary, options));
     hints.chain(wrong_place(summary).map(str::to_owned)).for_each(output::hint);
     let is_missing = summary.digests.not_found + summary.backfill.not_found > 0;
-    if is_missing && options.since.is_none() {
+    if is_missing && options.range.since.is_none() {
         output::hint("where what came before was not copied, name the beginning of the copy with --since TIME");
     }
 }
