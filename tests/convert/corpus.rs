@@ -1,24 +1,17 @@
-//! Logs that others wrote, against counts by an independent reader. The corpus stands beside the repository, where it is at all.
+//! Logs that others wrote, against counts by an independent reader. See [`corpus`] for where they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use keytrail_convert::EVENTS;
 use keytrail_events::{DetailLevel, EventRecord, Field, FileDecoder, RecordKind, RecordSink, Reject, event_id};
+use keytrail_testkit::corpus;
 
 use crate::support::TestLake;
 
-/// The corpus, unpacked; `None` where the shared folder is not there.
+/// The corpus, unpacked, and the path of its manifest; `None` where there is none.
 fn corpus(into: &Path) -> Option<PathBuf> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    if !shared.join("corpus.tar.gz").exists() {
-        assert!(std::env::var_os("CI").is_none(), "CI has the corpus: {}", shared.display());
-        return None;
-    }
-    let unpacked = Command::new("tar").arg("-xzf").arg(shared.join("corpus.tar.gz")).arg("-C").arg(into).status();
-    assert!(unpacked.expect("tar").success());
-    Some(shared.join("MANIFEST.tsv"))
+    Some(corpus::unpack("corpus.tar.gz", &[], into)?.join("MANIFEST.tsv"))
 }
 
 /// One line of the manifest.

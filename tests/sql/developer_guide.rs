@@ -1,8 +1,9 @@
 //! Every example event of the KMS developer guide, classified as `developer_guide.tsv` says; each line of that table was reviewed
-//! against the guide's text. The events stand in the corpus beside the repository, where it is at all.
+//! against the guide's text. The events are in the corpus ([`corpus`]).
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use keytrail_testkit::corpus;
 
 use crate::cells::{Cells, rows};
 use crate::fixture::{folder, raw_session_over};
@@ -16,15 +17,9 @@ const SQL: &str = "select distinct event_id, event_name, error_code, operation_c
                    account_side \
                    from kms_events order by event_name, event_id, key_role, key, requested, context_state, use_mark";
 
-/// The examples, unpacked; `None` where the shared folder is not there.
+/// The examples, unpacked; `None` where there is no corpus.
 fn examples(into: &Path) -> Option<Vec<PathBuf>> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/corpus.tar.gz");
-    if !corpus.exists() {
-        assert!(std::env::var_os("CI").is_none(), "CI has the corpus: {}", corpus.display());
-        return None;
-    }
-    let unpacked = Command::new("tar").arg("-xzf").arg(&corpus).arg("-C").arg(into).args(EXAMPLES).status().unwrap();
-    assert!(unpacked.success());
+    corpus::unpack("corpus.tar.gz", &EXAMPLES, into)?;
     Some(EXAMPLES.map(|name| into.join(name)).to_vec())
 }
 

@@ -3,6 +3,7 @@
 //! It depends on no other keytrail crate but the generator of trails, so that what it says can contradict them. It is for tests and
 //! benchmarks only: no crate that is shipped links it.
 
+pub mod corpus;
 pub mod digests;
 pub mod fixtures;
 pub mod oracle;

@@ -1,24 +1,16 @@
-//! Data that others wrote: JSONTestSuite and the corpus of CloudTrail logs, where the shared folder is; CI has it.
+//! Data that others wrote: JSONTestSuite and the corpus of CloudTrail logs, where there is a corpus ([`corpus`]).
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use keytrail_testkit::corpus;
 
 use super::*;
 
-/// Unpacks an archive of the shared folder; `None`, loudly, where there is none.
+/// Unpacks an archive of the corpus; `None` where there is none. Also the corpus's folder.
 fn unpacked(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let shared = if shared.exists() { shared } else { PathBuf::from("/work/shared/corpus") };
-    let archive = shared.join(name);
-    if !archive.exists() {
-        assert!(std::env::var_os("CI").is_none(), "CI has the data: {}", archive.display());
-        eprintln!("SKIPPED: no {}", archive.display());
-        return None;
-    }
     let folder = tempfile::tempdir().expect("folder");
-    let status = Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(folder.path()).status();
-    assert!(status.expect("tar").success());
-    Some((folder, shared))
+    let corpus = corpus::unpack(name, &[], folder.path())?;
+    Some((folder, corpus))
 }
 
 /// The suite's cases: name and content, in the order of their names.
