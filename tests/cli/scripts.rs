@@ -171,7 +171,7 @@ fn a_value_of_another_type_is_told_with_its_parameter() {
     insta::assert_snapshot!(run, @"
     exit 2
     -- stderr
-    error: the parameter `$n` is no int: `many`
+    error: the parameter `$n` is not a valid int: `many`
       | …enerate_series(1, 2) as t(value) where value > :n
       |                                                 ^^
     hint: `--param n:text=VALUE` gives it another type: int, float, bool, date, timestamp, interval or text

@@ -147,7 +147,7 @@ pub(crate) async fn write(
 }
 
 /// Bytes of rows that are kept; a row of the lake is about a kilobyte.
-const MOST_KEPT_BYTES: usize = 256 * 1024 * 1024;
+const MAX_KEPT_BYTES: usize = 256 * 1024 * 1024;
 
 /// Runs one statement to its end and keeps its first rows, at most `limit`.
 ///
@@ -165,7 +165,7 @@ pub(crate) async fn keep(
         let mut kept = KeptRows { schema: running.schema(), batches: Vec::new(), kept_count: 0, row_count: 0 };
         let mut bytes = 0;
         while let Some(batch) = running.next().await? {
-            let room = if bytes < MOST_KEPT_BYTES { limit.unwrap_or(u64::MAX) - kept.kept_count } else { 0 };
+            let room = if bytes < MAX_KEPT_BYTES { limit.unwrap_or(u64::MAX) - kept.kept_count } else { 0 };
             let count = usize::try_from(room).unwrap_or(usize::MAX).min(batch.num_rows());
             if count > 0 {
                 // A slice holds on to the whole batch, which is at most some thousand rows.

@@ -94,12 +94,12 @@ pub(crate) fn parse_age(text: &str) -> Result<TimeDelta, String> {
         unit => return Err(format!("expected an age such as 12h, 7d or 2w, not the unit `{unit}`")),
     };
     let count: i64 = number.parse().map_err(|error| format!("expected an age such as 12h, 7d or 2w: {error}"))?;
-    let age = count.checked_mul(minutes).and_then(TimeDelta::try_minutes).filter(|age| *age <= LONGEST_AGE);
+    let age = count.checked_mul(minutes).and_then(TimeDelta::try_minutes).filter(|age| *age <= MAX_AGE);
     age.ok_or_else(|| "out of range".to_owned())
 }
 
 /// Log files are younger.
-const LONGEST_AGE: TimeDelta = TimeDelta::days(100 * 365);
+const MAX_AGE: TimeDelta = TimeDelta::days(100 * 365);
 
 /// A whole number of seconds, minutes or hours.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -135,14 +135,12 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
 }
 
 /// A memory limit below this is a mistake, most often a unit that was forgotten.
-const LEAST_MEMORY: usize = 1 << 20;
+const MIN_MEMORY: usize = 1 << 20;
 
 /// A size that work can be done in.
 pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
     match parse_bytes(text)? {
-        bytes if bytes < LEAST_MEMORY => {
-            Err(format!("{bytes} bytes are too few; expected a size such as 512MiB or 2GB"))
-        }
+        bytes if bytes < MIN_MEMORY => Err(format!("{bytes} bytes are too few; expected a size such as 512MiB or 2GB")),
         bytes => Ok(bytes),
     }
 }

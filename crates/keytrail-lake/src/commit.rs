@@ -33,7 +33,7 @@ const COMPACT_APP_ID: &str = "keytrail.compact";
 /// Each lost race is another writer's success, so that many writers come to an end well before this.
 pub(crate) const MAX_ATTEMPTS: u32 = 200;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const MAX_PAUSE: Duration = Duration::from_millis(500);
 
 /// The identity of a commit: the same pair is committed once, however often it is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,7 +208,7 @@ fn is_race(error: &DeltaTableError) -> bool {
 
 /// Waits longer from attempt to attempt, and not as long as the others do.
 async fn pause(attempt: u32) {
-    let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
+    let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(MAX_PAUSE);
     let random = f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
     tokio::time::sleep(longest.mul_f64(random)).await;
 }

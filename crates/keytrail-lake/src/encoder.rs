@@ -21,7 +21,7 @@ use crate::keyed_chunk::{KeyedChunk, KeyedChunkConfig, PageCompressor, keyed_tex
 use crate::writer::{FileLayout, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 
 /// Fewer rows are not worth filling a dictionary to its last byte.
-const LEAST_ROWS: usize = 256;
+const MIN_ROWS: usize = 256;
 
 /// One file under way.
 pub(crate) struct FileEncoder {
@@ -227,7 +227,7 @@ impl RowGroup {
         let rows_in = |limit: usize, bytes: usize| limit.saturating_sub(bytes) / (bytes / self.row_count).max(1);
         let bytes = self.columns.iter().map(ColumnEncoder::estimated_bytes).sum();
         let dictionary_bytes = self.columns.iter().map(ColumnEncoder::dictionary_bytes).max().unwrap_or(0);
-        let by_dictionary = Some(rows_in(most_dictionary_bytes, dictionary_bytes)).filter(|rows| *rows >= LEAST_ROWS);
+        let by_dictionary = Some(rows_in(most_dictionary_bytes, dictionary_bytes)).filter(|rows| *rows >= MIN_ROWS);
         (ROW_GROUP_ROWS - self.row_count).min(rows_in(ROW_GROUP_BYTES, bytes)).min(by_dictionary.unwrap_or(0))
     }
 }

@@ -56,7 +56,7 @@ impl PageCompressor {
 /// What a column chunk has beside its rows, and how it is cut.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyedChunkConfig {
-    /// Rows of a page, where they take [`LEAST_PAGE_BYTES`].
+    /// Rows of a page, where they take [`MIN_PAGE_BYTES`].
     pub(crate) page_rows: usize,
     /// Whether alike texts stand side by side in the dictionary; else the one that comes first stands first.
     pub(crate) is_grouped: bool,
@@ -66,10 +66,10 @@ pub(crate) struct KeyedChunkConfig {
     pub(crate) bloom_filter: Option<f64>,
 }
 
-/// A page of fewer bytes is not worth its header: it takes more rows, up to [`MOST_PAGE_ROWS`].
-const LEAST_PAGE_BYTES: usize = 1024;
+/// A page of fewer bytes is not worth its header: it takes more rows, up to [`MAX_PAGE_ROWS`].
+const MIN_PAGE_BYTES: usize = 1024;
 /// Rows of the longest page.
-const MOST_PAGE_ROWS: usize = 20_000;
+const MAX_PAGE_ROWS: usize = 20_000;
 /// Texts are alike by their first bytes: of `userIdentity` these tell who it is.
 const ALIKE_BYTES: usize = 56;
 
@@ -241,7 +241,7 @@ impl KeyedPages {
 
     fn is_full(&self) -> bool {
         let bytes = self.indices.len() * self.width as usize / 8;
-        bytes >= LEAST_PAGE_BYTES || self.levels.len() + self.config.page_rows > MOST_PAGE_ROWS
+        bytes >= MIN_PAGE_BYTES || self.levels.len() + self.config.page_rows > MAX_PAGE_ROWS
     }
 
     fn push_rows(&mut self, keys: &UInt32Array) {

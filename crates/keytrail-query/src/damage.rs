@@ -22,7 +22,7 @@ use crate::error::QueryError;
 /// Of so many files one is at fault: each partition of a plan's scans has one open, and one that it has just left.
 const FILES_KEPT: usize = 256;
 /// More is not read to find it: a second from a disk, some ten from S3.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The data files that a session's statements opened last, the newest at the end, each once.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl OpenedFiles {
             let is_wanted = |found: Path| found == *path;
             let mut files = live[place].1.files().iter();
             let Some(file) = files.find(|file| table.file_path(file).is_ok_and(is_wanted)) else { continue };
-            if bytes_read + file.size_bytes > MOST_BYTES {
+            if bytes_read + file.size_bytes > MAX_BYTES {
                 continue;
             }
             bytes_read += file.size_bytes;

@@ -52,7 +52,7 @@ pub enum QueryError {
         name: String,
     },
     /// The value of a parameter is none of the type that it is to have.
-    #[error("the parameter `${name}` is no {expected}: `{text}`")]
+    #[error("the parameter `${name}` is not a valid {expected}: `{text}`")]
     BadParameter {
         /// The parameter's name, without `$`.
         name: String,

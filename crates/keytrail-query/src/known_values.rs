@@ -28,7 +28,7 @@ const COLUMNS_OF_FEW_VALUES: [&str; 9] = [
     "outcome",
 ];
 /// A column of more values is not looked through.
-const MOST_VALUES: usize = 2_000;
+const MAX_VALUES: usize = 2_000;
 
 /// Whether a column of `events`, and of views that have it, has few values.
 pub fn has_few_values(column: &str) -> bool {
@@ -117,10 +117,10 @@ impl Session {
         let events = self.context().table(EVENTS).await.map_err(QueryError::planning)?;
         let values =
             events.select_columns(&[column]).and_then(|values| values.distinct()).map_err(QueryError::planning)?;
-        let values = values.limit(0, Some(MOST_VALUES + 1)).map_err(QueryError::planning)?;
+        let values = values.limit(0, Some(MAX_VALUES + 1)).map_err(QueryError::planning)?;
         let rows = Rows::collect(self.run(values).await?).await?;
         let texts = rows.map(|row| row.text(column))?;
-        Ok((texts.len() <= MOST_VALUES).then(|| texts.into_iter().flatten().collect()))
+        Ok((texts.len() <= MAX_VALUES).then(|| texts.into_iter().flatten().collect()))
     }
 
     async fn texts(&self, sql: &str, column: &str) -> Result<Vec<String>, QueryError> {

@@ -45,7 +45,7 @@ struct Report {
 
 /// How a report is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum ReportStyle {
     /// What is wrong, and what is worth knowing.
     Usual,
     /// Replaced files too.
@@ -63,12 +63,12 @@ pub(crate) async fn run(arguments: &CheckArguments, is_verbose: bool) -> Result<
     if !arguments.against.is_empty() {
         against::check(&lake, arguments, &mut report).await?;
     }
-    let told = match (arguments.json, is_verbose) {
-        (true, _) => Told::Json,
-        (false, true) => Told::All,
-        (false, false) => Told::Usual,
+    let style = match (arguments.json, is_verbose) {
+        (true, _) => ReportStyle::Json,
+        (false, true) => ReportStyle::All,
+        (false, false) => ReportStyle::Usual,
     };
-    write(&report, told)?;
+    write(&report, style)?;
     if depth == CheckDepth::Footers && arguments.against.is_empty() {
         output::warning("sizes and footers were checked; `--read-data` reads every byte too");
     }
@@ -102,7 +102,7 @@ async fn check_table(
     let (done, open): (Vec<_>, Vec<_>) = live.iter().cloned().partition(|file| resume.holds(table, file));
     for file in &done {
         report.take(table, file, resume.checked(table, file));
-        told(&bar, report, file);
+        show_progress(&bar, report, file);
     }
     let mut checked = std::pin::pin!(check_live_files(table, open, depth));
     while let Some(next) = checked.try_next().await? {
@@ -112,7 +112,7 @@ async fn check_table(
         let seen = Checked { findings: texts(findings), notes: texts(notes) };
         resume.note(table, &next.file, &seen)?;
         report.take(table, &next.file, &seen);
-        told(&bar, report, &next.file);
+        show_progress(&bar, report, &next.file);
     }
     bar.finish_and_clear();
     for other in list_other_files(table, &live).await? {
@@ -122,7 +122,7 @@ async fn check_table(
     Ok(())
 }
 
-fn told(bar: &ProgressBar, report: &Report, file: &DataFile) {
+fn show_progress(bar: &ProgressBar, report: &Report, file: &DataFile) {
     bar.inc(file.size_bytes);
     let findings = counted(report.findings.len() as u64, "finding");
     bar.set_message(format!("{}, {findings}", counted(report.file_count, "file")));
@@ -174,11 +174,11 @@ async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> 
     Ok(())
 }
 
-fn write(report: &Report, told: Told) -> Result<(), CliError> {
+fn write(report: &Report, style: ReportStyle) -> Result<(), CliError> {
     let mut out = DataWriter::stdout();
     let mut findings = report.findings.iter().map(|finding| finding.text.as_str());
     let all_notes = || report.notes.iter().chain(&report.replaced);
-    if told == Told::Json {
+    if style == ReportStyle::Json {
         let line = serde_json::json!({
             "files": report.file_count,
             "rows": report.row_count,
@@ -188,7 +188,7 @@ fn write(report: &Report, told: Told) -> Result<(), CliError> {
         output::data_line(&mut out, &line.to_string())?;
     } else {
         findings.try_for_each(|finding| output::data_line(&mut out, finding))?;
-        let mut shown = all_notes().take(if told == Told::All { usize::MAX } else { report.notes.len() });
+        let mut shown = all_notes().take(if style == ReportStyle::All { usize::MAX } else { report.notes.len() });
         shown.try_for_each(|note| output::data_note(&mut out, note))?;
     }
     out.finish()?;

@@ -53,8 +53,8 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
     }
     require_local(&options.sources)?;
     let lake = lake_for(arguments, &mut options).await?;
-    let told = if arguments.json { Told::Json } else { Told::Bar };
-    let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, told).await?;
+    let style = if arguments.json { ProgressStyle::Json } else { ProgressStyle::Bar };
+    let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, style).await?;
     note_summary(&conversion, &lake);
     if let Some(shard) = arguments.shard {
         output::warning(format!(
@@ -117,7 +117,7 @@ pub(crate) fn options(sources: Vec<keytrail_convert::Source>) -> ConvertOptions 
 
 /// How progress is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum ProgressStyle {
     /// By a bar on a terminal.
     Bar,
     /// By JSON lines on stderr.
@@ -130,7 +130,7 @@ pub(crate) async fn convert_with_bar(
     options: ConvertOptions,
     interruption: &Interruption,
 ) -> Result<Conversion, CliError> {
-    convert_until(lake, options, interruption, None, Told::Bar).await
+    convert_until(lake, options, interruption, None, ProgressStyle::Bar).await
 }
 
 async fn convert_until(
@@ -138,14 +138,14 @@ async fn convert_until(
     options: ConvertOptions,
     interruption: &Interruption,
     max_runtime: Option<Duration>,
-    told: Told,
+    style: ProgressStyle,
 ) -> Result<Conversion, CliError> {
     interruption.ask_first();
     let start = Instant::now();
     let bar = Arc::new(ConvertBar::start());
-    let progress: Arc<dyn ConvertProgress> = match told {
-        Told::Bar => bar.clone(),
-        Told::Json => Arc::new(JsonProgress::default()),
+    let progress: Arc<dyn ConvertProgress> = match style {
+        ProgressStyle::Bar => bar.clone(),
+        ProgressStyle::Json => Arc::new(JsonProgress::default()),
     };
     let stop = Arc::new(StopSignal::default());
     let converting = convert(lake, &options, progress, stop.clone());

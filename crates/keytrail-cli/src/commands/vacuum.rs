@@ -10,11 +10,11 @@ use crate::progress::{bytes_text, count_text, waiting};
 use crate::session;
 
 /// A younger file that no commit knows is more likely one that a conversion is about to commit.
-const SHORTEST_AGE: TimeDelta = TimeDelta::hours(1);
+const MIN_AGE: TimeDelta = TimeDelta::hours(1);
 
 /// Deletes table by table, or tells what it would delete.
 pub(crate) async fn run(arguments: &VacuumArguments) -> Result<Exit, CliError> {
-    if arguments.older_than < SHORTEST_AGE && !arguments.no_other_writer {
+    if arguments.older_than < MIN_AGE && !arguments.no_other_writer {
         return Err(too_young());
     }
     let lake = session::open_lake(&arguments.lake).await?;

@@ -20,7 +20,7 @@ use crate::{escape, pages};
 
 /// Seconds between two runs of `\watch` when none are given, and at most.
 const WATCH_SECONDS: f64 = 2.0;
-const MOST_WATCH_SECONDS: f64 = 86_400.0;
+const MAX_WATCH_SECONDS: f64 = 86_400.0;
 
 impl Prompt {
     /// Does what a command says.
@@ -233,7 +233,7 @@ impl Prompt {
 
 fn watch_pause(seconds: &str) -> Result<Duration, CliError> {
     let seconds = if seconds.is_empty() { Ok(WATCH_SECONDS) } else { seconds.parse::<f64>() };
-    let known = seconds.ok().filter(|seconds| (0.1..=MOST_WATCH_SECONDS).contains(seconds));
+    let known = seconds.ok().filter(|seconds| (0.1..=MAX_WATCH_SECONDS).contains(seconds));
     known
         .map(Duration::from_secs_f64)
         .ok_or_else(|| CliError::usage("expected seconds, from 0.1 to 86400").with_hint("such as `\\watch 5`"))

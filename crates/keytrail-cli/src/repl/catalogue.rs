@@ -18,7 +18,7 @@ use crate::lock::lock;
 /// How long a Tab waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(800);
 /// How long a question may take; then nothing is offered.
-const LONGEST_QUESTION: Duration = Duration::from_secs(15);
+const MAX_QUESTION: Duration = Duration::from_secs(15);
 
 /// Names and values to complete from; those not known are empty.
 pub(super) trait Known {
@@ -77,7 +77,7 @@ impl SessionCatalogue {
         if answer.begin() {
             let (question, answer) = (question(Arc::clone(&self.session)), answer.clone());
             let ask = async move {
-                let words = tokio::time::timeout(LONGEST_QUESTION, question).await;
+                let words = tokio::time::timeout(MAX_QUESTION, question).await;
                 answer.give(words.ok().and_then(Result::ok).unwrap_or_default());
             };
             lock(&self.questions).spawn_on(ask, &self.threads);

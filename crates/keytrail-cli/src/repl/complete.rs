@@ -21,7 +21,7 @@ use super::scan::{Kind, Token, tokens};
 use crate::render::Format;
 
 /// More is no help; the line editor would ask before it lists them anyway.
-const MOST_CANDIDATES: usize = 500;
+const MAX_CANDIDATES: usize = 500;
 
 /// Where the word at the cursor begins, and what it may become.
 pub(super) fn complete(known: &dyn Known, text: &str, cursor: usize) -> (usize, Vec<String>) {
@@ -31,7 +31,7 @@ pub(super) fn complete(known: &dyn Known, text: &str, cursor: usize) -> (usize, 
         true => command(known, line, line_start),
         false => sql(known, text, cursor),
     };
-    candidates.truncate(MOST_CANDIDATES);
+    candidates.truncate(MAX_CANDIDATES);
     (start, candidates)
 }
 

@@ -49,7 +49,7 @@ const NO_LAKE: &str = "no lake is open, so there are no events: Ctrl-D ends; sta
 `keytrail demo` makes a lake to try";
 
 /// Files that read one another; more is a circle.
-const MOST_OPEN_FILES: usize = 16;
+const MAX_OPEN_FILES: usize = 16;
 
 /// What the prompt works on, how it shows rows, and what was last.
 pub(crate) struct Prompt {
@@ -169,7 +169,7 @@ impl Prompt {
 
     /// Does what a file says; an error tells the place.
     async fn read_file(&mut self, name: &str) -> Result<Next, CliError> {
-        if self.open_files.len() == MOST_OPEN_FILES {
+        if self.open_files.len() == MAX_OPEN_FILES {
             return Err(CliError::usage(format!("files read one another too deep: `{name}`")));
         }
         let text = files::read(&files::path(name))?;

@@ -6,7 +6,7 @@
 /// Names that are offered at most.
 const OFFERED: usize = 3;
 /// Characters that two names must share before one is taken for a part of the other.
-const SHORTEST_PART: usize = 3;
+const MIN_PART: usize = 3;
 /// From here on names are not misspelt, but hold one another.
 const PARTS: usize = 10;
 
@@ -37,7 +37,7 @@ fn unlikeness(wrong: &str, name: &str) -> Option<usize> {
     let length = shorter.chars().count();
     let edits = strsim::osa_distance(wrong, name);
     let is_misspelt = edits <= (length / 3).clamp(1, 3) && length > 1;
-    let is_part = length >= SHORTEST_PART && longer.contains(shorter);
+    let is_part = length >= MIN_PART && longer.contains(shorter);
     match (is_misspelt, is_part) {
         (true, _) => Some(edits),
         // Behind every misspelling, the shortest name first.

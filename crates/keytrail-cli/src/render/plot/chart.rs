@@ -16,7 +16,7 @@ const BAR: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '�
 /// Lines of columns over time: with axis, legend and the prompt they fit 24 lines.
 const HEIGHT: usize = 14;
 /// Bars and lines shown; what is left out is counted.
-const MOST_ROWS: usize = 60;
+const MAX_ROWS: usize = 60;
 /// A column over time is not wider.
 const WIDEST_COLUMN: usize = 6;
 
@@ -86,7 +86,7 @@ fn legend(scale: TimeScale, points: &[Point]) -> String {
 }
 
 fn bars(shape: &Shape, points: &[Point], width: usize) -> String {
-    let shown = &points[..points.len().min(MOST_ROWS)];
+    let shown = &points[..points.len().min(MAX_ROWS)];
     let most = points.iter().map(|point| point.amount).fold(0.0, f64::max);
     let widest = shown.iter().map(|point| point.name.width()).max().unwrap_or(0);
     let names = widest.min(width * 2 / 5);
@@ -125,7 +125,7 @@ fn small_lines(shape: &Shape, points: &[Point], width: usize) -> String {
         }
         points.push(point);
     }
-    let shown = &order[..order.len().min(MOST_ROWS)];
+    let shown = &order[..order.len().min(MAX_ROWS)];
     let amounts = amount_text(total(points)).width().max("most".len());
     let widest = shown.iter().map(|name| name.width()).max().unwrap_or(0);
     let room = width.saturating_sub(widest.min(width * 2 / 5) + amounts + 3).max(8);
