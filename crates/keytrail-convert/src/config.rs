@@ -68,6 +68,7 @@ impl ConvertOptions {
     }
 
     /// Defaults for `sources`, with as many workers as there are cores.
+    #[expect(clippy::disallowed_methods, reason = "the clock that a caller who names no other wants")]
     pub fn new(sources: Vec<Source>, run_id: String, started: DateTime<Utc>) -> Self {
         Self {
             sources,

@@ -16,13 +16,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
 use deltalake_core::kernel::{Action, Add, Remove, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use uuid::Uuid;
 
+use crate::clock;
 use crate::error::LakeError;
 use crate::log::LockedLog;
 use crate::snapshot::{DataFile, EDIT_TAG, SHA256_TAG, Snapshot, TAIL_TAG};
@@ -218,7 +218,7 @@ fn conflict(table: &Table, reason: &str) -> LakeError {
 }
 
 pub(crate) fn transaction(app_id: &str, version: i64) -> Transaction {
-    Transaction { app_id: app_id.to_owned(), version, last_updated: Some(Utc::now().timestamp_millis()) }
+    Transaction { app_id: app_id.to_owned(), version, last_updated: Some(clock::now().timestamp_millis()) }
 }
 
 fn operation(spec: &TableSpec, operation: CommitOperation) -> DeltaOperation {
@@ -267,7 +267,7 @@ fn remove_action(file: &DataFile, data_change: bool) -> Remove {
     Remove {
         path: file.path.clone(),
         data_change,
-        deletion_timestamp: Some(Utc::now().timestamp_millis()),
+        deletion_timestamp: Some(clock::now().timestamp_millis()),
         extended_file_metadata: Some(true),
         partition_values: Some(partition_values(file)),
         size: Some(file.size_bytes.cast_signed()),

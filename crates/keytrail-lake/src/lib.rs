@@ -22,6 +22,7 @@ mod append;
 mod block_sums;
 mod check;
 mod checksum;
+mod clock;
 mod commit;
 mod compact;
 mod edit;

@@ -8,7 +8,6 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::{ArrowError, DataType, FieldRef, Schema, SchemaRef, SortOptions};
 use bytes::Bytes;
-use chrono::Utc;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -19,6 +18,7 @@ use uuid::Uuid;
 
 use crate::block_sums::Tail;
 use crate::checksum::Checksum;
+use crate::clock;
 use crate::encoder::FileEncoder;
 use crate::error::LakeError;
 use crate::keyed_chunk::{is_same_dictionary, keyed_texts};
@@ -202,7 +202,7 @@ impl NewFile {
             row_count: self.row_count,
             partition: self.partition,
             statistics: self.statistics.finish(),
-            modified_ms: Utc::now().timestamp_millis(),
+            modified_ms: clock::now().timestamp_millis(),
             sha256: Some(sha256),
             tail: Some(tail),
             awaits_edit: false,

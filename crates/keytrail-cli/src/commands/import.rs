@@ -1,6 +1,5 @@
 //! `keytrail import FILE...`: what the AWS CLI printed about keys and who may use them, into the lake.
 
-use chrono::Utc;
 use keytrail_convert::inventory::{ImportOptions, ImportSummary, Outputs, read_outputs};
 use keytrail_lake::LakeError;
 
@@ -8,7 +7,7 @@ use crate::args::ImportArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
 use crate::progress::count_text;
-use crate::session;
+use crate::{clock, session};
 
 /// Said once when a file was refused.
 const ACCEPTED: &str = "what can be imported is JSON (or gzip of it) as these print it with --output json: aws kms list-keys, describe-key,
@@ -22,7 +21,8 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
         return Err(CliError::new(Exit::NoInput, format!("no such file or folder: `{}`", absent.display())));
     }
     let opened = session::try_open_lake(&arguments.lake).await?;
-    let options = ImportOptions { paths: arguments.paths.clone(), snapshot_time: arguments.as_of, started: Utc::now() };
+    let options =
+        ImportOptions { paths: arguments.paths.clone(), snapshot_time: arguments.as_of, started: clock::now() };
     let outputs = read_outputs(&options);
     let summary = match opened {
         Err(LakeError::NotALake { .. }) => add_to_new_lake(outputs, arguments).await?,

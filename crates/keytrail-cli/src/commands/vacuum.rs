@@ -1,13 +1,13 @@
 //! `keytrail vacuum`: deletes data files that the lake's tables do not refer to any more.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use keytrail_lake::{UnusedFile, delete_unused, list_unused};
 
 use crate::args::VacuumArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
 use crate::progress::{bytes_text, count_text, waiting};
-use crate::session;
+use crate::{clock, session};
 
 /// A younger file that no commit knows is more likely one that a conversion is about to commit.
 const MIN_AGE: TimeDelta = TimeDelta::hours(1);
@@ -18,7 +18,7 @@ pub(crate) async fn run(arguments: &VacuumArguments) -> Result<Exit, CliError> {
         return Err(too_young());
     }
     let lake = session::open_lake(&arguments.lake).await?;
-    let before = Utc::now() - arguments.older_than;
+    let before = clock::now() - arguments.older_than;
     let mut out = DataWriter::stdout();
     let mut total = Total::default();
     for table in lake.tables() {

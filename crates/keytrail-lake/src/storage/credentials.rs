@@ -13,6 +13,8 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use tokio::sync::Mutex;
 
+use crate::clock;
+
 /// Renewed this long before they expire, so that no request is signed with credentials about to fail.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
@@ -73,7 +75,7 @@ impl CredentialProvider for ChainCredentials {
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         // Held while the chain is asked: many requests start at once, and one answer serves them all.
         let mut cached = self.cached.lock().await;
-        if let Some(known) = cached.as_ref().filter(|known| known.is_fresh_at(SystemTime::now())) {
+        if let Some(known) = cached.as_ref().filter(|known| known.is_fresh_at(clock::now().into())) {
             return Ok(Arc::clone(&known.credential));
         }
         match self.provider.provide_credentials().await {
@@ -83,7 +85,7 @@ impl CredentialProvider for ChainCredentials {
                 *cached = Some(fresh);
                 Ok(credential)
             }
-            Err(error) => still_valid(cached.as_ref(), SystemTime::now())
+            Err(error) => still_valid(cached.as_ref(), clock::now().into())
                 .ok_or_else(|| object_store::Error::Generic { store: "S3", source: Box::new(error) }),
         }
     }
@@ -134,7 +136,7 @@ mod tests {
             Self: 'a,
         {
             let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-            let expiry = self.lifetime.map(|lifetime| SystemTime::now() + lifetime);
+            let expiry = self.lifetime.map(|lifetime| SystemTime::from(clock::now()) + lifetime);
             future::ProvideCredentials::ready(match call {
                 1 | 2 => Ok(Credentials::new(format!("key-{call}"), "secret", None, expiry, "test")),
                 _ => Err(CredentialsError::not_loaded("no more")),

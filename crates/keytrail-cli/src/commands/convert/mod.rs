@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use keytrail_convert::source::{no_log_file, require_local};
 use keytrail_convert::{
     ConvertError, ConvertInput, ConvertOptions, ConvertProgress, ConvertSummary, EVENTS, StopSignal, convert,
@@ -17,7 +16,7 @@ use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
 use crate::progress::{ConvertBar, JsonProgress, bytes_text, count_text, per_second, waiting};
 use crate::signals::{Interruption, Signal};
-use crate::{session, statements};
+use crate::{clock, session, statements};
 
 mod survey;
 
@@ -110,7 +109,7 @@ fn options_of(arguments: &ConvertArguments) -> Result<ConvertOptions, CliError> 
 
 /// Defaults for `sources`; the clock and the process give the run its name.
 pub(crate) fn options(sources: Vec<keytrail_convert::Source>) -> ConvertOptions {
-    let started: DateTime<Utc> = Utc::now();
+    let started = clock::now();
     let run_id = format!("{}-{}", started.format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
     ConvertOptions::new(sources, run_id, started)
 }
