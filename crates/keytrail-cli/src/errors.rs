@@ -316,9 +316,9 @@ impl From<QueryError> for CliError {
             QueryError::Convert(error) => return error.into(),
             QueryError::OutOfMemory(_) => Self::from_source(Exit::Unavailable, &error),
             QueryError::UnexpectedResult { .. } => Self::from_source(Exit::Software, &error),
-            QueryError::AllowFolder { ref source, .. }
-            | QueryError::ReadFile { ref source, .. }
-            | QueryError::ReadViews { ref source, .. } => Self::from_source(exit_of_io(source.kind()), &error),
+            QueryError::AllowFolder { ref source, .. } | QueryError::ReadFile { ref source, .. } => {
+                Self::from_source(exit_of_io(source.kind()), &error)
+            }
             _ if error.is_usage() => Self::from_source(Exit::Usage, &error).without_engine_noise(),
             _ => Self::from_source(exit_of_engine(&error), &error),
         };

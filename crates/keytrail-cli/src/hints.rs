@@ -176,11 +176,7 @@ pub(crate) fn of_query(error: &QueryError) -> Vec<String> {
         }
         QueryError::BadParameter { name, expected, .. } => return of_parameter(name, expected),
         QueryError::NotReadOnly { what } => return of_refusal(what).map(str::to_owned).into_iter().collect(),
-        QueryError::ReadFile { path, source } | QueryError::ReadViews { path, source }
-            if source.kind() == ErrorKind::NotFound =>
-        {
-            return of_missing(path);
-        }
+        QueryError::ReadFile { path, source } if source.kind() == ErrorKind::NotFound => return of_missing(path),
         QueryError::FileNotAllowed { .. } | QueryError::AllowFolder { .. } => {
             "`--allow-files DIR` allows the files of a folder, `--attach NAME=FILE` makes one file a table"
         }

@@ -90,7 +90,7 @@ pub(crate) fn load_views(views_dir: Option<&Path>) -> Result<BTreeMap<String, Vi
 pub(crate) const RESERVED: [&str; 5] = ["events", "log_files", "rejects", "runs", "inventory"];
 
 fn list_sql_files(folder: &Path) -> Result<Vec<PathBuf>, QueryError> {
-    let read_error = |source| QueryError::ReadViews { path: folder.to_owned(), source };
+    let read_error = |source| QueryError::ReadFile { path: folder.to_owned(), source };
     let mut files = Vec::new();
     for entry in fs_err::read_dir(folder).map_err(read_error)? {
         let path = entry.map_err(read_error)?.path();
@@ -103,7 +103,7 @@ fn list_sql_files(folder: &Path) -> Result<Vec<PathBuf>, QueryError> {
 }
 
 fn read_view(path: &Path) -> Result<ViewDefinition, QueryError> {
-    let sql = fs_err::read_to_string(path).map_err(|source| QueryError::ReadViews { path: path.to_owned(), source })?;
+    let sql = fs_err::read_to_string(path).map_err(|source| QueryError::ReadFile { path: path.to_owned(), source })?;
     let file_name = path.file_name().map(Path::new).unwrap_or(path);
     parse_view(file_name, &sql).map_err(|reason| QueryError::ViewFile { path: path.to_owned(), reason })
 }

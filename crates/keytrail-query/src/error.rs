@@ -84,10 +84,10 @@ pub enum QueryError {
         /// Why not.
         reason: String,
     },
-    /// A file beside the lake cannot be read.
+    /// A file or folder beside the lake cannot be read: of the user's data, views or rules.
     #[error("cannot read `{}`", path.display())]
     ReadFile {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// Why not.
         #[source]
@@ -116,14 +116,13 @@ pub enum QueryError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A view file or the folder of view files cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    ReadViews {
-        /// The file or folder.
+    /// The file of rules or of observers beside the user's views is not what its name says.
+    #[error("cannot take `{}`: {reason}", path.display())]
+    RulesFile {
+        /// The file.
         path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A view cannot be planned.
     #[error("cannot plan the view `{view}`")]
@@ -224,7 +223,7 @@ impl QueryError {
                 | Self::BadFile { .. }
                 | Self::UnknownRelation { .. }
                 | Self::ViewFile { .. }
-                | Self::ReadViews { .. }
+                | Self::RulesFile { .. }
                 | Self::View { .. }
                 | Self::NotAKey { .. }
                 | Self::KeyNotFound { .. }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::error::QueryError;
 use crate::glob::Glob;
+use crate::rules::user_file;
 
 /// The file, in the folder of the user's views.
 const USER_FILE: &str = "observer_principals.txt";
@@ -24,12 +25,10 @@ impl Observers {
     /// # Errors
     /// When the file cannot be read, or a line of it is no ARN.
     pub(crate) fn load(views_dir: Option<&Path>) -> Result<Self, QueryError> {
-        let Some(path) = views_dir.map(|folder| folder.join(USER_FILE)).filter(|path| path.exists()) else {
+        let Some((path, text)) = user_file(views_dir, USER_FILE)? else {
             return Ok(Self::default());
         };
-        let text =
-            fs_err::read_to_string(&path).map_err(|source| QueryError::ReadViews { path: path.clone(), source })?;
-        parse(&text).map_err(|reason| QueryError::ViewFile { path, reason })
+        parse(&text).map_err(|reason| QueryError::RulesFile { path, reason })
     }
 
     /// Whether the principal of this ARN is one.

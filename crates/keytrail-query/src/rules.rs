@@ -16,7 +16,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::QueryError;
 use crate::glob::Glob;
@@ -77,6 +77,17 @@ pub(crate) struct ContextResource<'a> {
     pub(crate) is_latent: bool,
 }
 
+/// Path and text of a file beside the user's views; none where there is no folder or no such file in it.
+pub(crate) fn user_file(views_dir: Option<&Path>, name: &str) -> Result<Option<(PathBuf, String)>, QueryError> {
+    let Some(path) = views_dir.map(|folder| folder.join(name)).filter(|path| path.exists()) else {
+        return Ok(None);
+    };
+    match fs_err::read_to_string(&path) {
+        Ok(text) => Ok(Some((path, text))),
+        Err(source) => Err(QueryError::ReadFile { path, source }),
+    }
+}
+
 impl ContextRules {
     /// The compiled-in rules, after those of the folder with the user's views.
     ///
@@ -84,10 +95,9 @@ impl ContextRules {
     /// When the user's file cannot be read or is no table of rules.
     pub(crate) fn load(views_dir: Option<&Path>) -> Result<Self, QueryError> {
         let (mut rules, mut user_text) = (Vec::new(), String::new());
-        if let Some(path) = views_dir.map(|folder| folder.join(USER_FILE)).filter(|path| path.exists()) {
-            user_text =
-                fs_err::read_to_string(&path).map_err(|source| QueryError::ReadViews { path: path.clone(), source })?;
-            rules = parse(&user_text).map_err(|reason| QueryError::ViewFile { path, reason })?;
+        if let Some((path, text)) = user_file(views_dir, USER_FILE)? {
+            rules = parse(&text).map_err(|reason| QueryError::RulesFile { path, reason })?;
+            user_text = text;
         }
         rules.extend(parse(BUILT_IN).expect("the compiled-in rules are checked by this file's tests"));
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
@@ -319,7 +329,7 @@ mod tests {
         for bad in ["a,b", "tenant,,,kind,{value,,", "tenant,,,kind,,perhaps,", ",,,kind,,,"] {
             fs_err::write(folder.path().join(USER_FILE), format!("{}\n{bad}\n", HEADER.join(","))).expect("written");
             let error = ContextRules::load(Some(folder.path())).expect_err(bad);
-            assert!(matches!(error, QueryError::ViewFile { .. }), "{error:?}");
+            assert!(matches!(error, QueryError::RulesFile { .. }), "{error:?}");
         }
     }
 }
