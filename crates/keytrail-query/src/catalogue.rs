@@ -39,7 +39,7 @@ pub struct ViewDefinition {
     pub notes: Vec<String>,
     /// Meanings of columns; columns that mean what they mean in the relation read are left out.
     pub columns: Vec<ColumnNote>,
-    /// Whether a session computes the rows once and keeps them: for small results that other views read many times.
+    /// Whether the rows are computed once and kept until the data changes: for small results that other views read many times.
     pub is_kept: bool,
     /// The file's text: a query, the header included as comments.
     pub sql: String,

@@ -2,7 +2,7 @@
 -- summary: What data events and failures of other services prove of a KMS key: objects that it encrypts, and calls that failed for its state
 -- grain:   key_arn, proof, event_source, event_name
 -- reads:   events
--- kept:    for the session, up to 500,000 rows: every verdict reads it
+-- kept:    up to 500,000 rows, until the data changes: every verdict reads it
 -- notes:   data events are in the logs only where a trail asks for them; keys are found as for key_mentions
 -- notes:   what changes in other services name is in key_mentions
 -- column:  key_arn: the key that the error's message names, else the keys that the record names

@@ -2,7 +2,7 @@
 -- summary: What the read log files cover, per account, region and hour, by kinds of traffic
 -- grain:   recipient_account_id, aws_region, event_hour
 -- reads:   events, log_files
--- kept:    for the session, up to 500,000 rows: other views read it many times
+-- kept:    up to 500,000 rows, until the data changes: other views read it many times
 -- notes:   an hour without a row is an hour without a single event and without a delivery: nothing can be concluded about it
 -- notes:   reads and writes of management are told apart by readOnly; KMS reads and writes by the operation, as readOnly varies there
 -- notes:   a summary of an event that is held in full is not counted

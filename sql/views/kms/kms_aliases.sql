@@ -2,7 +2,7 @@
 -- summary: Which key an alias stood for, and when
 -- grain:   alias_arn, valid_from
 -- reads:   kms_events, inventory_alias_history
--- kept:    for the session, up to 500,000 rows: every name of a key is looked up in it
+-- kept:    up to 500,000 rows, until the data changes: every name of a key is looked up in it
 -- notes:   an alias that was moved twice has three rows; one that was deleted and made again for the same key has two
 -- notes:   told by CreateAlias, UpdateAlias and DeleteAlias that succeeded, by every successful event that names the alias and the key that KMS took it for, and by imported list-aliases outputs
 -- notes:   what calls show within five minutes after an alias event is not taken into account: a change takes effect after a while

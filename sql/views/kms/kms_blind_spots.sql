@@ -2,7 +2,7 @@
 -- summary: Where and when the logs cannot show a use of a KMS key, by their own evidence
 -- grain:   account_id, aws_region, kind, from_time
 -- reads:   trail_coverage, trail_gaps, trail_changes, unfinished_conversions, kms_keys
--- kept:    for the session, up to 500,000 rows: every verdict reads it
+-- kept:    up to 500,000 rows, until the data changes: every verdict reads it
 -- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach
 -- notes:   a change of a trail makes one only where the KMS reads stop with it, for a day or until the change is taken back: else another trail's files are there; the first hour after it is not looked at, as what was called before is still delivered
 -- notes:   so does an update of a trail that moves its files or its regions, and selectors that the record does not tell, where other events go on for a day

@@ -2,7 +2,7 @@
 -- summary: What was configured to use each key: keys named by successful changes in services other than KMS
 -- grain:   key_arn, event_source, event_name, resource
 -- reads:   key_mentions
--- kept:    for the session, up to 500,000 rows: keys read it, and its events are parsed once
+-- kept:    up to 500,000 rows, until the data changes: keys read it, and its events are parsed once
 -- notes:   evidence of a dependency even where no cryptographic call was seen; it does not tell whether the resource still exists
 -- notes:   policies that name a key are among them: an iam.amazonaws.com row is a permission, not a dependency
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted

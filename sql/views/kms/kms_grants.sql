@@ -2,7 +2,7 @@
 -- summary: Every grant from its creation to its end: for whom, for what, under which constraints, live or ended
 -- grain:   key_arn, grant_id
 -- reads:   kms_events, inventory_grants
--- kept:    for the session, up to 500,000 rows: verdicts and permissions read it
+-- kept:    up to 500,000 rows, until the data changes: verdicts and permissions read it
 -- notes:   successful events only: a CreateGrant that failed or was a dry run makes no grant
 -- notes:   a retried CreateGrant with the same name answers with the same grant: one row, created by the earliest
 -- notes:   a record that amends another (amends_event_id) stands for it where the other is not in the logs; what a correction says of the grant goes before what it corrects

@@ -2,7 +2,7 @@
 -- summary: What was done to each key over its life, and by whom: creation, material, rotation, policy, state, deletion
 -- grain:   key_arn, event_id
 -- reads:   kms_events
--- kept:    for the session, up to 500,000 rows: keys, policies and verdicts read it
+-- kept:    up to 500,000 rows, until the data changes: keys, policies and verdicts read it
 -- notes:   successful events only: a failed call or a dry run changes nothing; a correction (a record that amends another event's) stands in its place; another record of the same id only where no success of it is in the logs
 -- notes:   ReplicateKey is two rows: replicated for the key that was copied, created for the new replica, whose events stand in another region's logs
 -- notes:   KMS logs a CreateKey in the replica's region too (API reference, ReplicateKey): it is left out beside the ReplicateKey, and is the creation where that is not in the logs

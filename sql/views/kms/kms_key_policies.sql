@@ -2,7 +2,7 @@
 -- summary: The key policies in force over time, one row per statement and principal that it names
 -- grain:   key_arn, source_event_id, statement_index, principal
 -- reads:   kms_key_lifecycle
--- kept:    for the session, up to 500,000 rows: permissions read it, and a policy is parsed once
+-- kept:    up to 500,000 rows, until the data changes: permissions read it, and a policy is parsed once
 -- notes:   from CreateKey, ReplicateKey and PutKeyPolicy; each replaces the whole policy, DeleteKey ends it; a policy set before the logs begin has no row
 -- notes:   what a policy says, not who is allowed: IAM policies, grants, denials and organisation policies have their say too
 -- notes:   a policy that was replaced within the second is left out

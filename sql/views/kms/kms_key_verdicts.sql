@@ -2,7 +2,7 @@
 -- summary: For every key what the logs show about its use, and what is missing for the logs to show it
 -- grain:   key_arn
 -- reads:   kms_keys, kms_key_usage, kms_events, kms_unresolved_calls, key_evidence, kms_grants, kms_blind_spots, trail_coverage, inventory_last_usage
--- kept:    for the session, up to 500,000 rows: a key is judged with its set, so that one key's row takes as long as all
+-- kept:    up to 500,000 rows, until the data changes: a key is judged with its set, so that one key's row takes as long as all
 -- notes:   a verdict is about the covered window of the key's own account and region, which receive every call on the key, also those of other accounts
 -- notes:   a multi-Region key is judged with its set, whose members open each other's ciphertexts: over the windows of all of them
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call

@@ -2,7 +2,7 @@
 -- summary: Every key that any event or imported output names, with what they tell of it: kind, family, creation, state, rotation, deletion
 -- grain:   key_arn
 -- reads:   kms_events, kms_key_lifecycle, kms_configuration_dependencies, inventory_keys, inventory_family_members
--- kept:    for the session, up to 500,000 rows: verdicts, families and blind spots read it
+-- kept:    up to 500,000 rows, until the data changes: verdicts, families and blind spots read it
 -- notes:   keys that only changes in other services name, or only the inventory, have nulls in what KMS events tell
 -- notes:   what describe-key tells goes before the creation's facts; of two states the later one counts
 -- notes:   a fact that neither tells is null: the creation of a key, say, that is older than the logs and of which no output is imported

@@ -2,7 +2,7 @@
 -- summary: Who may be allowed to use each key, by key policies, IAM policies and grants, and how
 -- grain:   key_arn, tier, principal, via
 -- reads:   kms_key_policies, kms_grants, inventory_key_policies, inventory_iam_statements
--- kept:    for the session, up to 500,000 rows: every answer about a key reads it
+-- kept:    up to 500,000 rows, until the data changes: every answer about a key reads it
 -- notes:   may be allowed, never is allowed: denials, conditions, permissions boundaries, organisation, session and endpoint policies are not weighed
 -- notes:   policies and grants from the logs and from imported outputs; IAM policies from imported outputs only: without them the tier account_delegation has no rows
 -- notes:   a statement about all principals or resources but some (NotPrincipal, NotResource) counts as one about all, narrowed down

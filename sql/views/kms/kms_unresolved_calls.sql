@@ -2,7 +2,7 @@
 -- summary: Cryptographic calls whose record names no key, with the key that their alias stood for, as far as the logs know it
 -- grain:   recipient_account_id, event_id, key_account_id, key_region, key_arn
 -- reads:   kms_events, kms_aliases
--- kept:    for the session, up to 500,000 rows: every verdict reads it, more than once
+-- kept:    up to 500,000 rows, until the data changes: every verdict reads it, more than once
 -- notes:   kms_events has them with key_arn null, and so have the views that are built on it; kms_key_verdicts and `keytrail key` take them into account
 -- notes:   an alias name is one of the caller's account; a call whose time cannot be read may have meant any key that its alias ever stood for; for five minutes after an alias changed a call may have meant either key, and has a row for each
 -- notes:   by a list-aliases output an alias stands for its key since LastUpdatedDate
