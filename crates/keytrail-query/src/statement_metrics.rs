@@ -1,7 +1,7 @@
 //! A statement that runs, and what it has read so far: for a line of progress, and for telling where the time went.
 //!
 //! The figures are the engine's own, taken from the operators of the plan. What they mean for a person (units, a rate,
-//! when to show them) is up to the caller. It runs statements in the one way that [`Session::execute`] does.
+//! when to show them) is up to the caller. It runs statements as [`Session::execute`] does.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -13,12 +13,11 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 
 use crate::error::QueryError;
 use crate::flat_view::FlatView;
-use crate::kept::compute_ahead;
 use crate::lake_table::LakeTable;
 use crate::raw_table::{RawTable, RawWork};
 use crate::session::{QueryResult, Session};
@@ -72,13 +71,8 @@ impl Session {
     pub async fn start(&self, sql: &str, parameters: &[(String, String)]) -> Result<StatementRun, QueryError> {
         let plan = self.plan(sql, parameters).await?;
         let tables = Tables::of(&plan)?;
-        let state = self.context().state();
-        let ahead = compute_ahead(&plan, &state).map_err(QueryError::planning)?;
-        let planned = async { state.create_physical_plan(&plan).await.map_err(QueryError::planning) };
-        let plan = self.opened_files().named(planned).await?;
-        drop(ahead);
-        let stream = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(QueryError::planning)?;
-        Ok(StatementRun { result: self.result(stream), metrics: StatementMetrics { plan, tables } })
+        let (plan, result) = self.start_plan(&self.context().state(), &plan).await?;
+        Ok(StatementRun { result, metrics: StatementMetrics { plan, tables } })
     }
 }
 

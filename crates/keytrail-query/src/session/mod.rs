@@ -21,9 +21,10 @@ use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::common::spawn_buffered;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement;
 use futures::TryStreamExt;
 use keytrail_lake::Lake;
@@ -217,16 +218,30 @@ impl Session {
     /// When the statement is not one read-only query, cannot be planned, or a parameter has no value or none of its type.
     pub async fn execute(&self, sql: &str, parameters: &[(String, String)]) -> Result<QueryResult, QueryError> {
         let plan = self.plan(sql, parameters).await?;
-        self.run(DataFrame::new(self.context.state(), plan)).await
+        let (_, result) = self.start_plan(&self.context.state(), &plan).await?;
+        Ok(result)
     }
 
-    /// Begins to compute the rows of a plan. Kept views are computed for it, if they are not there.
+    /// As [`Self::start_plan`], for a query that is built in code.
     pub(crate) async fn run(&self, frame: DataFrame) -> Result<QueryResult, QueryError> {
-        let ahead = compute_ahead(frame.logical_plan(), &self.context.state()).map_err(QueryError::planning)?;
-        let stream = async { frame.execute_stream().await.map_err(QueryError::planning) };
-        let stream = self.opened_files().named(stream).await?;
+        let (state, plan) = frame.into_parts();
+        let (_, result) = self.start_plan(&state, &plan).await?;
+        Ok(result)
+    }
+
+    /// Begins to compute the rows of a plan, which the operators beside them do: the one way in which anything is run. Kept views are
+    /// computed for it, if they are not there.
+    pub(crate) async fn start_plan(
+        &self,
+        state: &SessionState,
+        plan: &LogicalPlan,
+    ) -> Result<(Arc<dyn ExecutionPlan>, QueryResult), QueryError> {
+        let ahead = compute_ahead(plan, state).map_err(QueryError::planning)?;
+        let planned = async { state.create_physical_plan(plan).await.map_err(QueryError::planning) };
+        let operators = self.opened_files().named(planned).await?;
         drop(ahead);
-        Ok(self.result(stream))
+        let stream = execute_stream(Arc::clone(&operators), state.task_ctx()).map_err(QueryError::planning)?;
+        Ok((operators, QueryResult { schema: stream.schema(), stream, opened: self.opened_files() }))
     }
 
     /// The data file that is to blame for a row that cannot be as it was written: one of those that statements opened last, and whose
@@ -236,13 +251,8 @@ impl Session {
     }
 
     /// The data files that statements opened last.
-    pub(crate) fn opened_files(&self) -> Arc<OpenedFiles> {
+    fn opened_files(&self) -> Arc<OpenedFiles> {
         self.source.opened_files()
-    }
-
-    /// The rows of a stream.
-    pub(crate) fn result(&self, stream: SendableRecordBatchStream) -> QueryResult {
-        QueryResult { schema: stream.schema(), stream, opened: self.opened_files() }
     }
 
     /// The rows of a table for which a condition is true, all of them without one, with the named columns only: data file by data file,
