@@ -131,16 +131,36 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         events as Arc<dyn TableProvider>
     };
     let focused = Arc::new(session.with_replaced("kms_events", events).await?);
-    let (usage, knowledge, window) = try_join!(
+    let (found, knowledge, window) = try_join!(
         use_of(&focused, &key_arn),
         knowledge_of(&focused, &key_arn),
         window_of(&focused, &key_arn, KeyArn { account_id, region }),
     )?;
     drop(reading);
+    let holes = window.holes();
     let mut answer = KeyAnswer {
+        key_arn: key_arn.clone(),
         account_id: account_id.to_owned(),
         region: region.to_owned(),
         is_seen: knowledge.is_seen,
+        usage: found.usage,
+        operations: found.operations,
+        principals: found.principals,
+        principal_total: found.principal_total,
+        services: found.services,
+        contexts: found.contexts,
+        context_total: found.context_total,
+        failures: found.failures,
+        unattributed_use_count: window.unattributed_use_count,
+        unattributed_failure_count: window.unattributed_failure_count,
+        unattributed_demand_count: window.unattributed_demand_count,
+        alias_calls: found.alias_calls,
+        evidence: knowledge.evidence,
+        same_id_keys: Vec::new(),
+        similar_keys: Vec::new(),
+        aliases: found.aliases,
+        verdict: window.verdict.unwrap_or_else(|| KeyVerdict::unseen(holes)),
+        min_window: question.min_window,
         facts: knowledge.facts,
         access: knowledge.access,
         access_total: knowledge.access_total,
@@ -148,16 +168,10 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         family: knowledge.family,
         dependencies: knowledge.dependencies,
         dependency_total: knowledge.dependency_total,
-        unattributed_use_count: window.unattributed_use_count,
-        unattributed_failure_count: window.unattributed_failure_count,
-        unattributed_demand_count: window.unattributed_demand_count,
-        evidence: knowledge.evidence,
         coverage: window.coverage,
         blind_spots: window.blind_spots,
         blind_spot_total: window.blind_spot_total,
-        verdict: window.verdict,
-        min_window: question.min_window,
-        ..usage
+        caveats: Vec::new(),
     };
     if let Some(minimum) = question.min_window {
         answer.verdict.require_window(answer.shortest_window(), minimum);
@@ -181,8 +195,21 @@ pub fn key_statements() -> impl Iterator<Item = (&'static str, &'static str)> {
     report_files("key/")
 }
 
-/// What was done with the key.
-async fn use_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, QueryError> {
+/// The part of the answer that tells what was done with the key.
+struct Use {
+    usage: KeyUsage,
+    operations: Vec<OperationUse>,
+    principals: Vec<PrincipalUse>,
+    principal_total: u64,
+    services: Vec<ServiceUse>,
+    contexts: Vec<ContextUse>,
+    context_total: u64,
+    failures: Vec<FailedAttempts>,
+    aliases: Vec<AliasUse>,
+    alias_calls: Vec<AliasCalls>,
+}
+
+async fn use_of(session: &Arc<Session>, key_arn: &str) -> Result<Use, QueryError> {
     let of_key = [("key".to_owned(), key_arn.to_owned())];
     let (usage, operations, principals, services, contexts, failures, aliases, alias_calls) = try_join!(
         spawned(session, "key/usage.sql", &of_key),
@@ -194,8 +221,7 @@ async fn use_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, Quer
         spawned(session, "key/aliases.sql", &of_key),
         spawned(session, "key/alias_calls.sql", &of_key),
     )?;
-    Ok(KeyAnswer {
-        key_arn: key_arn.to_owned(),
+    Ok(Use {
         usage: usage.first().map(sections::key_usage).transpose()?.unwrap_or_default(),
         operations: operations.map(sections::operation_use)?,
         principals: principals.map(sections::principal_use)?,
@@ -206,12 +232,23 @@ async fn use_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, Quer
         failures: failures.map(sections::failed_attempts)?,
         aliases: aliases.map(sections::alias_use)?,
         alias_calls: alias_calls.map(sections::alias_calls)?,
-        ..KeyAnswer::empty()
     })
 }
 
-/// What is known of the key, and what stands around it.
-async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer, QueryError> {
+/// The part of the answer that tells what is known of the key, and what stands around it.
+struct Knowledge {
+    is_seen: bool,
+    facts: KeyFacts,
+    access: Vec<PotentialAccess>,
+    access_total: u64,
+    protected: Vec<ProtectedKind>,
+    family: Vec<FamilyMember>,
+    dependencies: Vec<Dependency>,
+    dependency_total: u64,
+    evidence: Vec<Evidence>,
+}
+
+async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<Knowledge, QueryError> {
     let of_key = [("key".to_owned(), key_arn.to_owned())];
     let id = key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
     let of_family = [of_key[0].clone(), ("key_suffix".to_owned(), format!(":key/{id}"))];
@@ -234,7 +271,7 @@ async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer
     // A key may be known by imported outputs only.
     let first_seen_time = facts.first().map(|row| row.time("first_seen_time")).transpose()?.flatten();
     let facts = facts.first().map(sections::key_facts).transpose()?.unwrap_or_default();
-    Ok(KeyAnswer {
+    Ok(Knowledge {
         is_seen: first_seen_time.is_some(),
         facts: KeyFacts { public_key_read_count: first_count(&public_key, "event_count")?, ..facts },
         access: access.map(sections::potential_access)?,
@@ -242,14 +279,24 @@ async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<KeyAnswer
         protected: protected.map(sections::protected_kind)?,
         family,
         dependencies: dependencies.map(sections::dependency)?,
-        evidence: evidence.map(sections::evidence)?,
         dependency_total: first_count(&dependencies, "total_count")?,
-        ..KeyAnswer::empty()
+        evidence: evidence.map(sections::evidence)?,
     })
 }
 
-/// What the logs cover where the key lives, and the verdict that this allows.
-async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyArn<'_>) -> Result<KeyAnswer, QueryError> {
+/// The part of the answer that tells what the logs cover where the key lives, and the verdict that this allows.
+struct Window {
+    unattributed_use_count: u64,
+    unattributed_failure_count: u64,
+    unattributed_demand_count: u64,
+    coverage: CoverageWindow,
+    blind_spots: Vec<BlindSpot>,
+    blind_spot_total: u64,
+    /// That of the view; none = it has no row for a key that nothing names.
+    verdict: Option<KeyVerdict>,
+}
+
+async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyArn<'_>) -> Result<Window, QueryError> {
     let of_key = [("key".to_owned(), key_arn.to_owned())];
     let of_place =
         [("account_id".to_owned(), place.account_id.to_owned()), ("region".to_owned(), place.region.to_owned())];
@@ -260,20 +307,30 @@ async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyArn<'_>) -> 
         spawned(session, "key/blind_spots.sql", &of_both),
         spawned(session, "key/verdict.sql", &of_key),
     )?;
-    let answer = KeyAnswer {
+    Ok(Window {
         unattributed_use_count: first_count(&unattributed, "use_count")?,
         unattributed_failure_count: first_count(&unattributed, "failure_count")?,
         unattributed_demand_count: first_count(&unattributed, "demand_count")?,
         coverage: coverage.first().map(sections::coverage_window).transpose()?.unwrap_or_default(),
         blind_spots: blind_spots.map(sections::blind_spot)?,
         blind_spot_total: first_count(&blind_spots, "total_count")?,
-        ..KeyAnswer::empty()
-    };
-    let verdict = match verdict.first() {
-        Some(row) => KeyVerdict::of_row(row)?,
-        None => KeyVerdict::unseen(answer.holes()),
-    };
-    Ok(KeyAnswer { verdict, ..answer })
+        verdict: verdict.first().map(KeyVerdict::of_row).transpose()?,
+    })
+}
+
+impl Window {
+    /// The kinds of blind spots in the key's place, sorted, and uses that name no key; `no_logs` where nothing is covered.
+    fn holes(&self) -> Vec<String> {
+        if self.coverage.record_count == 0 {
+            return vec!["no_logs".to_owned()];
+        }
+        let mut kinds: Vec<_> = self.blind_spots.iter().map(|spot| spot.kind.clone()).collect();
+        kinds.sort();
+        kinds.dedup();
+        kinds.extend((self.unattributed_use_count > 0).then(|| "unattributed_use".to_owned()));
+        kinds.extend((self.unattributed_demand_count > 0).then(|| "unattributed_demand".to_owned()));
+        kinds
+    }
 }
 
 impl KeyAnswer {
@@ -289,57 +346,6 @@ impl KeyAnswer {
     pub fn shortest_window(&self) -> Option<TimeDelta> {
         let of_members = self.family.iter().map(|member| member.covered());
         of_members.fold(self.coverage.length(), |shortest, length| Some(shortest?.min(length?)))
-    }
-
-    fn empty() -> Self {
-        Self {
-            key_arn: String::new(),
-            account_id: String::new(),
-            region: String::new(),
-            is_seen: false,
-            usage: KeyUsage::default(),
-            operations: Vec::new(),
-            principals: Vec::new(),
-            principal_total: 0,
-            services: Vec::new(),
-            contexts: Vec::new(),
-            context_total: 0,
-            failures: Vec::new(),
-            unattributed_use_count: 0,
-            unattributed_failure_count: 0,
-            unattributed_demand_count: 0,
-            alias_calls: Vec::new(),
-            evidence: Vec::new(),
-            same_id_keys: Vec::new(),
-            similar_keys: Vec::new(),
-            aliases: Vec::new(),
-            verdict: KeyVerdict::unseen(Vec::new()),
-            min_window: None,
-            facts: KeyFacts::default(),
-            access: Vec::new(),
-            access_total: 0,
-            protected: Vec::new(),
-            family: Vec::new(),
-            dependencies: Vec::new(),
-            dependency_total: 0,
-            coverage: CoverageWindow::default(),
-            blind_spots: Vec::new(),
-            blind_spot_total: 0,
-            caveats: Vec::new(),
-        }
-    }
-
-    /// The kinds of blind spots in the key's place, sorted, and uses that name no key; `no_logs` where nothing is covered.
-    fn holes(&self) -> Vec<String> {
-        if self.coverage.record_count == 0 {
-            return vec!["no_logs".to_owned()];
-        }
-        let mut kinds: Vec<_> = self.blind_spots.iter().map(|spot| spot.kind.clone()).collect();
-        kinds.sort();
-        kinds.dedup();
-        kinds.extend((self.unattributed_use_count > 0).then(|| "unattributed_use".to_owned()));
-        kinds.extend((self.unattributed_demand_count > 0).then(|| "unattributed_demand".to_owned()));
-        kinds
     }
 }
 
