@@ -1,6 +1,8 @@
 //! What the logs say about a key in one word, what that word rests on, and what no log can say.
 //!
-//! The word itself is computed by the view `kms_key_verdicts`, for one key as for all of them.
+//! The word of every key that has a row in the view `kms_key_verdicts` is the view's, for one key as for all of them. A key that nothing
+//! names has no row and is judged here, by what the logs of its place cannot show. So is what only the asker tells: an ARN that is nearly
+//! another key's, and how long the window must be. Either can only make `no_use_found` incomplete.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
