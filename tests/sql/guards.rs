@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keytrail_events::schema;
-use keytrail_query::{Session, ViewDefinition, view_catalogue};
+use keytrail_query::{Reason, Session, ViewDefinition, view_catalogue};
 
 use crate::cells::{rows, value};
 use crate::{fixture, oracle, slt};
@@ -102,5 +102,52 @@ async fn every_view_answers_for_one_key() {
                 rows(&session, &format!("select * from {view} where key_arn {condition}")).await;
             }
         }
+    }
+}
+
+/// What a header tells of a column.
+fn meaning(view: &str, column: &str) -> String {
+    let view = view_catalogue().iter().find(|known| known.name == view).unwrap();
+    view.columns.iter().find(|note| note.name == column).unwrap().meaning.clone()
+}
+
+/// A kind that the code does not know would be an error to whoever asks for a key of its place.
+#[test]
+fn every_kind_of_blind_spot_is_a_reason() {
+    let kinds = meaning("kms_blind_spots", "kind");
+    let mut depth = 0;
+    // What each means stands in brackets behind it.
+    let is_outside = |character: &char| {
+        depth += match character {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        depth == 0 && *character != ')'
+    };
+    let words: String = kinds.chars().filter(is_outside).collect();
+    let told: BTreeSet<_> = words.split(',').map(str::trim).collect();
+    let known: BTreeSet<_> =
+        Reason::ALL.iter().filter(|reason| reason.is_blind_spot()).map(|reason| reason.as_str()).collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn every_reason_is_documented() {
+    let schema = fs_err::read_to_string(fixture::folder().join("../../docs/key.schema.json")).unwrap();
+    let of_calls = [Reason::Blocked, Reason::NotFound, Reason::Transient, Reason::VerifyFailed];
+    for reason in Reason::ALL {
+        let text = match reason {
+            reason if reason.is_of_question() => schema.clone(),
+            reason if reason.is_blind_spot() => meaning("kms_blind_spots", "kind"),
+            reason if of_calls.contains(&reason) => meaning("kms_failed_attempts", "outcome"),
+            _ => meaning("kms_key_verdicts", "reasons"),
+        };
+        let is_word = |word: &str| word == reason.as_str();
+        assert!(
+            text.split(|c: char| !(c.is_ascii_lowercase() || c == '_')).any(is_word),
+            "{} in {text}",
+            reason.as_str()
+        );
     }
 }

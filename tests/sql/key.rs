@@ -1,7 +1,7 @@
 //! The answer about one key, on the fixed lake.
 
 use chrono::TimeDelta;
-use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_answer};
+use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Reason, Session, Verdict, key_answer};
 
 use crate::fixture;
 
@@ -127,7 +127,7 @@ fn planted(account: &str, digit: &str) -> String {
 
 async fn verdict_of(area: &str, key: &str) -> (Verdict, String) {
     let answer = answer(&fixture::session_over(area).await, key).await;
-    (answer.verdict.verdict, answer.verdict.reasons.join(","))
+    (answer.verdict.verdict, answer.verdict.reason_words().join(","))
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn item_45_a_sibling_s_use_keeps_the_whole_set() {
     let key = "arn:aws:kms:us-east-1:111100001111:key/mrk-00000000000000000000000000000007";
     let answer = answer(&session, key).await;
     assert_eq!(answer.verdict.verdict, Verdict::InUse);
-    assert_eq!(answer.verdict.reasons, ["multi_region_sibling_used"]);
+    assert_eq!(answer.verdict.reasons, [Reason::SiblingUsed]);
     assert_eq!(answer.family.len(), 1);
     assert!(answer.family[0].key_arn.contains(":eu-west-1:") && answer.family[0].use_event_count == 8);
     assert!(answer.caveats.contains(&Caveat::MultiRegion));

@@ -2,7 +2,7 @@
 //! ordinary traffic.
 
 use chrono::TimeDelta;
-use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_answer};
+use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Reason, Session, Verdict, key_answer};
 
 use crate::cells::rows;
 use crate::fixture::{raw_session, session_with_outputs};
@@ -68,7 +68,7 @@ async fn verdict_of(session: &Session, key: &str) -> String {
     let sql = format!("select concat(verdict, ' ', reasons) from kms_key_verdicts where key_arn = '{key}'");
     let of_view = rows(session, &sql).await.remove(0).remove(0).unwrap();
     let answer = answer(session, key).await;
-    let of_answer = format!("{} {}", answer.verdict.verdict.as_str(), answer.verdict.reasons.join(","));
+    let of_answer = format!("{} {}", answer.verdict.verdict.as_str(), answer.verdict.reason_words().join(","));
     assert_eq!(of_view, of_answer, "the fleet's and the key's verdict");
     of_answer
 }
@@ -156,7 +156,7 @@ async fn a_success_that_names_no_key_may_have_been_any_key_s() {
     // Of a key that no event names, too.
     let (_folder, session) = raw_session(&[traffic("us-east-1"), vec![call]].concat()).await;
     let answer = answer(&session, KEY).await;
-    assert_eq!(answer.verdict.reasons, ["unattributed_use"]);
+    assert_eq!(answer.verdict.reasons, [Reason::UnattributedUse]);
     assert_eq!(answer.unattributed_use_count, 1);
     assert!(!answer.is_seen && answer.caveats.contains(&Caveat::UnattributedUses));
 }
@@ -443,7 +443,7 @@ async fn the_id_of_another_place_s_key_is_told() {
     for wrong in [KEY.replace("us-east-1", "us-west-2"), KEY.replace(ACCOUNT, "444455556666")] {
         let answer = answer(&session, &wrong).await;
         assert_eq!(answer.same_id_keys, [KEY], "{wrong}");
-        assert!(answer.verdict.reasons.contains(&"known_elsewhere".to_owned()), "{:?}", answer.verdict.reasons);
+        assert!(answer.verdict.reasons.contains(&Reason::KnownElsewhere), "{:?}", answer.verdict.reasons);
     }
     assert!(answer(&session, KEY).await.same_id_keys.is_empty());
 }

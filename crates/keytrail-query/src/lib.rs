@@ -65,7 +65,7 @@ pub use kept_rows::KeptRowsOptions;
 pub use key::{
     AliasCalls, AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts,
     FamilyMember, KeyAnswer, KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse,
-    ProtectedKind, ServiceUse, StateSource, Verdict, key_answer, key_statements,
+    ProtectedKind, Reason, ServiceUse, StateSource, Verdict, key_answer, key_statements,
 };
 pub use known_values::{AbsentValue, has_few_values};
 pub use parameters::ParameterType;

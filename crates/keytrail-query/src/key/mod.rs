@@ -5,6 +5,7 @@
 //! that of the view `kms_key_verdicts`. It renders nothing.
 
 mod name;
+mod reason;
 mod sections;
 mod verdict;
 
@@ -23,6 +24,7 @@ use crate::rows::Rows;
 use crate::session::Session;
 use name::{KeyArn, keys_of_same_id, keys_of_similar_id, resolve};
 
+pub use reason::Reason;
 pub use sections::{
     AliasCalls, AliasUse, BlindSpot, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts, FamilyMember,
     KeyFacts, KeyUsage, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse, StateSource,
@@ -320,15 +322,15 @@ async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyArn<'_>) -> 
 
 impl Window {
     /// The kinds of blind spots in the key's place, sorted, and uses that name no key; `no_logs` where nothing is covered.
-    fn holes(&self) -> Vec<String> {
+    fn holes(&self) -> Vec<Reason> {
         if self.coverage.record_count == 0 {
-            return vec!["no_logs".to_owned()];
+            return vec![Reason::NoLogs];
         }
-        let mut kinds: Vec<_> = self.blind_spots.iter().map(|spot| spot.kind.clone()).collect();
-        kinds.sort();
+        let mut kinds: Vec<_> = self.blind_spots.iter().map(|spot| spot.kind).collect();
+        kinds.sort_by_key(|kind| kind.as_str());
         kinds.dedup();
-        kinds.extend((self.unattributed_use_count > 0).then(|| "unattributed_use".to_owned()));
-        kinds.extend((self.unattributed_demand_count > 0).then(|| "unattributed_demand".to_owned()));
+        kinds.extend((self.unattributed_use_count > 0).then_some(Reason::UnattributedUse));
+        kinds.extend((self.unattributed_demand_count > 0).then_some(Reason::UnattributedDemand));
         kinds
     }
 }

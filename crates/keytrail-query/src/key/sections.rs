@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use super::Reason;
 use crate::error::QueryError;
 use crate::rows::Row;
 
@@ -454,8 +455,8 @@ pub struct Dependency {
 /// A span in which the logs cannot show a use: a row of `kms_blind_spots`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlindSpot {
-    /// What kind, a word of the view's column `kind`.
-    pub kind: String,
+    /// What kind: one of those that [are blind spots](Reason::is_blind_spot).
+    pub kind: Reason,
     /// Its start; null = the whole time.
     pub from_time: Option<DateTime<Utc>>,
     /// Its end; null = until now.
@@ -539,7 +540,7 @@ pub(super) fn dependency(row: Row<'_>) -> Result<Dependency, QueryError> {
 
 pub(super) fn blind_spot(row: Row<'_>) -> Result<BlindSpot, QueryError> {
     Ok(BlindSpot {
-        kind: row.required_text("kind")?,
+        kind: Reason::parse(&row.required_text("kind")?)?,
         from_time: row.time("from_time")?,
         to_time: row.time("to_time")?,
         event_id: row.text("event_id")?,

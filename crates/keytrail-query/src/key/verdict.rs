@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::KeyAnswer;
+use super::{KeyAnswer, Reason};
 use crate::error::QueryError;
 use crate::rows::Row;
 
@@ -42,8 +42,8 @@ impl Verdict {
 pub struct KeyVerdict {
     /// The verdict.
     pub verdict: Verdict,
-    /// What it follows from: the words of the column `reasons`, and `short_window`.
-    pub reasons: Vec<String>,
+    /// What it follows from.
+    pub reasons: Vec<Reason>,
     /// Uses by which a service only checked its permission.
     pub probe_count: u64,
     /// Failed calls that show demand: blocked, transient, not found, or a signature that did not match.
@@ -67,8 +67,13 @@ pub struct KeyVerdict {
 }
 
 impl KeyVerdict {
+    /// The words of the reasons.
+    pub fn reason_words(&self) -> Vec<&'static str> {
+        self.reasons.iter().map(|reason| reason.as_str()).collect()
+    }
+
     /// A key that no event names, of which nothing but the place is known.
-    pub(super) fn unseen(holes: Vec<String>) -> Self {
+    pub(super) fn unseen(holes: Vec<Reason>) -> Self {
         let verdict = if holes.is_empty() { Verdict::NoUseFound } else { Verdict::Incomplete };
         Self {
             verdict,
@@ -90,9 +95,10 @@ impl KeyVerdict {
         let word = row.required_text("verdict")?;
         let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word);
         let reasons = row.text("reasons")?.unwrap_or_default();
+        let words = reasons.split(',').filter(|reason| !reason.is_empty());
         Ok(Self {
             verdict: verdict.ok_or_else(|| QueryError::UnexpectedResult { what: format!("verdict `{word}`") })?,
-            reasons: reasons.split(',').filter(|reason| !reason.is_empty()).map(str::to_owned).collect(),
+            reasons: words.map(Reason::parse).collect::<Result<_, _>>()?,
             probe_count: row.count("probe_count")?,
             unmet_count: row.count("unmet_count")?,
             last_unmet_time: row.time("last_unmet_time")?,
@@ -108,11 +114,11 @@ impl KeyVerdict {
 
     /// An id belongs to one key, or to one multi-Region set: where another ARN has it, or nearly so, the asker's is mistyped.
     pub(super) fn doubt_name(&mut self, same_id_keys: &[String], similar_keys: &[String]) {
-        let doubts = [("known_elsewhere", same_id_keys), ("similar_key", similar_keys)];
+        let doubts = [(Reason::KnownElsewhere, same_id_keys), (Reason::SimilarKey, similar_keys)];
         let is_open = matches!(self.verdict, Verdict::NoUseFound | Verdict::Incomplete);
         for (reason, _) in doubts.into_iter().filter(|(_, keys)| is_open && !keys.is_empty()) {
             self.verdict = Verdict::Incomplete;
-            self.reasons.push(reason.to_owned());
+            self.reasons.push(reason);
         }
     }
 
@@ -120,7 +126,7 @@ impl KeyVerdict {
     pub(super) fn require_window(&mut self, covered: Option<TimeDelta>, minimum: TimeDelta) {
         if self.verdict == Verdict::NoUseFound && covered.is_none_or(|covered| covered < minimum) {
             self.verdict = Verdict::Incomplete;
-            self.reasons.push("short_window".to_owned());
+            self.reasons.push(Reason::ShortWindow);
         }
     }
 }
@@ -241,6 +247,6 @@ mod tests {
     #[test]
     fn an_unseen_key_in_a_place_with_holes_is_incomplete() {
         assert_eq!(KeyVerdict::unseen(Vec::new()).verdict, Verdict::NoUseFound);
-        assert_eq!(KeyVerdict::unseen(vec!["gap".to_owned()]).verdict, Verdict::Incomplete);
+        assert_eq!(KeyVerdict::unseen(vec![Reason::Gap]).verdict, Verdict::Incomplete);
     }
 }

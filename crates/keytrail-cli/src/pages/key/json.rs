@@ -120,7 +120,7 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
         "coverage": coverage_json(&answer.coverage),
         "blind_spot_total": answer.blind_spot_total,
         "blind_spots": list(&answer.blind_spots, |row| json!({
-            "kind": row.kind,
+            "kind": row.kind.as_str(),
             "from_time": time(row.from_time),
             "to_time": time(row.to_time),
             "event_id": row.event_id,
@@ -138,7 +138,7 @@ fn verdict_json(answer: &KeyAnswer) -> Value {
     let verdict = &answer.verdict;
     json!({
         "verdict": verdict.verdict.as_str(),
-        "reasons": verdict.reasons,
+        "reasons": verdict.reason_words(),
         "text": words::reasons(answer),
         "min_window_days": answer.min_window.map(|window| window.num_days()),
         "covered_window_days": answer.coverage.length().map(|window| window.num_days()),

@@ -304,7 +304,7 @@ fn push_blind_spots(page: &mut Page, answer: &KeyAnswer) {
         let from = spot.from_time.map_or_else(|| "the start".to_owned(), |time| iso_8601(time, true));
         let to = spot.to_time.map_or_else(|| "the end".to_owned(), |time| iso_8601(time, true));
         let detail = spot.detail.as_deref().unwrap_or("");
-        page.line(&format!("{from} to {to}: {}; {detail}", words::blind_spot(&spot.kind)));
+        page.line(&format!("{from} to {to}: {}; {detail}", words::reason(spot.kind)));
     }
 }
 

@@ -3,7 +3,7 @@
 //! None says that a key is not used or that deleting it is without danger: the logs can show neither.
 
 use chrono::{DateTime, Utc};
-use keytrail_query::{Caveat, KeyAnswer, KeyFacts, StateSource, Verdict};
+use keytrail_query::{Caveat, KeyAnswer, KeyFacts, Reason, StateSource, Verdict};
 
 use crate::pages::layout::time_text;
 use crate::progress::count_text;
@@ -34,7 +34,7 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
                 1 => "1 call".to_owned(),
                 count => format!("{} calls", count_text(count)),
             },
-            verdict.reasons.join(", "),
+            verdict.reason_words().join(", "),
             time_text(verdict.last_unmet_time),
             verdict.last_unmet_event_id.as_deref().unwrap_or("without an id"),
             match answer.usage.last_used_time {
@@ -47,7 +47,7 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
         }
         Verdict::Incomplete => {
             let mut sentences = vec![format!("No use was found, but the logs cannot rule it out {}:", window(answer))];
-            sentences.extend(verdict.reasons.iter().map(|reason| format!("- {}", blind_spot(reason))));
+            sentences.extend(verdict.reasons.iter().map(|why| format!("- {}", reason(*why))));
             sentences
         }
     }
@@ -65,7 +65,7 @@ pub(super) fn min_window(answer: &KeyAnswer) -> Option<String> {
     };
     let effect = match answer.verdict.verdict {
         _ if covered.is_some_and(|covered| covered >= asked) => "that is enough",
-        Verdict::Incomplete if answer.verdict.reasons.iter().any(|reason| reason == "short_window") => {
+        Verdict::Incomplete if answer.verdict.reasons.contains(&Reason::ShortWindow) => {
             "this alone lowers the verdict from NO USE FOUND"
         }
         Verdict::Incomplete => "this alone would make the answer incomplete, too",
@@ -145,7 +145,7 @@ fn use_sentence(answer: &KeyAnswer) -> String {
         );
     };
     let operation = usage.last_used_operation.as_deref().unwrap_or("an operation without a name");
-    let probes = match answer.verdict.reasons.iter().any(|reason| reason == "only_probes") {
+    let probes = match answer.verdict.reasons.contains(&Reason::OnlyProbes) {
         true => " All of its uses were services' checks of their permission: somebody has configured it.",
         false => "",
     };
@@ -171,48 +171,58 @@ fn window(answer: &KeyAnswer) -> String {
 }
 
 /// A kind of blind spot, or another reason for an incomplete answer.
-pub(super) fn blind_spot(kind: &str) -> &str {
-    match kind {
-        "no_logs" => "no event of the key's account and region",
-        "gap" => {
+pub(super) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoLogs => "no event of the key's account and region",
+        Reason::Gap => {
             "a day or more without any event, or hours where there is otherwise never one: a trail that was off, missing files, or true silence"
         }
-        "write_only" => "only calls that change something are logged: cryptographic calls are not",
-        "kms_writes_only" => "KMS is written to but never read: cryptographic calls are not logged",
-        "no_kms_calls" => "other services' calls are logged, but none of KMS",
-        "logging_stopped" => "the trail was stopped",
-        "kms_excluded" => "the trail's event selectors leave KMS calls out",
-        "kms_partial" => "the trail's event selectors choose KMS calls by name, caller or kind",
-        "unattributed_use" => {
+        Reason::WriteOnly => "only calls that change something are logged: cryptographic calls are not",
+        Reason::KmsWritesOnly => "KMS is written to but never read: cryptographic calls are not logged",
+        Reason::NoKmsCalls => "other services' calls are logged, but none of KMS",
+        Reason::LoggingStopped => "the trail was stopped",
+        Reason::KmsExcluded => "the trail's event selectors leave KMS calls out",
+        Reason::KmsPartial => "the trail's event selectors choose KMS calls by name, caller or kind",
+        Reason::UnattributedUse => {
             "calls in its account and region succeeded whose record names no key: any may have meant this one"
         }
-        "unattributed_demand" => {
+        Reason::UnattributedDemand => {
             "calls in its account and region failed, not for want of permission, and their record names no key: they may have needed this one"
         }
-        "other_key_blocked" => "a ReEncrypt that named it failed, as its other key could not be used",
-        "unknown_operation" => {
+        Reason::OtherKeyBlocked => "a ReEncrypt that named it failed, as its other key could not be used",
+        Reason::UnknownOperation => {
             "it was called by an operation that keytrail does not know (`select * from kms_events where operation_class = 'unknown'`)"
         }
-        "protects_objects" => "data events name it as the key of what was written: it protects that",
-        "multi_region_sibling_incomplete" => {
+        Reason::ProtectsObjects => "data events name it as the key of what was written: it protects that",
+        Reason::SiblingIncomplete => {
             "another key of its multi-Region set, which opens the same ciphertexts, has holes in its logs, or signs of use"
         }
-        "partial_detail" => "records in a form that cannot name every key and context",
-        "rejected" => "log files or records that could not be read (`select * from rejects`)",
-        "unfinished_conversion" => {
+        Reason::PartialDetail => "records in a form that cannot name every key and context",
+        Reason::Rejected => "log files or records that could not be read (`select * from rejects`)",
+        Reason::UnfinishedConversion => {
             "a conversion left log files unread: run it again, in all its shards (`select * from unfinished_conversions`)"
         }
-        "not_yet_covered" => "the logs end before the key was made",
-        "tracked_use" => "GetKeyLastUsage names a use at a time that the logs do not cover",
-        "missing_event" => {
+        Reason::NotYetCovered => "the logs end before the key was made",
+        Reason::TrackedUse => "GetKeyLastUsage names a use at a time that the logs do not cover",
+        Reason::MissingEvent => {
             "a use or the creation that KMS itself knows (GetKeyLastUsage, describe-key), or a deletion that was due, is not in the logs: a proven hole"
         }
-        "known_elsewhere" => "the logs know its id in another account or region: is the ARN right?",
-        "similar_key" => {
+        Reason::KnownElsewhere => "the logs know its id in another account or region: is the ARN right?",
+        Reason::SimilarKey => {
             "no event names this key, but the logs know one whose id differs by a letter or two: is the ARN right?"
         }
-        "short_window" => "the covered window is shorter than --min-window asks for",
-        other => other,
+        Reason::ShortWindow => "the covered window is shorter than --min-window asks for",
+        // Of the other verdicts, which have sentences of their own.
+        Reason::Use
+        | Reason::OnlyProbes
+        | Reason::SiblingUsed
+        | Reason::SiblingBlocked
+        | Reason::Blocked
+        | Reason::NotFound
+        | Reason::Transient
+        | Reason::VerifyFailed
+        | Reason::BlockedInService
+        | Reason::NotFoundInService => reason.as_str(),
     }
 }
 
@@ -267,10 +277,6 @@ pub(super) fn caveat(caveat: Caveat) -> &'static str {
     }
 }
 
-/// Reasons of an incomplete answer that are no lack of logs: they show what no key without a use would have.
-const SIGNS: [&str; 5] =
-    ["unattributed_use", "unattributed_demand", "other_key_blocked", "unknown_operation", "protects_objects"];
-
 /// What an owner who wants the key gone does now.
 pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
     if answer.facts.key_state.as_deref() == Some("Deleted") {
@@ -295,14 +301,13 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
             "Only then schedule its deletion with the longest waiting period (30 days), and watch again.".to_owned(),
         ],
         Verdict::Incomplete => {
-            let is_sign = |reason: &String| SIGNS.contains(&reason.as_str());
-            let is_doubt = |reason: &String| ["known_elsewhere", "similar_key"].contains(&reason.as_str());
             let reasons = &answer.verdict.reasons;
-            let (has_sign, has_hole) =
-                (reasons.iter().any(is_sign), !reasons.iter().all(|reason| is_sign(reason) || is_doubt(reason)));
-            let has_unread = reasons.iter().any(|reason| reason == "unfinished_conversion");
+            let has = |is_meant: fn(Reason) -> bool| reasons.iter().any(|reason| is_meant(*reason));
+            let has_hole = has(|reason| !reason.is_sign() && !reason.is_doubt());
+            let (has_sign, has_doubt) = (has(Reason::is_sign), has(Reason::is_doubt));
+            let has_unread = reasons.contains(&Reason::UnfinishedConversion);
             let steps = [
-                (reasons.iter().any(is_doubt), "Look at the ARN again, and ask for the key that is meant (see above).".to_owned()),
+                (has_doubt, "Look at the ARN again, and ask for the key that is meant (see above).".to_owned()),
                 (has_unread, "Run `keytrail convert` again, of the same sources and in all its shards: what it has read it skips.".to_owned()),
                 (has_sign, "Find out what the signs of use above mean (`kms_events`, `kms_unresolved_calls`, `key_evidence`) before anything else.".to_owned()),
                 (has_hole, "Add the logs that are missing (see above) and ask again.".to_owned()),
