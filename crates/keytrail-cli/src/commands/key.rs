@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: &KeyArguments, interruption: &Interruption) -
     if arguments.hash_contexts {
         answer.hash_context_values();
     }
-    unseen_note(&session, &answer).await.into_iter().for_each(output::warning);
+    unseen_note(&answer).into_iter().for_each(output::warning);
     let mut paged = PagedWriter::open(None)?;
     let out = paged.data();
     match arguments.format {
@@ -74,17 +74,12 @@ async fn not_found(session: &Session, key: &str, list: &str, error: QueryError) 
 }
 
 /// A key ARN that no event names has an answer, which is worth little where the ARN is misspelt.
-pub(crate) async fn unseen_note(session: &Session, answer: &KeyAnswer) -> Option<String> {
+pub(crate) fn unseen_note(answer: &KeyAnswer) -> Option<String> {
     if answer.is_seen {
         return None;
     }
     let regions = similar_regions(&answer.region);
-    let mut names =
-        if regions.is_empty() { similar_keys(session, &answer.key_arn).await.unwrap_or_default() } else { regions };
-    // Inventory may know the very key.
-    if names.contains(&answer.key_arn) {
-        names.clear();
-    }
-    let meant = did_you_mean(&names)?;
+    let known = [regions, answer.same_id_keys.clone(), answer.similar_keys.clone()];
+    let meant = known.iter().find_map(|names| did_you_mean(names))?;
     Some(format!("no event names the key `{}`; {meant}", answer.key_arn))
 }

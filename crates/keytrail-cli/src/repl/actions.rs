@@ -178,7 +178,7 @@ impl Prompt {
         let ask = |_: Live| async move {
             let list = format!("{ALIASES_SQL};");
             let answer = answer_key(&session.session, &question, &list, |error| session.tell(error)).await?;
-            let note = unseen_note(&session.session, &answer).await;
+            let note = unseen_note(&answer);
             Ok((answer, note))
         };
         let mut interrupts = self.interruption.interrupts();
