@@ -10,18 +10,27 @@ use arrow_array::{ArrayRef, TimestampMicrosecondArray};
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Duration, NaiveDateTime};
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 use keytrail_events::time::parse_time;
+
+use super::documentation;
 
 /// The scalar function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct AwsTime {
     signature: Signature,
+    documentation: Documentation,
 }
 
 impl AwsTime {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
+        let description = "The moment, UTC, that a date in a request or response means, however AWS wrote it; null for anything else.";
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+            documentation: documentation("aws_time(text)", description),
+        }
     }
 }
 
@@ -43,6 +52,10 @@ impl ScalarUDFImpl for AwsTime {
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
         Ok(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -8,7 +8,9 @@ use datafusion::common::{Result, internal_err, plan_err};
 use datafusion::functions_aggregate::first_last::{first_value_udaf, last_value_udaf};
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification};
-use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Expr, Signature, Volatility};
+use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Documentation, Expr, Signature, Volatility};
+
+use super::documentation;
 
 /// Which row's value is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,15 +27,21 @@ pub(super) struct ExtremeBy {
     pick: Pick,
     signature: Signature,
     aliases: Vec<String>,
+    documentation: Documentation,
 }
 
 impl ExtremeBy {
     pub(super) fn new(pick: Pick) -> Self {
-        let alias = match pick {
-            Pick::Greatest => "arg_max",
-            Pick::Least => "arg_min",
+        let (alias, syntax, description) = match pick {
+            Pick::Greatest => ("arg_max", "max_by(value, by)", "The value of the row where `by` is greatest."),
+            Pick::Least => ("arg_min", "min_by(value, by)", "The value of the row where `by` is least."),
         };
-        Self { pick, signature: Signature::any(2, Volatility::Immutable), aliases: vec![alias.to_owned()] }
+        Self {
+            pick,
+            signature: Signature::any(2, Volatility::Immutable),
+            aliases: vec![alias.to_owned()],
+            documentation: documentation(syntax, description),
+        }
     }
 }
 
@@ -51,6 +59,10 @@ impl AggregateUDFImpl for ExtremeBy {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {

@@ -11,8 +11,12 @@ use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::DataType;
 use datafusion::common::Result;
 use datafusion::common::cast::as_string_array;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 use serde_json::Value;
+
+use super::documentation;
 
 const KMS: &str = "kms.amazonaws.com";
 
@@ -20,11 +24,16 @@ const KMS: &str = "kms.amazonaws.com";
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct KmsLoggingEffect {
     signature: Signature,
+    documentation: Documentation,
 }
 
 impl KmsLoggingEffect {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Immutable) }
+        let description = "What a call that changes a trail means for the logging of KMS calls: stopped, started, logged, partial, excluded, reads_excluded, writes_excluded or unknown; null where it changes nothing.";
+        Self {
+            signature: Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Immutable),
+            documentation: documentation("kms_logging_effect(event_name, request_parameters)", description),
+        }
     }
 }
 
@@ -39,6 +48,10 @@ impl ScalarUDFImpl for KmsLoggingEffect {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Utf8)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

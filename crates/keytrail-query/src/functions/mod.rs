@@ -76,3 +76,28 @@ pub(crate) fn register(context: &mut SessionContext, rules: ContextRules, observ
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use super::*;
+    use crate::session::{Session, SessionOptions};
+
+    /// `show functions` and completion tell of a function what is written down about it.
+    #[test]
+    fn every_function_is_documented() {
+        let mut context = SessionContext::new();
+        datafusion_functions_json::register_all(&mut context).unwrap();
+        let state = context.state();
+        let of_others: BTreeSet<_> =
+            state.scalar_functions().keys().chain(state.aggregate_functions().keys()).collect();
+        let session = Session::over_tables(HashMap::new(), &SessionOptions::default()).unwrap();
+        let own = |name: &String| !of_others.contains(name) && !state.window_functions().contains_key(name);
+        let own: Vec<_> = session.functions().into_iter().filter(|function| own(&function.name)).collect();
+        assert!(own.len() > 15, "{own:?}");
+        for function in own {
+            assert!(!function.syntax.is_empty() && !function.description.is_empty(), "{}", function.name);
+        }
+    }
+}

@@ -10,19 +10,28 @@ use arrow_array::{ArrayRef, BooleanArray, Int64Array, ListArray, StringArray, St
 use arrow_schema::{DataType, Field, FieldRef, Fields};
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 use serde_json::Value;
 use url::form_urlencoded;
+
+use super::documentation;
 
 /// The scalar function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct PolicyStatements {
     signature: Signature,
+    documentation: Documentation,
 }
 
 impl PolicyStatements {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable) }
+        let description = "A key policy as a list of rows, one for each statement and principal that it names; of a text that is no policy one row of nulls.";
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+            documentation: documentation("policy_statements(policy)", description),
+        }
     }
 }
 
@@ -67,6 +76,10 @@ impl ScalarUDFImpl for PolicyStatements {
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
         Ok(DataType::List(item_field()))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -7,7 +7,11 @@ use std::sync::Arc;
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::functions::datetime::date_bin;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::documentation;
 
 /// Nanoseconds from the epoch to 2000-01-03, a Monday.
 const MONDAY_ORIGIN: i64 = 946_857_600_000_000_000;
@@ -18,12 +22,18 @@ const MONTH_ORIGIN: i64 = 946_684_800_000_000_000;
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct TimeBucket {
     signature: Signature,
+    documentation: Documentation,
     bin: Arc<ScalarUDF>,
 }
 
 impl TimeBucket {
     pub(super) fn new() -> Self {
-        Self { signature: Signature::user_defined(Volatility::Immutable), bin: date_bin() }
+        let description = "The start of the bucket of a width, such as interval '15 minutes', that a time falls into; weeks start on a Monday.";
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+            bin: date_bin(),
+            documentation: documentation("time_bucket(width, time)", description),
+        }
     }
 }
 
@@ -49,6 +59,10 @@ impl ScalarUDFImpl for TimeBucket {
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         Ok(arg_types[1].clone())
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
     }
 
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
