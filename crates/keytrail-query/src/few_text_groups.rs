@@ -36,39 +36,9 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Inp
 use futures::{StreamExt, TryStreamExt, stream};
 use rustc_hash::FxHashMap;
 
+use crate::few_valued;
 use crate::recent::{Recent, number_nulls};
 
-/// Columns of tables and views that have at most some thousands of values in a million rows. A statement may give the name to a column of
-/// many; then its groups are right too, but slow to make.
-const FEW_VALUED: &[&str] = &[
-    "account_id",
-    "aws_region",
-    "caller_account_id",
-    "context_service",
-    "detail_level",
-    "error_code",
-    "event_category",
-    "event_group",
-    "event_month",
-    "event_name",
-    "event_source",
-    "event_type",
-    "event_version",
-    "key_arn",
-    "key_material_id",
-    "key_resolution",
-    "key_role",
-    "operation_class",
-    "other_key_arn",
-    "outcome",
-    "principal",
-    "principal_account_id",
-    "principal_type",
-    "reason",
-    "recipient_account_id",
-    "service",
-    "source_key_arn",
-];
 /// The bits of a column's number in what stands for a group.
 const NUMBER_BITS: u32 = 16;
 /// The most columns whose numbers stand for a group.
@@ -115,7 +85,9 @@ fn is_by_few_texts(aggregate: &AggregateExec) -> bool {
     let types = groups.expr().iter().map(|(expr, _)| expr.data_type(&schema));
     let Ok(types) = types.collect::<Result<Vec<_>>>() else { return false };
     let is_supported = |(data_type, (expr, _)): (&DataType, &(Arc<dyn PhysicalExpr>, String))| match data_type {
-        DataType::Utf8View => expr.downcast_ref::<Column>().is_some_and(|column| FEW_VALUED.contains(&column.name())),
+        DataType::Utf8View => {
+            expr.downcast_ref::<Column>().is_some_and(|column| few_valued::GROUPED.contains(&column.name()))
+        }
         data_type => is_integer(data_type),
     };
     groups.is_single()

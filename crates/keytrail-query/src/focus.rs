@@ -63,6 +63,7 @@ impl FocusedEvents {
     /// Of all KMS events those that touch the key or a member of its multi-Region set. Those that name no key are in a view that is kept.
     pub(crate) fn new(all: Arc<dyn TableProvider>, key_arn: &str) -> Self {
         let schema = all.schema();
+        // A table without one of them is asked for it in vain; `kms_events` has them all.
         let columns = COLUMNS.iter().filter_map(|name| schema.index_of(name).ok()).collect();
         Self { all, condition: condition(key_arn), columns, max_rows: MAX_ROWS, rows: OnceCell::new() }
     }
@@ -122,6 +123,9 @@ impl TableProvider for FocusedEvents {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Mutex;
+
     use arrow_array::RecordBatch;
     use arrow_array::cast::AsArray;
     use arrow_schema::DataType;
@@ -131,6 +135,59 @@ mod tests {
     use datafusion::prelude::SessionContext;
 
     use super::*;
+    use crate::catalogue::report_files;
+    use crate::session::Session;
+
+    /// `kms_events`, and which of its columns were asked for.
+    #[derive(Debug)]
+    struct Asked {
+        all: Arc<dyn TableProvider>,
+        columns: Arc<Mutex<BTreeSet<String>>>,
+    }
+
+    #[async_trait]
+    impl TableProvider for Asked {
+        fn schema(&self) -> SchemaRef {
+            self.all.schema()
+        }
+
+        fn table_type(&self) -> TableType {
+            TableType::View
+        }
+
+        async fn scan(
+            &self,
+            state: &dyn EngineSession,
+            projection: Option<&Vec<usize>>,
+            filters: &[Expr],
+            limit: Option<usize>,
+        ) -> Result<Arc<dyn ExecutionPlan>> {
+            let schema = self.all.schema();
+            let places = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
+            let names = places.iter().map(|place| schema.field(*place).name().clone());
+            self.columns.lock().unwrap().extend(names);
+            self.all.scan(state, projection, filters, limit).await
+        }
+    }
+
+    /// One column too few would have every answer read the files again, one too many be read in vain.
+    #[tokio::test]
+    async fn the_kept_columns_are_those_that_the_reports_ask_for() {
+        let columns = Arc::<Mutex<BTreeSet<String>>>::default();
+        let asked = |all| Arc::new(Asked { all, columns: Arc::clone(&columns) }) as Arc<dyn TableProvider>;
+        let session = Session::over_empty_tables().with_replaced("kms_events", asked).await.unwrap();
+        let parameters = ["key", "key_suffix", "account_id", "region"].map(|name| (name.to_owned(), "x".to_owned()));
+        for (name, sql) in report_files("key/").filter(|(name, _)| !OF_NAMES.contains(name)) {
+            if let Err(error) = session.execute(sql, &parameters).await {
+                panic!("{name}: {error}");
+            }
+        }
+        let expected: BTreeSet<_> = COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(*columns.lock().unwrap(), expected);
+    }
+
+    /// Reports that find the key which is meant, among all.
+    const OF_NAMES: [&str; 3] = ["alias_first_keys", "keys_by_alias", "keys_by_id"];
 
     const EVENTS: &str = "select * from (values \
         ('arn:aws:kms:r:1:key/a', 'of the key', 'cli'), \

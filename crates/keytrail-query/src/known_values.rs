@@ -12,27 +12,16 @@ use keytrail_convert::EVENTS;
 use crate::catalogue::report_sql;
 use crate::diagnosis::similar;
 use crate::error::QueryError;
+use crate::few_valued;
 use crate::rows::Rows;
 use crate::session::Session;
 
-/// Columns of `events` of few values, which views have under the same names.
-const COLUMNS_OF_FEW_VALUES: [&str; 9] = [
-    "event_source",
-    "event_name",
-    "event_type",
-    "event_category",
-    "aws_region",
-    "recipient_account_id",
-    "principal_type",
-    "operation_class",
-    "outcome",
-];
 /// A column of more values is not looked through.
 const MAX_VALUES: usize = 2_000;
 
 /// Whether a column of `events`, and of views that have it, has few values.
 pub fn has_few_values(column: &str) -> bool {
-    COLUMNS_OF_FEW_VALUES.contains(&column)
+    few_valued::OFFERED.contains(&column)
 }
 
 /// A text that a statement asks for and that no event has.
@@ -93,7 +82,7 @@ impl Session {
         let plan = self.plan(sql, parameters).await?;
         let is_typed = |text: &str| sql.contains(text) || parameters.iter().any(|(_, value)| value == text);
         let mut absent = Vec::new();
-        for column in COLUMNS_OF_FEW_VALUES {
+        for column in few_valued::OFFERED {
             // Views ask for values of their own.
             let mut asked = asked_of(&plan, column)?;
             asked.retain(|text| is_typed(text));

@@ -21,6 +21,7 @@ mod dialect;
 mod error;
 mod examples;
 mod few_text_groups;
+mod few_valued;
 mod files;
 mod flat_view;
 mod focus;

@@ -22,10 +22,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CaseExpr, Column, InListExpr};
 use datafusion::physical_expr::utils::collect_columns;
 
+use crate::few_valued;
 use crate::recent::{Recent, number_nulls};
 
-/// Columns of few values that no statistics tell apart.
-const COLUMNS: [&str; 2] = ["operation_class", "outcome"];
 /// The most texts of a batch that are worth it.
 const MAX_TEXTS: usize = 256;
 
@@ -46,7 +45,7 @@ pub(crate) fn once_per_text(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Res
 /// The one column that an expression names, if it is one of few texts.
 fn only_column(expr: &Arc<dyn PhysicalExpr>) -> Option<Column> {
     let mut columns = collect_columns(expr).into_iter();
-    columns.next().filter(|column| columns.next().is_none() && COLUMNS.contains(&column.name()))
+    columns.next().filter(|column| columns.next().is_none() && few_valued::IN_EVERY_FILE.contains(&column.name()))
 }
 
 /// Whether an expression looks at more than one text for each row.

@@ -499,3 +499,15 @@ impl TableSource for GivenTables {
         table.ok_or_else(|| QueryError::UnknownRelation { name: name.to_owned() })
     }
 }
+
+#[cfg(test)]
+impl Session {
+    /// A session over the tables of a lake, without a row.
+    pub(crate) fn over_empty_tables() -> Self {
+        let tables = keytrail_convert::lake_spec().tables.into_iter().map(|spec| {
+            let table: Arc<dyn TableProvider> = Arc::new(datafusion::datasource::empty::EmptyTable::new(spec.schema));
+            (spec.name.to_owned(), table)
+        });
+        Self::over_tables(tables.collect(), &SessionOptions::default()).expect("nothing here is the user's")
+    }
+}
