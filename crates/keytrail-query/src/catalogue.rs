@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use keytrail_convert::{EVENTS, INVENTORY, LOG_FILES, REJECTS, RUNS};
+
 use crate::error::QueryError;
 
 mod embedded {
@@ -87,7 +89,7 @@ pub(crate) fn load_views(views_dir: Option<&Path>) -> Result<BTreeMap<String, Vi
 }
 
 /// Names of tables, which no view may take.
-pub(crate) const RESERVED: [&str; 5] = ["events", "log_files", "rejects", "runs", "inventory"];
+pub(crate) const RESERVED: [&str; 5] = [EVENTS, LOG_FILES, REJECTS, RUNS, INVENTORY];
 
 fn list_sql_files(folder: &Path) -> Result<Vec<PathBuf>, QueryError> {
     let read_error = |source| QueryError::ReadFile { path: folder.to_owned(), source };

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::io;
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use arrow_schema::ArrowError;
 use datafusion::common::DataFusionError;
@@ -18,6 +18,7 @@ use object_store::path::Path;
 use tokio::task::JoinError;
 
 use crate::error::QueryError;
+use crate::locks::lock;
 
 /// Of so many files one is at fault: each partition of a plan's scans has one open, and one that it has just left.
 const FILES_KEPT: usize = 256;
@@ -31,7 +32,7 @@ pub(crate) struct OpenedFiles(Mutex<VecDeque<(Table, Path)>>);
 impl OpenedFiles {
     /// Takes note of a file; `path` is the one in the store.
     pub(crate) fn note(&self, table: &Table, path: &Path) {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = lock(&self.0);
         if let Some(place) = files.iter().position(|(_, known)| known == path) {
             files.remove(place);
         } else if files.len() == FILES_KEPT {
@@ -57,7 +58,7 @@ impl OpenedFiles {
 
     /// The newest file that is damaged; none where the store fails, too.
     pub(crate) async fn damage(&self) -> Option<QueryError> {
-        let opened: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect();
+        let opened: Vec<_> = lock(&self.0).iter().rev().cloned().collect();
         let mut live = Vec::new();
         let mut bytes_read = 0;
         for (table, path) in &opened {

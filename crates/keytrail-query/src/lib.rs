@@ -34,6 +34,7 @@ mod kept_rows;
 mod key;
 mod known_values;
 mod lake_table;
+mod locks;
 mod narrow;
 mod observers;
 mod once_per_text;

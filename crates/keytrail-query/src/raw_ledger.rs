@@ -11,6 +11,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::MemTable;
 use keytrail_convert::{LOG_FILES, LogFile, lake_spec};
+use keytrail_events::container::LogFileKind;
 
 /// The listed files as a table.
 ///
@@ -43,14 +44,15 @@ fn column(field: &Field, files: &[LogFile]) -> ArrayRef {
 
 /// The kind of the files in AWS's folder of this name, as a ledger names it.
 fn kind_of_folder(folder: &str) -> Option<&'static str> {
-    match folder {
-        "CloudTrail" => Some("events"),
-        "CloudTrail-Digest" => Some("digest"),
-        "CloudTrail-Insight" => Some("insight"),
-        "CloudTrail-NetworkActivity" => Some("network_activity"),
-        "CloudTrail-Aggregated" => Some("aggregated"),
-        _ => None,
-    }
+    let kind = match folder {
+        "CloudTrail" => LogFileKind::Events,
+        "CloudTrail-Digest" => LogFileKind::Digest,
+        "CloudTrail-Insight" => LogFileKind::Insight,
+        "CloudTrail-NetworkActivity" => LogFileKind::NetworkActivity,
+        "CloudTrail-Aggregated" => LogFileKind::Aggregated,
+        _ => return None,
+    };
+    Some(kind.as_str())
 }
 
 fn texts<'f>(files: &'f [LogFile], value: impl Fn(&'f LogFile) -> Option<&'f str>) -> ArrayRef {

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array};
 use arrow_schema::SchemaRef;
@@ -41,6 +41,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
 use crate::error::QueryError;
+use crate::locks::lock;
 use crate::raw_ledger::listed_log_files;
 use crate::session::TableSource;
 
@@ -117,17 +118,13 @@ impl RawRejects {
     /// A file may be read by several scans; it counts once.
     fn note(&self, file: &LogFile, rejected: u64) {
         if rejected > 0 {
-            self.lock().insert(file.path.clone(), rejected);
+            lock(&self.0).insert(file.path.clone(), rejected);
         }
     }
 
     /// Log files with rejected records, and how many each; 1 for a file that cannot be read at all.
     pub(crate) fn by_file(&self) -> BTreeMap<String, u64> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).clone()
     }
 }
 
@@ -337,7 +334,7 @@ struct RawScan {
 impl RawScan {
     /// The state of a run, by number; made by the partition that starts first.
     fn run(&self, number: usize) -> Arc<RawRun> {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runs = lock(&self.runs);
         while runs.len() <= number {
             runs.push(Arc::default());
         }

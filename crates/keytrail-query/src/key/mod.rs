@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion::common::runtime::SpawnedTask;
 use futures::try_join;
-use sha2::{Digest as _, Sha256};
+use keytrail_events::hash::sha256_hex;
 
 use crate::catalogue::{report_files, report_sql};
 use crate::error::QueryError;
@@ -352,9 +352,7 @@ impl KeyAnswer {
 }
 
 fn hashed(value: &str) -> String {
-    let digest = Sha256::digest(value.as_bytes());
-    let digits: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
+    format!("sha256:{}", &sha256_hex(value.as_bytes())[..16])
 }
 
 async fn report(session: &Session, file: &str, parameters: &[(String, String)]) -> Result<Rows, QueryError> {

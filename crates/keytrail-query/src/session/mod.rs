@@ -183,7 +183,7 @@ impl Session {
         let rules = ContextRules::load(options.views_dir.as_deref())?;
         let observers = Observers::load(options.views_dir.as_deref())?;
         let files = FileTables::try_new(&options.allowed_folders, &options.attached_files)?;
-        let is_taken = |name: &&str| views.contains_key(*name) || is_table_name(name, &*source);
+        let is_taken = |name: &&str| views.contains_key(*name) || names_table(name, &*source);
         if let Some(name) = files.names().find(is_taken).map(str::to_owned) {
             return Err(QueryError::Attach { name, reason: "a table or view has this name".to_owned() });
         }
@@ -479,7 +479,7 @@ fn runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
     builder.build_arc().map_err(QueryError::planning)
 }
 
-fn is_table_name(name: &str, source: &dyn TableSource) -> bool {
+fn names_table(name: &str, source: &dyn TableSource) -> bool {
     RESERVED.contains(&name) || source.names().iter().any(|table| table == name)
 }
 

@@ -22,6 +22,7 @@ use crate::error::QueryError;
 use crate::flat_view::FlatView;
 use crate::kept::{KeptView, StoredView};
 use crate::kept_rows::{ContentDigest, RowsFile};
+use crate::locks::lock;
 use crate::narrow::narrow;
 use crate::read_only::{self, Paths};
 use crate::statement_size;
@@ -189,7 +190,7 @@ impl Session {
     }
 
     pub(super) fn known_digests(&self) -> MutexGuard<'_, HashMap<String, Option<ContentDigest>>> {
-        self.digests.lock().expect("nothing panics while it holds this")
+        lock(&self.digests)
     }
 
     async fn table_digest(&self, name: &str) -> Result<Option<ContentDigest>, QueryError> {
