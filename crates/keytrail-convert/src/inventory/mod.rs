@@ -281,10 +281,8 @@ fn name_keys(found: &mut [Found]) {
     }
     for found in found {
         let key = &mut found.item.key;
-        key.complete();
-        if let (None, Some(id)) = (&key.arn, &key.id) {
-            key.arn = names.arn_of(id);
-        }
+        let told = key.id.as_deref().and_then(|id| names.arn_of(id));
+        key.complete(told);
     }
 }
 

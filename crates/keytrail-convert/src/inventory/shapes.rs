@@ -3,6 +3,7 @@
 //! The shapes are those that `aws kms`, `aws iam` and `aws cloudtrail` print (AWS CLI reference; domain §8.1). Policies and tags do
 //! not name their key: a member beside them, or the path of the file, must.
 
+use keytrail_events::kms::arn::{Arn, is_account_id, is_key_id, key_arn, key_id_of};
 use serde_json::Value;
 
 /// How deep wrappers around an output are looked into.
@@ -49,7 +50,7 @@ impl KeyHint {
         let mut hint = Self::default();
         let parts = path.split(['/', '\\', '_', ' ']).map(|part| part.strip_suffix(".json").unwrap_or(part));
         for part in parts {
-            if part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit()) {
+            if is_account_id(part) {
                 hint.account_id = Some(part.to_owned());
             } else if is_region(part) {
                 hint.region = Some(part.to_owned());
@@ -66,7 +67,7 @@ impl KeyHint {
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         for name in ["KeyArn", "Arn", "KeyId", "TargetKeyId"] {
             match text(name) {
-                Some(arn) if is_key_arn(arn) => hint.set_arn(arn),
+                Some(arn) if key_id_of(arn).is_some() => hint.set_arn(arn),
                 Some(id) if key_id_in(id) == Some(id) => hint.id = Some(id.to_owned()),
                 _ => {}
             }
@@ -87,35 +88,26 @@ impl KeyHint {
             self.account_id = Some(account_id.to_owned());
             self.region = Some(region.to_owned());
         }
-        self.id = arn.rsplit('/').next().map(str::to_owned);
+        self.id = key_id_of(arn).map(str::to_owned);
         self.arn = Some(arn.to_owned());
     }
 
-    /// Completes an id whose account and region are known.
-    pub(super) fn complete(&mut self) {
-        if let (None, Some(id), Some(account_id), Some(region)) = (&self.arn, &self.id, &self.account_id, &self.region)
-        {
-            let partition = match region {
-                region if region.starts_with("cn-") => "aws-cn",
-                region if region.starts_with("us-gov-") => "aws-us-gov",
-                _ => "aws",
-            };
-            self.arn = Some(format!("arn:{partition}:kms:{region}:{account_id}:key/{id}"));
+    /// Completes a key of which only the id is known. `told` is the ARN that another item of the import has for that id: an account and
+    /// region that are known here outweigh it, as members of a multi-Region set share their id; but it knows its partition.
+    pub(super) fn complete(&mut self, told: Option<String>) {
+        if self.arn.is_some() {
+            return;
         }
+        let place = self.account_id.as_deref().zip(self.region.as_deref());
+        let is_there = |arn: &String| place.is_none() || place_of_arn(arn) == place;
+        let guess = || place.zip(self.id.as_deref()).map(|((account_id, region), id)| key_arn(region, account_id, id));
+        self.arn = told.filter(is_there).or_else(guess);
     }
-}
-
-fn is_key_arn(text: &str) -> bool {
-    text.starts_with("arn:") && text.contains(":kms:") && text.contains(":key/")
 }
 
 /// Account and region of an ARN; the region of IAM's is empty.
 fn place_of_arn(arn: &str) -> Option<(&str, &str)> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    match parts[..] {
-        ["arn", _, _, region, account_id, _] if !account_id.is_empty() => Some((account_id, region)),
-        _ => None,
-    }
+    Arn::parse(arn).map(|arn| (arn.account, arn.region)).filter(|(account_id, _)| !account_id.is_empty())
 }
 
 /// `eu-west-1`, `us-gov-east-1`: letters, and a number at the end.
@@ -133,17 +125,9 @@ fn is_region(text: &str) -> bool {
 
 /// A key id in a name: a UUID, or `mrk-` and 32 hexadecimal digits.
 fn key_id_in(text: &str) -> Option<&str> {
-    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let candidates = text.char_indices().map(|(start, _)| &text[start..]);
-    candidates.into_iter().find_map(|rest| {
-        if let Some(digits) = rest.strip_prefix("mrk-").and_then(|digits| digits.get(..32)) {
-            return is_hex(digits).then(|| &rest[..36]);
-        }
-        let uuid = rest.get(..36)?;
-        let groups: Vec<&str> = uuid.split('-').collect();
-        let has_shape = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]);
-        (has_shape && groups.iter().all(|group| is_hex(group))).then_some(uuid)
-    })
+    const LENGTH: usize = 36;
+    let mut candidates = text.char_indices().filter_map(|(start, _)| text.get(start..start + LENGTH));
+    candidates.find(|candidate| is_key_id(candidate))
 }
 
 /// The items of a document; `known` is what the file's path tells. An error names what was found instead.
@@ -307,8 +291,41 @@ mod tests {
             [(&policy, path), (&wrapped, KeyHint::default()), (&tags, KeyHint::default()), (&alias, KeyHint::default())]
         {
             let mut item = items(document, &known).expect("known").remove(0);
-            item.key.complete();
+            item.key.complete(None);
             assert_eq!(item.key.arn.as_deref(), Some(ARN), "{document}");
+        }
+    }
+
+    #[test]
+    fn an_id_with_a_place_is_a_key_of_its_partition() {
+        for (region, partition) in [
+            ("eu-west-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-isof-south-1", "aws-iso-f"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            let mut key = KeyHint::of_path(&format!("111122223333/{region}/list-grants/{ID}.json"));
+            key.complete(None);
+            assert_eq!(key.arn, Some(format!("arn:{partition}:kms:{region}:111122223333:key/{ID}")));
+        }
+    }
+
+    #[test]
+    fn another_item_tells_the_arn_but_not_the_place() {
+        let of_path = |path: &str| KeyHint::of_path(&format!("{path}/{ID}.json"));
+        let new = format!("arn:aws-new:kms:eu-west-1:111122223333:key/{ID}");
+        let elsewhere = format!("arn:aws:kms:us-east-1:111122223333:key/{ID}");
+        for (mut key, told, expected) in [
+            (of_path("policies"), &elsewhere, elsewhere.as_str()),
+            (of_path("111122223333/eu-west-1"), &elsewhere, ARN),
+            (of_path("111122223333/eu-west-1"), &new, new.as_str()),
+        ] {
+            key.complete(Some(told.clone()));
+            assert_eq!(key.arn.as_deref(), Some(expected));
         }
     }
 

@@ -1,8 +1,53 @@
-//! The shapes in which a KMS key is named: key id, key ARN, alias name, alias ARN; and building or finding a key ARN.
+//! ARNs and their parts, and the shapes in which a KMS key is named: key id, key ARN, alias name, alias ARN; building or finding a key ARN.
 //!
 //! Knows text only: which key a call touched is decided in [`super::resolution`].
 
 use std::borrow::Cow;
+
+/// The parts of an ARN, `arn:partition:service:region:account:resource`; a part that the ARN leaves out is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arn<'t> {
+    /// Such as `aws` or `aws-cn`.
+    pub partition: &'t str,
+    /// Such as `kms`.
+    pub service: &'t str,
+    /// Such as `eu-west-1`; empty for global resources.
+    pub region: &'t str,
+    /// The account's id; empty for an S3 bucket.
+    pub account: &'t str,
+    /// All that is left, such as `key/` and an id.
+    pub resource: &'t str,
+}
+
+impl<'t> Arn<'t> {
+    /// The parts of a text; `None` = it is no ARN.
+    pub fn parse(text: &'t str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        if parts.next()? != "arn" {
+            return None;
+        }
+        let [partition, service, region, account] = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
+        Some(Self { partition, service, region, account, resource: parts.next()? })
+    }
+
+    /// The id of the KMS key that it is of; `None` = it is another resource's.
+    pub fn key_id(self) -> Option<&'t str> {
+        let id = self.resource.strip_prefix("key/").filter(|id| !id.is_empty());
+        id.filter(|_| self.service == "kms")
+    }
+}
+
+/// The key id in a key's ARN; `None` = the text is no such ARN. The id's own shape is not looked at: see [`is_key_id`].
+pub fn key_id_of(key_arn: &str) -> Option<&str> {
+    Arn::parse(key_arn)?.key_id()
+}
+
+/// Whether a key id is that of a multi-Region key, which the members of its set share.
+pub fn is_multi_region(key_id: &str) -> bool {
+    key_id.starts_with(MULTI_REGION)
+}
+
+const MULTI_REGION: &str = "mrk-";
 
 /// What a key reference is, by its shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +93,7 @@ impl<'t> KeyReference<'t> {
 }
 
 fn of_arn(arn: &str) -> Option<KeyReference<'_>> {
-    let mut parts = arn.splitn(6, ':').skip(2);
-    if parts.next()? != "kms" {
-        return None;
-    }
-    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+    let Arn { region, account, resource, .. } = Arn::parse(arn).filter(|arn| arn.service == "kms")?;
     let (kind, id) = resource.split_once('/')?;
     match kind {
         _ if id.is_empty() => None,
@@ -72,9 +113,9 @@ pub(super) fn is_whole_key_arn(text: &str) -> bool {
     matches!(KeyReference::of(text), KeyReference::KeyArn(parts) if is_key_id(parts.name))
 }
 
-/// Whether the text is a bare key id.
-pub(super) fn is_key_id(text: &str) -> bool {
-    match text.strip_prefix("mrk-") {
+/// Whether the text is a bare key id: a UUID, or `mrk-` and 32 hexadecimal digits.
+pub fn is_key_id(text: &str) -> bool {
+    match text.strip_prefix(MULTI_REGION) {
         Some(digits) => digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
         None => is_uuid(text.as_bytes()),
     }
@@ -89,7 +130,7 @@ fn is_uuid(bytes: &[u8]) -> bool {
 }
 
 /// Whether the text is an account id; other things stand in that place too (`anonymous`, a service's name).
-pub(super) fn is_account_id(text: &str) -> bool {
+pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -108,8 +149,8 @@ pub(super) fn partition(region: &str) -> &'static str {
     found.map_or("aws", |(_, partition)| partition)
 }
 
-/// The ARN of a bare key id in an account and region.
-pub(super) fn key_arn(region: &str, account: &str, key_id: &str) -> String {
+/// The ARN of a bare key id in an account and region, whose partition follows from the region.
+pub fn key_arn(region: &str, account: &str, key_id: &str) -> String {
     let partition = partition(region);
     format!("arn:{partition}:kms:{region}:{account}:key/{key_id}")
 }
@@ -180,6 +221,23 @@ mod tests {
         for other in others {
             assert_eq!(KeyReference::of(other), KeyReference::Other, "{other}");
         }
+    }
+
+    #[test]
+    fn arns_have_six_parts() {
+        let bucket = Arn { partition: "aws", service: "s3", region: "", account: "", resource: "bucket/a:b" };
+        let cases = [
+            ("arn:aws:s3:::bucket/a:b", Some(bucket), None),
+            ("arn:aws:kms:r:1:key/mrk-1", Arn::parse("arn:aws:kms:r:1:key/mrk-1"), Some("mrk-1")),
+            ("arn:aws:kms:r:1:key/", Arn::parse("arn:aws:kms:r:1:key/"), None),
+            ("arn:aws:kms:r:1", None, None),
+            ("ARN:aws:kms:r:1:key/a", None, None),
+            ("", None, None),
+        ];
+        for (text, arn, key_id) in cases {
+            assert_eq!((Arn::parse(text), key_id_of(text)), (arn, key_id), "{text}");
+        }
+        assert!(is_multi_region(MRK) && !is_multi_region(UUID));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! ```
 //! Of other services' records only the keys that they name are drawn, and for what: see [`mentioned_keys`].
 
-mod arn;
+pub mod arn;
 mod context;
 mod fields;
 mod mentions;
