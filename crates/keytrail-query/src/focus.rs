@@ -13,6 +13,7 @@ use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, TableType, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
+use keytrail_events::kms::arn::{is_multi_region, key_id_of};
 use tokio::sync::OnceCell;
 
 use crate::kept::rows_at_most;
@@ -88,10 +89,9 @@ impl FocusedEvents {
 }
 
 fn condition(key_arn: &str) -> Expr {
-    let id = key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
-    match id.starts_with("mrk-") {
-        true => col("key_arn").like(lit(format!("%:key/{id}"))),
-        false => col("key_arn").eq(lit(key_arn)),
+    match key_id_of(key_arn).filter(|id| is_multi_region(id)) {
+        Some(id) => col("key_arn").like(lit(format!("%:key/{id}"))),
+        None => col("key_arn").eq(lit(key_arn)),
     }
 }
 

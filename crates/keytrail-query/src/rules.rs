@@ -18,6 +18,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use keytrail_events::kms::arn::Arn;
+
 use crate::error::QueryError;
 use crate::glob::Glob;
 
@@ -166,8 +168,7 @@ fn value_of<'a>(mut pairs: impl Iterator<Item = Pair<'a>>, name: &str) -> Option
 
 /// A service that no rule knows names its resource by an ARN all the same.
 fn by_arn(value: &str) -> Option<ContextResource<'_>> {
-    let parts: Vec<_> = value.splitn(6, ':').collect();
-    let ["arn", _, service, _, _, resource] = parts[..] else { return None };
+    let Arn { service, resource, .. } = Arn::parse(value)?;
     let kind = resource.split_once(['/', ':']).map_or("resource", |(kind, _)| kind);
     Some(ContextResource {
         service: Some(Cow::Owned(format!("{service}.amazonaws.com"))),

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use datafusion::common::{Result, exec_err};
+use keytrail_events::kms::arn::Arn;
 
 use super::text::{Compute, TextFunction, Texts};
 
@@ -16,26 +17,16 @@ pub(super) fn arn_part() -> TextFunction {
 }
 
 fn compute<'a>(texts: Texts<'_, 'a>) -> Result<Option<Cow<'a, str>>> {
-    let index = match texts[1] {
-        Some("partition") => 1,
-        Some("service") => 2,
-        Some("region") => 3,
-        Some("account") => 4,
-        Some("resource") => 5,
+    let pick: fn(Arn<'a>) -> &'a str = match texts[1] {
+        Some("partition") => |arn| arn.partition,
+        Some("service") => |arn| arn.service,
+        Some("region") => |arn| arn.region,
+        Some("account") => |arn| arn.account,
+        Some("resource") => |arn| arn.resource,
         Some(other) => {
             return exec_err!("an ARN has partition, service, region, account and resource, but no such part: {other}");
         }
         None => return Ok(None),
     };
-    Ok(texts[0].and_then(parts).map(|parts| parts[index]).filter(|part| !part.is_empty()).map(Cow::Borrowed))
-}
-
-/// The six parts of an ARN, `arn` first; none = no ARN.
-pub(super) fn parts(text: &str) -> Option<[&str; 6]> {
-    let mut parts = [""; 6];
-    let mut found = text.splitn(6, ':');
-    for part in &mut parts {
-        *part = found.next()?;
-    }
-    (parts[0] == "arn").then_some(parts)
+    Ok(texts[0].and_then(Arn::parse).map(pick).filter(|part| !part.is_empty()).map(Cow::Borrowed))
 }

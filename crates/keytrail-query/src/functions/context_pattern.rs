@@ -13,8 +13,8 @@
 use std::borrow::Cow;
 
 use datafusion::common::Result;
+use keytrail_events::kms::arn::Arn;
 
-use super::arn_part::parts;
 use super::text::{Compute, TextFunction, Texts};
 
 /// Names whose values differ from call to call and tell nothing about the data.
@@ -59,20 +59,20 @@ fn compute<'a>(texts: Texts<'_, 'a>) -> Result<Option<Cow<'a, str>>> {
 
 /// The pattern of a value.
 fn pattern(value: &str) -> String {
-    let Some([arn, partition, service, region, account, resource]) = parts(value) else {
+    let Some(Arn { partition, service, region, account, resource }) = Arn::parse(value) else {
         return path_pattern(value);
     };
     // Directory buckets of S3 are named by an ARN within an ARN.
     if let Some((outer, inner)) = resource.split_once("/arn:") {
         let (outer, inner) = (path_pattern(outer), pattern(&["arn:", inner].concat()));
-        return format!("{arn}:{partition}:{service}:{region}:{account}:{outer}/{inner}");
+        return format!("arn:{partition}:{service}:{region}:{account}:{outer}/{inner}");
     }
     let resource = match service {
         "s3" => object_pattern(resource),
         "secretsmanager" => secret_pattern(resource),
         _ => path_pattern(resource),
     };
-    format!("{arn}:{partition}:{service}:{region}:{account}:{resource}")
+    format!("arn:{partition}:{service}:{region}:{account}:{resource}")
 }
 
 /// A bucket and the first folders in it; the object's name, and all that follows a folder which varies, becomes `*`.

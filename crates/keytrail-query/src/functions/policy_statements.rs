@@ -13,6 +13,7 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
+use keytrail_events::kms::arn::is_account_id;
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -228,7 +229,7 @@ fn principal(kind: &str, text: String) -> Principal {
 /// The account of an ARN or of a bare account id.
 fn account_of(text: &str) -> Option<&str> {
     let account = if text.starts_with("arn:") { text.split(':').nth(4)? } else { text };
-    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
+    is_account_id(account).then_some(account)
 }
 
 /// A member by its name, in any case.

@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::arn_part::parts;
+use keytrail_events::kms::arn::Arn;
+
 use super::text::{Compute, TextFunction};
 
 pub(super) fn principal_role() -> TextFunction {
@@ -17,7 +18,7 @@ fn role(arn: &str) -> Cow<'_, str> {
 }
 
 fn role_of(arn: &str) -> Option<String> {
-    let [_, partition, service, _, account, resource] = parts(arn)?;
+    let Arn { partition, service, account, resource, .. } = Arn::parse(arn)?;
     let session = resource.strip_prefix("assumed-role/").filter(|_| service == "sts")?;
     let (role, _) = session.rsplit_once('/')?;
     Some(format!("arn:{partition}:iam::{account}:role/{role}"))

@@ -2,8 +2,8 @@
 //!
 //! Members share their id, partition and account, and with them the key material: what one encrypted, any other opens.
 
-use super::arn_part::parts;
-use super::key_id::id;
+use keytrail_events::kms::arn::{Arn, is_multi_region};
+
 use super::text::{Compute, TextFunction};
 
 pub(super) fn same_key_family() -> TextFunction {
@@ -18,9 +18,11 @@ fn is_same_family(one: &str, other: &str) -> bool {
     if one == other {
         return true;
     }
-    let (Some(one_parts), Some(other_parts)) = (parts(one), parts(other)) else {
+    let (Some(one), Some(other)) = (Arn::parse(one), Arn::parse(other)) else {
         return false;
     };
-    let is_multi_region = id(one).is_some_and(|key_id| key_id.starts_with("mrk-"));
-    is_multi_region && id(one) == id(other) && one_parts[1] == other_parts[1] && one_parts[4] == other_parts[4]
+    one.key_id().is_some_and(is_multi_region)
+        && one.key_id() == other.key_id()
+        && one.partition == other.partition
+        && one.account == other.account
 }

@@ -16,13 +16,14 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::runtime::SpawnedTask;
 use futures::try_join;
 use keytrail_events::hash::sha256_hex;
+use keytrail_events::kms::arn::{is_multi_region, key_id_of};
 
 use crate::catalogue::{report_files, report_sql};
 use crate::error::QueryError;
 use crate::focus::FocusedEvents;
 use crate::rows::Rows;
 use crate::session::Session;
-use name::{KeyArn, keys_of_same_id, keys_of_similar_id, resolve};
+use name::{KeyPlace, keys_of_same_id, keys_of_similar_id, resolve};
 
 pub use reason::Reason;
 pub use sections::{
@@ -122,7 +123,7 @@ pub struct KeyAnswer {
 pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<KeyAnswer, QueryError> {
     let key_arn = resolve(session, &question.key, question.at).await?;
     let not_a_key = || QueryError::NotAKey { key: question.key.clone() };
-    let KeyArn { account_id, region } = KeyArn::parse(&key_arn, ":key/").ok_or_else(not_a_key)?;
+    let place = KeyPlace::of_key(&key_arn).ok_or_else(not_a_key)?;
     let state = session.context().state();
     // Reading takes longest, and opening everything else has one thread: they go side by side.
     let mut reading = None;
@@ -133,17 +134,14 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         events as Arc<dyn TableProvider>
     };
     let focused = Arc::new(session.with_replaced("kms_events", events).await?);
-    let (found, knowledge, window) = try_join!(
-        use_of(&focused, &key_arn),
-        knowledge_of(&focused, &key_arn),
-        window_of(&focused, &key_arn, KeyArn { account_id, region }),
-    )?;
+    let (found, knowledge, window) =
+        try_join!(use_of(&focused, &key_arn), knowledge_of(&focused, &key_arn), window_of(&focused, &key_arn, place),)?;
     drop(reading);
     let holes = window.holes();
     let mut answer = KeyAnswer {
         key_arn: key_arn.clone(),
-        account_id: account_id.to_owned(),
-        region: region.to_owned(),
+        account_id: place.account_id.to_owned(),
+        region: place.region.to_owned(),
         is_seen: knowledge.is_seen,
         usage: found.usage,
         operations: found.operations,
@@ -252,11 +250,11 @@ struct Knowledge {
 
 async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<Knowledge, QueryError> {
     let of_key = [("key".to_owned(), key_arn.to_owned())];
-    let id = key_arn.rsplit_once(":key/").map_or("", |(_, id)| id);
+    let id = key_id_of(key_arn).unwrap_or_default();
     let of_family = [of_key[0].clone(), ("key_suffix".to_owned(), format!(":key/{id}"))];
     let family = async {
         // Only multi-Region keys have siblings.
-        if !id.starts_with("mrk-") {
+        if !is_multi_region(id) {
             return Ok(Vec::new());
         }
         spawned(session, "key/family.sql", &of_family).await?.map(sections::family_member)
@@ -298,7 +296,7 @@ struct Window {
     verdict: Option<KeyVerdict>,
 }
 
-async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyArn<'_>) -> Result<Window, QueryError> {
+async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyPlace<'_>) -> Result<Window, QueryError> {
     let of_key = [("key".to_owned(), key_arn.to_owned())];
     let of_place =
         [("account_id".to_owned(), place.account_id.to_owned()), ("region".to_owned(), place.region.to_owned())];

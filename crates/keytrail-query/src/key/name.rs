@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use keytrail_events::kms::arn::{Arn, is_key_id, key_id_of};
 
 use super::report;
 use crate::error::QueryError;
@@ -17,47 +18,38 @@ const END_OF_TIME: &str = "2200-01-01T00:00:00Z";
 enum KeyName<'a> {
     Arn(&'a str),
     Id(&'a str),
-    Alias { name: &'a str, place: Option<KeyArn<'a>> },
+    Alias { name: &'a str, place: Option<KeyPlace<'a>> },
 }
 
-/// Account and region of an ARN.
+/// Account and region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct KeyArn<'a> {
+pub(super) struct KeyPlace<'a> {
     pub(super) account_id: &'a str,
     pub(super) region: &'a str,
 }
 
-impl<'a> KeyArn<'a> {
-    /// Account and region of `arn:PARTITION:kms:REGION:ACCOUNT` followed by `resource`.
-    pub(super) fn parse(arn: &'a str, resource: &str) -> Option<Self> {
-        let place = &arn[..arn.find(resource)?];
-        let parts: Vec<_> = place.split(':').collect();
-        match parts[..] {
-            ["arn", _, "kms", region, account_id] => Some(Self { account_id, region }),
-            _ => None,
-        }
+impl<'a> KeyPlace<'a> {
+    /// Those of a key's ARN.
+    pub(super) fn of_key(arn: &'a str) -> Option<Self> {
+        let arn = Arn::parse(arn)?;
+        arn.key_id().map(|_| Self::of(arn))
     }
-}
 
-/// Whether a text has the form of a key id: 32 hexadecimal digits, in groups, or behind `mrk-` in one.
-fn is_key_id(text: &str) -> bool {
-    let groups: Vec<_> = text.split('-').collect();
-    let lengths: Vec<_> = groups.iter().map(|group| group.len()).collect();
-    let is_hex = |group: &&str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match groups[..] {
-        [prefix, digits] => prefix.eq_ignore_ascii_case("mrk") && digits.len() == 32 && is_hex(&digits),
-        _ => lengths == [8, 4, 4, 4, 12] && groups.iter().all(is_hex),
+    fn of(arn: Arn<'a>) -> Self {
+        Self { account_id: arn.account, region: arn.region }
     }
 }
 
 impl<'a> KeyName<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        if KeyArn::parse(text, ":key/").is_some() {
-            return is_key_id(text.rsplit_once(":key/")?.1).then_some(Self::Arn(text));
-        }
-        if let Some(place) = KeyArn::parse(text, ":alias/") {
-            let name = &text[text.find("alias/")?..];
-            return Some(Self::Alias { name, place: Some(place) });
+        if let Some(arn) = Arn::parse(text).filter(|arn| arn.service == "kms") {
+            // Tables and spreadsheets write ids in capitals, AWS does not.
+            let is_key = |id: &str| is_key_id(&id.to_ascii_lowercase());
+            if arn.key_id().is_some_and(is_key) {
+                return Some(Self::Arn(text));
+            }
+            let is_alias = arn.resource.starts_with("alias/");
+            return is_alias.then(|| Self::Alias { name: arn.resource, place: Some(KeyPlace::of(arn)) });
         }
         if text.len() > "alias/".len() && text.starts_with("alias/") {
             return Some(Self::Alias { name: text, place: None });
@@ -72,7 +64,6 @@ pub(super) async fn resolve(session: &Session, text: &str, at: Option<DateTime<U
     let text = text.trim();
     match KeyName::parse(text) {
         None => Err(QueryError::NotAKey { key: text.to_owned() }),
-        // Tables and spreadsheets write them in capitals, AWS does not.
         Some(KeyName::Arn(arn)) => Ok(arn.to_lowercase()),
         Some(KeyName::Id(id)) => {
             let suffix = format!(":key/{}", id.to_lowercase());
@@ -98,12 +89,12 @@ async fn unseen_alias(
     session: &Session,
     text: &str,
     name: &str,
-    place: Option<KeyArn<'_>>,
+    place: Option<KeyPlace<'_>>,
     at: DateTime<Utc>,
 ) -> Result<QueryError, QueryError> {
     let rows = report(session, "key/alias_first_keys.sql", &[("alias".to_owned(), name.to_owned())]).await?;
     let keys = rows.map(|row| Ok((row.required_text("key_arn")?, row.time("first_valid_from")?)))?;
-    let is_there = |arn: &str| place.is_none() || KeyArn::parse(arn, ":key/") == place;
+    let is_there = |arn: &str| place.is_none() || KeyPlace::of_key(arn) == place;
     Ok(match keys.into_iter().find(|(arn, _)| is_there(arn)) {
         Some((key_arn, Some(since))) if since > at => {
             QueryError::AliasNotYet { alias: text.to_owned(), at, since, key_arn }
@@ -127,7 +118,7 @@ async fn key_arns(
 
 /// The keys that have the id of another key's ARN: a wrong account or region is easily typed.
 pub(super) async fn keys_of_same_id(session: &Session, key_arn: &str) -> Result<Vec<String>, QueryError> {
-    let Some((_, id)) = key_arn.rsplit_once(":key/") else { return Ok(Vec::new()) };
+    let Some(id) = key_id_of(key_arn) else { return Ok(Vec::new()) };
     let suffix = format!(":key/{id}");
     let mut arns = key_arns(session, "key/keys_by_id.sql", &[("key_suffix", &suffix)], |_| Ok(true)).await?;
     arns.retain(|arn| arn != key_arn);
@@ -143,17 +134,16 @@ pub(super) async fn keys_of_similar_id(session: &Session, key_arn: &str) -> Resu
 }
 
 fn is_nearly(one: &str, other: &str) -> bool {
-    let id = |arn: &str| arn.rsplit_once(":key/").map_or("", |(_, id)| id).to_owned();
-    let (one, other) = (id(one), id(other));
+    let (one, other) = (key_id_of(one).unwrap_or_default(), key_id_of(other).unwrap_or_default());
     let differing = one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count();
     one.len() == other.len() && (1..=2).contains(&differing)
 }
 
 /// Of keys that an alias stood for, latest first: the latest in each account and region, or in the one asked for.
-fn latest_by_place(key_arns: &[String], place: Option<KeyArn<'_>>) -> Vec<String> {
+fn latest_by_place(key_arns: &[String], place: Option<KeyPlace<'_>>) -> Vec<String> {
     let mut latest = BTreeMap::new();
     for arn in key_arns {
-        let of_key = KeyArn::parse(arn, ":key/");
+        let of_key = KeyPlace::of_key(arn);
         if place.is_none() || of_key == place {
             latest.entry(of_key).or_insert(arn);
         }
@@ -178,8 +168,8 @@ mod tests {
 
     const ACCOUNT: &str = "111122223333";
 
-    fn place(region: &str) -> KeyArn<'_> {
-        KeyArn { account_id: ACCOUNT, region }
+    fn place(region: &str) -> KeyPlace<'_> {
+        KeyPlace { account_id: ACCOUNT, region }
     }
 
     #[test]

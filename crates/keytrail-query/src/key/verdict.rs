@@ -5,6 +5,7 @@
 //! another key's, and how long the window must be. Either can only make `no_use_found` incomplete.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use keytrail_events::kms::arn::{is_multi_region, key_id_of};
 
 use super::{KeyAnswer, Reason};
 use crate::error::QueryError;
@@ -196,6 +197,7 @@ impl Caveat {
         // The spec of a symmetric key is SYMMETRIC_DEFAULT, or HMAC_ and a length.
         let is_asymmetric =
             facts.key_spec.as_ref().is_some_and(|spec| !spec.starts_with("SYMMETRIC") && !spec.starts_with("HMAC"));
+        let is_of_set = key_id_of(&answer.key_arn).is_some_and(is_multi_region);
         let applies = [
             (Self::AwsManaged, facts.key_manager.as_deref() == Some("AWS")),
             (Self::AlreadyDeleted, facts.key_state.as_deref() == Some("Deleted")),
@@ -207,7 +209,7 @@ impl Caveat {
                     || did(&["Sign", "Verify", "DeriveSharedSecret", "Encapsulate", "Decapsulate"]),
             ),
             (Self::ImportedMaterial, facts.origin.as_deref() == Some("EXTERNAL")),
-            (Self::MultiRegion, !answer.family.is_empty() || answer.key_arn.contains(":key/mrk-")),
+            (Self::MultiRegion, !answer.family.is_empty() || is_of_set),
             (Self::CachedDataKeys, did(&["GenerateDataKey", "GenerateDataKeyWithoutPlaintext"])),
             (Self::BucketKeys, in_context("aws:s3:arn", &|value| !value.contains('/'))),
             (Self::LatentData, answer.protected.iter().any(|kind| kind.is_latent)),
