@@ -4,10 +4,10 @@
 
 use chrono::NaiveDate;
 
-use crate::catalogue::report_sql;
 use crate::error::QueryError;
 use crate::rows::{Row, Rows};
 use crate::session::Session;
+use crate::views::catalogue::report_sql;
 
 /// What a lake covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
 
 use crate::error::QueryError;
-use crate::flat_view::FlatView;
-use crate::lake_table::LakeTable;
-use crate::raw_table::{RawTable, RawWork};
 use crate::session::{QueryResult, Session};
+use crate::tables::lake_table::LakeTable;
+use crate::tables::raw_table::{RawTable, RawWork};
+use crate::views::flat_view::FlatView;
 
 /// What a statement has read. All figures only grow while it runs, but for `files_pruned`, which planning settles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

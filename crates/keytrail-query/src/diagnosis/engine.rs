@@ -11,7 +11,7 @@ use datafusion::common::{Column, DataFusionError, Diagnostic, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use super::{Diagnosis, KnownNames, instead, place, similar};
-use crate::describe::sql_type;
+use crate::prompt::describe::sql_type;
 
 /// Columns that are listed at most where none is alike.
 const LISTED_COLUMNS: usize = 8;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use datafusion::common::{Span, Spans};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::dialect;
+use crate::statement::dialect;
 
 /// The bytes of a span that the engine kept; none for the span of nothing.
 pub(super) fn of_span(sql: &str, span: Span) -> Option<Range<usize>> {

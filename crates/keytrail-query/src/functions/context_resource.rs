@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 
 use super::contexts::{Contexts, check_map};
 use super::documentation;
-use crate::rules::ContextRules;
+use crate::rules::context_rules::ContextRules;
 
 /// The scalar function.
 #[derive(Debug)]

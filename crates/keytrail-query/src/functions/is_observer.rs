@@ -1,4 +1,4 @@
-//! `is_observer(principal)`: whether the user calls a principal an observer; see [`crate::observers`].
+//! `is_observer(principal)`: whether the user calls a principal an observer; see [`crate::rules::observers`].
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
 
 use super::documentation;
 use super::text::Argument;
-use crate::observers::Observers;
+use crate::rules::observers::Observers;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct IsObserver {

@@ -29,8 +29,8 @@ use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::{AggregateUDF, DocSection, Documentation, ScalarUDF};
 
-use crate::observers::Observers;
-use crate::rules::ContextRules;
+use crate::rules::context_rules::ContextRules;
+use crate::rules::observers::Observers;
 use aws_time::AwsTime;
 use context_get::ContextGet;
 use context_resource::ContextResource;

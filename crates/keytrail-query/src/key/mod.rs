@@ -18,11 +18,11 @@ use futures::try_join;
 use keytrail_events::hash::sha256_hex;
 use keytrail_events::kms::arn::{is_multi_region, key_id_of};
 
-use crate::catalogue::{report_files, report_sql};
 use crate::error::QueryError;
-use crate::focus::FocusedEvents;
 use crate::rows::Rows;
 use crate::session::Session;
+use crate::views::catalogue::{report_files, report_sql};
+use crate::views::focus::FocusedEvents;
 use name::{KeyPlace, keys_of_same_id, keys_of_similar_id, resolve};
 
 pub use reason::Reason;

@@ -2,7 +2,7 @@
 //!
 //! Tables and views are opened when a statement first names them, so that `select 1` costs nothing; what was opened
 //! stays as it was until [`Session::refresh`], so that the statements of a session agree with one another.
-//! It does not decide what a table is made of: [`crate::lake_table`] and [`crate::raw_table`] do.
+//! It does not decide what a table is made of: [`crate::tables::lake_table`] and [`crate::tables::raw_table`] do.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
@@ -29,27 +29,28 @@ use datafusion::sql::parser::Statement;
 use futures::TryStreamExt;
 use keytrail_lake::Lake;
 
-use crate::catalogue::{RESERVED, ViewDefinition, load_views};
-use crate::damage::OpenedFiles;
-use crate::describe::with_sql_types;
 use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
-use crate::few_text_groups::FewTextGroups;
 use crate::files::FileTables;
-use crate::kept::compute_ahead;
-use crate::kept_rows::{ContentDigest, KeptRowsOptions};
-use crate::lake_table::LakeTables;
-use crate::narrow::narrow;
-use crate::observers::Observers;
-use crate::parameters::bind;
-use crate::raw_table::{RawRejects, RawSource, RawTables};
-use crate::read_only::{self, Paths};
-use crate::rules::ContextRules;
-use crate::stores::LakeStores;
-use crate::texts::{self, StatementText};
-use crate::utc_floor::UtcFloors;
-use crate::yielding::YieldingJoins;
-use crate::{column_names, dialect, functions, statement_size};
+use crate::functions;
+use crate::physical::few_text_groups::FewTextGroups;
+use crate::physical::utc_floor::UtcFloors;
+use crate::physical::yielding::YieldingJoins;
+use crate::prompt::describe::with_sql_types;
+use crate::rules::context_rules::ContextRules;
+use crate::rules::observers::Observers;
+use crate::statement::narrow::narrow;
+use crate::statement::parameters::bind;
+use crate::statement::read_only::{self, Paths};
+use crate::statement::texts::{self, StatementText};
+use crate::statement::{column_names, dialect, statement_size};
+use crate::tables::damage::OpenedFiles;
+use crate::tables::lake_table::LakeTables;
+use crate::tables::raw_table::{RawRejects, RawSource, RawTables};
+use crate::tables::stores::LakeStores;
+use crate::views::catalogue::{RESERVED, ViewDefinition, load_views};
+use crate::views::kept::compute_ahead;
+use crate::views::kept_rows::{ContentDigest, KeptRowsOptions};
 
 mod opening;
 

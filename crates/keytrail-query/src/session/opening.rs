@@ -17,15 +17,15 @@ use futures::future::{BoxFuture, try_join_all};
 use keytrail_convert::{INVENTORY, RUNS, inventory_schema, runs_schema};
 
 use super::Session;
-use crate::catalogue::ViewDefinition;
 use crate::error::QueryError;
-use crate::flat_view::FlatView;
-use crate::kept::{KeptView, StoredView};
-use crate::kept_rows::{ContentDigest, RowsFile};
 use crate::locks::lock;
-use crate::narrow::narrow;
-use crate::read_only::{self, Paths};
-use crate::statement_size;
+use crate::statement::narrow::narrow;
+use crate::statement::read_only::{self, Paths};
+use crate::statement::statement_size;
+use crate::views::catalogue::ViewDefinition;
+use crate::views::flat_view::FlatView;
+use crate::views::kept::{KeptView, StoredView};
+use crate::views::kept_rows::{ContentDigest, RowsFile};
 
 impl Session {
     /// Opens every table and view that the statement names, and those that they read.

@@ -6,9 +6,9 @@
 use datafusion::logical_expr::{DescribeTable, LogicalPlan, LogicalPlanBuilder, col, lit};
 use keytrail_events::schema;
 
-use crate::catalogue::ViewDefinition;
 use crate::error::QueryError;
 use crate::session::Session;
+use crate::views::catalogue::ViewDefinition;
 
 /// Whether a relation is stored or computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! And one mistake of the parser is mended: `a is distinct from b and c` is `(a is distinct from b) and c`, where it takes all that follows
 //! for what `a` is compared with (sqlparser 0.62).
 //!
-//! It decides nothing about what a statement may do: [`crate::read_only`] does.
+//! It decides nothing about what a statement may do: [`crate::statement::read_only`] does.
 
 use std::any::TypeId;
 

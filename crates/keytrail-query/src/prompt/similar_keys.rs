@@ -2,11 +2,11 @@
 //!
 //! It is asked only when a key is not found: it reads every key event there is.
 
-use crate::catalogue::report_sql;
 use crate::diagnosis::similar;
 use crate::error::QueryError;
 use crate::rows::Rows;
 use crate::session::Session;
+use crate::views::catalogue::report_sql;
 
 /// Names that `wrong` may have meant, best first: alias names for an alias, key ARNs for an ARN, else ids and alias names.
 ///

@@ -16,7 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use keytrail_events::kms::arn::{is_multi_region, key_id_of};
 use tokio::sync::OnceCell;
 
-use crate::kept::rows_at_most;
+use crate::views::kept::rows_at_most;
 
 /// Most rows that are kept; some 200 MB.
 const MAX_ROWS: usize = 500_000;
@@ -135,8 +135,8 @@ mod tests {
     use datafusion::prelude::SessionContext;
 
     use super::*;
-    use crate::catalogue::report_files;
     use crate::session::Session;
+    use crate::views::catalogue::report_files;
 
     /// `kms_events`, and which of its columns were asked for.
     #[derive(Debug)]

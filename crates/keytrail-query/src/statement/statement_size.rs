@@ -306,7 +306,7 @@ impl Visitor for Relations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::parse_statements;
+    use crate::statement::dialect::parse_statements;
 
     fn parsed(sql: &str) -> Statement {
         let mut statements = parse_statements(sql).expect("SQL");

@@ -16,15 +16,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use keytrail_events::kms::arn::Arn;
 
 use crate::error::QueryError;
-use crate::glob::Glob;
+use crate::rules::glob::Glob;
+use crate::rules::user_file;
 
 /// The rules that are compiled in.
-const BUILT_IN: &str = include_str!("../../../sql/rules/context_rules.csv");
+const BUILT_IN: &str = include_str!("../../../../sql/rules/context_rules.csv");
 /// The file of the user's own rules, in the folder of his views.
 const USER_FILE: &str = "context_rules.csv";
 const HEADER: [&str; 7] =
@@ -77,17 +78,6 @@ pub(crate) struct ContextResource<'a> {
     pub(crate) is_call_per_object: Option<bool>,
     /// Whether the data may lie for years between two calls.
     pub(crate) is_latent: bool,
-}
-
-/// Path and text of a file beside the user's views; none where there is no folder or no such file in it.
-pub(crate) fn user_file(views_dir: Option<&Path>, name: &str) -> Result<Option<(PathBuf, String)>, QueryError> {
-    let Some(path) = views_dir.map(|folder| folder.join(name)).filter(|path| path.exists()) else {
-        return Ok(None);
-    };
-    match fs_err::read_to_string(&path) {
-        Ok(text) => Ok(Some((path, text))),
-        Err(source) => Err(QueryError::ReadFile { path, source }),
-    }
 }
 
 impl ContextRules {

@@ -1,7 +1,7 @@
 //! A view whose rows are computed once and kept: for small results that other views read many times.
 //!
 //! The engine computes a relation anew wherever a statement names it; `kms_blind_spots` reads the coverage of the whole lake nine
-//! times. Rows stay until the view is opened anew, as the tables of a session do; in a file ([`crate::kept_rows`]) they outlast the
+//! times. Rows stay until the view is opened anew, as the tables of a session do; in a file ([`crate::views::kept_rows`]) they outlast the
 //! session. A result that is not small is not kept.
 //!
 //! Planning a statement over many views takes as long as computing them, and has one thread: so the kept views that it needs are computed
@@ -23,7 +23,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use tokio::sync::OnceCell;
 
-use crate::kept_rows::RowsFile;
+use crate::views::kept_rows::RowsFile;
 
 /// Most rows that are kept; some 60 MB of `trail_coverage`.
 const MAX_ROWS: usize = 500_000;

@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::diagnosis::{PIVOT, UNPIVOT};
 use crate::error::QueryError;
 use crate::files::names_a_file;
-use crate::time_format;
+use crate::statement::time_format;
 
 /// Whether a statement may name files by their path; which ones is decided when they are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

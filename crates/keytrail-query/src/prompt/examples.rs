@@ -42,7 +42,7 @@ fn parse(text: &str) -> Option<Example> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::view_catalogue;
+    use crate::views::catalogue::view_catalogue;
 
     #[test]
     fn there_are_ten_and_each_reads_what_it_says() {

@@ -23,7 +23,7 @@ use datafusion::physical_expr::expressions::{CaseExpr, Column, InListExpr};
 use datafusion::physical_expr::utils::collect_columns;
 
 use crate::few_valued;
-use crate::recent::{Recent, number_nulls};
+use crate::physical::recent::{Recent, number_nulls};
 
 /// The most texts of a batch that are worth it.
 const MAX_TEXTS: usize = 256;

@@ -31,11 +31,11 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 
-use crate::cases::without_cases;
-use crate::lake_table::{LakeTable, has_subquery};
-use crate::once_per_text::once_per_text;
-use crate::raw_table::RawTable;
-use crate::selections::{Selection, SelectionsExec};
+use crate::physical::once_per_text::once_per_text;
+use crate::tables::lake_table::{LakeTable, has_subquery};
+use crate::tables::raw_table::RawTable;
+use crate::views::cases::without_cases;
+use crate::views::selections::{Selection, SelectionsExec};
 
 /// The view: its columns, and the selections that give its rows.
 pub(crate) struct FlatView {

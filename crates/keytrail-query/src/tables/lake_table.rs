@@ -38,11 +38,11 @@ use keytrail_convert::{EVENTS, refuse_lost_rows};
 use keytrail_lake::{Bound, DataFile, Lake, ScalarStat, Snapshot, Table};
 use object_store::ObjectMeta;
 
-use crate::damage::OpenedFiles;
 use crate::error::QueryError;
-use crate::footers::VerifyingReaderFactory;
-use crate::kept_rows::ContentDigest;
 use crate::session::TableSource;
+use crate::tables::damage::OpenedFiles;
+use crate::tables::footers::VerifyingReaderFactory;
+use crate::views::kept_rows::ContentDigest;
 
 /// The tables of a lake.
 pub(crate) struct LakeTables {

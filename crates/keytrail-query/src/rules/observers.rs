@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::error::QueryError;
-use crate::glob::Glob;
+use crate::rules::glob::Glob;
 use crate::rules::user_file;
 
 /// The file, in the folder of the user's views.

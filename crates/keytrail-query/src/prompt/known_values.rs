@@ -9,12 +9,12 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use keytrail_convert::EVENTS;
 
-use crate::catalogue::report_sql;
 use crate::diagnosis::similar;
 use crate::error::QueryError;
 use crate::few_valued;
 use crate::rows::Rows;
 use crate::session::Session;
+use crate::views::catalogue::report_sql;
 
 /// A column of more values is not looked through.
 const MAX_VALUES: usize = 2_000;

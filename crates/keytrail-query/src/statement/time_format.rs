@@ -1,6 +1,6 @@
 //! Formats of `to_char`: the engine knows those of strftime, and gives any other text back as it is.
 //!
-//! It formats nothing: see [`crate::read_only`], which refuses such a statement.
+//! It formats nothing: see [`crate::statement::read_only`], which refuses such a statement.
 
 use datafusion::sql::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
 

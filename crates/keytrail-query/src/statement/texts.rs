@@ -1,11 +1,11 @@
 //! Texts of statements: where one ends and the next begins.
 //!
-//! It knows quotes and comments, not what a statement means; see [`crate::dialect`] for that.
+//! It knows quotes and comments, not what a statement means; see [`crate::statement::dialect`] for that.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::dialect;
 use crate::error::QueryError;
+use crate::statement::dialect;
 
 /// One statement of a longer text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use futures::future::BoxFuture;
 use keytrail_lake::{DataFile, DataFileFooter, Table};
 use object_store::ObjectMeta;
 
-use crate::damage::OpenedFiles;
+use crate::tables::damage::OpenedFiles;
 
 /// Makes readers of a table's data files. A file comes with its [`DataFile`] as an extension.
 #[derive(Debug)]

@@ -42,8 +42,8 @@ use tokio::sync::mpsc::Sender;
 
 use crate::error::QueryError;
 use crate::locks::lock;
-use crate::raw_ledger::listed_log_files;
 use crate::session::TableSource;
+use crate::tables::raw_ledger::listed_log_files;
 
 /// The clocks of AWS's services may differ, and a file's name tells its delivery to the minute only.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::hours(1);

@@ -37,7 +37,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use rustc_hash::FxHashMap;
 
 use crate::few_valued;
-use crate::recent::{Recent, number_nulls};
+use crate::physical::recent::{Recent, number_nulls};
 
 /// The bits of a column's number in what stands for a group.
 const NUMBER_BITS: u32 = 16;

@@ -1,0 +1,16 @@
+//! From a statement's text to a plan that may run: it is parsed and split, what it may do and how large it may be is checked, columns get
+//! names and types, parameters get values.
+//!
+//! ```text
+//! text ─▶ texts ─▶ dialect ─▶ statement_size ─▶ column_names ─▶ read_only ─▶ (the engine plans) ─▶ time_format ─▶ parameters ─▶ narrow
+//! ```
+//! Names are looked up by the session, not here.
+
+pub(crate) mod column_names;
+pub(crate) mod dialect;
+pub(crate) mod narrow;
+pub(crate) mod parameters;
+pub(crate) mod read_only;
+pub(crate) mod statement_size;
+pub(crate) mod texts;
+pub(crate) mod time_format;
