@@ -77,7 +77,7 @@ impl Bench {
         let source = Source::Place(Location::local(trail)?);
         let options = StorageOptions::default();
         let listed = runtime.block_on(list(std::slice::from_ref(&source), &DeliveryRange::default(), &options))?;
-        let read = listed.into_iter().map(|file| {
+        let read = listed.log_files.into_iter().map(|file| {
             let bytes = runtime.block_on(file.fetch())?;
             Ok::<_, String>((file, bytes))
         });

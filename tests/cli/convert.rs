@@ -206,10 +206,24 @@ fn a_place_without_log_files_is_told_and_leaves_nothing_behind() {
     }
     let nothing_new = sandbox.run("keytrail convert empty --lake lake");
     assert_eq!(nothing_new.code(), Some(0), "{nothing_new}");
-    sandbox.write("letters/a.txt", "no log");
+    sandbox.write("letters/a.txt", "{no log");
     let not_understood = sandbox.run("keytrail convert letters --lake lake");
     assert_eq!(not_understood.code(), Some(3), "{not_understood}");
     assert!(not_understood.stderr.contains("nothing in these log files was understood"), "{not_understood}");
+}
+
+#[test]
+fn a_damaged_file_that_was_read_well_later_hides_nothing() {
+    let sandbox = with_logs();
+    let rejected = "keytrail sql --lake lake -c 'select count(*) as n from kms_blind_spots where kind = :kind' --param kind=rejected";
+    sandbox.write("logs/c.json", "{\"Records\":[{\"eventID\":");
+    for (text, expected) in
+        [(None, "n\n1\n"), (Some("{\"Records\":[7]}".to_owned()), "n\n1\n"), (Some(log_file(&records())), "n\n0\n")]
+    {
+        text.into_iter().for_each(|text| sandbox.write("logs/c.json", text));
+        sandbox.run("keytrail convert logs --lake lake");
+        assert_eq!(sandbox.run(rejected).data(), expected);
+    }
 }
 
 #[test]
@@ -394,7 +408,8 @@ fn assert_valid(schema: &Value, value: &Value, at: &str) {
     if let (Some(properties), Some(members)) = (schema.get("properties").and_then(Value::as_object), value.as_object())
     {
         assert_eq!(members.keys().collect::<BTreeSet<_>>(), properties.keys().collect(), "{at}");
-        assert_eq!(schema["required"].as_array().map(Vec::len), Some(properties.len()), "{at}");
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        assert_eq!(required.collect::<BTreeSet<_>>(), properties.keys().map(String::as_str).collect(), "{at}");
         members.iter().for_each(|(name, member)| assert_valid(&properties[name], member, &format!("{at}.{name}")));
     }
     for item in value.as_array().into_iter().flatten() {
@@ -657,14 +672,18 @@ fn a_mistyped_source_makes_no_lake() {
 #[test]
 fn a_dry_run_tells_kinds_and_writes_nothing() {
     let sandbox = with_logs();
-    sandbox.write("logs/notes.txt", "nothing of ours");
+    sandbox.write("logs/notes.txt", "{nothing of ours");
+    sandbox.write("logs/README.txt", "words of ours");
+    sandbox.write("logs/AWSLogs/111122223333/Config/eu-west-1/c.json.gz", "{");
     insta::assert_snapshot!(sandbox.run("keytrail convert logs --dry-run"), @"
     exit 3
     -- stdout
     kind                      log files         size        records   rejected
     events                            2      [n] KiB              4          0
+    prose                             1     [n] bytes              0          0
     unknown                           1     [n] bytes              1          1
-    total                             3      [n] KiB              5          1
+    total                             4      [n] KiB              5          1
+    left out, as no files of CloudTrail: 1 Config
     ");
     assert!(!sandbox.path("lake").exists());
     sandbox.run("keytrail convert logs --lake lake");
@@ -676,7 +695,8 @@ fn a_dry_run_tells_kinds_and_writes_nothing() {
     kind                      log files         size        records   rejected
     events                            1      [n] KiB              3          0
     total                             1      [n] KiB              3          0
-    in the lake already               3
+    in the lake already               4
+    left out, as no files of CloudTrail: 1 Config
     ");
 }
 

@@ -94,7 +94,7 @@ async fn workers_buffers_and_epochs_do_not_matter() {
 async fn bad_input_is_rejected_and_loses_nothing_else() {
     let source = tempfile::tempdir().expect("folder");
     trail(source.path());
-    fs_err::write(source.path().join("notes.txt"), "not a log").expect("file");
+    fs_err::write(source.path().join("notes.txt"), "{not a log").expect("file");
     fs_err::write(
         source.path().join("partly.json"),
         format!(r#"{{"Records":[{},{{"a":}},7]}}"#, event("p", "2024-03-01T00:00:00Z")),

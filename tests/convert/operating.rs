@@ -87,7 +87,7 @@ async fn runs_that_change_the_lake_are_logged() {
 async fn a_dry_run_counts_kinds_and_writes_nothing() {
     let source = tempfile::tempdir().expect("folder");
     write_records(&source.path().join("1.json.gz"), &[event("a", TIME), event("b", TIME)]);
-    fs_err::write(source.path().join("2.txt"), "nothing of ours").expect("file");
+    fs_err::write(source.path().join("2.txt"), "{nothing of ours").expect("file");
     fs_err::write(source.path().join("3.json"), r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#).expect("file");
     let lake = TestLake::new();
     let found = survey(&options(source.path(), "r"), None, Arc::new(NoProgress)).await.expect("surveyed");

@@ -68,6 +68,8 @@ impl FileAccount {
 /// What a conversion did. `records = rows + duplicates + rejected`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConvertSummary {
+    /// What the listing left out: see [`Listing`](crate::Listing).
+    pub left_out: BTreeMap<String, u64>,
     /// Log files read in this run.
     pub log_files: u64,
     /// Log files left alone because the lake holds them.

@@ -83,7 +83,7 @@ pub async fn check_against(
     options: &ConvertOptions,
     progress: Arc<dyn ConvertProgress>,
 ) -> Result<AgainstReport, ConvertError> {
-    let listed = list_wanted(options).await?;
+    let listed = list_wanted(options).await?.log_files;
     let wanted: FxHashSet<EntryId> = listed.iter().map(LogFile::entry_id).collect();
     let entries = Arc::new(LedgerEntries::load(lake, &wanted).await?);
     let (files, unconverted): (Vec<_>, Vec<_>) = listed.into_iter().partition(|file| entries.counts(file).is_some());
@@ -203,7 +203,7 @@ impl Comparison {
     fn file(&mut self, decoder: &mut FileDecoder, file: &LogFile, bytes: &[u8], entries: &LedgerEntries) {
         let has_changed = entries.has_changed(file);
         let mut sink = ComparingSink { comparison: self, file, has_changed, found: LedgerCounts::default() };
-        let outcome = decoder.decode(bytes, &mut sink);
+        let outcome = file.decode(decoder, bytes, &mut sink);
         let mut found = sink.found;
         (found.records, found.rejected) = (outcome.record_count, outcome.rejected_count);
         self.report.log_files += 1;

@@ -5,7 +5,7 @@ use keytrail_events::container::MAX_FILE_BYTES;
 use keytrail_lake::StorageOptions;
 
 use crate::shard::Shard;
-use crate::source::{DeliveryRange, LogFile, Source};
+use crate::source::{DeliveryRange, Listing, Source};
 
 /// Which log files a conversion reads.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,7 @@ pub enum ConvertInput {
     #[default]
     Sources,
     /// Those that [`list_wanted`](crate::list_wanted) gave to a caller who had to look first.
-    Listed(Vec<LogFile>),
+    Listed(Listing),
     /// Those with rejects in the lake, once more, instead of the sources'; what can be read now becomes rows.
     Rejected,
 }

@@ -26,7 +26,7 @@ use crate::lock::lock;
 use crate::progress::{ConvertProgress, StopSignal};
 use crate::queue::FileQueue;
 use crate::runs::{RunStatus, append_run};
-use crate::source::{DeliveryRange, LogFile, Source, list};
+use crate::source::{DeliveryRange, Listing, LogFile, Source, list};
 use crate::spec::EVENTS;
 use crate::supplanting::{SupplantedPartitions, supplant};
 use crate::worker::{Input, Shared, Worker};
@@ -46,16 +46,20 @@ pub async fn convert(
     stop: Arc<StopSignal>,
 ) -> Result<ConvertSummary, ConvertError> {
     let mut summary = ConvertSummary::default();
-    let listed: Cow<'_, [LogFile]> = match &options.input {
-        ConvertInput::Sources => list_wanted(options).await?.into(),
-        ConvertInput::Listed(listed) => listed.into(),
-        ConvertInput::Rejected => list_rejected(lake, options, &mut summary).await?.into(),
+    let listing = match &options.input {
+        ConvertInput::Sources => Cow::Owned(list_wanted(options).await?),
+        ConvertInput::Listed(listing) => Cow::Borrowed(listing),
+        ConvertInput::Rejected => {
+            let log_files = list_rejected(lake, options, &mut summary).await?;
+            Cow::Owned(Listing { log_files, ..Listing::default() })
+        }
     };
+    summary.left_out.clone_from(&listing.left_out);
     let stamp = RunStamp { run_id: options.run_id.clone(), time: options.started.timestamp_micros() };
     let is_retry = matches!(options.input, ConvertInput::Rejected);
     let supplanted = SupplantedPartitions::default();
     let mut committer = Committer { lake, stamp, progress, summary, is_retry, sequence: 0, supplanted };
-    let outcome = convert_all(options, &listed, &mut committer, &stop).await;
+    let outcome = convert_all(options, &listing.log_files, &mut committer, &stop).await;
     let summary = committer.summary;
     let status = match outcome {
         Ok(()) if stop.is_ending() => RunStatus::Stopped,
@@ -72,9 +76,9 @@ pub async fn convert(
 ///
 /// # Errors
 /// A source does not exist or cannot be listed.
-pub async fn list_wanted(options: &ConvertOptions) -> Result<Vec<LogFile>, ConvertError> {
+pub async fn list_wanted(options: &ConvertOptions) -> Result<Listing, ConvertError> {
     let mut listed = list(&options.sources, &options.range, &options.storage).await?;
-    listed.retain(|file| options.shard.is_none_or(|shard| shard.holds(file)));
+    listed.log_files.retain(|file| options.shard.is_none_or(|shard| shard.holds(file)));
     Ok(listed)
 }
 
@@ -92,7 +96,7 @@ async fn list_rejected(
             Err(error) => Err(error),
         };
         match listed {
-            Ok(files) if !files.is_empty() => found.extend(files),
+            Ok(listing) if !listing.log_files.is_empty() => found.extend(listing.log_files),
             Ok(_) => summary.unread_log_files.push((path, "it is not there any more".to_owned())),
             Err(error) => summary.unread_log_files.push((path, error.to_string())),
         }

@@ -49,6 +49,6 @@ pub use error::ConvertError;
 pub use ledger::refuse_lost_rows;
 pub use progress::{ConvertProgress, NoProgress, StopSignal};
 pub use shard::{InvalidShard, Shard};
-pub use source::{LogFile, Source};
+pub use source::{Listing, LogFile, Source};
 pub use spec::{EVENTS, FORMAT_VERSION, INVENTORY, LOG_FILES, REJECTS, RUNS, inventory_schema, lake_spec, runs_schema};
 pub use survey::{KindCount, RequestEstimate, Survey, survey};

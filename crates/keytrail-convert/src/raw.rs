@@ -90,7 +90,7 @@ impl RawDecoder {
         let Self { selection, seen, slot, builders, .. } = self;
         let mut sink = RawSink { file, selection, seen, slot, builders };
         let rejected = match bytes {
-            Ok(bytes) => self.decoder.decode(bytes, &mut sink).rejected_count,
+            Ok(bytes) => file.decode(&mut self.decoder, bytes, &mut sink).rejected_count,
             Err(_unreadable) => 1,
         };
         self.counts.log_files.fetch_add(1, Ordering::Relaxed);

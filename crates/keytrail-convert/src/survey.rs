@@ -17,7 +17,7 @@ use crate::epochs::epoch_count;
 use crate::error::ConvertError;
 use crate::ledger::Ledger;
 use crate::progress::ConvertProgress;
-use crate::source::LogFile;
+use crate::source::{Listing, LogFile};
 
 /// What is known of the log files of a kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct Survey {
     pub kinds: BTreeMap<String, KindCount>,
     /// Log files that the lake holds already.
     pub known_log_files: u64,
+    /// What would be left out: see [`Listing`].
+    pub left_out: BTreeMap<String, u64>,
     /// What S3 would be asked; `None` without sources there.
     pub requests: Option<RequestEstimate>,
 }
@@ -85,7 +87,7 @@ pub async fn survey(
     lake: Option<&Lake>,
     progress: Arc<dyn ConvertProgress>,
 ) -> Result<Survey, ConvertError> {
-    let listed = list_wanted(options).await?;
+    let Listing { log_files: listed, left_out } = list_wanted(options).await?;
     let listed_count = listed.len() as u64;
     let new: Vec<LogFile> = match lake {
         Some(lake) => {
@@ -94,7 +96,7 @@ pub async fn survey(
         }
         None => listed,
     };
-    let mut survey = Survey { known_log_files: listed_count - new.len() as u64, ..Survey::default() };
+    let mut survey = Survey { known_log_files: listed_count - new.len() as u64, left_out, ..Survey::default() };
     progress.planned(new.len() as u64, new.iter().map(|file| file.size_bytes).sum());
     let commits = u64::from(epoch_count(&new, options.epoch_bytes));
     let (near, far): (Vec<_>, Vec<_>) = new.into_iter().partition(LogFile::is_near);
@@ -157,7 +159,7 @@ fn read_one(decoder: &mut FileDecoder, file: &LogFile) -> (&'static str, KindCou
     };
     match file.read_now() {
         Ok(bytes) => {
-            let outcome = decoder.decode(&bytes, &mut Nothing);
+            let outcome = file.decode(decoder, &bytes, &mut Nothing);
             (outcome.kind.as_str(), of(outcome.record_count, outcome.rejected_count))
         }
         Err(_unreadable) => ("unreadable", of(0, 1)),

@@ -106,7 +106,7 @@ impl<'s> Worker<'s> {
     fn decode(&mut self, file: &Arc<LogFile>, bytes: &Result<Bytes, Unread>) -> Result<(), ConvertError> {
         let mut sink = FileSink::new(self.shared, file, &mut self.desk, self.epoch);
         let outcome = match bytes {
-            Ok(bytes) => self.decoder.decode(bytes, &mut sink),
+            Ok(bytes) => file.decode(&mut self.decoder, bytes, &mut sink),
             Err(reason) => sink.unreadable(reason),
         };
         let (account, rejects) = sink.finish(outcome)?;

@@ -28,6 +28,7 @@ impl<'a> LogFilePath<'a> {
         let mut parsed = Self::of_file_name(parts.last().copied().unwrap_or(""));
         if let Some(root) = parts.iter().rposition(|part| *part == "AWSLogs") {
             parsed.take_folders(&parts[root + 1..parts.len().max(root + 2) - 1]);
+            parsed.doubt_folders(parts.last().copied().unwrap_or(""));
         }
         parsed
     }
@@ -49,23 +50,55 @@ impl<'a> LogFilePath<'a> {
             folders = rest;
         }
         let [account, rest @ ..] = folders else { return };
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_account(account) {
             return;
         }
         self.account_id = Some(account);
         let [kind, rest @ ..] = rest else { return };
         self.kind = Some(kind);
-        let [region, rest @ ..] = rest else { return };
-        self.aws_region = Some(region);
-        if let [year, month, day, ..] = rest
-            && let Some(date) = date_of(year, month, day)
-        {
-            self.delivery_date = Some(date);
+        let [region, below @ ..] = rest else { return };
+        // A folder of the user's own, or a layout without regions, names no region.
+        self.aws_region = Some(*region).filter(|region| is_region(region));
+        self.delivery_date = date_below(below).or_else(|| date_below(rest)).or(self.delivery_date);
+    }
+
+    /// Forgets the account and the region where the file's name tells others than its folders: one of the two is wrong.
+    fn doubt_folders(&mut self, name: &str) {
+        let mut parts = name.split('_');
+        let (Some(account), Some(_kind), Some(region)) = (parts.next(), parts.next(), parts.next()) else { return };
+        if is_account(account) && self.account_id.is_some_and(|told| told != account) {
+            self.account_id = None;
         }
+        if is_account(account) && is_region(region) && self.aws_region.is_some_and(|told| told != region) {
+            self.aws_region = None;
+        }
+    }
+
+    /// Whether it lies in the folder of another AWS service that writes to the same bucket, such as
+    /// `AWSLogs/111122223333/Config/` or `…/vpcflowlogs/`: CloudTrail's own begin with its name.
+    pub fn is_of_another_service(&self) -> bool {
+        self.kind.is_some_and(|kind| !kind.starts_with("CloudTrail"))
     }
 }
 
-/// The date that three folders name.
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text has the shape of a region's name: `us-gov-west-1`, `eusc-de-east-1`.
+fn is_region(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.next_back().is_some_and(is_number) && parts.clone().count() >= 2 && parts.all(is_word)
+}
+
+/// The date that the first three of some folders name.
+fn date_below(folders: &[&str]) -> Option<NaiveDate> {
+    let [year, month, day, ..] = folders else { return None };
+    date_of(year, month, day)
+}
+
 fn date_of(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
 }
@@ -100,6 +133,57 @@ mod tests {
             );
             assert_eq!(parsed.delivery_date, NaiveDate::from_ymd_opt(2023, 7, 10));
             assert_eq!(parsed.delivery_time, Some(1_688_990_700_000_000));
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_a_region_is_one_only_by_its_shape() {
+        let file = "111122223333_CloudTrail_eu-west-1_20230710T1205Z_x9kHmzMa7cx6l9wM.json.gz";
+        for (folder, account_id, aws_region) in [
+            ("CloudTrail/eu-west-1/2023/07/10", Some("111122223333"), Some("eu-west-1")),
+            ("CloudTrail/us-gov-west-1/2023/07/10", Some("111122223333"), None),
+            ("CloudTrail/backup/eu-west-1", Some("111122223333"), None),
+            ("CloudTrail/2023/07/10", Some("111122223333"), None),
+            ("CloudTrail", Some("111122223333"), None),
+        ] {
+            let path = format!("AWSLogs/111122223333/{folder}/{file}");
+            let parsed = LogFilePath::parse(&path);
+            assert_eq!((parsed.account_id, parsed.aws_region), (account_id, aws_region), "{path}");
+            assert_eq!(parsed.delivery_date, NaiveDate::from_ymd_opt(2023, 7, 10), "{path}");
+        }
+        let path = format!("AWSLogs/999988887777/CloudTrail/eu-west-1/2023/07/10/{file}");
+        let parsed = LogFilePath::parse(&path);
+        assert_eq!((parsed.account_id, parsed.aws_region), (None, Some("eu-west-1")));
+        for (region, expected) in [
+            ("eusc-de-east-1", true),
+            ("us-iso-east-1", true),
+            ("ap-southeast-2", true),
+            ("2023", false),
+            ("eu-west", false),
+            ("west-1", false),
+            ("EU-WEST-1", false),
+            ("eu--1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_region(region), expected, "{region}");
+        }
+    }
+
+    #[test]
+    fn other_services_have_folders_of_their_own() {
+        for (folder, expected) in [
+            ("AWSLogs/111122223333/Config/eu-west-1/2023/7/1/ConfigSnapshot", true),
+            ("AWSLogs/o-abc123/111122223333/vpcflowlogs/eu-west-1/2023/07/10", true),
+            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10", false),
+            ("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2023/07/10", false),
+            ("AWSLogs/Config", false),
+            ("Config/111122223333", false),
+        ] {
+            assert_eq!(
+                LogFilePath::parse(&format!("{folder}/file.json.gz")).is_of_another_service(),
+                expected,
+                "{folder}"
+            );
         }
     }
 

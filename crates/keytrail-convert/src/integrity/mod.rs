@@ -121,7 +121,7 @@ async fn list(options: &VerifyOptions) -> Result<Vec<LogFile>, ConvertError> {
             until: options.range.until.map(|until| until + MARGIN),
         };
         let range = if is_far { near } else { DeliveryRange::default() };
-        files.extend(source::list(std::slice::from_ref(source), &range, &options.storage).await?);
+        files.extend(source::list(std::slice::from_ref(source), &range, &options.storage).await?.log_files);
     }
     files.sort_by(|left, right| left.path.cmp(&right.path));
     files.dedup_by(|left, right| left.path == right.path);

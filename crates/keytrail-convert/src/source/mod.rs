@@ -8,14 +8,16 @@ mod object;
 mod s3;
 mod unread;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use keytrail_events::LogFilePath;
+use keytrail_events::container::is_prose;
 use keytrail_events::hash::sha256_hex;
+use keytrail_events::{FileDecoder, FileOutcome, LogFilePath, RecordSink};
 use keytrail_lake::{LakeError, Location, StorageOptions};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
@@ -167,6 +169,29 @@ impl LogFile {
         read.await.map_err(|unread: Unread| unread.to_string())
     }
 
+    /// Decodes its bytes. Text that is no log counts as one only where the name is that of a log file: there it may be an error message in
+    /// place of a download, elsewhere it is a README or a list of checksums.
+    pub(crate) fn decode(&self, decoder: &mut FileDecoder, bytes: &[u8], sink: &mut dyn RecordSink) -> FileOutcome {
+        match !has_log_name(&self.path) && is_prose(bytes) {
+            true => FileOutcome::prose(bytes.len() as u64),
+            false => decoder.decode(bytes, sink),
+        }
+    }
+
+    /// Why it is left out of a listing; `None` = it is not.
+    fn left_out_as(&self) -> Option<String> {
+        if matches!(self.content, Content::Given(_)) {
+            return None;
+        }
+        let told = self.told_by_path();
+        if told.is_of_another_service() {
+            return told.kind.map(str::to_owned);
+        }
+        let name = self.path.rsplit('/').next().unwrap_or("");
+        let is_hidden = name.starts_with('.') || matches!(name, "Thumbs.db" | "desktop.ini");
+        is_hidden.then(|| "hidden".to_owned())
+    }
+
     /// Its key in the ledger.
     pub(crate) fn entry_id(&self) -> EntryId {
         entry_id(&self.path, &self.version)
@@ -244,6 +269,26 @@ impl LogFile {
     }
 }
 
+/// The endings of what log files are delivered, downloaded and packed as.
+const LOG_ENDINGS: [&str; 12] =
+    ["csv", "gz", "gzip", "json", "jsonl", "log", "ndjson", "tar", "tgz", "tsv", "zip", "zst"];
+
+/// Whether a path ends as log files do, or is named as CloudTrail names them.
+fn has_log_name(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
+    name.contains("_cloudtrail") || name.rsplit_once('.').is_some_and(|(_, ending)| LOG_ENDINGS.contains(&ending))
+}
+
+/// What was found in the places that were asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// The log files, by delivery day and path.
+    pub log_files: Vec<LogFile>,
+    /// What cannot be CloudTrail's and is not looked at, by the folder of the AWS service that wrote it (`Config`, `vpcflowlogs`);
+    /// `hidden` = files of operating systems and programs, such as `.DS_Store`.
+    pub left_out: BTreeMap<String, u64>,
+}
+
 /// How often a file that changes while it is read is read again.
 const MAX_READS: usize = 4;
 
@@ -277,12 +322,12 @@ pub fn no_log_file(sources: &[Source], range: &DeliveryRange) -> ConvertError {
 ///
 /// # Errors
 /// A source does not exist or cannot be listed. A single file or folder that cannot be read inside a source is no error here:
-/// it is listed, and reading it gives the reject.
+/// it is listed, and reading it gives the reject. What other AWS services have put into the same tree is counted, and left out.
 pub async fn list(
     sources: &[Source],
     range: &DeliveryRange,
     options: &StorageOptions,
-) -> Result<Vec<LogFile>, ConvertError> {
+) -> Result<Listing, ConvertError> {
     let mut files = Vec::new();
     for source in sources {
         match source {
@@ -299,7 +344,15 @@ pub async fn list(
     let order = |file: &LogFile| (file.delivery_date.is_none(), file.delivery_date);
     files.sort_by(|left, right| order(left).cmp(&order(right)).then_with(|| left.path.cmp(&right.path)));
     files.dedup_by(|left, right| left.path == right.path);
-    Ok(files)
+    let mut left_out = BTreeMap::new();
+    files.retain(|file| match file.left_out_as() {
+        Some(kind) => {
+            *left_out.entry(kind).or_default() += 1;
+            false
+        }
+        None => true,
+    });
+    Ok(Listing { log_files: files, left_out })
 }
 
 fn given(name: &str, content: &Bytes) -> LogFile {
@@ -316,6 +369,8 @@ fn unlistable(location: &Location) -> ConvertError {
 
 #[cfg(test)]
 mod tests {
+    use keytrail_events::LogFileKind;
+
     use super::*;
 
     fn file(path: &str) -> LogFile {
@@ -361,7 +416,7 @@ mod tests {
         let source = Source::Place(Location::local(folder.path()).expect("location"));
         let listed = list(&[source], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
         let expected = [&paths[2], &paths[1], &paths[0]];
-        assert!(listed.iter().zip(expected).all(|(file, path)| file.path.ends_with(path)), "{listed:?}");
+        assert!(listed.log_files.iter().zip(expected).all(|(file, path)| file.path.ends_with(path)), "{listed:?}");
     }
 
     #[tokio::test]
@@ -372,7 +427,64 @@ mod tests {
         };
         let listed = list(&[source("a")], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
         let other = list(&[source("b")], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
+        let (listed, other) = (listed.log_files, other.log_files);
         assert_ne!(listed[0].version, other[0].version);
         assert_eq!(listed[0].fetch().await.expect("bytes"), "a");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_cloudtrail_s_is_left_out_and_counted() {
+        let folder = tempfile::tempdir().expect("folder");
+        let files = [
+            "AWSLogs/111122223333/CloudTrail/eu-west-1/2024/01/31/a.json.gz",
+            "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2024/01/31/d.json.gz",
+            "AWSLogs/111122223333/Config/eu-west-1/2024/1/31/ConfigHistory/c.json.gz",
+            "AWSLogs/o-1a2b3c4d5e/111122223333/Config/ConfigWritabilityCheckFile",
+            "AWSLogs/111122223333/vpcflowlogs/eu-west-1/2024/01/31/f.log.gz",
+            ".DS_Store",
+            "AWSLogs/._a.json.gz",
+            "Config/of-mine.json",
+        ];
+        for file in files {
+            let path = folder.path().join(file);
+            fs_err::create_dir_all(path.parent().expect("folder")).expect("folder");
+            fs_err::write(path, "{}").expect("file");
+        }
+        let source = Source::Place(Location::parse(&folder.path().display().to_string()).expect("place"));
+        let listing = list(&[source], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
+        let names = listing.log_files.iter().map(|file| file.path.rsplit('/').next().unwrap_or("").to_owned());
+        assert_eq!(names.collect::<Vec<_>>(), ["d.json.gz", "a.json.gz", "of-mine.json"]);
+        let left_out: Vec<_> = listing.left_out.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+        assert_eq!(left_out, [("Config", 2), ("hidden", 2), ("vpcflowlogs", 1)]);
+    }
+
+    #[test]
+    fn prose_is_no_log_but_where_a_log_should_be() {
+        let (readme, failed) = ("Logs of 2024, see the wiki.\n", "An error occurred (403): Access Denied\n");
+        let cut = "{\"Records\": [ ";
+        for (path, text, is_prose) in [
+            ("/logs/README", readme, true),
+            ("/logs/SHA256SUMS", "0f0e  a.json.gz\n", true),
+            ("/logs/README.txt", failed, true),
+            ("/logs/README.txt", cut, false),
+            ("/logs/notes.txt", "the event of today\n", false),
+            ("/logs/encoded", "eyJSZWNvcmRzIjpbXX0=\n", false),
+            ("/logs/binary", "a b\u{0}", false),
+            ("/logs/a.json.gz", failed, false),
+            ("/logs/111122223333_CloudTrail_eu-west-1_20240131T1000Z_x", failed, false),
+        ] {
+            let file = LogFile::for_test(path);
+            let outcome = file.decode(&mut FileDecoder::new(), text.as_bytes(), &mut Rejects);
+            assert_eq!(outcome.kind == LogFileKind::Prose, is_prose, "{path}: {text}");
+            assert_eq!(outcome.rejected_count == 0, is_prose, "{path}: {text}");
+        }
+    }
+
+    struct Rejects;
+
+    impl RecordSink for Rejects {
+        fn record(&mut self, _index: u64, _record: &keytrail_events::EventRecord<'_>) {}
+
+        fn reject(&mut self, _reject: keytrail_events::Reject<'_>) {}
     }
 }

@@ -42,6 +42,7 @@ use std::collections::BTreeMap;
 
 use crate::record::{EventRecord, RecordKind};
 use reading::Reading;
+pub use text::is_prose;
 use unpack::Unpacker;
 
 /// The most that one log file may unpack to, over all members, entries and wrappers; AWS's own limit is 50 MB.
@@ -74,6 +75,8 @@ pub enum LogFileKind {
     SecurityLake,
     /// No bytes at all.
     Empty,
+    /// Text that is no log at all, such as a README beside the log files.
+    Prose,
     /// Nothing that CloudTrail writes.
     Unknown,
 }
@@ -92,6 +95,7 @@ impl LogFileKind {
             Self::QuerySignature => "query_signature",
             Self::SecurityLake => "security_lake",
             Self::Empty => "empty",
+            Self::Prose => "prose",
             Self::Unknown => "unknown",
         }
     }
@@ -147,6 +151,11 @@ pub struct FileOutcome {
 }
 
 impl FileOutcome {
+    /// A text without records, of which nothing was given to the sink.
+    pub fn prose(text_bytes: u64) -> Self {
+        Self { kind: LogFileKind::Prose, uncompressed_bytes: text_bytes, ..Self::unreadable(0) }
+    }
+
     /// A file whose bytes could not be read: `rejected_count` rejects were given to the sink, and nothing else.
     pub fn unreadable(rejected_count: u64) -> Self {
         Self {

@@ -9,6 +9,8 @@ use super::tables;
 
 /// How far into a line its JSON may begin.
 const MAX_LINE_PREFIX: usize = 1024;
+/// A checksum in hexadecimal is a word, base64 in one line is none.
+const MAX_WORD_BYTES: usize = 128;
 /// How much of a file that is none of ours a message shows.
 const SHOWN_BYTES: usize = 100;
 /// The content of the object by which CloudWatch Logs tests a bucket before an export.
@@ -89,6 +91,20 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
         return Some("an HTML or XML page, perhaps an error in place of a download: fetch the log file again");
     }
     None
+}
+
+/// Whether bytes are words in lines, in which no event record can hide: plain UTF-8 with spaces, without braces, the word "event" or
+/// a run of characters that could be an encoding. What took the place of a damaged log file can look so, too: the decoder rejects it, and
+/// only who knows that no log file was expected there may ask.
+pub fn is_prose(bytes: &[u8]) -> bool {
+    let is_readable = |character: char| !character.is_control() || matches!(character, '\t' | '\r' | '\n');
+    let is_telling = |word: &str| {
+        let holds_event = word.as_bytes().windows(5).any(|part| part.eq_ignore_ascii_case(b"event"));
+        word.len() > MAX_WORD_BYTES || holds_event || word.contains(['{', '}'])
+    };
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        text.trim().contains(' ') && text.chars().all(is_readable) && !text.split_whitespace().any(is_telling)
+    })
 }
 
 /// A Parquet file with OCSF's class column; column names stand in clear text near the file's end.

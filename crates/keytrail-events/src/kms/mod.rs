@@ -102,9 +102,10 @@ pub struct KmsFacts<'a> {
     pub algorithm: Option<Cow<'a, str>>,
 }
 
-/// Whether an event source is KMS: `kms.amazonaws.com`, and its names in other partitions.
+/// Whether an event source is KMS: `kms.amazonaws.com`, its names in other partitions and regions, and `kms-fips.…`, in any case.
 pub fn is_kms_event(event_source: Option<&str>) -> bool {
-    event_source.is_some_and(|source| source.starts_with("kms."))
+    let service = event_source.and_then(|source| source.split_once('.')).map(|(service, _)| service);
+    service.is_some_and(|service| service.eq_ignore_ascii_case("kms") || service.eq_ignore_ascii_case("kms-fips"))
 }
 
 impl<'a> KmsFacts<'a> {
@@ -179,6 +180,7 @@ mod tests {
     #[test]
     fn kms_is_told_by_its_event_source() {
         assert!(is_kms_event(Some("kms.amazonaws.com")) && is_kms_event(Some("kms.amazonaws.com.cn")));
+        assert!(is_kms_event(Some("KMS.amazonaws.com")) && is_kms_event(Some("kms-fips.eu-west-1.amazonaws.com")));
         assert!(!is_kms_event(Some("s3.amazonaws.com")) && !is_kms_event(Some("kmsx")) && !is_kms_event(None));
     }
 

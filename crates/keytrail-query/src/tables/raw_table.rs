@@ -79,7 +79,7 @@ impl RawTables {
     /// When a source does not exist or cannot be listed, and when there is no log file: every answer would be empty.
     pub(crate) async fn list(source: RawSource) -> Result<Self, QueryError> {
         let RawSource { sources, range, storage } = source;
-        let mut files = source::list(&sources, &range, &storage).await?;
+        let mut files = source::list(&sources, &range, &storage).await?.log_files;
         if files.is_empty() {
             return Err(source::no_log_file(&sources, &range).into());
         }

@@ -1,5 +1,6 @@
 //! `keytrail convert`: trail logs into the lake, with its accounting told at the end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,7 @@ async fn lake_for(arguments: &ConvertArguments, options: &mut ConvertOptions) ->
         bar.finish_and_clear();
         let listed = listed?;
         // One of several parts may be empty; the others make the lake all the same.
-        if listed.is_empty() && options.shard.is_none() {
+        if listed.log_files.is_empty() && options.shard.is_none() {
             return Err(nothing_to_convert(options));
         }
         options.input = ConvertInput::Listed(listed);
@@ -214,6 +215,7 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
         bytes_text(summary.bytes),
     ));
     note_other_kinds(summary);
+    left_out_text(&summary.left_out).into_iter().for_each(output::note);
     output::note(format!(
         "records read: {} = {} rows + {} duplicates + {} rejected",
         count(summary.records),
@@ -254,6 +256,12 @@ fn note_other_kinds(summary: &ConvertSummary) {
     if summary.kinds.contains_key(&LogFileKind::Notification) {
         output::warning("notifications hold no events: convert the log files that they name");
     }
+}
+
+/// What lies in the same tree and cannot be CloudTrail's, by what it is.
+fn left_out_text(left_out: &BTreeMap<String, u64>) -> Option<String> {
+    let counts: Vec<_> = left_out.iter().map(|(kind, files)| format!("{} {kind}", count_text(*files))).collect();
+    (!counts.is_empty()).then(|| format!("left out, as no files of CloudTrail: {}", counts.join(", ")))
 }
 
 /// Says that a compaction is worth its time, where it is.

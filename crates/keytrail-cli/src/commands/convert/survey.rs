@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keytrail_convert::{ConvertOptions, KindCount, Survey, survey};
 use keytrail_lake::{Lake, LakeError};
 
+use super::left_out_text;
 use crate::args::{ConvertArguments, LakeArguments};
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
@@ -60,6 +61,7 @@ fn lines_of(survey: &Survey) -> Vec<String> {
     if survey.known_log_files > 0 {
         lines.push(format!("{:<22} {:>12}", "in the lake already", count_text(survey.known_log_files)));
     }
+    lines.extend(left_out_text(&survey.left_out));
     if let Some(requests) = survey.requests {
         lines.push(format!(
             "requests to S3: about {} LIST, {} GET, {} commits",
@@ -97,6 +99,7 @@ fn json_of(survey: &Survey) -> serde_json::Value {
         "kinds": kinds,
         "total": count(&survey.total()),
         "known_log_files": survey.known_log_files,
+        "left_out": survey.left_out,
         "requests": survey.requests.map(|requests| serde_json::json!({
             "lists": requests.lists, "gets": requests.gets, "commits": requests.commits,
         })),
