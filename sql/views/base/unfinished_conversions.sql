@@ -1,11 +1,12 @@
 -- view:    unfinished_conversions
 -- summary: Conversions that left log files of their sources unread, and that none has made good since
--- grain:   sources, since_time, until_time, shard
+-- grain:   source, since_time, until_time, shard
 -- reads:   runs
 -- notes:   what those files hold is unknown, for any account and region: kms_blind_spots has a row for each
--- notes:   made good by a conversion of the same sources, or of a folder above them, that read everything: in one run, or in all its shards
+-- notes:   made good by a conversion of the same source, or of a folder above it, that read everything: in one run, or in all its shards
+-- notes:   a conversion of several sources counts for each of them
 -- notes:   a run that was killed has no row in runs, and none here: trail_coverage tells how far its log files go
--- column:  sources: what was to be converted, a line each
+-- column:  source: what was to be converted
 -- column:  since_time: log files delivered before were not asked for, UTC; null = from the first
 -- column:  until_time: log files delivered from then on were not asked for, UTC; null = to the last
 -- column:  shard: the part of the listing; null = all of it
@@ -13,9 +14,32 @@
 -- column:  unread_log_file_count: log files that could not be read; null = not known
 -- column:  last_run_id: its latest run; null = there is none
 -- column:  last_run_time: start of that run, of a missing shard the start of the latest run of another part, UTC
-with ranked as (
+with asked as (
     select
-        sources,
+        unnest(string_to_array(sources, chr(10))) as place,
+        since_time,
+        until_time,
+        shard,
+        run_id,
+        started_time,
+        status,
+        unread_log_file_count
+    from runs
+    -- What --retry-rejected cannot read stays in rejects.
+    where sources <> ''
+),
+
+-- Earlier versions wrote a slash at the end where there was one.
+named as (
+    select
+        *,
+        coalesce(nullif(rtrim(place, '/'), ''), place) as source
+    from asked
+),
+
+ranked as (
+    select
+        source,
         since_time,
         until_time,
         shard,
@@ -25,12 +49,10 @@ with ranked as (
         status,
         coalesce(unread_log_file_count, 0) as unread_log_file_count,
         row_number() over (
-            partition by sources, since_time, until_time, shard
+            partition by source, since_time, until_time, shard
             order by started_time desc, run_id desc
         ) as recency
-    from runs
-    -- What --retry-rejected cannot read stays in rejects.
-    where sources <> ''
+    from named
 ),
 
 latest as (
@@ -44,14 +66,14 @@ latest as (
 -- A run of everything, or runs of all shards.
 wholes as (
     select
-        sources,
+        source,
         since_time,
         until_time,
         min(started_time) as started_time
     from latest
     where is_whole
     group by
-        sources,
+        source,
         since_time,
         until_time,
         shard is null,
@@ -61,7 +83,7 @@ wholes as (
 
 parts as (
     select
-        sources,
+        source,
         since_time,
         until_time,
         shard_count,
@@ -70,7 +92,7 @@ parts as (
     from latest
     where shard is not null
     group by
-        sources,
+        source,
         since_time,
         until_time,
         shard_count
@@ -78,7 +100,7 @@ parts as (
 
 unfinished as (
     select
-        sources,
+        source,
         since_time,
         until_time,
         shard,
@@ -92,7 +114,7 @@ unfinished as (
     union all
 
     select
-        parts.sources,
+        parts.source,
         parts.since_time,
         parts.until_time,
         concat(parts.shard_number, '/', parts.shard_count) as shard,
@@ -102,7 +124,7 @@ unfinished as (
         parts.started_time as last_run_time
     from parts
     left join latest
-        on latest.sources = parts.sources
+        on latest.source = parts.source
         and latest.since_time is not distinct from parts.since_time
         and latest.until_time is not distinct from parts.until_time
         and latest.shard = concat(parts.shard_number, '/', parts.shard_count)
@@ -112,8 +134,8 @@ unfinished as (
 select unfinished.*
 from unfinished
 left join wholes
-    on (wholes.sources = unfinished.sources or starts_with(unfinished.sources, concat(rtrim(wholes.sources, '/'), '/')))
+    on (wholes.source = unfinished.source or starts_with(unfinished.source, concat(rtrim(wholes.source, '/'), '/')))
     and (wholes.since_time is null or wholes.since_time <= unfinished.since_time)
     and (wholes.until_time is null or wholes.until_time >= unfinished.until_time)
     and wholes.started_time > unfinished.last_run_time
-where wholes.sources is null
+where wholes.source is null
