@@ -359,6 +359,92 @@ async fn a_stop_is_missed_until_any_trail_logs_again() {
 }
 
 #[tokio::test]
+async fn an_event_data_store_takes_reads_away_as_a_trail_does() {
+    let away = between("2025-03-08T00:30", "2025-03-12T23:30");
+    let update = |more: &str, time: &str| {
+        let selectors = format!(
+            r#""eventDataStore":"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:eventdatastore/1a2b3c4d","advancedEventSelectors":[{{"fieldSelectors":[{{"field":"eventCategory","equals":["Management"]}}{more}]}}]"#
+        );
+        trail_change("UpdateEventDataStore", time, ACCOUNT, &selectors)
+    };
+    let without_kms = r#",{"field":"eventSource","notEquals":["kms.amazonaws.com"]}"#;
+    let some_names = r#",{"field":"eventName","equals":["Decrypt"]}"#;
+    for (change, expected) in [(without_kms, "incomplete kms_excluded"), (some_names, "incomplete kms_excluded")] {
+        let changes = vec![update(change, "2025-03-08T00:00:30Z"), update("", "2025-03-12T23:59:00Z")];
+        let records = [days(ACCOUNT, &away, never), changes.clone()].concat();
+        assert_eq!(verdict_over(&records, KEY).await, expected);
+        // A trail beside it goes on.
+        let records = [days(ACCOUNT, never, never), changes].concat();
+        assert_eq!(verdict_over(&records, KEY).await, "no_use_found ");
+    }
+}
+
+#[tokio::test]
+async fn a_region_where_nobody_calls_kms_is_covered_by_a_trail_that_logs_it_elsewhere() {
+    let quiet = days(ACCOUNT, |time| time > "2025-03-02", never);
+    assert_eq!(verdict_over(&quiet, KEY).await, "incomplete no_kms_calls");
+    let elsewhere = |account: &str| -> Vec<String> {
+        days(account, never, never).iter().map(|record| record.replace("us-east-1", "eu-west-1")).collect()
+    };
+    assert_eq!(verdict_over(&[quiet.clone(), elsewhere(ACCOUNT)].concat(), KEY).await, "no_use_found ");
+    assert_eq!(verdict_over(&[quiet, elsewhere("999900001111")].concat(), KEY).await, "incomplete no_kms_calls");
+    // A trail of writes holds no reads of other services, wherever it logs.
+    let writes: Vec<_> = days(ACCOUNT, |_| true, never)
+        .into_iter()
+        .filter(|record| !record.contains("kms.amazonaws.com"))
+        .map(|record| {
+            record.replace("DescribeInstances", "RunInstances").replace(r#""readOnly":true"#, r#""readOnly":false"#)
+        })
+        .chain([record("kms", "EnableKey", "2025-03-05T00:00:00Z", &resources(&[KEY]))])
+        .collect();
+    let verdict = verdict_over(&[writes, elsewhere(ACCOUNT)].concat(), KEY).await;
+    assert!(verdict.starts_with("incomplete") && verdict.contains("write_only"), "{verdict}");
+}
+
+/// With events every six hours half of the silences last five hours, and a silence of 53 hours is not to be expected.
+#[tokio::test]
+async fn a_silence_by_the_place_s_own_rhythm_is_no_gap() {
+    for (until, expected) in [
+        ("2025-03-09T14", "no_use_found "),
+        ("2025-03-09T20", "no_use_found "),
+        ("2025-03-10T14", "incomplete gap"),
+        ("2025-03-12T02", "incomplete gap"),
+    ] {
+        let records = days(ACCOUNT, never, between("2025-03-08T02", until));
+        assert_eq!(verdict_over(&records, KEY).await, expected, "{until}");
+    }
+}
+
+#[tokio::test]
+async fn members_of_a_set_that_nothing_names_are_missed() {
+    let (place, _) = KEY.split_once(":key/").unwrap();
+    let member = format!("{place}:key/mrk-0123456789abcdef0123456789abcdef");
+    let call = |name: &str, rest: &str| {
+        let rest = format!("{}{rest}", resources(&[&member]));
+        record("kms", name, "2025-03-15T10:00:00Z", &rest)
+    };
+    let replica = member.replace("us-east-1", "eu-west-1");
+    for (event, expected) in [
+        (call("DescribeKey", ""), "no_use_found "),
+        (call("SynchronizeMultiRegionKey", ""), "incomplete multi_region_sibling_incomplete"),
+        (
+            call("ScheduleKeyDeletion", r#","responseElements":{"keyState":"PendingReplicaDeletion"}"#),
+            "incomplete multi_region_sibling_incomplete",
+        ),
+        (
+            call(
+                "UpdatePrimaryRegion",
+                &format!(r#","requestParameters":{{"keyId":"{replica}","primaryRegion":"us-east-1"}}"#),
+            ),
+            "incomplete multi_region_sibling_incomplete",
+        ),
+    ] {
+        let records = [days(ACCOUNT, never, never), vec![event.clone()]].concat();
+        assert_eq!(verdict_over(&records, &member).await, expected, "{event}");
+    }
+}
+
+#[tokio::test]
 async fn an_organization_s_trail_takes_its_members_reads_away() {
     let home = "999900001111";
     let away = between("2025-03-08T00:30", "2025-03-12T23:30");
@@ -402,6 +488,37 @@ async fn a_trail_of_writes_with_reads_marked_as_writes_is_one() {
     }
     records.push(record("kms", "DisableKey", "2025-03-05T00:00:00Z", &on_key(r#""readOnly":false"#)));
     assert_eq!(verdict_over(&records, KEY).await, "incomplete write_only");
+}
+
+/// A call that names no key may have meant those that there were.
+#[tokio::test]
+async fn a_call_without_a_key_meant_none_that_was_not_there() {
+    let nameless = record("kms", "Decrypt", "2025-03-10T10:00:00Z", "");
+    let created = |day: &str| {
+        let made = r#""requestParameters":{},"responseElements":{"keyMetadata":{"arn":"KEY","keyState":"Enabled"}}"#;
+        record("kms", "CreateKey", &format!("2025-03-{day}T00:10:00Z"), &on_key(made))
+    };
+    let deleted = |day: &str| record("kms", "DeleteKey", &format!("2025-03-{day}T00:20:00Z"), &resources(&[KEY]));
+    for (life, expected) in [
+        (vec![created("09")], "incomplete unattributed_use"),
+        (vec![created("11")], "no_use_found "),
+        (vec![created("02"), deleted("11")], "incomplete unattributed_use"),
+        (vec![created("02"), deleted("09")], "no_use_found "),
+    ] {
+        let records = [days(ACCOUNT, never, never), life, vec![nameless.clone()]].concat();
+        let records: Vec<String> = records.into_iter().filter(|record| !record.contains("DescribeKey")).collect();
+        assert_eq!(verdict_over(&records, KEY).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_began_after_a_key_was_deleted_hides_no_use_of_it() {
+    let off = between("2025-03-10T00:30", "2025-03-13T23:00");
+    for (day, expected) in [("15", "incomplete gap"), ("09", "no_use_found ")] {
+        let deleted = record("kms", "DeleteKey", &format!("2025-03-{day}T00:20:00Z"), &resources(&[KEY]));
+        let records = [days(ACCOUNT, never, &off), vec![deleted]].concat();
+        assert_eq!(verdict_over(&records, KEY).await, expected, "{day}");
+    }
 }
 
 #[tokio::test]

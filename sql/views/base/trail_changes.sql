@@ -1,9 +1,9 @@
 -- view:    trail_changes
--- summary: Changes of trails that the logs themselves record, with what each means for the logging of KMS calls
+-- summary: Changes of trails and event data stores that the logs themselves record, with what each means for the logging of KMS calls
 -- grain:   recipient_account_id, event_id
 -- reads:   events
 -- notes:   successful calls only; an effect is that on one trail, and the lake may hold the files of another
--- column:  trail_name: name of the trail, without its ARN; null where the record names none
+-- column:  trail_name: name of the trail, or id of the event data store, without its ARN; null where the record names none
 -- column:  trail_arn: its ARN where the record gives it
 -- column:  principal_arn: who made the change
 -- column:  kms_effect: stopped (nothing is logged any more), started, logged (KMS reads and writes are logged), reads_excluded, writes_excluded, excluded (no KMS call is logged), partial (KMS calls are chosen by caller, name or kind), unknown; null = none
@@ -16,6 +16,7 @@ with changes as (
         event_name,
         coalesce(
             request_parameters ->> 'trailName',
+            request_parameters ->> 'eventDataStore',
             request_parameters ->> 'name',
             response_elements ->> 'trailARN',
             response_elements ->> 'name'
@@ -32,7 +33,12 @@ with changes as (
             'DeleteTrail',
             'StartLogging',
             'StopLogging',
-            'PutEventSelectors'
+            'PutEventSelectors',
+            'UpdateEventDataStore',
+            'DeleteEventDataStore',
+            'RestoreEventDataStore',
+            'StartEventDataStoreIngestion',
+            'StopEventDataStoreIngestion'
         )
         and error_code is null
         and amends_event_id is null
@@ -46,9 +52,10 @@ select
     event_name,
     case
         when strpos(trail_text, ':trail/') > 0 then split_part(trail_text, ':trail/', 2)
+        when strpos(trail_text, ':eventdatastore/') > 0 then split_part(trail_text, ':eventdatastore/', 2)
         else trail_text
     end as trail_name,
-    case when strpos(trail_text, ':trail/') > 0 then trail_text end as trail_arn,
+    case when strpos(trail_text, ':trail/') > 0 or strpos(trail_text, ':eventdatastore/') > 0 then trail_text end as trail_arn,
     principal_arn,
     kms_effect,
     request_parameters

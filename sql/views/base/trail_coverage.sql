@@ -17,10 +17,25 @@
 -- column:  other_read_count: management events of other services that only read
 -- column:  other_write_count: management events of other services that change something, or do not tell
 -- column:  partial_detail_count: records in a form that cannot carry an encryption context (CSV, flattened rows)
--- column:  rejected_count: records, or whole files, that could not be taken, by their files' delivery; any may have been a KMS call
+-- column:  rejected_count: records, or whole files, that could not be taken, by their files' delivery; any may have been a KMS call. Not those of a file that was replaced and read again: they are in rejects only
 -- column:  first_event_time: earliest event of that hour, UTC
 -- column:  last_event_time: latest event of that hour, UTC
-with parts as (
+with replaced as (
+    select
+        damaged.log_file_path,
+        damaged.log_file_version
+    from log_files as damaged
+    inner join log_files
+        on log_files.log_file_path = damaged.log_file_path
+        and log_files.log_file_version <> damaged.log_file_version
+        and log_files.converted_time > damaged.converted_time
+    where damaged.rejected_count > 0
+    group by
+        damaged.log_file_path,
+        damaged.log_file_version
+),
+
+parts as (
     select
         recipient_account_id,
         aws_region,
@@ -68,7 +83,7 @@ with parts as (
         account_id as recipient_account_id,
         aws_region,
         date_trunc('hour', delivery_time) as event_hour,
-        count(distinct log_file_path) filter (where log_file_kind in ('events', 'empty')) as file_count,
+        count(distinct log_files.log_file_path) filter (where log_file_kind in ('events', 'empty')) as file_count,
         0 as record_count,
         0 as kms_read_count,
         0 as kms_marked_write_count,
@@ -76,10 +91,13 @@ with parts as (
         0 as other_read_count,
         0 as other_write_count,
         0 as partial_detail_count,
-        sum(rejected_count) as rejected_count,
+        sum(case when replaced.log_file_path is null then rejected_count else 0 end) as rejected_count,
         arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as first_event_time,
         arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as last_event_time
     from log_files
+    left join replaced
+        on replaced.log_file_path = log_files.log_file_path
+        and replaced.log_file_version = log_files.log_file_version
     where (log_file_kind in ('events', 'empty') and account_id is not null)
         or rejected_count > 0
     group by

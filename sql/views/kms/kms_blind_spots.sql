@@ -3,7 +3,7 @@
 -- grain:   account_id, aws_region, kind, from_time
 -- reads:   trail_coverage, trail_gaps, trail_changes, unfinished_conversions, kms_keys
 -- kept:    up to 500,000 rows, until the data changes: every verdict reads it
--- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach
+-- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach, and where other regions of the account are without KMS reads, too, on more than half of the days: which calls are logged is a setting of a trail, not of a region
 -- notes:   a change of a trail makes one only where the KMS reads stop with it, for a day or until the change is taken back: else another trail's files are there; the first hour after it is not looked at, as what was called before is still delivered
 -- notes:   so does an update of a trail that moves its files or its regions, and selectors that the record does not tell, where other events go on for a day
 -- notes:   selectors that choose KMS calls by name, caller or kind always make one: nothing tells what they leave out
@@ -73,6 +73,7 @@ judged_days as (
 numbered as (
     select
         *,
+        bool_or(has_kms_read) over (partition by account_id, event_date) as has_kms_read_elsewhere,
         sum(case when has_kms_read then 1 else 0 end) over (
             partition by account_id, aws_region
             order by event_date
@@ -87,6 +88,7 @@ silent_spans as (
         min(first_event_time) as from_time,
         max(last_event_time) as to_time,
         count(*) as day_count,
+        count(*) filter (where has_kms_read_elsewhere) as elsewhere_day_count,
         sum(kms_read_count) as kms_read_count,
         sum(kms_write_count) as kms_write_count,
         sum(other_read_count) as other_read_count
@@ -104,7 +106,12 @@ changes as (
         event_time,
         event_id,
         trail_name,
-        case when event_name = 'UpdateTrail' then 'moved' else kms_effect end as kms_effect,
+        case
+            when event_name = 'UpdateTrail' then 'moved'
+            -- It stands beside a trail more often than for one: only what goes missing with it counts.
+            when event_name = 'UpdateEventDataStore' and kms_effect = 'partial' then 'unknown'
+            else kms_effect
+        end as kms_effect,
         case
             -- Another trail may take its place.
             when kms_effect = 'stopped' then min(case when kms_effect = 'started' then event_time end) over (
@@ -113,7 +120,10 @@ changes as (
                 rows between 1 following and unbounded following
             )
             else min(
-                case when event_name in ('PutEventSelectors', 'DeleteTrail') and kms_effect <> 'unknown' then event_time end
+                case
+                    when event_name in ('PutEventSelectors', 'DeleteTrail', 'UpdateEventDataStore', 'DeleteEventDataStore')
+                        and kms_effect <> 'unknown' then event_time
+                end
             ) over (
                 partition by recipient_account_id, trail_name
                 order by event_time, event_id
@@ -300,8 +310,8 @@ spots as (
     inner join places
         on places.account_id = silent_spans.account_id
         and places.aws_region = silent_spans.aws_region
-    where silent_spans.day_count >= 7
-        or silent_spans.day_count = places.day_count
+    where (silent_spans.day_count >= 7 or silent_spans.day_count = places.day_count)
+        and (other_read_count = 0 or elsewhere_day_count * 2 < silent_spans.day_count)
 
     union all
 
@@ -391,7 +401,7 @@ spots as (
                 else concat('a run that ', case when reason = 'failed' then reason else 'was stopped' end)
             end,
             ': ',
-            replace(sources, chr(10), ', ')
+            source
         ) as detail
     from unfinished_conversions
 )

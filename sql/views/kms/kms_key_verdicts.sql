@@ -1,14 +1,15 @@
 -- view:    kms_key_verdicts
 -- summary: For every key what the logs show about its use, and what is missing for the logs to show it
 -- grain:   key_arn
--- reads:   kms_keys, kms_key_usage, kms_events, kms_unresolved_calls, key_evidence, kms_grants, kms_blind_spots, trail_coverage, inventory_last_usage
+-- reads:   kms_keys, kms_key_lifecycle, kms_key_usage, kms_events, kms_unresolved_calls, key_evidence, kms_grants, kms_blind_spots, trail_coverage, inventory_last_usage
 -- kept:    up to 500,000 rows, until the data changes: a key is judged with its set, so that one key's row takes as long as all
 -- notes:   a verdict is about the covered window of the key's own account and region, which receive every call on the key, also those of other accounts
 -- notes:   a multi-Region key is judged with its set, whose members open each other's ciphertexts: over the windows of all of them
+-- notes:   what is missing before a key was made or after it was deleted hides no use of it, nor was it meant by a call without a key then
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion was due three days before the logs end, and they hold neither that nor its cancellation); multi_region_sibling_incomplete (of a member of its set any of these is true); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion was due three days before the logs end, and they hold neither that nor its cancellation); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -107,6 +108,7 @@ place_kinds as (
         coverage.account_id,
         coverage.aws_region,
         kms_blind_spots.kind,
+        case when bool_and(kms_blind_spots.from_time is not null) then min(kms_blind_spots.from_time) end as from_time,
         case when bool_and(kms_blind_spots.to_time is not null) then max(kms_blind_spots.to_time) end as until_time
     from coverage
     inner join kms_blind_spots
@@ -137,7 +139,9 @@ unattributed as (
         coverage.aws_region,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is null) as use_count,
         count(distinct coalesce(amends_event_id, event_id)) filter (where error_code is not null) as failure_count,
-        count(*) filter (where is_demand) as demand_count
+        count(*) filter (where is_demand) as demand_count,
+        case when bool_and(event_time is not null) then min(event_time) end as first_time,
+        case when bool_and(event_time is not null) then max(event_time) end as last_time
     from coverage
     inner join kms_unresolved_calls
         on coalesce(kms_unresolved_calls.key_account_id, coverage.account_id) = coverage.account_id
@@ -215,6 +219,7 @@ facts as (
         key_arn,
         creation_time,
         key_state,
+        deleted_time,
         case when key_state = 'PendingDeletion' then deletion_time end as due_time,
         created_event_id,
         key_manager,
@@ -223,7 +228,27 @@ facts as (
 
     union all by name
 
-    -- What happened before a key was made hides no use of it.
+    -- KMS writes so of keys that have replicas, and of those that became or were the primary of others.
+    select
+        key_arn,
+        true as is_in_set
+    from kms_key_lifecycle
+    where split_part(key_arn, ':key/', 2) like 'mrk-%'
+        and (
+            lifecycle_event = 'synchronized'
+            or key_state_after = 'PendingReplicaDeletion'
+            or (lifecycle_event = 'primary_changed' and split_part(key_arn, ':', 4) <> request_parameters ->> 'primaryRegion')
+            or (
+                lifecycle_event = 'primary_changed'
+                and starts_with(request_parameters ->> 'keyId', 'arn:')
+                and request_parameters ->> 'keyId' <> key_arn
+            )
+        )
+    group by
+        key_arn
+
+    union all by name
+
     select
         kms_keys.key_arn,
         string_agg(distinct place_kinds.kind, ',' order by place_kinds.kind) as blind_kinds
@@ -231,9 +256,16 @@ facts as (
     inner join place_kinds
         on place_kinds.account_id = kms_keys.account_id
         and place_kinds.aws_region = kms_keys.aws_region
-    where kms_keys.creation_time is null
+    where (
+        kms_keys.creation_time is null
         or place_kinds.until_time is null
         or place_kinds.until_time > kms_keys.creation_time
+    )
+        and (
+            kms_keys.deleted_time is null
+            or place_kinds.from_time is null
+            or place_kinds.from_time < kms_keys.deleted_time
+        )
     group by
         kms_keys.key_arn
 
@@ -258,6 +290,7 @@ keys as (
         max(creation_time) as creation_time,
         max(created_event_id) as created_event_id,
         max(key_manager) as key_manager,
+        max(deleted_time) as deleted_time,
         max(due_time) as due_time,
         max(tracked_used_time) as tracked_used_time,
         min(first_used_time) as first_used_time,
@@ -278,7 +311,8 @@ keys as (
         coalesce(bool_or(is_protecting), false) as is_protecting,
         coalesce(sum(live_grant_count), 0) as live_grant_count,
         max(blind_kinds) as blind_kinds,
-        coalesce(bool_or(is_known), false) as is_known
+        coalesce(bool_or(is_known), false) as is_known,
+        coalesce(bool_or(is_in_set), false) as is_in_set
     from facts
     group by
         key_arn
@@ -306,8 +340,14 @@ placed as (
                 when keys.is_known then keys.blind_kinds
                 else blind_places.blind_kinds
             end,
-            case when unattributed.use_count > 0 then 'unattributed_use' end,
-            case when unattributed.demand_count > 0 then 'unattributed_demand' end,
+            case when unattributed.use_count > 0 and not coalesce(
+                keys.creation_time > unattributed.last_time or keys.deleted_time < unattributed.first_time,
+                false
+            ) then 'unattributed_use' end,
+            case when unattributed.demand_count > 0 and not coalesce(
+                keys.creation_time > unattributed.last_time or keys.deleted_time < unattributed.first_time,
+                false
+            ) then 'unattributed_demand' end,
             keys.signs,
             case when keys.is_protecting then 'protects_objects' end,
             case when keys.creation_time > coverage.covered_to_time then 'not_yet_covered' end,
@@ -355,7 +395,8 @@ families as (
         -- Calls whose time cannot be read are seen, too.
         sum(use_event_count + amending_use_count) over (partition by coalesce(family_id, key_arn)) as family_use_count,
         sum(unmet_count) over (partition by coalesce(family_id, key_arn)) as family_unmet_count,
-        sum(case when own_holes <> '' then 1 else 0 end) over (partition by coalesce(family_id, key_arn)) as family_hole_count
+        sum(case when own_holes <> '' then 1 else 0 end) over (partition by coalesce(family_id, key_arn)) as family_hole_count,
+        count(*) over (partition by coalesce(family_id, key_arn)) as family_key_count
     from placed
 ),
 
@@ -366,7 +407,8 @@ judged as (
             ',',
             nullif(own_holes, ''),
             case
-                when family_hole_count > case when own_holes <> '' then 1 else 0 end then 'multi_region_sibling_incomplete'
+                when family_hole_count > case when own_holes <> '' then 1 else 0 end
+                    or (is_in_set and family_key_count = 1) then 'multi_region_sibling_incomplete'
             end
         ) as holes,
         case

@@ -1,4 +1,5 @@
-//! `kms_logging_effect(event_name, request_parameters)`: what a change of a trail means for the logging of KMS calls.
+//! `kms_logging_effect(event_name, request_parameters)`: what a change of a trail, or of an event data store of CloudTrail Lake, means for the
+//! logging of KMS calls.
 //!
 //! KMS calls are management events; a trail takes them by its event selectors. Basic selectors: `readWriteType`,
 //! `includeManagementEvents`, `excludeManagementEventSources`; advanced selectors: fields with operators, all of which must hold
@@ -66,16 +67,20 @@ impl ScalarUDFImpl for KmsLoggingEffect {
 /// The effect of one call; none where it changes nothing about KMS calls.
 fn effect(event_name: &str, request: Option<&str>) -> Option<&'static str> {
     match event_name {
-        "StopLogging" | "DeleteTrail" => Some("stopped"),
-        "StartLogging" => Some("started"),
-        "PutEventSelectors" => {
-            let request = request.and_then(|text| serde_json::from_str::<Value>(text).ok());
-            Some(request.as_ref().and_then(Taken::of_selectors).map_or("unknown", Taken::effect))
-        }
+        "StopLogging" | "DeleteTrail" | "StopEventDataStoreIngestion" | "DeleteEventDataStore" => Some("stopped"),
+        "StartLogging" | "StartEventDataStoreIngestion" | "RestoreEventDataStore" => Some("started"),
+        "PutEventSelectors" => Some(selected(request).map_or("unknown", Taken::effect)),
+        // An update without selectors leaves them as they were.
+        "UpdateEventDataStore" => selected(request).map(Taken::effect),
         // Another bucket, prefix or set of regions may take the files away from where they were read.
         "UpdateTrail" => request.is_some_and(moves_files).then_some("unknown"),
         _ => None,
     }
+}
+
+fn selected(request: Option<&str>) -> Option<Taken> {
+    let request = request.and_then(|text| serde_json::from_str::<Value>(text).ok())?;
+    Taken::of_selectors(&request)
 }
 
 fn moves_files(request: &str) -> bool {

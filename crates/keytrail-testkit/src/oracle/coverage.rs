@@ -280,13 +280,29 @@ fn gaps(oracle: &Oracle) -> Vec<GapRow> {
         let all = hours.len() as f64 + silent_count;
         let share = (silent_count + 1.0) / (all + 1.0);
         let is_odd = |pair: &[Time]| all >= 336.0 && silent(pair) > 0.0 && share.powf(silent(pair)) * all < 1e-6;
-        for pair in times.windows(2).filter(|pair| is_day(pair) || is_odd(pair)) {
+        let mut silences: Vec<f64> = times.windows(2).map(silent).filter(|hours| *hours > 0.0).collect();
+        silences.sort_by(f64::total_cmp);
+        let reach = hours.len() as f64 + silences.iter().sum::<f64>();
+        let is_usual = |silent: f64| {
+            let median = match (silences.len() / 2, silences.len() % 2) {
+                (middle, 1) => silences[middle],
+                (middle, _) => (silences[middle - 1] + silences[middle]) / 2.0,
+            };
+            silences.len() as f64 * 0.5_f64.powf(silent / median) > 0.05
+        };
+        let is_usual = |silent: f64| silences.len() >= 10 && reach >= 336.0 && is_usual(silent);
+        let is_gap = |pair: &&[Time]| (is_day(pair) && !is_usual(silent(pair))) || is_odd(pair);
+        for pair in times.windows(2).filter(is_gap) {
             let hours = (pair[1] - pair[0]).num_hours();
             gaps.push(GapRow { place: place.clone(), start: pair[0], end: Some(pair[1]), hours });
         }
         let of_account = oracle.events.iter().filter(|event| event.recipient_account_id == place.0);
         let ends = times.last().zip(of_account.filter_map(|event| event.event_time).max());
-        if let Some((start, last)) = ends.filter(|(start, last)| *last - **start >= TimeDelta::hours(24)) {
+        let is_gap = |(start, last): &(&Time, Time)| {
+            let silent = *last - **start;
+            silent >= TimeDelta::hours(24) && !is_usual(silent.num_milliseconds() as f64 / 3_600_000.0)
+        };
+        if let Some((start, last)) = ends.filter(is_gap) {
             gaps.push(GapRow { place, start: *start, end: None, hours: (last - start).num_hours() });
         }
     }
@@ -490,8 +506,12 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     }
     let changes = changes(oracle);
     let mut trails: Vec<LostTrail<'_>> = Vec::new();
+    let mut read_days: BTreeMap<&Option<String>, BTreeSet<NaiveDate>> = BTreeMap::new();
     for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
-        spots.extend(silent_spans(place, events));
+        read_days.entry(&place.0).or_default().extend(days_with_reads(events));
+    }
+    for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
+        spots.extend(silent_spans(place, events, &read_days[&place.0]));
         let (lost, of_place) = lost_spans(&changes, place, events);
         spots.extend(lost);
         trails.extend(of_place);
@@ -509,37 +529,55 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     spots
 }
 
-/// Days of traffic without a KMS read, one after the other: at least 7, or all that there are.
-fn silent_spans(place: &Place, events: &[&Event]) -> Vec<SpotRow> {
+fn days_of<'e>(events: &[&'e Event]) -> BTreeMap<NaiveDate, Vec<&'e Event>> {
     let mut days: BTreeMap<NaiveDate, Vec<&Event>> = BTreeMap::new();
     for event in events {
         if let Some(time) = event.event_time {
             days.entry(time.date_naive()).or_default().push(event);
         }
     }
+    days
+}
+
+/// Whether a day's events show that KMS reads are logged: a trail of writes lets pass what is marked as one.
+fn has_read(day: &[&Event]) -> bool {
+    let is_marked_write = |event: &&Event| flag(&event.value, "readOnly") == Some(false);
+    let has_other_read = day.iter().any(|event| is_other_read(event));
+    day.iter().any(|event| is_kms_read(event) && (has_other_read || !is_marked_write(event)))
+}
+
+fn days_with_reads(events: &[&Event]) -> Vec<NaiveDate> {
+    days_of(events).into_iter().filter(|(_, day)| has_read(day)).map(|(date, _)| date).collect()
+}
+
+/// Days of traffic without a KMS read, one after the other: at least 7, or all that there are, and mostly days on which no other region
+/// of the account (`read_days`) has any.
+fn silent_spans(place: &Place, events: &[&Event], read_days: &BTreeSet<NaiveDate>) -> Vec<SpotRow> {
+    let days = days_of(events);
     let mut spans: Vec<Vec<&Event>> = Vec::new();
-    let mut span_days = Vec::new();
+    let mut span_days: Vec<Vec<NaiveDate>> = Vec::new();
     let mut is_silent = false;
-    for day in days.values() {
-        let is_marked_write = |event: &&Event| flag(&event.value, "readOnly") == Some(false);
-        let has_other_read = day.iter().any(|event| is_other_read(event));
-        // A trail of writes lets pass what is marked as one.
-        let has_read = day.iter().any(|event| is_kms_read(event) && (has_other_read || !is_marked_write(event)));
+    for (date, day) in &days {
+        let has_read = has_read(day);
         if !has_read && !is_silent {
             spans.push(Vec::new());
-            span_days.push(0);
+            span_days.push(Vec::new());
         }
         is_silent = !has_read;
-        if let (true, Some(span), Some(count)) = (is_silent, spans.last_mut(), span_days.last_mut()) {
+        if let (true, Some(span), Some(dates)) = (is_silent, spans.last_mut(), span_days.last_mut()) {
             span.extend(day);
-            *count += 1;
+            dates.push(*date);
         }
     }
-    let is_long = |count: usize| count >= 7 || count == days.len();
+    let is_blind = |span: &[&Event], dates: &[NaiveDate]| {
+        let elsewhere = dates.iter().filter(|date| read_days.contains(date)).count();
+        (dates.len() >= 7 || dates.len() == days.len())
+            && (elsewhere * 2 < dates.len() || !span.iter().any(|event| is_other_read(event)))
+    };
     spans
         .into_iter()
         .zip(span_days)
-        .filter(|(_, count)| is_long(*count))
+        .filter(|(span, dates)| is_blind(span, dates))
         .map(|(span, _)| {
             let has_kms_write = span.iter().any(|event| is_kms(event) && !is_kms_read(event));
             let kind = match (span.iter().any(|event| is_other_read(event)), has_kms_write) {
@@ -780,16 +818,26 @@ impl Evidence<'_> {
         }
     }
 
-    /// Calls in a place that name neither a key nor an alias that is known, of those that are meant.
-    fn nameless(&self, place: &Place, is_meant: impl Fn(&KmsEvent) -> bool) -> u64 {
-        let is_meant = |call: &&Unresolved<'_>| {
+    /// Calls that may be of a place and name neither a key nor an alias that is known.
+    fn nameless_calls<'s>(&'s self, place: &'s Place) -> impl Iterator<Item = &'s KmsEvent> {
+        let may_be_of = |call: &&Unresolved<'_>| {
             call.stood_for.is_none()
-                && is_meant(call.event)
                 && [(&call.place.0, &place.0), (&call.place.1, &place.1)]
                     .iter()
                     .all(|(named, of_key)| named.is_none() || named == of_key)
         };
-        self.unresolved.iter().filter(is_meant).count() as u64
+        self.unresolved.iter().filter(may_be_of).map(|call| call.event)
+    }
+
+    fn nameless(&self, place: &Place, is_meant: impl Fn(&KmsEvent) -> bool) -> u64 {
+        self.nameless_calls(place).filter(|event| is_meant(event)).count() as u64
+    }
+
+    /// When the first and the last of them came; none where a time is not known.
+    fn span_of_nameless(&self, place: &Place) -> (Option<Time>, Option<Time>) {
+        let times: Option<Vec<Time>> = self.nameless_calls(place).map(|event| event.event_time).collect();
+        let times = times.unwrap_or_default();
+        (times.iter().min().copied(), times.iter().max().copied())
     }
 
     /// Kinds of blind spots that end after the key was made, a use that names no key, and signs that the key is needed.
@@ -797,7 +845,14 @@ impl Evidence<'_> {
         let creation = self.lives.get(key).and_then(|life| {
             life.iter().find(|event| event.lifecycle_event == "created").and_then(|event| event.event_time)
         });
-        let is_of_life = |spot: &&SpotRow| spot.to.is_none() || creation.is_none() || spot.to > creation;
+        let deletion = self.lives.get(key).and_then(|life| {
+            let of_life = |event: &&LifeEvent| ["created", "deleted"].contains(&event.lifecycle_event);
+            life.iter().rfind(of_life).filter(|event| event.lifecycle_event == "deleted")?.event_time
+        });
+        let is_of_life = |spot: &&SpotRow| {
+            (spot.to.is_none() || creation.is_none() || spot.to > creation)
+                && (spot.from.is_none() || deletion.is_none() || spot.from < deletion)
+        };
         let spots = self.spots.iter().filter(|spot| spot.place == *place).filter(is_of_life);
         let kinds: BTreeSet<&str> = match self.places.contains_key(place) {
             true => spots.map(|spot| spot.kind).collect(),
@@ -809,10 +864,13 @@ impl Evidence<'_> {
             .filter(|outcome| ["other_key_blocked", "unknown_operation"].contains(outcome))
             .collect();
         let is_protecting = self.proofs.iter().any(|proof| proof.key_arn == key && proof.proof == "protects");
-        let nameless = (self.nameless(place, is_success) > 0).then_some("unattributed_use");
+        let (first, last) = self.span_of_nameless(place);
+        let lived_then = !(creation.is_some() && last.is_some() && creation > last)
+            && !(deletion.is_some() && first.is_some() && deletion < first);
+        let nameless = (lived_then && self.nameless(place, is_success) > 0).then_some("unattributed_use");
         let is_throttled = |event: &KmsEvent| event.error_code.as_deref().is_some_and(|code| code.contains("Throttl"));
         let is_demand = |event: &KmsEvent| UNMET.contains(&event.outcome) && event.outcome != "not_found";
-        let demand = self.nameless(place, |event| is_demand(event) && !is_throttled(event)) > 0;
+        let demand = lived_then && self.nameless(place, |event| is_demand(event) && !is_throttled(event)) > 0;
         let demand = demand.then_some("unattributed_demand");
         let protecting = is_protecting.then_some("protects_objects");
         kinds.into_iter().chain(nameless).chain(demand).chain(signs).chain(protecting).map(str::to_owned).collect()
