@@ -6,6 +6,13 @@ use std::process::Stdio;
 use crate::sandbox::Sandbox;
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_script() {
+    let sandbox = Sandbox::new();
+    sandbox.write("windows.sql", "\u{feff}select 1 as a;");
+    assert_eq!(sandbox.run("keytrail sql -f windows.sql").data(), "a\n1\n");
+}
+
+#[test]
 fn failures_are_gone_over_only_when_asked() {
     let sandbox = Sandbox::new();
     sandbox.write("three.sql", "select 1 as a;\n\n  select nonsense;\nselect 3 as c;\n");

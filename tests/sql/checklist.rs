@@ -98,7 +98,11 @@ async fn item_43_a_public_key_that_was_handed_out_is_a_caveat() {
     let read = |id: &str, name: &str| call(id, name, &[ANA, &resources(&[KEY])].join(","));
     for (name, is_warned) in [("GetPublicKey", true), ("DescribeKey", false), ("Verify", true)] {
         let (_folder, session) = raw_session(&[read("r", name)]).await;
-        assert_eq!(answer(&session, KEY).await.caveats.contains(&Caveat::PublicKey), is_warned, "{name}");
+        let answer = answer(&session, KEY).await;
+        assert_eq!(answer.caveats.contains(&Caveat::PublicKey), is_warned, "{name}");
+        let reader = answer.facts.public_key_reader_arn;
+        assert_eq!(reader.is_some_and(|reader| reader.ends_with("user/ana")), name == "GetPublicKey", "{name}");
+        assert_eq!(answer.facts.public_key_read_time.is_some(), name == "GetPublicKey", "{name}");
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn read_all(scripts: &[Script]) -> Result<Vec<ScriptStatement>, CliEr
             Script::File(path) => {
                 let name = path.display().to_string();
                 let text = fs::read_to_string(path).map_err(|error| unread(path, &error))?;
-                statements.extend(split(&text, Some(&name))?);
+                // Editors on Windows begin UTF-8 with a byte order mark.
+                statements.extend(split(text.strip_prefix('\u{feff}').unwrap_or(&text), Some(&name))?);
             }
         }
     }

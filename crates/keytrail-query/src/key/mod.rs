@@ -273,7 +273,7 @@ async fn knowledge_of(session: &Arc<Session>, key_arn: &str) -> Result<Knowledge
     let facts = facts.first().map(sections::key_facts).transpose()?.unwrap_or_default();
     Ok(Knowledge {
         is_seen: first_seen_time.is_some(),
-        facts: KeyFacts { public_key_read_count: first_count(&public_key, "event_count")?, ..facts },
+        facts: sections::with_public_key(facts, &public_key)?,
         access: access.map(sections::potential_access)?,
         access_total: first_count(&access, "total_count")?,
         protected: protected.map(sections::protected_kind)?,

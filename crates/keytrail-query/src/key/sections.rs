@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::Reason;
 use crate::error::QueryError;
-use crate::rows::Row;
+use crate::rows::{Row, Rows};
 
 /// First and last use of a key, and counts: the row of `kms_key_usage`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -347,6 +347,10 @@ pub struct KeyFacts {
     pub tracked_event_id: Option<String>,
     /// Successful `GetPublicKey` calls.
     pub public_key_read_count: u64,
+    /// The last of them; null = none, or none with a readable time.
+    pub public_key_read_time: Option<DateTime<Utc>>,
+    /// Who made it; null = none, or its record does not tell.
+    pub public_key_reader_arn: Option<String>,
 }
 
 /// What tells of a key's state: the words of `kms_keys.key_state_source`.
@@ -490,6 +494,19 @@ pub(super) fn key_facts(row: Row<'_>) -> Result<KeyFacts, QueryError> {
         tracked_operation: row.text("tracked_operation")?,
         tracked_event_id: row.text("tracked_event_id")?,
         public_key_read_count: 0,
+        public_key_read_time: None,
+        public_key_reader_arn: None,
+    })
+}
+
+/// The facts, with what is known of the public part.
+pub(super) fn with_public_key(facts: KeyFacts, reads: &Rows) -> Result<KeyFacts, QueryError> {
+    let Some(row) = reads.first() else { return Ok(facts) };
+    Ok(KeyFacts {
+        public_key_read_count: row.count("event_count")?,
+        public_key_read_time: row.time("last_read_time")?,
+        public_key_reader_arn: row.text("last_reader_arn")?,
+        ..facts
     })
 }
 

@@ -22,14 +22,11 @@ use crate::views::kept::rows_at_most;
 const MAX_ROWS: usize = 500_000;
 
 /// The columns that the reports under `sql/reports/key/` read, by way of the views.
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 20] = [
     "event_id",
     "event_time",
     "event_name",
-    "aws_region",
     "error_code",
-    "error_message",
-    "recipient_account_id",
     "shared_event_id",
     "principal_type",
     "principal_id",

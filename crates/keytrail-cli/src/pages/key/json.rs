@@ -128,7 +128,7 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
         })),
         "caveats": list(&answer.caveats, |caveat| json!({
             "caveat": caveat.as_str(),
-            "text": words::caveat(*caveat),
+            "text": words::caveat(*caveat, &answer.facts),
         })),
         "next_steps": words::next_steps(answer),
     })
@@ -178,6 +178,8 @@ fn facts_json(facts: &KeyFacts) -> Value {
         "tracked_operation": facts.tracked_operation,
         "tracked_event_id": facts.tracked_event_id,
         "public_key_read_count": facts.public_key_read_count,
+        "public_key_read_time": time(facts.public_key_read_time),
+        "public_key_reader_arn": facts.public_key_reader_arn,
     })
 }
 

@@ -311,7 +311,7 @@ fn push_blind_spots(page: &mut Page, answer: &KeyAnswer) {
 fn push_advice(page: &mut Page, answer: &KeyAnswer) {
     page.heading("What no log can tell");
     for caveat in &answer.caveats {
-        page.line(&format!("- {}", words::caveat(*caveat)));
+        page.line(&format!("- {}", words::caveat(*caveat, &answer.facts)));
     }
     if answer.caveats.is_empty() {
         page.line(words::NO_CAVEAT);

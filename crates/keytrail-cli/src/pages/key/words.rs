@@ -2,6 +2,8 @@
 //!
 //! None says that a key is not used or that deleting it is without danger: the logs can show neither.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use keytrail_query::{Caveat, KeyAnswer, KeyFacts, Reason, StateSource, Verdict};
 
@@ -240,16 +242,14 @@ pub(super) fn proof(proof: &str) -> &str {
 pub(super) const NO_CAVEAT: &str = "- Nothing that is known of the key points to a use that KMS does not log: no public key, imported material, data key, grant or configuration.";
 
 /// What may need the key in spite of the logs.
-pub(super) fn caveat(caveat: Caveat) -> &'static str {
-    match caveat {
+pub(super) fn caveat(caveat: Caveat, facts: &KeyFacts) -> Cow<'static, str> {
+    let text = match caveat {
         Caveat::AwsManaged => "AWS manages this key: it cannot be deleted by its account.",
         Caveat::AlreadyDeleted => "The key is deleted: what it encrypted cannot be opened any more.",
         Caveat::OlderThanWindow => {
             "The covered window does not reach back to the key's creation: earlier uses, and data that they left, are not seen."
         }
-        Caveat::PublicKey => {
-            "Whoever has its public key encrypts and verifies without a KMS call; what they encrypted needs this key to be read."
-        }
+        Caveat::PublicKey => return public_key(facts).into(),
         Caveat::ImportedMaterial => {
             "Its material was imported and may be used elsewhere; a copy of the material, imported again, does not bring a deleted key back."
         }
@@ -274,7 +274,25 @@ pub(super) fn caveat(caveat: Caveat) -> &'static str {
         }
         Caveat::UnattributedUses => "Calls that name no key succeeded, and may have been made with this one.",
         Caveat::UnattributedFailures => "Failed calls that name no key may have meant this one.",
-    }
+    };
+    text.into()
+}
+
+/// What those do who have the public part, and who took it last.
+fn public_key(facts: &KeyFacts) -> String {
+    let use_of_it = match facts.key_usage.as_deref() {
+        Some("SIGN_VERIFY") => "verifies its signatures without a KMS call; new ones need this key.",
+        _ => "encrypts and verifies without a KMS call; what they encrypted needs this key to be read.",
+    };
+    let calls = match facts.public_key_read_count {
+        0 => return format!("Whoever has its public key {use_of_it}"),
+        1 => "1 call of GetPublicKey".to_owned(),
+        count => format!("{} calls of GetPublicKey", count_text(count)),
+    };
+    let time =
+        facts.public_key_read_time.map_or_else(|| "a time that cannot be read".to_owned(), |time| iso_8601(time, true));
+    let reader = facts.public_key_reader_arn.as_deref().unwrap_or("somebody whom the record does not name");
+    format!("Whoever has its public key {use_of_it} {calls}, the last at {time} by {reader}.")
 }
 
 /// What an owner who wants the key gone does now.
