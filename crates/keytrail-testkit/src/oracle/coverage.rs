@@ -865,8 +865,8 @@ impl Evidence<'_> {
             .collect();
         let is_protecting = self.proofs.iter().any(|proof| proof.key_arn == key && proof.proof == "protects");
         let (first, last) = self.span_of_nameless(place);
-        let lived_then = !(creation.is_some() && last.is_some() && creation > last)
-            && !(deletion.is_some() && first.is_some() && deletion < first);
+        let is_later = |one: Option<Time>, other: Option<Time>| one.zip(other).is_some_and(|(one, other)| one > other);
+        let lived_then = !is_later(creation, last) && !is_later(first, deletion);
         let nameless = (lived_then && self.nameless(place, is_success) > 0).then_some("unattributed_use");
         let is_throttled = |event: &KmsEvent| event.error_code.as_deref().is_some_and(|code| code.contains("Throttl"));
         let is_demand = |event: &KmsEvent| UNMET.contains(&event.outcome) && event.outcome != "not_found";
