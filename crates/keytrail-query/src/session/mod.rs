@@ -19,7 +19,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -52,7 +52,10 @@ use crate::views::catalogue::{RESERVED, ViewDefinition, load_views};
 use crate::views::kept::compute_ahead;
 use crate::views::kept_rows::{ContentDigest, KeptRowsOptions};
 
+mod memory;
 mod opening;
+
+use memory::SharedMemory;
 
 /// Bytes of Parquet footers and page indexes that a session keeps.
 const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
@@ -470,7 +473,7 @@ fn runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
         .with_metadata_cache_limit(METADATA_CACHE_BYTES)
         .with_object_store_registry(Arc::new(LakeStores::default()));
     if let Some(limit) = options.memory_limit_bytes {
-        let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
+        let pool = TrackConsumersPool::new(SharedMemory::new(limit), NAMED_CONSUMERS);
         builder = builder.with_memory_pool(Arc::new(pool));
     }
     if let Some(folder) = &options.temp_directory {
