@@ -21,7 +21,7 @@ use crate::dedupe::Deduplicator;
 use crate::epochs::{Epochs, Output};
 use crate::error::ConvertError;
 use crate::held::LakeRows;
-use crate::ledger::{Ledger, RunStamp, committed_rejects, paths_with_rejects, refuse_lost_rows};
+use crate::ledger::{Ledger, RunStamp, committed_rejects, entries_with_rejects, refuse_lost_rows};
 use crate::lock::lock;
 use crate::progress::{ConvertProgress, StopSignal};
 use crate::queue::FileQueue;
@@ -88,15 +88,19 @@ async fn list_rejected(
     options: &ConvertOptions,
     summary: &mut ConvertSummary,
 ) -> Result<Vec<LogFile>, ConvertError> {
+    let (ledger, _) = Ledger::load(lake).await?;
     let mut found = Vec::new();
-    for path in paths_with_rejects(lake).await? {
+    for (path, entries) in entries_with_rejects(lake).await? {
         let place = Location::parse(&path).map_err(ConvertError::Lake);
         let listed = match place {
             Ok(place) => list(&[Source::Place(place)], &DeliveryRange::default(), &options.storage).await,
             Err(error) => Err(error),
         };
         match listed {
-            Ok(listing) if !listing.log_files.is_empty() => found.extend(listing.log_files),
+            // What took its place and was read well is not read again.
+            Ok(listing) if !listing.log_files.is_empty() => found.extend(
+                listing.log_files.into_iter().filter(|file| !ledger.holds(file) || entries.contains(&file.entry_id())),
+            ),
             Ok(_) => summary.unread_log_files.push((path, "it is not there any more".to_owned())),
             Err(error) => summary.unread_log_files.push((path, error.to_string())),
         }

@@ -6,7 +6,7 @@
 mod rows;
 mod tracker;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -96,18 +96,20 @@ pub(crate) async fn each_entry(lake: &Lake, mut take: impl FnMut(&str, &str, Led
     .await
 }
 
-/// The paths of log files with rejects, as the ledger has them.
-pub(crate) async fn paths_with_rejects(lake: &Lake) -> Result<Vec<String>, ConvertError> {
+/// The log files with rejects: by path, the versions that had some.
+pub(crate) async fn entries_with_rejects(lake: &Lake) -> Result<BTreeMap<String, Vec<EntryId>>, ConvertError> {
     let table = lake.table(LOG_FILES);
-    let mut found = Vec::new();
-    read_columns(table, table.snapshot().await?.files(), &["log_file_path", "rejected_count"], |batch| {
-        let (paths, counts) = (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
-        let rejected = paths.iter().flatten().zip(counts.iter().flatten()).filter(|(_, count)| *count > 0);
-        found.extend(rejected.map(|(path, _)| path.to_owned()));
+    let mut found: BTreeMap<String, Vec<EntryId>> = BTreeMap::new();
+    let columns = ["log_file_path", "log_file_version", "rejected_count"];
+    read_columns(table, table.snapshot().await?.files(), &columns, |batch| {
+        let [paths, versions] = [0, 1].map(|column| batch.column(column).as_string::<i32>());
+        let counts = batch.column(2).as_primitive::<Int64Type>();
+        let entries = paths.iter().flatten().zip(versions.iter().flatten()).zip(counts.iter().flatten());
+        for ((path, version), _) in entries.filter(|(_, count)| *count > 0) {
+            found.entry(path.to_owned()).or_default().push(entry_id(path, version));
+        }
     })
     .await?;
-    found.sort_unstable();
-    found.dedup();
     Ok(found)
 }
 

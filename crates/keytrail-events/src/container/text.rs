@@ -9,6 +9,8 @@ use super::tables;
 
 /// How far into a line its JSON may begin.
 const MAX_LINE_PREFIX: usize = 1024;
+/// So short a text holds no record, whatever its encoding.
+const MAX_SHORT_BYTES: usize = 64;
 /// A checksum in hexadecimal is a word, base64 in one line is none.
 const MAX_WORD_BYTES: usize = 128;
 /// How much of a file that is none of ours a message shows.
@@ -93,8 +95,8 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Whether bytes are words in lines, in which no event record can hide: plain UTF-8 with spaces, without braces, the word "event" or
-/// a run of characters that could be an encoding. What took the place of a damaged log file can look so, too: the decoder rejects it, and
+/// Whether bytes are words in lines, in which no event record can hide: plain UTF-8, with spaces or shorter than any record, without
+/// braces, the word "event" or a run of characters that could be an encoding. What took the place of a damaged log file can look so, too: the decoder rejects it, and
 /// only who knows that no log file was expected there may ask.
 pub fn is_prose(bytes: &[u8]) -> bool {
     let is_readable = |character: char| !character.is_control() || matches!(character, '\t' | '\r' | '\n');
@@ -103,7 +105,9 @@ pub fn is_prose(bytes: &[u8]) -> bool {
         word.len() > MAX_WORD_BYTES || holds_event || word.contains(['{', '}'])
     };
     std::str::from_utf8(bytes).is_ok_and(|text| {
-        text.trim().contains(' ') && text.chars().all(is_readable) && !text.split_whitespace().any(is_telling)
+        (text.trim().contains(' ') || text.len() < MAX_SHORT_BYTES)
+            && text.chars().all(is_readable)
+            && !text.split_whitespace().any(is_telling)
     })
 }
 

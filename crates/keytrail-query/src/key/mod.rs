@@ -82,7 +82,7 @@ pub struct KeyAnswer {
     pub evidence: Vec<Evidence>,
     /// Where no event names the key: keys of the same id that are known, in another account or region.
     pub same_id_keys: Vec<String>,
-    /// Where no event names the key: keys whose id differs by a letter or two.
+    /// Where no event names the key: keys whose id is nearly the same.
     pub similar_keys: Vec<String>,
     /// Alias names seen to stand for the key, the latest first.
     pub aliases: Vec<AliasUse>,

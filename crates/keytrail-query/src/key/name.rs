@@ -125,7 +125,8 @@ pub(super) async fn keys_of_same_id(session: &Session, key_arn: &str) -> Result<
     Ok(arns)
 }
 
-/// The keys whose id differs from the one asked for by a letter or two, which no two ids of KMS do by chance: what a typist meant.
+/// The keys whose id differs from the one asked for by a letter or two, or begins or ends like it, which no two ids of KMS do by chance:
+/// what a typist meant.
 pub(super) async fn keys_of_similar_id(session: &Session, key_arn: &str) -> Result<Vec<String>, QueryError> {
     let names = report(session, "names/keys.sql", &[]).await?;
     let mut arns = names.map(|row| row.required_text("name"))?;
@@ -136,7 +137,10 @@ pub(super) async fn keys_of_similar_id(session: &Session, key_arn: &str) -> Resu
 fn is_nearly(one: &str, other: &str) -> bool {
     let (one, other) = (key_id_of(one).unwrap_or_default(), key_id_of(other).unwrap_or_default());
     let differing = one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count();
-    one.len() == other.len() && (1..=2).contains(&differing)
+    let [one_random, other_random] = [one, other].map(|id| id.trim_start_matches("mrk-"));
+    let begins_alike = one_random.get(..8).is_some_and(|begin| other_random.starts_with(begin));
+    let ends_alike = one_random.len().checked_sub(12).is_some_and(|at| other_random.ends_with(&one_random[at..]));
+    one.len() == other.len() && differing > 0 && (differing <= 2 || begins_alike || ends_alike)
 }
 
 /// Of keys that an alias stood for, latest first: the latest in each account and region, or in the one asked for.

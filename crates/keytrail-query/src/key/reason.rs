@@ -67,7 +67,7 @@ pub enum Reason {
     SiblingIncomplete,
     /// No event names the key, and its id is known in another account or region.
     KnownElsewhere,
-    /// No event names the key, and another key's id differs by a letter or two.
+    /// No event names the key, and another key's id is nearly the same.
     SimilarKey,
     /// The covered window is shorter than was asked for.
     ShortWindow,

@@ -80,6 +80,7 @@ async fn lake_for(arguments: &ConvertArguments, options: &mut ConvertOptions) ->
         let listed = listed?;
         // One of several parts may be empty; the others make the lake all the same.
         if listed.log_files.is_empty() && options.shard.is_none() {
+            left_out_text(&listed.left_out).into_iter().for_each(output::note);
             return Err(nothing_to_convert(options));
         }
         options.input = ConvertInput::Listed(listed);

@@ -211,7 +211,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         }
         Reason::KnownElsewhere => "the logs know its id in another account or region: is the ARN right?",
         Reason::SimilarKey => {
-            "no event names this key, but the logs know one whose id differs by a letter or two: is the ARN right?"
+            "no event names this key, but the logs know one whose id is nearly the same: is the ARN right?"
         }
         Reason::ShortWindow => "the covered window is shorter than --min-window asks for",
         // Of the other verdicts, which have sentences of their own.
