@@ -1,6 +1,6 @@
 //! ARNs and their parts, and the shapes in which a KMS key is named: key id, key ARN, alias name, alias ARN; building or finding a key ARN.
 //!
-//! Knows text only: which key a call touched is decided in [`super::resolution`].
+//! Knows text only: which key a call touched is decided in `kms::resolution`.
 
 use std::borrow::Cow;
 
