@@ -1,30 +1,36 @@
-//! The memory that the statements of a session share: as asked for while half of it is free, in fair shares from then on.
+//! The memory that the statements of a session share: one half as it is asked for, the other in fair shares.
 //!
 //! The engine's fair pool gives every operator that can spill the same share from the start, whether the others need theirs or not. The
 //! first answer about a key has more than a hundred of them at work, and a share of a gigabyte was too small to sort ten megabytes.
 
 use std::fmt;
 
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
-/// A pool of so many bytes.
+/// A pool of so many bytes. What got its memory before half was in use leaves the other half to the shares, so that the limit holds.
 #[derive(Debug)]
 pub(super) struct SharedMemory {
+    limit_bytes: usize,
+    /// Shares of the second half; counts what is in use of both.
     fair: FairSpillPool,
-    /// What may be in use before shares matter.
-    unshared_bytes: usize,
 }
 
 impl SharedMemory {
     pub(super) fn new(limit_bytes: usize) -> Self {
-        Self { fair: FairSpillPool::new(limit_bytes), unshared_bytes: limit_bytes / 2 }
+        Self { limit_bytes, fair: FairSpillPool::new(limit_bytes - limit_bytes / 2) }
+    }
+
+    /// What one asks for that cannot spill may take all that is left.
+    fn available_bytes(&self, reservation: &MemoryReservation) -> usize {
+        let most = if reservation.consumer().can_spill() { self.limit_bytes / 2 } else { self.limit_bytes };
+        most.saturating_sub(self.fair.reserved())
     }
 }
 
 impl fmt::Display for SharedMemory {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}(first {} bytes unshared)", self.name(), self.unshared_bytes)
+        write!(formatter, "{}({} bytes)", self.name(), self.limit_bytes)
     }
 }
 
@@ -50,12 +56,17 @@ impl MemoryPool for SharedMemory {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        // Two who ask at once may pass the half by what one of them gets; the other half is there for that.
-        if self.fair.reserved().saturating_add(additional) <= self.unshared_bytes {
+        let available = self.available_bytes(reservation);
+        if additional <= available {
             self.fair.grow(reservation, additional);
             return Ok(());
         }
-        self.fair.try_grow(reservation, additional)
+        if reservation.consumer().can_spill() {
+            return self.fair.try_grow(reservation, additional);
+        }
+        let name = reservation.consumer().name();
+        let message = format!("{name} needs {additional} bytes more, {available} of {} are left", self.limit_bytes);
+        Err(DataFusionError::ResourcesExhausted(message))
     }
 
     fn reserved(&self) -> usize {
@@ -63,7 +74,7 @@ impl MemoryPool for SharedMemory {
     }
 
     fn memory_limit(&self) -> MemoryLimit {
-        self.fair.memory_limit()
+        MemoryLimit::Finite(self.limit_bytes)
     }
 }
 
@@ -83,13 +94,19 @@ mod tests {
         let idle: Vec<_> = (0..99).map(|_| consumer(&pool, true)).collect();
         let busy = consumer(&pool, true);
         busy.try_grow(500).expect("half is free");
-        // From here on each has a hundredth.
+        // From here on each has a hundredth of the other half.
         assert!(busy.try_grow(1).is_err());
-        idle[0].try_grow(10).expect("its share");
-        assert!(idle[0].try_grow(1).is_err());
-        consumer(&pool, false).try_grow(490).expect("what is left");
+        for one in &idle {
+            one.try_grow(5).expect("its share");
+            assert!(one.try_grow(1).is_err());
+        }
+        assert_eq!(pool.reserved(), 995, "the limit holds");
+        let greedy = consumer(&pool, false);
+        assert!(greedy.try_grow(6).is_err());
+        greedy.try_grow(5).expect("what is left");
         drop(busy);
-        idle[1].try_grow(400).expect("half is free again");
-        assert_eq!((pool.reserved(), idle[0].size(), idle[1].size()), (410, 10, 400));
+        assert!(idle[0].try_grow(1).is_err(), "half is in use");
+        drop(idle);
+        consumer(&pool, true).try_grow(400).expect("half is free again");
     }
 }
