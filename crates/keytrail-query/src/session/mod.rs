@@ -23,8 +23,8 @@ use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::common::spawn_buffered;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::parser::Statement;
 use futures::TryStreamExt;
 use keytrail_lake::Lake;
@@ -55,7 +55,8 @@ use crate::views::kept_rows::{ContentDigest, KeptRowsOptions};
 mod memory;
 mod opening;
 
-use memory::SharedMemory;
+pub(crate) use memory::watched_stream;
+use memory::{MemoryWatch, SharedMemory};
 
 /// Bytes of Parquet footers and page indexes that a session keeps.
 const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
@@ -191,9 +192,10 @@ impl Session {
         if let Some(name) = files.names().find(is_taken).map(str::to_owned) {
             return Err(QueryError::Attach { name, reason: "a table or view has this name".to_owned() });
         }
-        let runtime = runtime(options)?;
+        let watch = Arc::<MemoryWatch>::default();
+        let runtime = runtime(options, &watch)?;
         let state = SessionStateBuilder::new_with_default_features()
-            .with_config(config(options))
+            .with_config(config(options).with_extension(watch))
             .with_runtime_env(runtime)
             .with_physical_optimizer_rule(Arc::new(UtcFloors))
             .with_physical_optimizer_rule(Arc::new(FewTextGroups))
@@ -244,7 +246,7 @@ impl Session {
         let planned = async { state.create_physical_plan(plan).await.map_err(QueryError::planning) };
         let operators = self.opened_files().named(planned).await?;
         drop(ahead);
-        let stream = execute_stream(Arc::clone(&operators), state.task_ctx()).map_err(QueryError::planning)?;
+        let stream = watched_stream(Arc::clone(&operators), state.task_ctx()).map_err(QueryError::planning)?;
         Ok((operators, QueryResult { schema: stream.schema(), stream, opened: self.opened_files() }))
     }
 
@@ -468,12 +470,12 @@ fn config(options: &SessionOptions) -> SessionConfig {
     config
 }
 
-fn runtime(options: &SessionOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
+fn runtime(options: &SessionOptions, watch: &Arc<MemoryWatch>) -> Result<Arc<RuntimeEnv>, QueryError> {
     let mut builder = RuntimeEnvBuilder::new()
         .with_metadata_cache_limit(METADATA_CACHE_BYTES)
         .with_object_store_registry(Arc::new(LakeStores::default()));
     if let Some(limit) = options.memory_limit_bytes {
-        let pool = TrackConsumersPool::new(SharedMemory::new(limit), NAMED_CONSUMERS);
+        let pool = TrackConsumersPool::new(SharedMemory::new(limit, Arc::clone(watch)), NAMED_CONSUMERS);
         builder = builder.with_memory_pool(Arc::new(pool));
     }
     if let Some(folder) = &options.temp_directory {

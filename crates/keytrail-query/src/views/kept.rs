@@ -19,10 +19,11 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::{MemTable, ViewTable, source_as_provider};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
 use tokio::sync::OnceCell;
 
+use crate::session::watched_stream;
 use crate::views::kept_rows::RowsFile;
 
 /// Most rows that are kept; some 60 MB of `trail_coverage`.
@@ -100,7 +101,7 @@ pub(crate) async fn rows_at_most(
     state: &dyn Session,
     most: usize,
 ) -> Result<Option<Vec<RecordBatch>>> {
-    let mut stream = execute_stream(plan, state.task_ctx())?;
+    let mut stream = watched_stream(plan, state.task_ctx())?;
     let (mut batches, mut row_count) = (Vec::new(), 0);
     while let Some(batch) = stream.try_next().await? {
         row_count += batch.num_rows();
