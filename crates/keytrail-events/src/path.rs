@@ -75,11 +75,27 @@ impl<'a> LogFilePath<'a> {
     }
 
     /// Whether it lies in the folder of another AWS service that writes to the same bucket, such as
-    /// `AWSLogs/111122223333/Config/` or `…/vpcflowlogs/`: CloudTrail's own begin with its name.
+    /// `AWSLogs/111122223333/Config/` or `…/vpcflowlogs/`. Only what is known as such is taken for one, as whoever moves log files
+    /// may call their folder anything.
     pub fn is_of_another_service(&self) -> bool {
-        self.kind.is_some_and(|kind| !kind.starts_with("CloudTrail"))
+        self.kind.is_some_and(|kind| OTHER_SERVICES.contains(&kind))
     }
 }
+
+/// Folders below an account that other services deliver to, by AWS's user guides.
+const OTHER_SERVICES: [&str; 11] = [
+    "BedrockModelInvocationLogs",
+    "CloudFront",
+    "Config",
+    "GuardDuty",
+    "WAFLogs",
+    "elasticloadbalancing",
+    "globalaccelerator",
+    "network-firewall",
+    "redshift",
+    "vpcdnsquerylogs",
+    "vpcflowlogs",
+];
 
 fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -176,6 +192,10 @@ mod tests {
             ("AWSLogs/o-abc123/111122223333/vpcflowlogs/eu-west-1/2023/07/10", true),
             ("AWSLogs/111122223333/CloudTrail/eu-west-1/2023/07/10", false),
             ("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2023/07/10", false),
+            ("AWSLogs/111122223333/cloudtrail/eu-west-1/2023/07/10", false),
+            ("AWSLogs/111122223333/eu-west-1/2023/07/10", false),
+            ("AWSLogs/111122223333/backup/CloudTrail/eu-west-1", false),
+            ("AWSLogs/111122223333/2023/07/10", false),
             ("AWSLogs/Config", false),
             ("Config/111122223333", false),
         ] {

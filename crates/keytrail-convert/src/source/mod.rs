@@ -183,11 +183,12 @@ impl LogFile {
         if matches!(self.content, Content::Given(_)) {
             return None;
         }
+        let name = self.path.rsplit('/').next().unwrap_or("");
         let told = self.told_by_path();
-        if told.is_of_another_service() {
+        // Whoever puts one of CloudTrail's files there has it read.
+        if told.is_of_another_service() && !name.contains("_CloudTrail") {
             return told.kind.map(str::to_owned);
         }
-        let name = self.path.rsplit('/').next().unwrap_or("");
         let is_hidden = name.starts_with('.') || matches!(name, "Thumbs.db" | "desktop.ini");
         is_hidden.then(|| "hidden".to_owned())
     }
@@ -440,7 +441,9 @@ mod tests {
             "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2024/01/31/d.json.gz",
             "AWSLogs/111122223333/Config/eu-west-1/2024/1/31/ConfigHistory/c.json.gz",
             "AWSLogs/o-1a2b3c4d5e/111122223333/Config/ConfigWritabilityCheckFile",
+            "AWSLogs/111122223333/Config/1_CloudTrail_eu-west-1_20240131T1005Z_m.json.gz",
             "AWSLogs/111122223333/vpcflowlogs/eu-west-1/2024/01/31/f.log.gz",
+            "AWSLogs/111122223333/cloudtrail/b.json.gz",
             ".DS_Store",
             "AWSLogs/._a.json.gz",
             "Config/of-mine.json",
@@ -453,7 +456,10 @@ mod tests {
         let source = Source::Place(Location::parse(&folder.path().display().to_string()).expect("place"));
         let listing = list(&[source], &DeliveryRange::default(), &StorageOptions::default()).await.expect("listed");
         let names = listing.log_files.iter().map(|file| file.path.rsplit('/').next().unwrap_or("").to_owned());
-        assert_eq!(names.collect::<Vec<_>>(), ["d.json.gz", "a.json.gz", "of-mine.json"]);
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["d.json.gz", "a.json.gz", "1_CloudTrail_eu-west-1_20240131T1005Z_m.json.gz", "b.json.gz", "of-mine.json"]
+        );
         let left_out: Vec<_> = listing.left_out.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
         assert_eq!(left_out, [("Config", 2), ("hidden", 2), ("vpcflowlogs", 1)]);
     }
