@@ -622,16 +622,27 @@ pub fn elements(text: &str) -> impl Iterator<Item = &str> {
     .fuse()
 }
 
-/// Shows every string of a JSON text, with the name of the member that it stands under: `""` where it stands under none.
-pub fn for_each_string(text: &str, see: &mut impl FnMut(&str, &str)) {
-    see_strings(text, "", see);
+/// The names of the member that a value stands under and of the one around that: `""` where there is none.
+#[derive(Debug, Clone, Copy)]
+pub struct MemberNames<'a> {
+    /// The member's own name.
+    pub name: &'a str,
+    /// The name of the member whose object it is in.
+    pub outer: &'a str,
 }
 
-fn see_strings(text: &str, name: &str, see: &mut impl FnMut(&str, &str)) {
+/// Shows every string of a JSON text, with the names that it stands under.
+pub fn for_each_string(text: &str, see: &mut impl FnMut(MemberNames<'_>, &str)) {
+    see_strings(text, MemberNames { name: "", outer: "" }, see);
+}
+
+fn see_strings(text: &str, names: MemberNames<'_>, see: &mut impl FnMut(MemberNames<'_>, &str)) {
     match text.as_bytes().first() {
-        Some(b'{') => members(text).for_each(|(name, value)| see_strings(value, &unescape(name), see)),
-        Some(b'[') => elements(text).for_each(|element| see_strings(element, name, see)),
-        Some(b'"') => see(name, &string_value(text).unwrap_or(Cow::Borrowed(text))),
+        Some(b'{') => members(text).for_each(|(name, value)| {
+            see_strings(value, MemberNames { name: &unescape(name), outer: names.name }, see);
+        }),
+        Some(b'[') => elements(text).for_each(|element| see_strings(element, names, see)),
+        Some(b'"') => see(names, &string_value(text).unwrap_or(Cow::Borrowed(text))),
         _ => {}
     }
 }

@@ -1,13 +1,14 @@
 //! The KMS keys that calls of other services name: volumes, databases, secrets, buckets, trails, policies.
 //!
-//! Found are key ARNs anywhere in a text, a policy's text too, and a bare key id under a member whose name speaks of a key (`kmsKeyId`,
-//! `KMSMasterKeyID`, …). Aliases are not resolved: that takes a moment in time. What they are named for is the resource that the call
+//! Found are key ARNs anywhere in a text, a policy's text too, and a bare key id under a member that speaks of a key: by its name (`kmsKeyId`,
+//! `KMSMasterKeyID`, …), as `keyId` (Systems Manager, Kinesis), as the `id` of an `encryptionKey` (CodePipeline), or as an `attributeValue` where
+//! an attribute speaks of one (SNS). Aliases are not resolved: that takes a moment in time. What they are named for is the resource that the call
 //! made or changed.
 
 use std::collections::BTreeSet;
 
 use super::arn;
-use crate::json;
+use crate::json::{self, MemberNames};
 
 /// Where a call was made: a bare key id is of that place.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,26 +23,32 @@ pub struct CallPlace<'a> {
 pub fn mentioned_keys<'t>(texts: impl IntoIterator<Item = &'t str>, place: CallPlace<'_>) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for text in texts.into_iter().filter(|text| speaks_of_key(text)) {
-        json::for_each_string(text, &mut |name, value| add_keys(name, value, place, &mut keys));
+        json::for_each_string(text, &mut |names, value| add_keys(names, value, place, &mut keys));
     }
     keys
 }
 
-fn add_keys(name: &str, value: &str, place: CallPlace<'_>, keys: &mut BTreeSet<String>) {
+fn add_keys(names: MemberNames<'_>, value: &str, place: CallPlace<'_>, keys: &mut BTreeSet<String>) {
     if !arn::is_key_id(value) {
         keys.extend(arn::key_arns_in(value).map(str::to_owned));
-    } else if let (true, Some(region), Some(account_id)) = (speaks_of_key(name), place.region, place.account_id)
+    } else if let (true, Some(region), Some(account_id)) = (holds_key_id(names), place.region, place.account_id)
         && [region, account_id].into_iter().all(is_part_of_arn)
     {
         keys.insert(arn::key_arn(region, account_id, value));
     }
 }
 
+/// Whether a key id in a text that speaks of keys is one of a KMS key, by where it stands.
+fn holds_key_id(names: MemberNames<'_>) -> bool {
+    let is = |word: &str| names.name.eq_ignore_ascii_case(word);
+    speaks_of_key(names.name) || is("keyId") || is("attributeValue") || (is("id") && speaks_of_key(names.outer))
+}
+
 fn is_part_of_arn(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Whether `kms`, `masterkey` or `encryptionkey` stands in the text, in any case: without one, no member of a JSON text names a key, as
+/// Whether `kms`, `masterkey` or `encryptionkey` stands in the text, or a member `keyId`, in any case: without one, no member of a JSON text names a key, as
 /// long as its letters are not escaped, and no known writer does that. They are looked for by the letter that is rarest of theirs, as
 /// nearly every text has none of them.
 fn speaks_of_key(text: &str) -> bool {
@@ -51,7 +58,12 @@ fn speaks_of_key(text: &str) -> bool {
     };
     memchr::memchr2_iter(b'k', b'K', bytes).any(|at| match bytes.get(at + 1..at + 3) {
         Some(rest) if rest.eq_ignore_ascii_case(b"ms") => true,
-        Some(rest) if rest.eq_ignore_ascii_case(b"ey") => ends_with(at, b"master") || ends_with(at, b"encryption"),
+        Some(rest) if rest.eq_ignore_ascii_case(b"ey") => {
+            let is_key_id = || {
+                ends_with(at, b"\"") && bytes[at + 3..].get(..3).is_some_and(|end| end.eq_ignore_ascii_case(b"id\""))
+            };
+            ends_with(at, b"master") || ends_with(at, b"encryption") || is_key_id()
+        }
         _ => false,
     })
 }
@@ -94,8 +106,8 @@ pub fn resource_of_call(texts: [Option<&str>; 3]) -> Option<String> {
     let mut best: Option<(usize, String)> = None;
     for (order, text) in texts.into_iter().enumerate() {
         let Some(text) = text else { continue };
-        json::for_each_string(text, &mut |name, value| {
-            let rank = rank(name, value).map(|rank| rank + order);
+        json::for_each_string(text, &mut |names, value| {
+            let rank = rank(names.name, value).map(|rank| rank + order);
             if let Some(rank) = rank.filter(|rank| best.as_ref().is_none_or(|(known, _)| rank < known)) {
                 best = Some((rank, value.to_owned()));
             }
@@ -146,6 +158,11 @@ mod tests {
                 r#"{"x":"arn:aws:kms:us-east-1:111122223333:key/KEY and arn:aws:kms:us-east-1:111122223333:key/KEY"}"#,
                 vec![own],
             ),
+            (r#"{"name":"p","type":"SecureString","keyId":"KEY"}"#, vec![own]),
+            (r#"{"artifactStore":{"encryptionKey":{"id":"KEY","type":"KMS"}}}"#, vec![own]),
+            (r#"{"attributeName":"KmsMasterKeyId","attributeValue":"KEY"}"#, vec![own]),
+            (r#"{"encryptionKey":{"a":{"id":"KEY"}},"accessKeyId":"KEY","id":"KEY"}"#, vec![]),
+            (r#"{"attributeName":"Policy","attributeValue":"KEY"}"#, vec![]),
             (r#"{"clientToken":"KEY","kmsNote":"none"}"#, vec![]),
             (r#"{"kmsKeyId":"alias/app"}"#, vec![]),
             (r#"{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:alias/app"}"#, vec![]),
@@ -173,10 +190,36 @@ mod tests {
 
     #[test]
     fn words_are_known_in_any_case_and_place() {
-        for text in ["kms", "xKmS", "aws:KMS:", "MasterKey", "masterKEY", "storageEncryptionKeyArn", "kkms", "keykms"] {
+        for text in [
+            "kms",
+            "xKmS",
+            "aws:KMS:",
+            "MasterKey",
+            "masterKEY",
+            "storageEncryptionKeyArn",
+            "kkms",
+            "keykms",
+            "\"keyId\"",
+            "\"KeyID\"",
+        ] {
             assert!(speaks_of_key(text), "{text}");
         }
-        for text in ["", "k", "K", "km", "ke", "key", "asterkey", "ncryptionKey", "bucket", "token", "master key"] {
+        for text in [
+            "",
+            "k",
+            "K",
+            "km",
+            "ke",
+            "key",
+            "asterkey",
+            "ncryptionKey",
+            "bucket",
+            "token",
+            "master key",
+            "\"accessKeyId\"",
+            "\"keyIds\"",
+            "\"keyI",
+        ] {
             assert!(!speaks_of_key(text), "{text}");
         }
     }
