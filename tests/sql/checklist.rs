@@ -135,7 +135,7 @@ async fn item_52_every_kind_of_principal_has_a_name() {
     let (_folder, session) = raw_session(&records).await;
     let sql = "select principal_type, principal, on_behalf_of_user_ids from kms_key_principals order by 1";
     let expected = [
-        "AWSAccount AROABEE:x -",
+        "AWSAccount AROABEE -",
         "AWSService rds.amazonaws.com -",
         "FederatedUser arn:aws:sts::111122223333:federated-user/fay -",
         "IdentityCenterUser u-9 [u-9]",

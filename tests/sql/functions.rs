@@ -69,6 +69,8 @@ async fn functions_take_arns_and_contexts_apart() {
         (format!("principal_role('{session_arn}')"), Some("arn:aws:iam::111122223333:role/app")),
         ("principal_role('arn:aws:iam::111122223333:user/ana')".to_owned(), Some("arn:aws:iam::111122223333:user/ana")),
         ("principal_role('AROA1')".to_owned(), Some("AROA1")),
+        ("principal_role('AROA1:session')".to_owned(), Some("AROA1")),
+        ("principal_role('accounts.google.com:app:user')".to_owned(), Some("accounts.google.com:app:user")),
         ("principal_role(null)".to_owned(), None),
         (format!("same_key_family('{key}', '{elsewhere}')"), Some("true")),
         (format!("same_key_family('{key}', '{foreign}')"), Some("false")),

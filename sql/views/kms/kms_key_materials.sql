@@ -2,7 +2,7 @@
 -- summary: The key material behind each key's calls: after a rotation the old one still opens what it once encrypted
 -- grain:   key_arn, key_material_id
 -- reads:   kms_events
--- notes:   KMS tells the material of symmetric calls since about May 2025; calls before that, and failed ones, are not here
+-- notes:   KMS tells the material of symmetric calls since about May 2025; calls before that, and failed ones, are not here, nor are those that only sign or make a MAC
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   of a call across accounts both copies count, where the logs hold both
 -- column:  key_material_id: 64 hex digits
@@ -32,7 +32,14 @@ with calls as (
     from kms_events
     where key_arn is not null
         and error_code is null
-        and (event_name = 'RotateKey' or (key_role <> 'target' and key_material_id is not null))
+        and (
+            event_name = 'RotateKey'
+            or (
+                key_role <> 'target'
+                and key_material_id is not null
+                and operation_class in ('encrypt', 'decrypt', 'generate_data_key', 're_encrypt')
+            )
+        )
 ),
 
 materials as (

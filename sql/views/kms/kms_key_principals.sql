@@ -3,7 +3,7 @@
 -- grain:   key_arn, principal
 -- reads:   kms_events
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
--- notes:   principal is the role behind a session, else the principal's ARN, else the AWS service, else the bare principal id, else the Identity Center user
+-- notes:   principal is the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user
 -- column:  principal: null where the record names nobody
 -- column:  principal_type: userIdentity.type of the principal's calls
 -- column:  use_event_count: cryptographic calls that succeeded
@@ -16,7 +16,13 @@
 with touches as (
     select
         key_arn,
-        coalesce(role_arn, principal_arn, invoked_by, principal_id, on_behalf_of_user_id) as principal,
+        coalesce(
+            role_arn,
+            principal_role(principal_arn),
+            invoked_by,
+            principal_role(principal_id),
+            on_behalf_of_user_id
+        ) as principal,
         principal_type,
         event_time,
         error_code,

@@ -1,6 +1,7 @@
-//! `principal_role(arn)`: the role behind an assumed-role session, without the session; any other text unchanged.
+//! `principal_role(principal)`: the role behind an assumed-role session, by the session's ARN or its principal id; any other text unchanged.
 //!
-//! A session's ARN does not tell the path of its role: `role_arn` of `events` does, where the record names it.
+//! A session's ARN does not tell the path of its role: `role_arn` of `events` does, where the record names it. What the owner of a key
+//! sees of another account's session is its id alone, `AROA…:session`.
 
 use std::borrow::Cow;
 
@@ -9,12 +10,17 @@ use keytrail_events::kms::arn::Arn;
 use super::text::{Compute, TextFunction};
 
 pub(super) fn principal_role() -> TextFunction {
-    TextFunction::new("principal_role", &[1], Compute::Text(|texts| Ok(texts[0].map(role))))
-        .documented("principal_role(arn)", "The role behind an assumed-role session's ARN; any other text unchanged.")
+    TextFunction::new("principal_role", &[1], Compute::Text(|texts| Ok(texts[0].map(role)))).documented(
+        "principal_role(principal)",
+        "The role behind an assumed-role session, by its ARN or its id (`AROA…:session`); any other text unchanged.",
+    )
 }
 
-fn role(arn: &str) -> Cow<'_, str> {
-    role_of(arn).map_or(Cow::Borrowed(arn), Cow::Owned)
+fn role(principal: &str) -> Cow<'_, str> {
+    match principal.split_once(':') {
+        Some((role_id, _)) if role_id.starts_with("AROA") => Cow::Borrowed(role_id),
+        _ => role_of(principal).map_or(Cow::Borrowed(principal), Cow::Owned),
+    }
 }
 
 fn role_of(arn: &str) -> Option<String> {

@@ -598,7 +598,11 @@ impl<'o> Records<'o> {
             "last_decrypt_time",
         ];
         let mut keys: BTreeMap<String, BTreeMap<String, Sides>> = BTreeMap::new();
-        for found in self.uses().filter(|found| found.is_cryptographic() && found.is_success()) {
+        let is_of_text = |found: &Use<'_>| {
+            let name = found.event.event_name.as_str();
+            ["Encrypt", "Decrypt", "ReEncrypt"].contains(&name) || name.starts_with("GenerateDataKey")
+        };
+        for found in self.uses().filter(|found| is_of_text(found) && found.is_success()) {
             let name = match found.touch.role {
                 KeyRole::Source => "sourceKeyMaterialId",
                 KeyRole::Destination => "destinationKeyMaterialId",

@@ -205,7 +205,7 @@ impl KmsEvent {
             shared_event_id: owned(&["sharedEventID"]),
             principal_arn: owned(&["userIdentity", "arn"]),
             principal_type: owned(&["userIdentity", "type"]),
-            principal: principal.into_iter().find_map(owned),
+            principal: principal.into_iter().find_map(owned).map(|principal| without_session(&principal)),
             invoked_by: owned(&["userIdentity", "invokedBy"]),
             touches: touches(value),
         })
@@ -366,5 +366,17 @@ fn text_of(value: &Value) -> Option<String> {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
+    }
+}
+
+/// The role of a session's ARN or id, else the text as it is.
+fn without_session(principal: &str) -> String {
+    let arn: Vec<&str> = principal.split(':').collect();
+    match (arn.as_slice(), arn.last().map(|resource| resource.split('/').collect::<Vec<_>>()).as_deref()) {
+        ([role_id, _], _) if role_id.starts_with("AROA") => (*role_id).to_owned(),
+        (["arn", partition, "sts", _, account, _], Some(["assumed-role", role, _])) => {
+            format!("arn:{partition}:iam::{account}:role/{role}")
+        }
+        _ => principal.to_owned(),
     }
 }
