@@ -2,6 +2,7 @@
 //!
 //! It tells nothing of what is wrong: the errors do, and [`keytrail_query::Diagnosis`] what to write instead in SQL.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -40,9 +41,18 @@ pub(crate) fn of_lake(error: &LakeError) -> Vec<String> {
     vec![hint.to_owned()]
 }
 
+/// A text as one word of a POSIX shell: what is told to be typed can be.
+pub(crate) fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:=@%+,-~".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_plain) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+    }
+}
+
 /// For a damaged file of a lake.
 fn of_damage(path: &str) -> String {
-    let lake = lake_of(path).unwrap_or("LAKE");
+    let lake = lake_of(path).map_or(Cow::Borrowed("LAKE"), shell_word);
     format!(
         "put it back from a copy, or convert the log files into a new lake; `keytrail check --lake {lake} --read-data` names all that is damaged"
     )
@@ -308,6 +318,15 @@ pub(crate) fn similar_regions(region: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_a_shell_would_take_apart_is_quoted() {
+        for (text, word) in
+            [("a/b-1.c", "a/b-1.c"), ("my lake", "'my lake'"), ("it's", r"'it'\''s'"), ("", "''"), ("$x", "'$x'")]
+        {
+            assert_eq!(super::shell_word(text), word);
+        }
+    }
+
     use super::*;
 
     #[test]

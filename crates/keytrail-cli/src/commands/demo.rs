@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use super::convert::{self, Conversion, Ending};
 use crate::args::DemoArguments;
 use crate::errors::{CliError, Exit};
+use crate::hints::shell_word;
 use crate::output::{self, DataWriter};
 use crate::progress::{bytes_text, count_text, waiting};
 use crate::render::Format;
@@ -143,7 +144,8 @@ fn tell_next_steps(folder: &DemoFolder, trail: &TrailSummary, is_prompt: bool, o
         (Some(_), false) => writeln!(out, "The lake was temporary; `keytrail demo --dir DIR` keeps it."),
         (None, _) => {
             let lake = folder.lake();
-            let lake = lake.display();
+            let lake = lake.display().to_string();
+            let lake = shell_word(&lake);
             writeln!(out, "Go on with:")?;
             writeln!(out, "  keytrail sql --lake {lake}")?;
             writeln!(out, "  keytrail key {} --lake {lake}", trail.facts.busiest_key)?;

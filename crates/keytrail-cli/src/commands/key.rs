@@ -1,12 +1,13 @@
 //! `keytrail key KEY`: the verdict on one key, and everything that it rests on.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use keytrail_query::{KeyAnswer, KeyQuestion, QueryError, Session, Verdict, key_answer, similar_keys};
 
 use crate::args::{KeyArguments, PageFormat};
 use crate::errors::{CliError, Exit};
-use crate::hints::{did_you_mean, similar_regions};
+use crate::hints::{did_you_mean, shell_word, similar_regions};
 use crate::output;
 use crate::pager::PagedWriter;
 use crate::signals::Interruption;
@@ -16,7 +17,7 @@ use crate::{escape, pages, session};
 pub(crate) async fn run(arguments: &KeyArguments, interruption: &Interruption) -> Result<Exit, CliError> {
     let session = session::over_lake(&arguments.lake, &arguments.engine).await?;
     let question = KeyQuestion { key: arguments.key.clone(), at: arguments.at, min_window: arguments.min_window };
-    let lake = arguments.lake.lake.as_deref().unwrap_or("LAKE");
+    let lake = arguments.lake.lake.as_deref().map_or(Cow::Borrowed("LAKE"), shell_word);
     let list = format!("keytrail sql --lake {lake} -c \"{ALIASES_SQL}\"");
     let mut answer = answer_key(&session, &question, &list, CliError::from).await?;
     if arguments.hash_contexts {

@@ -7,7 +7,7 @@ use keytrail_query::has_parameter;
 
 use crate::args::{Script, SqlArguments};
 use crate::errors::{CliError, Exit};
-use crate::hints::{as_command, is_statement};
+use crate::hints::{as_command, is_statement, shell_word};
 use crate::init;
 use crate::output::{self, DataWriter};
 use crate::progress::counted;
@@ -55,7 +55,10 @@ fn misplaced(text: &str) -> CliError {
     let hint = if is_statement(text) || !is_place {
         as_command(text)
     } else {
-        format!("a lake is given with --lake, logs with --raw, a file of statements with -f: `--lake {text}`")
+        format!(
+            "a lake is given with --lake, logs with --raw, a file of statements with -f: `--lake {}`",
+            shell_word(text)
+        )
     };
     CliError::usage(format!("unexpected argument: `{text}`")).with_hint(hint)
 }

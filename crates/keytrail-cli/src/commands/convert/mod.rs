@@ -14,6 +14,7 @@ use keytrail_lake::{CompactOptions, Lake, LakeError, mergeable_files};
 
 use crate::args::ConvertArguments;
 use crate::errors::{CliError, Exit};
+use crate::hints::shell_word;
 use crate::output::{self, DataWriter};
 use crate::progress::{ConvertBar, JsonProgress, bytes_text, count_text, per_second, waiting};
 use crate::signals::{Interruption, Signal};
@@ -274,7 +275,7 @@ async fn advise_compaction(lake: &Lake) {
         output::warning(format!(
             "{} data files are small; `keytrail compact --lake {}` merges them, and questions about one key then take about half the time",
             count_text(small_files),
-            lake.location()
+            shell_word(&lake.location().to_string())
         ));
     }
 }
@@ -283,7 +284,8 @@ async fn advise_compaction(lake: &Lake) {
 const MAX_UNREAD_SHOWN: usize = 5;
 
 fn note_findings(conversion: &Conversion, lake: &Lake) {
-    let lake = lake.location();
+    let lake = lake.location().to_string();
+    let lake = shell_word(&lake);
     if conversion.ending != Ending::Complete {
         output::note("stopped early: everything above is in the lake; the same command goes on from here");
     }

@@ -71,13 +71,22 @@ fn push_verdict(page: &mut Page, answer: &KeyAnswer) {
     }
     if !answer.same_id_keys.is_empty() {
         page.line("No event names this key, but its id is known in another account or region. If that is the one you mean, ask for:");
-        answer.same_id_keys.iter().for_each(|arn| page.line(&format!("- {arn}")));
+        push_known_keys(page, &answer.same_id_keys);
     }
     if !answer.similar_keys.is_empty() {
         page.line(
             "No event names this key, but one with nearly the same id is known. If that is the one you mean, ask for:",
         );
-        answer.similar_keys.iter().for_each(|arn| page.line(&format!("- {arn}")));
+        push_known_keys(page, &answer.similar_keys);
+    }
+}
+
+/// The first of them, and how many more there are.
+fn push_known_keys(page: &mut Page, arns: &[String]) {
+    const MAX_KNOWN_KEYS: usize = 10;
+    arns.iter().take(MAX_KNOWN_KEYS).for_each(|arn| page.line(&format!("- {arn}")));
+    if let Some(more) = arns.len().checked_sub(MAX_KNOWN_KEYS).filter(|more| *more > 0) {
+        page.line(&format!("and {more} more, which `--format json` names"));
     }
 }
 
