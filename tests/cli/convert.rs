@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, SecondsFormat, TimeDelta};
+use keytrail_testkit::digests::{DeliveredObject, DigestChain, write_copy};
 use serde_json::Value;
 
 use crate::sandbox::Sandbox;
@@ -758,4 +760,66 @@ fn files_without_events_are_told_by_kind() {
     assert_eq!(run.code(), Some(0), "{run}");
     assert!(run.stderr.contains("among them without API events: 1 notification"), "{run}");
     assert!(run.stderr.contains("notifications hold no events: convert the log files that they name"), "{run}");
+}
+
+/// A key that is made and never used, and calls of another one each 20 hours or so, but for a silence of 40; digests of all hours.
+fn told_by_digests(change: impl FnOnce(&mut Vec<DeliveredObject>)) -> Sandbox {
+    let create = decrypt("e-0", "2026-03-04T00:10:00Z", "one").replace("\"Decrypt\"", "\"CreateKey\"");
+    let other = |hour: i64| {
+        let time = DateTime::UNIX_EPOCH + TimeDelta::days(20_516) + TimeDelta::hours(hour) + TimeDelta::minutes(20);
+        decrypt(&format!("e-{hour}"), &time.to_rfc3339_opts(SecondsFormat::Secs, true), "one")
+            .replace("1234abcd", "5678abcd")
+    };
+    let of_data = [
+        ("kms.amazonaws.com", "s3.amazonaws.com"),
+        ("Decrypt", "GetObject"),
+        (":true,\"recipient", ":false,\"recipient"),
+    ]
+    .into_iter()
+    .fold(other(40), |text, (old, new)| text.replace(old, new))
+    .replace("\"Management\"", "\"Data\"");
+    let mut chain = DigestChain::new("111122223333", "eu-west-1");
+    for hour in 0..=120 {
+        match hour {
+            0 => chain.deliver(&[&log_file(&[create.clone(), other(0)])]),
+            20 | 60 | 80 | 100 | 120 => chain.deliver(&[&log_file(&[other(hour)])]),
+            40 => chain.deliver(&[&log_file(&[of_data.clone()])]),
+            _ => chain.deliver(&[]),
+        }
+    }
+    change(&mut chain.objects);
+    let sandbox = Sandbox::new();
+    write_copy(&chain.objects, &sandbox.path("copy")).expect("written");
+    assert_eq!(sandbox.run("keytrail convert copy --lake lake").code(), Some(0));
+    sandbox
+}
+
+#[test]
+fn digests_tell_silence_from_a_hole() {
+    let reasons = |sandbox: &Sandbox| {
+        let code = sandbox.run(&format!("keytrail key {KEY} --lake lake")).code();
+        let question = format!("select reasons from kms_key_verdicts where key_arn = '{KEY}'");
+        (code, sandbox.run(&format!("keytrail sql --lake lake --format tsv -c \"{question}\"")).data())
+    };
+    assert_eq!(reasons(&told_by_digests(|_| {})), (Some(0), "reasons\n\n".to_owned()));
+    let is_log_file = |object: &DeliveredObject| !object.is_digest();
+    let without_log_file = told_by_digests(|objects| {
+        let third = (0..objects.len()).filter(|at| is_log_file(&objects[*at])).nth(2).expect("seven");
+        objects.remove(third);
+    });
+    assert_eq!(reasons(&without_log_file), (Some(3), "reasons\ngap,missing_log_file\n".to_owned()));
+    let names = without_log_file.run(
+        "keytrail sql --lake lake --format csv -c 'select log_file_path from trail_digest_log_files where is_missing'",
+    );
+    insta::assert_snapshot!(names, @r"
+    exit 0
+    -- stdout
+    log_file_path
+    s3://trail-logs/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/05/111122223333_CloudTrail_eu-west-1_20260305T1605Z_Delivery00000000.json.gz
+    ");
+    let without_digest = told_by_digests(|objects| {
+        let of_the_silence = (0..objects.len()).filter(|at| objects[*at].is_digest()).nth(41).expect("many");
+        objects.remove(of_the_silence);
+    });
+    assert_eq!(reasons(&without_digest), (Some(3), "reasons\ngap,missing_log_file\n".to_owned()));
 }

@@ -24,7 +24,9 @@ use datafusion::arrow::compute::{SortOptions, concat_batches, filter_record_batc
 use datafusion::arrow::json::ReaderBuilder;
 use keytrail_convert::inventory::{ImportOptions, import};
 use keytrail_convert::source::DeliveryRange;
-use keytrail_convert::{ConvertOptions, EVENTS, LOG_FILES, NoProgress, RUNS, Source, StopSignal, convert, lake_spec};
+use keytrail_convert::{
+    ConvertOptions, ConvertSummary, EVENTS, LOG_FILES, NoProgress, RUNS, Source, StopSignal, convert, lake_spec,
+};
 use keytrail_events::schema::{EVENT_GROUP, EVENT_MONTH, EventGroup, file_schema, sort_columns};
 use keytrail_lake::{
     Commit, CommitOperation, Lake, Location, PartitionValues, Storage, StorageOptions, Table, TransactionId,
@@ -113,12 +115,17 @@ async fn lake_of(area: &str) -> Lake {
 
 /// Converts a file of records, unless the lake knows it; none may be rejected.
 pub(crate) async fn convert_records(lake: &Lake, file: &Path) {
+    let summary = convert_file(lake, file).await;
+    let records = fs_err::read_to_string(file).unwrap().lines().filter(|line| !line.is_empty()).count() as u64;
+    assert_eq!((summary.rows + summary.duplicates, summary.rejected), (records, 0), "{}", file.display());
+}
+
+/// Converts a file, unless the lake knows it.
+pub(crate) async fn convert_file(lake: &Lake, file: &Path) -> ConvertSummary {
     let source = Source::Place(Location::parse(file.to_str().unwrap()).unwrap());
     let run = file.file_stem().unwrap().to_str().unwrap().to_owned();
     let options = ConvertOptions::new(vec![source], run, DateTime::UNIX_EPOCH);
-    let summary = convert(lake, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await.unwrap();
-    let records = fs_err::read_to_string(file).unwrap().lines().filter(|line| !line.is_empty()).count() as u64;
-    assert_eq!((summary.rows + summary.duplicates, summary.rejected), (records, 0), "{}", file.display());
+    convert(lake, &options, Arc::new(NoProgress), Arc::new(StopSignal::default())).await.unwrap()
 }
 
 /// Imports outputs of the AWS CLI; none may be refused.

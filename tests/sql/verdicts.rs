@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Reason, Session, Verdict, key_answer};
 
 use crate::cells::rows;
-use crate::fixture::{raw_session, session_with_outputs};
+use crate::fixture::{raw_session, raw_session_over, session_with_outputs};
 
 pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa";
 const OTHER_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb";
@@ -331,9 +331,9 @@ async fn reads_that_stop_with_an_exclusion_are_missed_whatever_ends_it() {
         trail_change("StartLogging", "2025-03-12T23:51:01Z", ACCOUNT, r#""name":"t2""#),
     ];
     for (end, expected) in [
-        (taken_back, "incomplete kms_excluded"),
-        (replaced, "incomplete kms_excluded,logging_stopped"),
-        (Vec::new(), "incomplete kms_excluded"),
+        (taken_back, "incomplete kms_calls_stopped,kms_excluded"),
+        (replaced, "incomplete kms_calls_stopped,kms_excluded,logging_stopped"),
+        (Vec::new(), "incomplete kms_calls_stopped,kms_excluded"),
     ] {
         let records = [days(ACCOUNT, &away, never), vec![begun.clone(), straggler.clone()], end].concat();
         assert_eq!(verdict_over(&records, KEY).await, expected);
@@ -369,7 +369,10 @@ async fn an_event_data_store_takes_reads_away_as_a_trail_does() {
     };
     let without_kms = r#",{"field":"eventSource","notEquals":["kms.amazonaws.com"]}"#;
     let some_names = r#",{"field":"eventName","equals":["Decrypt"]}"#;
-    for (change, expected) in [(without_kms, "incomplete kms_excluded"), (some_names, "incomplete kms_excluded")] {
+    for (change, expected) in [
+        (without_kms, "incomplete kms_calls_stopped,kms_excluded"),
+        (some_names, "incomplete kms_calls_stopped,kms_excluded"),
+    ] {
         let changes = vec![update(change, "2025-03-08T00:00:30Z"), update("", "2025-03-12T23:59:00Z")];
         let records = [days(ACCOUNT, &away, never), changes.clone()].concat();
         assert_eq!(verdict_over(&records, KEY).await, expected);
@@ -382,12 +385,15 @@ async fn an_event_data_store_takes_reads_away_as_a_trail_does() {
 #[tokio::test]
 async fn a_region_where_nobody_calls_kms_is_covered_by_a_trail_that_logs_it_elsewhere() {
     let quiet = days(ACCOUNT, |time| time > "2025-03-02", never);
-    assert_eq!(verdict_over(&quiet, KEY).await, "incomplete no_kms_calls");
+    assert_eq!(verdict_over(&quiet, KEY).await, "incomplete kms_calls_stopped,no_kms_calls");
     let elsewhere = |account: &str| -> Vec<String> {
         days(account, never, never).iter().map(|record| record.replace("us-east-1", "eu-west-1")).collect()
     };
     assert_eq!(verdict_over(&[quiet.clone(), elsewhere(ACCOUNT)].concat(), KEY).await, "no_use_found ");
-    assert_eq!(verdict_over(&[quiet, elsewhere("999900001111")].concat(), KEY).await, "incomplete no_kms_calls");
+    assert_eq!(
+        verdict_over(&[quiet, elsewhere("999900001111")].concat(), KEY).await,
+        "incomplete kms_calls_stopped,no_kms_calls"
+    );
     // A trail of writes holds no reads of other services, wherever it logs.
     let writes: Vec<_> = days(ACCOUNT, |_| true, never)
         .into_iter()
@@ -399,6 +405,94 @@ async fn a_region_where_nobody_calls_kms_is_covered_by_a_trail_that_logs_it_else
         .collect();
     let verdict = verdict_over(&[writes, elsewhere(ACCOUNT)].concat(), KEY).await;
     assert!(verdict.starts_with("incomplete") && verdict.contains("write_only"), "{verdict}");
+}
+
+/// Who manages keys reads them: where nobody ever does, no reads are logged, whatever other regions have.
+#[tokio::test]
+async fn keys_that_are_managed_and_never_read_are_a_hole_whatever_other_regions_have() {
+    let elsewhere = days(ACCOUNT, never, never).into_iter().map(|record| record.replace("us-east-1", "eu-west-1"));
+    let elsewhere: Vec<_> = elsewhere.collect();
+    let quiet = days(ACCOUNT, |_| true, never).into_iter().filter(|record| !record.contains("DescribeKey"));
+    let quiet: Vec<_> = quiet.collect();
+    let tagged = |day: usize| record("kms", "TagResource", &format!("2025-03-{day:02}T00:10:00Z"), &resources(&[KEY]));
+    let rotated = |day: usize| record("kms", "RotateKey", &format!("2025-03-{day:02}T00:10:00Z"), &resources(&[KEY]));
+    for (managed, expected) in [
+        ((2..4).map(tagged).collect::<Vec<_>>(), "no_use_found "),
+        ((2..5).map(tagged).collect(), "incomplete kms_writes_only"),
+        ((2..12).map(rotated).collect(), "no_use_found "),
+    ] {
+        let records = [quiet.clone(), elsewhere.clone(), managed].concat();
+        assert_eq!(verdict_over(&records, KEY).await, expected);
+    }
+}
+
+/// A trail of data events holds no KMS call, and says nothing of one that does.
+#[tokio::test]
+async fn data_events_do_not_hide_that_management_events_are_missing() {
+    let is_off = between("2025-03-08T02", "2025-03-12T02");
+    let data = |day: u32| {
+        let rest = r#""readOnly":true,"managementEvent":false,"eventCategory":"Data""#;
+        record("s3", "GetObject", &format!("2025-03-{day:02}T10:00:00Z"), rest)
+    };
+    let records = [days(ACCOUNT, never, is_off), (1..=20).map(data).collect()].concat();
+    assert_eq!(verdict_over(&records, KEY).await, "incomplete gap");
+    let (_folder, session) = raw_session(&records).await;
+    let days_of = "select covered_day_count from kms_key_verdicts where key_arn = '".to_owned() + KEY + "'";
+    assert_eq!(rows(&session, &days_of).await, [[Some("17".to_owned())]]);
+}
+
+/// With KMS reads in every hour, none for 30 hours is no chance, though other calls go on.
+#[tokio::test]
+async fn kms_reads_that_stop_against_their_rhythm_are_a_hole() {
+    for (silent_hours, expected) in [(20, "no_use_found "), (30, "incomplete kms_calls_stopped")] {
+        let mut records = vec![record("kms", "DescribeKey", "2025-03-02T00:10:00Z", &resources(&[KEY]))];
+        for hour in 0..480_u32 {
+            let time = |minute: u32| format!("2025-03-{:02}T{:02}:{minute:02}:00Z", hour / 24 + 1, hour % 24);
+            records.push(record("ec2", "DescribeInstances", &time(40), ""));
+            if !(240..240 + silent_hours).contains(&hour) {
+                records.push(record("kms", "Decrypt", &time(5), &resources(&[BUSY_KEY])));
+            }
+        }
+        assert_eq!(verdict_over(&records, KEY).await, expected, "{silent_hours}");
+        // Reads of another region of the account show that the trail logs them.
+        let elsewhere = ["2025-03-11T05:05:00Z", "2025-03-11T17:05:00Z"].map(|time| {
+            let busy = resources(&[&BUSY_KEY.replace("us-east-1", "eu-west-1")]);
+            placed("kms", "Decrypt", time, ACCOUNT, "eu-west-1", &busy)
+        });
+        let verdict = verdict_over(&[records, elsewhere.to_vec()].concat(), KEY).await;
+        assert!(!verdict.contains("kms_calls_stopped"), "{verdict}");
+    }
+}
+
+/// An event that came late, or whose clock was wrong, covers no time; what is covered is where log files were delivered.
+#[tokio::test]
+async fn what_was_delivered_late_stretches_no_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |time: &str| record("ec2", "DescribeInstances", time, "");
+    let mut records = days(ACCOUNT, never, never);
+    records.extend([at("2025-02-10T10:00:00Z"), at("2025-05-01T10:00:00Z")]);
+    for (number, record) in records.iter().enumerate() {
+        let (_, time) = record.split_once(r#""eventTime":""#).unwrap();
+        let time = match &time[..10] {
+            "2025-02-10" | "2025-05-01" => "2025-03-04T09",
+            _ => &time[..13],
+        };
+        let day =
+            folder.path().join(format!("AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/{}", time[..10].replace('-', "/")));
+        fs_err::create_dir_all(&day).unwrap();
+        let name = format!("{ACCOUNT}_CloudTrail_us-east-1_{}05Z_{number:016}.json", time.replace('-', ""));
+        fs_err::write(day.join(name), record).unwrap();
+    }
+    let session = raw_session_over(&[folder.path()]).await;
+    assert_eq!(verdict_of(&session, KEY).await, "no_use_found ");
+    let window =
+        "select covered_from_time, covered_to_time from kms_key_verdicts where key_arn = '".to_owned() + KEY + "'";
+    let window = rows(&session, &window).await;
+    assert_eq!(window, [["2025-03-01T00:00:00Z", "2025-03-20T18:00:00Z"].map(|time| Some(time.to_owned()))]);
+    // Where any log file does not tell its delivery, nothing is known to be late.
+    fs_err::write(folder.path().join("more.json"), at("2025-03-05T01:00:00Z")).unwrap();
+    let session = raw_session_over(&[folder.path()]).await;
+    assert_eq!(verdict_of(&session, KEY).await, "incomplete gap");
 }
 
 /// With events every six hours half of the silences last five hours, and a silence of 53 hours is not to be expected.
@@ -455,15 +549,36 @@ async fn an_organization_s_trail_takes_its_members_reads_away() {
     };
     let changes = vec![change(KMS, "2025-03-08T00:00:30Z"), change("", "2025-03-12T23:59:00Z")];
     let records = [days(ACCOUNT, &away, never), days(home, &away, never), changes.clone()].concat();
-    assert_eq!(verdict_over(&records, KEY).await, "incomplete kms_excluded");
+    assert_eq!(verdict_over(&records, KEY).await, "incomplete kms_calls_stopped,kms_excluded");
     // The logs need not hold that it was taken back.
     let records = [days(ACCOUNT, &away, never), days(home, &away, never), changes[..1].to_vec()].concat();
-    assert_eq!(verdict_over(&records, KEY).await, "incomplete kms_excluded");
+    assert_eq!(verdict_over(&records, KEY).await, "incomplete kms_calls_stopped,kms_excluded");
     // An account whose reads go on is no member, nor one whose reads come back before.
     let records = [days(ACCOUNT, never, never), days(home, &away, never), changes[..1].to_vec()].concat();
     assert_eq!(verdict_over(&records, KEY).await, "no_use_found ");
     let records = [days(ACCOUNT, never, never), days(home, &away, never), changes].concat();
     assert_eq!(verdict_over(&records, KEY).await, "no_use_found ");
+}
+
+/// A member whose KMS is rarely called had no read in the day before; its log files' paths tell that it is one.
+#[tokio::test]
+async fn an_organization_s_trail_takes_the_reads_of_members_that_have_few() {
+    let home = "999900001111";
+    let away = between("2025-03-08T00:30", "2025-03-12T23:30");
+    let is_quiet =
+        |time: &str| !["2025-03-01", "2025-03-06", "2025-03-13", "2025-03-19"].iter().any(|day| time.starts_with(day));
+    let selectors = |sources: &str, time: &str| excluding(sources, time).replace(ACCOUNT, home);
+    let changes = [selectors(KMS, "2025-03-08T00:00:30Z"), selectors("", "2025-03-12T23:59:00Z")];
+    let of_home = [days(home, away, never), changes.to_vec()].concat();
+    for (organization, expected) in [("o-abc1234567/", "incomplete kms_excluded"), ("", "no_use_found ")] {
+        let folder = tempfile::tempdir().unwrap();
+        for (account, records) in [(ACCOUNT, days(ACCOUNT, is_quiet, never)), (home, of_home.clone())] {
+            let place = folder.path().join(format!("AWSLogs/{organization}{account}/CloudTrail/us-east-1/2025/03/20"));
+            fs_err::create_dir_all(&place).unwrap();
+            fs_err::write(place.join("all.ndjson"), records.join("\n")).unwrap();
+        }
+        assert_eq!(verdict_of(&raw_session_over(&[folder.path()]).await, KEY).await, expected, "{organization}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use keytrail_lake::{Lake, LakeError};
 use rustc_hash::FxHashSet;
 
 use crate::error::ConvertError;
+use crate::integrity::DigestEntry;
 use crate::ledger::{each_entry, entry_id};
 use crate::source::LogFile;
 use crate::spec::{EVENTS, REJECTS};
@@ -22,9 +23,11 @@ pub(crate) struct FileAccount {
     pub(crate) conflict_count: u64,
     pub(crate) kms_read_count: u64,
     pub(crate) kms_write_count: u64,
-    /// Microseconds since the epoch, UTC, over all API events of the file, duplicates too.
+    /// Microseconds since the epoch, UTC, over all API events of the file, duplicates too, or of the log files that a digest names.
     pub(crate) first_event_time: Option<i64>,
     pub(crate) last_event_time: Option<i64>,
+    /// What it says, where it is one integrity digest.
+    pub(crate) digest: Option<Box<DigestEntry>>,
     /// Why the file's bytes could not be had; such a file has no ledger entry.
     pub(crate) unread_reason: Option<String>,
     /// S3 has archived it; a restore and `--retry-rejected` read it.
@@ -48,6 +51,7 @@ impl Default for FileAccount {
             kms_write_count: 0,
             first_event_time: None,
             last_event_time: None,
+            digest: None,
             unread_reason: None,
             is_archived: false,
             reject_reasons: Vec::new(),

@@ -82,6 +82,8 @@ pub(crate) struct Committer<'l> {
     pub(crate) summary: ConvertSummary,
     /// Log files are read again on purpose: their new entries take the place of the old ones.
     pub(crate) is_retry: bool,
+    /// The log of runs says that this one has begun.
+    pub(crate) has_begun: bool,
     /// Numbers the commits of a run, over all its attempts: a transaction's version tells what came before it.
     pub(crate) sequence: i64,
     /// Where rows were read that tell more of an event than the row that counts.

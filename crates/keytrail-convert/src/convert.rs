@@ -25,7 +25,7 @@ use crate::ledger::{Ledger, RunStamp, committed_rejects, entries_with_rejects, r
 use crate::lock::lock;
 use crate::progress::{ConvertProgress, StopSignal};
 use crate::queue::FileQueue;
-use crate::runs::{RunStatus, append_run};
+use crate::runs::{RunStatus, begin_run, end_run};
 use crate::source::{DeliveryRange, Listing, LogFile, Source, list};
 use crate::spec::EVENTS;
 use crate::supplanting::{SupplantedPartitions, supplant};
@@ -58,15 +58,16 @@ pub async fn convert(
     let stamp = RunStamp { run_id: options.run_id.clone(), time: options.started.timestamp_micros() };
     let is_retry = matches!(options.input, ConvertInput::Rejected);
     let supplanted = SupplantedPartitions::default();
-    let mut committer = Committer { lake, stamp, progress, summary, is_retry, sequence: 0, supplanted };
+    let mut committer =
+        Committer { lake, stamp, progress, summary, is_retry, has_begun: false, sequence: 0, supplanted };
     let outcome = convert_all(options, &listing.log_files, &mut committer, &stop).await;
-    let summary = committer.summary;
+    let Committer { summary, has_begun, .. } = committer;
     let status = match outcome {
         Ok(()) if stop.is_ending() => RunStatus::Stopped,
         Ok(()) => RunStatus::Complete,
         Err(_) => RunStatus::Failed,
     };
-    let entered = append_run(lake, options, &summary, status).await;
+    let entered = end_run(lake, options, &summary, status, has_begun).await;
     outcome?;
     entered?;
     if status == RunStatus::Stopped { Err(ConvertError::Stopped(Box::new(summary))) } else { Ok(summary) }
@@ -153,6 +154,10 @@ async fn attempt(
     committer.progress.planned(files.len() as u64, files.iter().map(|file| file.size_bytes).sum());
     if files.is_empty() || stop.is_ending() {
         return Ok(AttemptOutcome::Done);
+    }
+    if !committer.has_begun {
+        begin_run(lake, options).await?;
+        committer.has_begun = true;
     }
     let is_changed = |file: &&mut LogFile| ledger.holds_path(file) && !ledger.holds(file);
     files.iter_mut().filter(is_changed).for_each(LogFile::mark_read_before);

@@ -1,13 +1,16 @@
 //! The log of runs: what each conversion was asked for and what it came to, as one row of `runs`.
 //!
-//! A run that found nothing new leaves no row, so that repeating a conversion changes nothing in the lake; but where one before it left
-//! something unread, it has to be told that all is read now.
+//! ```text
+//! something to read ─▶ row `begun` ─▶ commits of the run ─▶ its row in the place of that one
+//! ```
+//! So a run that was killed is told. One that found nothing new leaves no row, so that repeating a conversion changes nothing in the lake; but
+//! where one before it left something unread, it has to be told that all is read now.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use chrono::{DateTime, Utc};
 use keytrail_lake::{Lake, LakeError, PartitionValues, TransactionId};
 
@@ -19,6 +22,8 @@ use crate::spec::{RUNS, runs_schema};
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunStatus {
+    /// It goes on, or was killed.
+    Begun,
     /// Everything that was listed is in the lake.
     Complete,
     /// It was asked to end before.
@@ -30,6 +35,7 @@ pub(crate) enum RunStatus {
 impl RunStatus {
     fn as_str(self) -> &'static str {
         match self {
+            Self::Begun => "begun",
             Self::Complete => "complete",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
@@ -37,21 +43,44 @@ impl RunStatus {
     }
 }
 
-/// Appends the row of a run that changed the lake, that found nothing to do in a shard (all parts of a listing are to be told of), or
-/// after which nothing is left unread.
-pub(crate) async fn append_run(
+/// Says that a run begins to change the lake.
+pub(crate) async fn begin_run(lake: &Lake, options: &ConvertOptions) -> Result<(), LakeError> {
+    let rows = [run_batch(options, &ConvertSummary::default(), RunStatus::Begun)];
+    let (partition, transaction) = (PartitionValues::new(), transaction(options, 0));
+    lake.table(RUNS).append_rows(&partition, &rows, transaction, None, Default::default()).await?;
+    Ok(())
+}
+
+/// Puts the row of a run in the place of the one that it began with. A run that did not begin has one if it found nothing to do in a shard
+/// (all parts of a listing are to be told of), or if nothing is left unread after it.
+pub(crate) async fn end_run(
     lake: &Lake,
     options: &ConvertOptions,
     summary: &ConvertSummary,
     status: RunStatus,
+    has_begun: bool,
 ) -> Result<(), LakeError> {
-    if summary.log_files == 0 && options.shard.is_none() && !is_awaited(lake, options).await? {
-        return Ok(());
-    }
-    let transaction = TransactionId { app_id: format!("keytrail.run.{}", options.run_id), version: 0 };
+    let (table, partition) = (lake.table(RUNS), PartitionValues::new());
     let rows = [run_batch(options, summary, status)];
-    lake.table(RUNS).append_rows(&PartitionValues::new(), &rows, transaction, None, Default::default()).await?;
+    if has_begun {
+        let is_replaced = |batch: &RecordBatch| is_begun(batch, &options.run_id);
+        table.replace_rows(&partition, &is_replaced, &rows, transaction(options, 1), Default::default()).await?;
+    } else if summary.log_files > 0 || options.shard.is_some() || is_awaited(lake, options).await? {
+        table.append_rows(&partition, &rows, transaction(options, 0), None, Default::default()).await?;
+    }
     Ok(())
+}
+
+fn transaction(options: &ConvertOptions, version: i64) -> TransactionId {
+    TransactionId { app_id: format!("keytrail.run.{}", options.run_id), version }
+}
+
+/// The rows of `runs` that say that this run began.
+fn is_begun(batch: &RecordBatch, run_id: &str) -> BooleanArray {
+    let texts = |name: &str| batch.column_by_name(name).expect("a column of the table").as_string::<i32>();
+    let (run_ids, statuses) = (texts("run_id"), texts("status"));
+    let is_begun = |row: usize| run_ids.value(row) == run_id && statuses.value(row) == RunStatus::Begun.as_str();
+    (0..batch.num_rows()).map(|row| Some(is_begun(row))).collect()
 }
 
 /// Whether a run was stopped, failed, left log files unread or took one shard only since everything of these sources was last read.
@@ -96,7 +125,7 @@ fn run_batch(options: &ConvertOptions, summary: &ConvertSummary, status: RunStat
     let columns: Vec<ArrayRef> = vec![
         text(Some(options.run_id.clone())),
         time(Some(options.started)),
-        time(Some((options.clock)())),
+        time((status != RunStatus::Begun).then(|| (options.clock)())),
         text(Some(status.as_str().to_owned())),
         text(Some(sources_text(options))),
         time(options.range.since),

@@ -19,8 +19,8 @@ pub const RUNS: &str = "runs";
 /// One row per item of what the AWS CLI printed about keys and who may use them.
 pub const INVENTORY: &str = "inventory";
 /// The version of the lake's layout that this code writes and the newest it reads. 2 has the keys that other
-/// services' events name.
-pub const FORMAT_VERSION: u32 = 2;
+/// services' events name, 3 the log files that digests name.
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The tables of a lake.
 pub fn lake_spec() -> LakeSpec {
@@ -65,6 +65,7 @@ fn log_files() -> TableSpec {
     TableSpec {
         statistics_columns: &["log_file_path", "delivery_time"],
         plain_columns: &["log_file_path", "log_file_version"],
+        later_columns: &[DIGEST_START_TIME, DIGEST_END_TIME, DIGEST_LOG_FILES, PREVIOUS_DIGEST],
         ..small(LOG_FILES, log_files_schema(), |_| &["log_file_path"])
     }
 }
@@ -118,8 +119,15 @@ fn count(name: &str) -> Field {
     Field::new(name, DataType::Int64, true)
 }
 
+const DIGEST_START_TIME: &str = "digest_start_time";
+const DIGEST_END_TIME: &str = "digest_end_time";
+const DIGEST_LOG_FILES: &str = "digest_log_files";
+const PREVIOUS_DIGEST: &str = "previous_digest";
+
 /// `log_files`: the ledger. `records = rows + duplicates + rejected` holds in every row; `conflict_count` counts rows whose id was known
-/// with another body. Times are UTC.
+/// with another body. Times are UTC. The `digest_` columns tell what an integrity digest says, verified or not: its hour, and the log files
+/// delivered in it as `s3://bucket/key`, a line break between two, empty = none; null = no digest, or one of a lake of format 2. `previous_digest` is the one before
+/// it in the same form, null where it starts a chain. The times of events of a digest are those of the log files that it names.
 pub(crate) fn log_files_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("log_file_path", false),
@@ -143,6 +151,10 @@ pub(crate) fn log_files_schema() -> SchemaRef {
         count("kms_write_count"),
         time("first_event_time"),
         time("last_event_time"),
+        time(DIGEST_START_TIME),
+        time(DIGEST_END_TIME),
+        text(DIGEST_LOG_FILES, true),
+        text(PREVIOUS_DIGEST, true),
         text("notes", true),
         text("run_id", true),
         time("converted_time"),
@@ -165,7 +177,8 @@ pub(crate) fn rejects_schema() -> SchemaRef {
     ]))
 }
 
-/// `runs`: what each conversion was asked for and what it came to. `record_count = row_count + duplicate_count + rejected_count`; times
+/// `runs`: what each conversion was asked for and what it came to; `status` is begun (it goes on, or was killed), complete, stopped or
+/// failed. `record_count = row_count + duplicate_count + rejected_count`; times
 /// are UTC, `since_time` and `until_time` bound the delivery, null = unbounded; `shard` null = all.
 pub fn runs_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![

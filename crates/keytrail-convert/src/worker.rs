@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keytrail_events::{EventPartition, EventRecord, Field, FileDecoder, FileOutcome, Lineage, RecordSink, Reject, kms};
+use keytrail_events::{
+    EventPartition, EventRecord, Field, FileDecoder, FileOutcome, Lineage, LogFileKind, RecordSink, Reject, kms,
+};
 
 use crate::accounting::{FileAccount, MAX_TOLD_REJECTS};
 use crate::config::ConvertOptions;
@@ -13,6 +15,7 @@ use crate::dedupe::{Deduplicator, Hour, HourSlot, Place, RecordIdentity, Seen};
 use crate::encoding::partition_values;
 use crate::epochs::Epochs;
 use crate::error::ConvertError;
+use crate::integrity::DigestEntry;
 use crate::ledger::{EntryId, EntryKey, MAX_RAW_BYTES, RejectRow};
 use crate::lock::lock;
 use crate::partition_builders::PartitionBuilders;
@@ -128,13 +131,16 @@ struct FileSink<'w> {
     names: (Arc<str>, Arc<str>),
     account: FileAccount,
     rejects: Vec<RejectRow>,
+    /// `None` = a digest that lacks something.
+    digests: Vec<Option<DigestEntry>>,
     failure: Option<ConvertError>,
 }
 
 impl<'w> FileSink<'w> {
     fn new(shared: &'w Shared, file: &'w LogFile, desk: &'w mut Desk, epoch: u32) -> Self {
         let names = (Arc::from(file.path.as_str()), Arc::from(file.version.as_str()));
-        Self { shared, file, desk, epoch, names, account: FileAccount::default(), rejects: Vec::new(), failure: None }
+        let (rejects, digests) = (Vec::new(), Vec::new());
+        Self { shared, file, desk, epoch, names, account: FileAccount::default(), rejects, digests, failure: None }
     }
 
     /// The file's bytes could not be had at all: this run counts it as rejected, the ledger leaves it out, so that the next run
@@ -155,6 +161,7 @@ impl<'w> FileSink<'w> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
+        self.note_digest(outcome.kind);
         self.account.outcome = outcome;
         debug_assert!(self.account.is_balanced(), "{:?}", self.account);
         if !self.account.is_archived {
@@ -164,6 +171,17 @@ impl<'w> FileSink<'w> {
             self.rejects.clear();
         }
         Ok((self.account, self.rejects))
+    }
+
+    /// Takes what a file says that is one digest; several in an archive have no one hour.
+    fn note_digest(&mut self, kind: LogFileKind) {
+        let Some(Some(digest)) = self.digests.pop().filter(|_| kind == LogFileKind::Digest && self.digests.is_empty())
+        else {
+            return;
+        };
+        self.account.first_event_time = digest.first_event_time;
+        self.account.last_event_time = digest.last_event_time;
+        self.account.digest = Some(Box::new(digest));
     }
 
     fn count(&mut self, record: &EventRecord<'_>, is_kms: bool) {
@@ -241,5 +259,9 @@ impl RecordSink for FileSink<'_> {
             raw: reject.raw[..reject.raw.len().min(MAX_RAW_BYTES)].to_vec(),
             raw_length: reject.raw.len() as u64,
         });
+    }
+
+    fn digest(&mut self, content: &str) {
+        self.digests.push(DigestEntry::parse(content));
     }
 }

@@ -14,4 +14,4 @@ select
 from trail_coverage
 where recipient_account_id = $account_id
     and aws_region = $region
-    and record_count > 0
+    and management_count > 0

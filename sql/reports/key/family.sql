@@ -9,7 +9,7 @@ with coverage as (
         min(first_event_time) as first_event_time,
         max(last_event_time) as last_event_time
     from trail_coverage
-    where record_count > 0
+    where management_count > 0
     group by
         recipient_account_id,
         aws_region

@@ -6,20 +6,23 @@
 -- notes:   an hour without a row is an hour without a single event and without a delivery: nothing can be concluded about it
 -- notes:   reads and writes of management are told apart by readOnly; KMS reads and writes by the operation, as readOnly varies there
 -- notes:   a summary of an event that is held in full is not counted
--- notes:   log files are counted in the hour of their delivery, some minutes after the events in them
+-- notes:   log files are counted in the hour of their delivery, some minutes after the events in them; where any log file's name tells no delivery, no event is taken for late
 -- column:  recipient_account_id: account the events were delivered to, or that the file's path names; null = neither tells
 -- column:  event_hour: start of the hour of event_time, UTC; null for records without a readable time
 -- column:  file_count: log files delivered in that hour for the account and region, by their paths; null = no path names such a file
 -- column:  record_count: distinct event records of all services and categories
+-- column:  management_count: management events of all services: what a trail holds that would hold a KMS call, too; 0 for what was delivered late, of hours more than two before the first log file of the place was delivered, or after the last: such an event is no sign that its hour is covered
 -- column:  kms_read_count: KMS events except management and those made by KMS itself; every cryptographic call is among them
 -- column:  kms_marked_write_count: those of kms_read_count that say readOnly = false, which a trail of writes lets pass
 -- column:  kms_write_count: KMS key management and events made by KMS itself
+-- column:  kms_management_count: those of kms_write_count that a caller made
 -- column:  other_read_count: management events of other services that only read
 -- column:  other_write_count: management events of other services that change something, or do not tell
--- column:  partial_detail_count: records in a form that cannot carry an encryption context (CSV, flattened rows)
+-- column:  partial_detail_count: management events in a form that cannot carry an encryption context (CSV, flattened rows)
 -- column:  rejected_count: records, or whole files, that could not be taken, by their files' delivery; any may have been a KMS call. Not those of a file that was replaced and read again: they are in rejects only
--- column:  first_event_time: earliest event of that hour, UTC
--- column:  last_event_time: latest event of that hour, UTC
+-- column:  organization_id: organization whose trail delivered log files in that hour, by their paths; null = none is named
+-- column:  first_event_time: earliest of them in that hour, UTC; null = none
+-- column:  last_event_time: latest of them in that hour, UTC; null = none
 with replaced as (
     select
         damaged.log_file_path,
@@ -43,6 +46,10 @@ parts as (
         cast(null as bigint) as file_count,
         count(*) as record_count,
         count(*) filter (
+            where event_group = 'kms'
+                or (coalesce(management_event, true) and coalesce(event_category, 'Management') = 'Management')
+        ) as management_count,
+        count(*) filter (
             where event_group = 'kms' and coalesce(operation_class, 'unknown') not in ('management', 'service')
         ) as kms_read_count,
         count(*) filter (
@@ -53,6 +60,7 @@ parts as (
         count(*) filter (
             where event_group = 'kms' and operation_class in ('management', 'service')
         ) as kms_write_count,
+        count(*) filter (where event_group = 'kms' and operation_class = 'management') as kms_management_count,
         count(*) filter (
             where event_group = 'other'
                 and coalesce(management_event, true)
@@ -65,10 +73,21 @@ parts as (
                 and coalesce(event_category, 'Management') = 'Management'
                 and not coalesce(read_only, false)
         ) as other_write_count,
-        count(*) filter (where detail_level in ('flattened', 'summary')) as partial_detail_count,
+        count(*) filter (
+            where detail_level in ('flattened', 'summary')
+                and coalesce(management_event, true)
+                and coalesce(event_category, 'Management') = 'Management'
+        ) as partial_detail_count,
         0 as rejected_count,
-        min(event_time) as first_event_time,
-        max(event_time) as last_event_time
+        cast(null as varchar) as organization_id,
+        min(event_time) filter (
+            where event_group = 'kms'
+                or (coalesce(management_event, true) and coalesce(event_category, 'Management') = 'Management')
+        ) as first_event_time,
+        max(event_time) filter (
+            where event_group = 'kms'
+                or (coalesce(management_event, true) and coalesce(event_category, 'Management') = 'Management')
+        ) as last_event_time
     from events
     where amends_event_id is null
         or detail_level in ('full', 'reencoded')
@@ -85,13 +104,16 @@ parts as (
         date_trunc('hour', delivery_time) as event_hour,
         count(distinct log_files.log_file_path) filter (where log_file_kind in ('events', 'empty')) as file_count,
         0 as record_count,
+        0 as management_count,
         0 as kms_read_count,
         0 as kms_marked_write_count,
         0 as kms_write_count,
+        0 as kms_management_count,
         0 as other_read_count,
         0 as other_write_count,
         0 as partial_detail_count,
         sum(case when replaced.log_file_path is null then rejected_count else 0 end) as rejected_count,
+        max(organization_id) as organization_id,
         arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as first_event_time,
         arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as last_event_time
     from log_files
@@ -104,25 +126,79 @@ parts as (
         account_id,
         aws_region,
         date_trunc('hour', delivery_time)
+),
+
+grouped as (
+    select
+        recipient_account_id,
+        aws_region,
+        event_hour,
+        sum(file_count) as file_count,
+        sum(record_count) as record_count,
+        sum(management_count) as management_count,
+        sum(kms_read_count) as kms_read_count,
+        sum(kms_marked_write_count) as kms_marked_write_count,
+        sum(kms_write_count) as kms_write_count,
+        sum(kms_management_count) as kms_management_count,
+        sum(other_read_count) as other_read_count,
+        sum(other_write_count) as other_write_count,
+        sum(partial_detail_count) as partial_detail_count,
+        sum(rejected_count) as rejected_count,
+        max(organization_id) as organization_id,
+        min(first_event_time) as first_event_time,
+        max(last_event_time) as last_event_time
+    from parts
+    group by
+        recipient_account_id,
+        aws_region,
+        event_hour
+),
+
+-- The hours in which log files were delivered, where all that hold events tell when they were.
+delivered as (
+    select
+        *,
+        min(case when file_count > 0 then event_hour end) over (partition by recipient_account_id, aws_region) as first_hour,
+        max(case when file_count > 0 then event_hour end) over (partition by recipient_account_id, aws_region) as last_hour
+    from grouped
+),
+
+undated as (
+    select count(*) as log_file_count
+    from log_files
+    where delivery_time is null
+        and coalesce(log_file_kind, 'events') = 'events'
+        and coalesce(record_count, 1) > 0
+),
+
+judged as (
+    select
+        delivered.*,
+        undated.log_file_count > 0
+            or coalesce(
+                event_hour between first_hour - interval '2 hours' and last_hour,
+                true
+            ) as is_covered
+    from delivered
+    cross join undated
 )
 
 select
     recipient_account_id,
     aws_region,
     event_hour,
-    sum(file_count) as file_count,
-    sum(record_count) as record_count,
-    sum(kms_read_count) as kms_read_count,
-    sum(kms_marked_write_count) as kms_marked_write_count,
-    sum(kms_write_count) as kms_write_count,
-    sum(other_read_count) as other_read_count,
-    sum(other_write_count) as other_write_count,
-    sum(partial_detail_count) as partial_detail_count,
-    sum(rejected_count) as rejected_count,
-    min(first_event_time) as first_event_time,
-    max(last_event_time) as last_event_time
-from parts
-group by
-    recipient_account_id,
-    aws_region,
-    event_hour
+    file_count,
+    record_count,
+    case when is_covered then management_count else 0 end as management_count,
+    kms_read_count,
+    kms_marked_write_count,
+    kms_write_count,
+    kms_management_count,
+    other_read_count,
+    other_write_count,
+    partial_detail_count,
+    rejected_count,
+    organization_id,
+    case when is_covered then first_event_time end as first_event_time,
+    case when is_covered then last_event_time end as last_event_time
+from judged

@@ -5,12 +5,12 @@
 -- notes:   what those files hold is unknown, for any account and region: kms_blind_spots has a row for each
 -- notes:   made good by a conversion of the same source, or of a folder above it, that read everything: in one run, or in all its shards
 -- notes:   a conversion of several sources counts for each of them
--- notes:   a run that was killed has no row in runs, and none here: trail_coverage tells how far its log files go
+-- notes:   a run that goes on, or that was killed, has begun and not ended
 -- column:  source: what was to be converted
 -- column:  since_time: log files delivered before were not asked for, UTC; null = from the first
 -- column:  until_time: log files delivered from then on were not asked for, UTC; null = to the last
 -- column:  shard: the part of the listing; null = all of it
--- column:  reason: unread (log files could not be read), stopped (before its end), failed, missing_shard (no run of this part, though of others)
+-- column:  reason: unread (log files could not be read), begun (it goes on, or was killed), stopped (before its end), failed, missing_shard (no run of this part, though of others)
 -- column:  unread_log_file_count: log files that could not be read; null = not known
 -- column:  last_run_id: its latest run; null = there is none
 -- column:  last_run_time: start of that run, of a missing shard the start of the latest run of another part, UTC

@@ -1,15 +1,15 @@
 -- view:    kms_blind_spots
 -- summary: Where and when the logs cannot show a use of a KMS key, by their own evidence
 -- grain:   account_id, aws_region, kind, from_time
--- reads:   trail_coverage, trail_gaps, trail_changes, unfinished_conversions, kms_keys
+-- reads:   trail_coverage, trail_gaps, trail_digests, trail_changes, unfinished_conversions, kms_keys
 -- kept:    up to 500,000 rows, until the data changes: every verdict reads it
--- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach, and where other regions of the account are without KMS reads, too, on more than half of the days: which calls are logged is a setting of a trail, not of a region
+-- notes:   no KMS call in a span is a blind spot only where other traffic goes on, for 7 days or as long as the logs reach, and where other regions of the account are without KMS reads, too, on more than half of the days, as which calls are logged is a setting of a trail, not of a region; or where keys of the place were managed three times or more
 -- notes:   a change of a trail makes one only where the KMS reads stop with it, for a day or until the change is taken back: else another trail's files are there; the first hour after it is not looked at, as what was called before is still delivered
 -- notes:   so does an update of a trail that moves its files or its regions, and selectors that the record does not tell, where other events go on for a day
 -- notes:   selectors that choose KMS calls by name, caller or kind always make one: nothing tells what they leave out
--- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, or that account's own came back, are taken for its members
+-- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, or that account's own came back, are taken for its members; so are those whose log files' paths name the same organization, whether or not they had any in the day before
 -- column:  account_id: account whose KMS calls may be missing; null = files whose place is not known
--- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more, or for longer than the traffic there is ever silent: see trail_gaps; or none any more for a day or more while other regions of the account go on), write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), logging_stopped (or an update of the trail took the KMS reads away), kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken), unfinished_conversion (log files that a conversion left unread: see unfinished_conversions)
+-- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more, or for longer than the traffic there is ever silent: see trail_gaps; or none any more for a day or more while other regions of the account go on), write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), kms_calls_stopped (no KMS read of the account for a day or more, which neither chance nor the rhythm of its KMS reads explains, while other events go on), logging_stopped (or an update of the trail took the KMS reads away), kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken), missing_log_file (log files that an integrity digest names are not in the lake, nor the digest that the next one names: see trail_digests), unfinished_conversion (log files that a conversion left unread: see unfinished_conversions)
 -- column:  from_time: start of the span, UTC; null = the whole time
 -- column:  to_time: its end, UTC; null = until now
 -- column:  key_count: keys of that account and region that the logs know of
@@ -33,7 +33,7 @@ places as (
         max(last_event_time) as last_event_time,
         count(distinct cast(event_hour as date)) as day_count
     from trail_coverage
-    where record_count > 0
+    where management_count > 0
     group by
         recipient_account_id,
         aws_region
@@ -47,6 +47,7 @@ days as (
         sum(kms_read_count) as kms_read_count,
         sum(kms_marked_write_count) as kms_marked_write_count,
         sum(kms_write_count) as kms_write_count,
+        sum(kms_management_count) as kms_management_count,
         sum(other_read_count) as other_read_count,
         min(first_event_time) as first_event_time,
         max(last_event_time) as last_event_time
@@ -54,7 +55,7 @@ days as (
     where recipient_account_id is not null
         and aws_region is not null
         and event_hour is not null
-        and record_count > 0
+        and management_count > 0
     group by
         recipient_account_id,
         aws_region,
@@ -91,6 +92,7 @@ silent_spans as (
         count(*) filter (where has_kms_read_elsewhere) as elsewhere_day_count,
         sum(kms_read_count) as kms_read_count,
         sum(kms_write_count) as kms_write_count,
+        sum(kms_management_count) as kms_management_count,
         sum(other_read_count) as other_read_count
     from numbered
     where not has_kms_read
@@ -146,11 +148,11 @@ followed as (
         changes.until_time,
         max(places.last_event_time) as last_event_time,
         coalesce(
-            sum(trail_coverage.record_count) filter (
+            sum(trail_coverage.management_count) filter (
                 where trail_coverage.event_hour < coalesce(changes.until_time, places.last_event_time) - interval '1 hour'
             ),
             0
-        ) as record_count,
+        ) as event_count,
         min(
             case when changes.kms_effect = 'stopped' or trail_coverage.kms_read_count > 0 then trail_coverage.event_hour end
         ) as resumed_time
@@ -160,7 +162,7 @@ followed as (
     left join trail_coverage
         on trail_coverage.recipient_account_id = places.account_id
         and trail_coverage.aws_region = places.aws_region
-        and trail_coverage.record_count > 0
+        and trail_coverage.management_count > 0
         and trail_coverage.event_hour >= changes.event_time + interval '1 hour'
     where changes.kms_effect in ('stopped', 'moved', 'excluded', 'reads_excluded', 'unknown')
     group by
@@ -186,7 +188,7 @@ lost_spans as (
             when resumed_time < until_time or until_time is null then resumed_time
             else until_time
         end as to_time,
-        record_count
+        event_count
     from followed
     where (
         resumed_time is null
@@ -257,6 +259,138 @@ member_spans as (
         lost_trails.from_time
 ),
 
+-- Paths name the organization whose trail delivered: members without any KMS read meanwhile, however rare theirs are.
+members as (
+    select distinct
+        organization_id,
+        recipient_account_id as account_id
+    from trail_coverage
+    where organization_id is not null
+        and recipient_account_id is not null
+),
+
+quiet_member_spans as (
+    select
+        places.account_id,
+        places.aws_region,
+        lost_trails.from_time,
+        lost_trails.until_time as to_time,
+        lost_trails.event_id,
+        concat('trail ', coalesce(lost_trails.trail_name, 'without a name'), ' of account ', lost_trails.account_id) as trail
+    from lost_trails
+    inner join members as changed
+        on changed.account_id = lost_trails.account_id
+    inner join members
+        on members.organization_id = changed.organization_id
+        and members.account_id <> changed.account_id
+    inner join places
+        on places.account_id = members.account_id
+        and places.last_event_time > lost_trails.from_time
+    left join read_hours
+        on read_hours.account_id = places.account_id
+        and read_hours.aws_region = places.aws_region
+        and read_hours.read_hour >= lost_trails.from_time + interval '1 hour'
+        and coalesce(read_hours.read_hour < lost_trails.until_time - interval '1 hour', true)
+    where places.aws_region is not null
+        and read_hours.read_hour is null
+),
+
+organization_spans as (
+    select
+        account_id,
+        aws_region,
+        from_time,
+        case when bool_and(to_time is not null) then max(to_time) end as to_time,
+        min(event_id) as event_id,
+        min(trail) as trail
+    from (
+        select *
+        from member_spans
+
+        union all
+
+        select *
+        from quiet_member_spans
+    ) as spans
+    group by
+        account_id,
+        aws_region,
+        from_time
+),
+
+-- The account's hours with KMS reads, of whatever region: which calls are logged is a setting of a trail.
+account_hours as (
+    select
+        recipient_account_id as account_id,
+        event_hour,
+        sum(kms_read_count) as kms_read_count,
+        max(event_hour) over (partition by recipient_account_id) as last_hour
+    from trail_coverage
+    where recipient_account_id is not null
+        and event_hour is not null
+        and management_count > 0
+    group by
+        recipient_account_id,
+        event_hour
+),
+
+account_reads as (
+    select
+        account_id,
+        event_hour,
+        coalesce(lead(event_hour) over (partition by account_id order by event_hour), last_hour) as next_hour
+    from account_hours
+    where kms_read_count > 0
+),
+
+read_silences as (
+    select
+        *,
+        (date_part('epoch', next_hour) - date_part('epoch', event_hour)) / 3600 - 1 as silent_hours
+    from account_reads
+),
+
+read_rhythms as (
+    select
+        account_id,
+        count(*) as hour_count,
+        coalesce(sum(silent_hours) filter (where silent_hours > 0), 0) as silent_hour_count,
+        count(*) filter (where silent_hours > 0) as silence_count,
+        median(case when silent_hours > 0 then silent_hours end) as median_hours
+    from read_silences
+    group by account_id
+),
+
+-- All hours but those of the silence itself, and how many of them are silent.
+measured_silences as (
+    select
+        read_silences.*,
+        read_rhythms.hour_count,
+        read_rhythms.silence_count,
+        read_rhythms.median_hours,
+        read_rhythms.hour_count + read_rhythms.silent_hour_count as reach_hours,
+        read_rhythms.silent_hour_count - read_silences.silent_hours as other_silent_hours
+    from read_silences
+    inner join read_rhythms
+        on read_rhythms.account_id = read_silences.account_id
+    where read_silences.silent_hours >= 24
+),
+
+-- As in trail_gaps: neither by chance, nor by a rhythm.
+odd_silences as (
+    select
+        *,
+        hour_count + other_silent_hours as other_hour_count
+    from measured_silences
+    where reach_hours >= 14 * 24
+        and power((other_silent_hours + 1.0) / (hour_count + other_silent_hours + 1), silent_hours)
+        * (hour_count + other_silent_hours) < 0.000001
+        and not coalesce(
+            silence_count >= 10 and silence_count * power(0.5, silent_hours / median_hours) > 0.05,
+            false
+        )
+),
+
 spots as (
     select
         keys.account_id,
@@ -311,7 +445,44 @@ spots as (
         on places.account_id = silent_spans.account_id
         and places.aws_region = silent_spans.aws_region
     where (silent_spans.day_count >= 7 or silent_spans.day_count = places.day_count)
-        and (other_read_count = 0 or elsewhere_day_count * 2 < silent_spans.day_count)
+        and (
+            other_read_count = 0
+            -- Who manages keys reads them, too.
+            or kms_management_count >= 3
+            or elsewhere_day_count * 2 < silent_spans.day_count
+        )
+
+    union all
+
+    select
+        odd_silences.account_id,
+        trail_coverage.aws_region,
+        'kms_calls_stopped' as kind,
+        min(trail_coverage.first_event_time) as from_time,
+        max(trail_coverage.last_event_time) as to_time,
+        null as event_id,
+        concat(
+            cast(odd_silences.silent_hours as bigint),
+            ' hours without a KMS read of the account, where ',
+            cast(round(100.0 * odd_silences.hour_count / odd_silences.other_hour_count) as bigint),
+            ' of 100 other hours have one, and ',
+            sum(trail_coverage.management_count),
+            ' other events'
+        ) as detail
+    from odd_silences
+    inner join trail_coverage
+        on trail_coverage.recipient_account_id = odd_silences.account_id
+        and trail_coverage.event_hour > odd_silences.event_hour
+        and trail_coverage.event_hour < odd_silences.next_hour
+    where trail_coverage.management_count > 0
+        and trail_coverage.aws_region is not null
+    group by
+        odd_silences.account_id,
+        trail_coverage.aws_region,
+        odd_silences.event_hour,
+        odd_silences.silent_hours,
+        odd_silences.hour_count,
+        odd_silences.other_hour_count
 
     union all
 
@@ -322,7 +493,7 @@ spots as (
         from_time,
         to_time,
         event_id,
-        concat('trail ', coalesce(trail_name, 'without a name'), ': ', record_count, ' events since, no KMS read') as detail
+        concat('trail ', coalesce(trail_name, 'without a name'), ': ', event_count, ' events since, no KMS read') as detail
     from lost_spans
 
     union all
@@ -335,7 +506,7 @@ spots as (
         to_time,
         event_id,
         concat(trail, ': no KMS read since') as detail
-    from member_spans
+    from organization_spans
 
     union all
 
@@ -387,6 +558,52 @@ spots as (
 
     union all
 
+    -- Their events are mostly of that hour and the one before.
+    select
+        recipient_account_id as account_id,
+        aws_region,
+        'missing_log_file' as kind,
+        digest_start_time - interval '1 hour' as from_time,
+        digest_end_time as to_time,
+        null as event_id,
+        concat(
+            'named by a digest and not in the lake: ',
+            min(split_part(missing_log_files, chr(10), 1)),
+            case
+                when max(missing_log_file_count) > 1
+                    then concat(' and ', max(missing_log_file_count) - 1, ' more: see trail_digest_log_files')
+            end
+        ) as detail
+    from trail_digests
+    where missing_log_file_count > 0
+    group by
+        recipient_account_id,
+        aws_region,
+        digest_start_time,
+        digest_end_time
+
+    union all
+
+    -- As its digests, so its log files.
+    select
+        recipient_account_id as account_id,
+        aws_region,
+        'missing_log_file' as kind,
+        previous_end_time - interval '1 hour' as from_time,
+        digest_start_time as to_time,
+        null as event_id,
+        concat('the digest of these hours, which the next one names, is not in the lake: ', min(previous_digest)) as detail
+    from trail_digests
+    where is_previous_missing
+        and digest_start_time > previous_end_time
+    group by
+        recipient_account_id,
+        aws_region,
+        previous_end_time,
+        digest_start_time
+
+    union all
+
     select
         null as account_id,
         null as aws_region,
@@ -398,6 +615,7 @@ spots as (
             case reason
                 when 'unread' then concat(unread_log_file_count, ' log files that could not be read')
                 when 'missing_shard' then concat('shard ', shard, ' was not converted')
+                when 'begun' then 'a run that goes on, or was killed'
                 else concat('a run that ', case when reason = 'failed' then reason else 'was stopped' end)
             end,
             ': ',

@@ -96,7 +96,7 @@ coverage as (
         max(last_event_time) as covered_to_time,
         count(distinct cast(event_hour as date)) as covered_day_count
     from trail_coverage
-    where record_count > 0
+    where management_count > 0
     group by
         recipient_account_id,
         aws_region

@@ -34,8 +34,13 @@ fn files(root: &Path) -> BTreeMap<PathBuf, (u64, SystemTime)> {
 }
 
 fn data_files(sandbox: &Sandbox, table: &str) -> Vec<PathBuf> {
-    let is_data = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
-    files(&sandbox.path(format!("lake/{table}"))).into_keys().filter(is_data).collect()
+    let is_data = |path: &Path| path.extension().is_some_and(|extension| extension == "parquet");
+    let mut found = files(&sandbox.path(format!("lake/{table}")));
+    found.retain(|path, _| is_data(path));
+    // The row that a run begins with is replaced when it ends.
+    let newest = found.values().map(|(_, modified)| *modified).max();
+    found.retain(|_, (_, modified)| table != "runs" || Some(*modified) == newest);
+    found.into_keys().collect()
 }
 
 fn flip(path: &Path, position: usize) {

@@ -87,8 +87,10 @@ pub(crate) struct Digest {
     pub(crate) previous_hash: Option<String>,
     pub(crate) previous_signature: Option<String>,
     pub(crate) log_files: Vec<NamedLogFile>,
-    /// It names events that came before its hour.
-    pub(crate) is_late: bool,
+    /// The oldest event of the log files; `None` = they have none.
+    pub(crate) oldest: Option<DateTime<Utc>>,
+    /// The newest one.
+    pub(crate) newest: Option<DateTime<Utc>>,
     /// SHA-256 of the content, lower-case hex.
     pub(crate) content_hash: String,
 }
@@ -98,6 +100,49 @@ pub(crate) struct Digest {
 pub(crate) struct NamedLogFile {
     pub(crate) name: ObjectName,
     pub(crate) hash: String,
+}
+
+/// What the ledger keeps of a digest file: what was delivered in its hour, as it says, verified or not. Times are microseconds since the
+/// epoch, UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestEntry {
+    /// Start of its hour.
+    pub start_time: i64,
+    /// End of its hour.
+    pub end_time: i64,
+    /// The oldest event of the log files; `None` = they have none.
+    pub first_event_time: Option<i64>,
+    /// The newest one.
+    pub last_event_time: Option<i64>,
+    /// The log files delivered, as `s3://bucket/key`, a line break between two; empty = none.
+    pub log_files: String,
+    /// The digest file before it, likewise; `None` = it starts a chain.
+    pub previous: Option<String>,
+}
+
+impl DigestEntry {
+    /// Reads a digest file, packed or not; `None` = it is none.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        Digest::decode(bytes).ok().as_ref().map(Self::of)
+    }
+
+    /// Reads the unpacked content of one.
+    pub(crate) fn parse(content: &str) -> Option<Self> {
+        Digest::parse(content.as_bytes()).as_ref().map(Self::of)
+    }
+
+    fn of(digest: &Digest) -> Self {
+        let micros = |time: DateTime<Utc>| time.timestamp_micros();
+        let log_files: Vec<String> = digest.log_files.iter().map(|file| file.name.to_string()).collect();
+        Self {
+            start_time: micros(digest.start),
+            end_time: micros(digest.end),
+            first_event_time: digest.oldest.map(micros),
+            last_event_time: digest.newest.map(micros),
+            log_files: log_files.join("\n"),
+            previous: digest.previous.as_ref().map(ObjectName::to_string),
+        }
+    }
 }
 
 /// Why bytes are no digest file.
@@ -131,7 +176,7 @@ impl Digest {
         let start = moment(&text(&json, "digestStartTime")?)?;
         let previous_signature = json.get("previousDigestSignature")?.as_str().map(str::to_owned);
         let log_files = json.get("logFiles")?.as_array()?.iter().map(NamedLogFile::parse).collect::<Option<_>>()?;
-        let oldest = text(&json, "oldestEventTime").as_deref().and_then(moment);
+        let event_time = |member| text(&json, member).as_deref().and_then(moment);
         Some(Self {
             name: object_name(&json, "digestS3Bucket", "digestS3Object")?,
             account_id: text(&json, "awsAccountId").unwrap_or_default(),
@@ -143,9 +188,15 @@ impl Digest {
             previous_hash: text(&json, "previousDigestHashValue"),
             previous_signature,
             log_files,
-            is_late: oldest.is_some_and(|oldest| oldest < start),
+            oldest: event_time("oldestEventTime"),
+            newest: event_time("newestEventTime"),
             content_hash: sha256_hex(content),
         })
+    }
+
+    /// Whether it names events that came before its hour.
+    pub(crate) fn is_late(&self) -> bool {
+        self.oldest.is_some_and(|oldest| oldest < self.start)
     }
 
     /// What AWS signs; without a previous signature the word `null` stands in its place.
@@ -241,7 +292,8 @@ mod tests {
             previous_hash: None,
             previous_signature: previous_signature.map(str::to_owned),
             log_files: Vec::new(),
-            is_late: false,
+            oldest: None,
+            newest: None,
             content_hash: sha256_hex(b"abc"),
         };
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

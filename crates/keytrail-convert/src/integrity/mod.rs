@@ -35,7 +35,7 @@ use places::{FileNumber, Found, Places};
 use tally::Tally;
 use walk::{Judge, Loaded, Step, Walk};
 
-pub use digest::ChainId;
+pub use digest::{ChainId, DigestEntry};
 pub use report::{
     DigestCounts, Fault, Gap, Lack, Level, LogFileCounts, MissingKey, ObjectKind, ObjectResult, State, Unobserved,
     VerifyObserver, VerifySummary,

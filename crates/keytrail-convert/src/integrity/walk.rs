@@ -257,7 +257,7 @@ impl Walk {
             end: digest.end,
             is_empty: digest.log_files.is_empty(),
             is_starting: digest.previous.is_none(),
-            is_late: digest.is_late,
+            is_late: digest.is_late(),
             is_outside_validity: level == Level::Signed && !is_timely,
         }
     }

@@ -131,6 +131,8 @@ pub trait RecordSink {
     fn record(&mut self, index: u64, record: &EventRecord<'_>);
     /// Something that could not be taken.
     fn reject(&mut self, reject: Reject<'_>);
+    /// An integrity digest's content, which names the log files of an hour.
+    fn digest(&mut self, _content: &str) {}
 }
 
 /// What was found in one file. `record_count` = records given to the sink + rejects given to the sink.

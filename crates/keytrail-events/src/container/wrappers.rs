@@ -195,6 +195,9 @@ impl Reading<'_> {
 
     fn other(&mut self, kind: LogFileKind, start: usize, record: &EventRecord<'_>) {
         self.count_other(kind);
+        if kind == LogFileKind::Digest {
+            self.sink.digest(record.text());
+        }
         if kind == LogFileKind::SecurityLake {
             let reason = "an OCSF record of Amazon Security Lake: convert the trail's log files instead";
             self.reject(start, reason.to_owned(), record.text().as_bytes());

@@ -35,6 +35,8 @@ pub enum Reason {
     KmsWritesOnly,
     /// Other services' calls are logged, and none of KMS.
     NoKmsCalls,
+    /// KMS calls stop for longer than they ever do there, and others go on.
+    KmsCallsStopped,
     /// A trail was stopped.
     LoggingStopped,
     /// A trail's event selectors leave KMS calls out.
@@ -45,6 +47,8 @@ pub enum Reason {
     PartialDetail,
     /// Log files or records could not be taken.
     Rejected,
+    /// Log files that an integrity digest names are not in the lake.
+    MissingLogFile,
     /// A conversion left log files unread.
     UnfinishedConversion,
     /// A call that succeeded names no key.
@@ -75,7 +79,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::Use,
         Self::OnlyProbes,
         Self::SiblingUsed,
@@ -91,11 +95,13 @@ impl Reason {
         Self::WriteOnly,
         Self::KmsWritesOnly,
         Self::NoKmsCalls,
+        Self::KmsCallsStopped,
         Self::LoggingStopped,
         Self::KmsExcluded,
         Self::KmsPartial,
         Self::PartialDetail,
         Self::Rejected,
+        Self::MissingLogFile,
         Self::UnfinishedConversion,
         Self::UnattributedUse,
         Self::UnattributedDemand,
@@ -129,11 +135,13 @@ impl Reason {
             Self::WriteOnly => "write_only",
             Self::KmsWritesOnly => "kms_writes_only",
             Self::NoKmsCalls => "no_kms_calls",
+            Self::KmsCallsStopped => "kms_calls_stopped",
             Self::LoggingStopped => "logging_stopped",
             Self::KmsExcluded => "kms_excluded",
             Self::KmsPartial => "kms_partial",
             Self::PartialDetail => "partial_detail",
             Self::Rejected => "rejected",
+            Self::MissingLogFile => "missing_log_file",
             Self::UnfinishedConversion => "unfinished_conversion",
             Self::UnattributedUse => "unattributed_use",
             Self::UnattributedDemand => "unattributed_demand",
@@ -165,11 +173,13 @@ impl Reason {
                 | Self::WriteOnly
                 | Self::KmsWritesOnly
                 | Self::NoKmsCalls
+                | Self::KmsCallsStopped
                 | Self::LoggingStopped
                 | Self::KmsExcluded
                 | Self::KmsPartial
                 | Self::PartialDetail
                 | Self::Rejected
+                | Self::MissingLogFile
                 | Self::UnfinishedConversion
         )
     }

@@ -1,7 +1,7 @@
 //! The table `log_files` over unconverted logs: what their listing and their paths tell.
 //!
-//! It has the columns of a lake's ledger, so that the same views run. Nothing is read for it: what only reading a file
-//! can tell (counts, times of events, rejects) is null.
+//! It has the columns of a lake's ledger, so that the same views run. Nothing is read for it but the integrity digests, which are few and small:
+//! what only reading a log file can tell (counts, times of events, rejects) is null.
 
 use std::sync::Arc;
 
@@ -10,36 +10,65 @@ use arrow_schema::Field;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::MemTable;
+use futures::StreamExt;
+use futures::stream;
+use keytrail_convert::integrity::DigestEntry;
 use keytrail_convert::{LOG_FILES, LogFile, lake_spec};
 use keytrail_events::container::LogFileKind;
 
-/// The listed files as a table.
+/// Digests that are read at once.
+const DIGESTS_AHEAD: usize = 16;
+
+/// A listed file, and what it says where it is an integrity digest.
+type Listed<'f> = (&'f LogFile, Option<DigestEntry>);
+
+/// The listed files as a table. A digest that cannot be read tells nothing, as one that is not there.
 ///
 /// # Errors
 /// Only when the columns do not follow the ledger's schema, a defect of this module.
-pub(crate) fn listed_log_files(files: &[LogFile]) -> Result<Arc<dyn TableProvider>> {
+pub(crate) async fn listed_log_files(files: &[LogFile]) -> Result<Arc<dyn TableProvider>> {
+    let files: Vec<Listed<'_>> = stream::iter(files).map(listed).buffered(DIGESTS_AHEAD).collect().await;
     let spec = lake_spec();
     let ledger = spec.tables.iter().find(|table| table.name == LOG_FILES);
     let schema = ledger.map(|table| Arc::clone(&table.schema));
     let schema = schema.ok_or_else(|| DataFusionError::Internal(format!("no table {LOG_FILES}")))?;
-    let columns = schema.fields().iter().map(|field| column(field, files)).collect();
+    let columns = schema.fields().iter().map(|field| column(field, &files)).collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
     Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
 }
 
-fn column(field: &Field, files: &[LogFile]) -> ArrayRef {
+async fn listed(file: &LogFile) -> Listed<'_> {
+    if kind_of(file) != Some(LogFileKind::Digest.as_str()) {
+        return (file, None);
+    }
+    (file, file.fetch().await.ok().and_then(|bytes| DigestEntry::decode(&bytes)))
+}
+
+fn column(field: &Field, files: &[Listed<'_>]) -> ArrayRef {
     match field.name().as_str() {
         "log_file_path" => texts(files, |file| Some(&file.path)),
         "log_file_version" => texts(files, |file| Some(&file.version)),
-        "log_file_kind" => texts(files, |file| file.told_by_path().kind.and_then(kind_of_folder)),
+        "log_file_kind" => texts(files, |file| kind_of(file)),
         "organization_id" => texts(files, |file| file.told_by_path().organization_id),
         "account_id" => texts(files, |file| file.told_by_path().account_id),
         "aws_region" => texts(files, |file| file.told_by_path().aws_region),
         "delivery_time" => times(files, |file| file.delivery_time),
         "last_modified_time" => times(files, |file| file.last_modified),
-        "size_bytes" => Arc::new(files.iter().map(|file| i64::try_from(file.size_bytes).ok()).collect::<Int64Array>()),
+        "size_bytes" => {
+            Arc::new(files.iter().map(|(file, _)| i64::try_from(file.size_bytes).ok()).collect::<Int64Array>())
+        }
+        "first_event_time" => of_digests(files, |digest| digest.first_event_time),
+        "last_event_time" => of_digests(files, |digest| digest.last_event_time),
+        "digest_start_time" => of_digests(files, |digest| Some(digest.start_time)),
+        "digest_end_time" => of_digests(files, |digest| Some(digest.end_time)),
+        "digest_log_files" => said(files, |digest| Some(&digest.log_files)),
+        "previous_digest" => said(files, |digest| digest.previous.as_deref()),
         _ => new_null_array(field.data_type(), files.len()),
     }
+}
+
+fn kind_of(file: &LogFile) -> Option<&'static str> {
+    file.told_by_path().kind.and_then(kind_of_folder)
 }
 
 /// The kind of the files in AWS's folder of this name, as a ledger names it.
@@ -55,10 +84,22 @@ fn kind_of_folder(folder: &str) -> Option<&'static str> {
     Some(kind.as_str())
 }
 
-fn texts<'f>(files: &'f [LogFile], value: impl Fn(&'f LogFile) -> Option<&'f str>) -> ArrayRef {
-    Arc::new(files.iter().map(value).collect::<StringArray>())
+fn texts<'f>(files: &[Listed<'f>], value: impl Fn(&'f LogFile) -> Option<&'f str>) -> ArrayRef {
+    Arc::new(files.iter().map(|(file, _)| value(file)).collect::<StringArray>())
 }
 
-fn times(files: &[LogFile], value: impl Fn(&LogFile) -> Option<i64>) -> ArrayRef {
-    Arc::new(files.iter().map(value).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+fn times(files: &[Listed<'_>], value: impl Fn(&LogFile) -> Option<i64>) -> ArrayRef {
+    utc(files.iter().map(|(file, _)| value(file)))
+}
+
+fn said<'f>(files: &'f [Listed<'_>], value: impl Fn(&'f DigestEntry) -> Option<&'f str>) -> ArrayRef {
+    Arc::new(files.iter().map(|(_, digest)| digest.as_ref().and_then(&value)).collect::<StringArray>())
+}
+
+fn of_digests(files: &[Listed<'_>], value: impl Fn(&DigestEntry) -> Option<i64>) -> ArrayRef {
+    utc(files.iter().map(|(_, digest)| digest.as_ref().and_then(&value)))
+}
+
+fn utc(times: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }

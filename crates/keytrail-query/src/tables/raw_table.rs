@@ -103,7 +103,7 @@ impl TableSource for RawTables {
 
     async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
         if name == LOG_FILES {
-            return listed_log_files(&self.files).map_err(QueryError::planning);
+            return listed_log_files(&self.files).await.map_err(QueryError::planning);
         }
         let (files, rejects, work) = (Arc::clone(&self.files), Arc::clone(&self.rejects), Arc::clone(&self.work));
         Ok(Arc::new(RawTable { files, rejects, work }))

@@ -21,8 +21,10 @@ type Hour = (Option<String>, Option<String>, Option<Time>);
 struct HourRow {
     file_count: Option<u64>,
     record_count: u64,
+    management_count: u64,
     kms_read_count: u64,
     kms_write_count: u64,
+    kms_management_count: u64,
     other_read_count: u64,
     other_write_count: u64,
     span: Span,
@@ -36,8 +38,10 @@ impl Row for (Hour, HourRow) {
         "event_hour",
         "file_count",
         "record_count",
+        "management_count",
         "kms_read_count",
         "kms_write_count",
+        "kms_management_count",
         "other_read_count",
         "other_write_count",
         "first_event_time",
@@ -47,8 +51,15 @@ impl Row for (Hour, HourRow) {
         let ((account, region, hour), row) = self;
         let mut cells = vec![account.clone(), region.clone(), time_cell(*hour)];
         cells.push(row.file_count.and_then(|count| some(&count)));
-        let counts =
-            [row.record_count, row.kms_read_count, row.kms_write_count, row.other_read_count, row.other_write_count];
+        let counts = [
+            row.record_count,
+            row.management_count,
+            row.kms_read_count,
+            row.kms_write_count,
+            row.kms_management_count,
+            row.other_read_count,
+            row.other_write_count,
+        ];
         cells.extend(counts.map(|count| some(&count)));
         cells.extend([time_cell(row.span.first), time_cell(row.span.last)]);
         cells
@@ -215,6 +226,17 @@ fn is_other_read(event: &Event) -> bool {
     is_other_management(event) && flag(&event.value, "readOnly") == Some(true)
 }
 
+/// Whether a trail that holds it would hold a KMS call, too.
+fn is_management(event: &Event) -> bool {
+    is_kms(event) || is_other_management(event)
+}
+
+/// Whether a caller changed a key: not KMS itself.
+fn is_kms_management(event: &Event) -> bool {
+    const BY_KMS: [&str; 4] = ["DeleteExpiredKeyMaterial", "DeleteKey", "RotateKey", "SynchronizeMultiRegionKey"];
+    is_kms(event) && is_write(name_of(event)) && !BY_KMS.contains(&name_of(event))
+}
+
 fn is_other_management(event: &Event) -> bool {
     let category = text_at(&event.value, &["eventCategory"]);
     !is_kms(event)
@@ -223,22 +245,55 @@ fn is_other_management(event: &Event) -> bool {
 }
 
 fn hours(oracle: &Oracle) -> BTreeMap<Hour, HourRow> {
+    let windows = Windows::of(oracle);
     let mut hours: BTreeMap<Hour, HourRow> = BTreeMap::new();
     for event in &oracle.events {
         let (account, region) = place_of(event);
         let row = hours.entry((account, region, event.event_time.map(hour_of))).or_default();
         row.record_count += 1;
+        row.management_count += u64::from(windows.covers(event));
+        row.kms_management_count += u64::from(is_kms_management(event));
         row.kms_read_count += u64::from(is_kms_read(event));
         row.kms_write_count += u64::from(is_kms(event) && !is_kms_read(event));
         row.other_read_count += u64::from(is_other_read(event));
         row.other_write_count += u64::from(is_other_management(event) && !is_other_read(event));
-        row.span.add(event.event_time);
+        if windows.covers(event) {
+            row.span.add(event.event_time);
+        }
     }
     for hour in oracle.log_files.iter().map(|path| delivery_hour(path)).filter(|hour| hour.0.is_some()) {
         let row = hours.entry(hour).or_default();
         row.file_count = Some(row.file_count.unwrap_or(0) + 1);
     }
     hours
+}
+
+/// From the first to the last hour in which a log file was delivered, for each place; none where any log file's name does not tell.
+struct Windows(BTreeMap<Place, (Time, Time)>);
+
+impl Windows {
+    fn of(oracle: &Oracle) -> Self {
+        let hours: Vec<Hour> = oracle.log_files.iter().map(|path| delivery_hour(path)).collect();
+        let mut windows = BTreeMap::new();
+        if hours.iter().any(|hour| hour.2.is_none()) {
+            return Self(windows);
+        }
+        for (account, region, hour) in hours {
+            let Some(hour) = hour else { continue };
+            let (first, last) = windows.entry((account, region)).or_insert((hour, hour));
+            (*first, *last) = (hour.min(*first), hour.max(*last));
+        }
+        Self(windows)
+    }
+
+    /// Whether it is a management event that was not delivered late, before the first log files or after the last.
+    fn covers(&self, event: &Event) -> bool {
+        let is_within = match (self.0.get(&place_of(event)), event.event_time.map(hour_of)) {
+            (Some((first, last)), Some(hour)) => hour >= *first - TimeDelta::hours(2) && hour <= *last,
+            _ => true,
+        };
+        is_management(event) && is_within
+    }
 }
 
 /// Account, region and hour of delivery by a file's name, `account_CloudTrail_region_20260131T0105Z_unique.json.gz`.
@@ -253,10 +308,11 @@ fn delivery_hour(path: &str) -> Hour {
     }
 }
 
-/// The events of each account and region that name both, in order of time.
+/// The management events of each account and region that name both, in order of time.
 fn by_place(oracle: &Oracle) -> BTreeMap<Place, Vec<&Event>> {
     let mut places: BTreeMap<Place, Vec<&Event>> = BTreeMap::new();
-    for event in &oracle.events {
+    let windows = Windows::of(oracle);
+    for event in oracle.events.iter().filter(|event| windows.covers(event)) {
         places.entry(place_of(event)).or_default().push(event);
     }
     for events in places.values_mut() {
@@ -270,6 +326,7 @@ fn is_whole(place: &Place) -> bool {
 }
 
 fn gaps(oracle: &Oracle) -> Vec<GapRow> {
+    let windows = Windows::of(oracle);
     let mut gaps = Vec::new();
     for (place, events) in by_place(oracle).into_iter().filter(|(place, _)| is_whole(place)) {
         let times: Vec<Time> = events.iter().filter_map(|event| event.event_time).collect();
@@ -296,7 +353,8 @@ fn gaps(oracle: &Oracle) -> Vec<GapRow> {
             let hours = (pair[1] - pair[0]).num_hours();
             gaps.push(GapRow { place: place.clone(), start: pair[0], end: Some(pair[1]), hours });
         }
-        let of_account = oracle.events.iter().filter(|event| event.recipient_account_id == place.0);
+        let of_account =
+            oracle.events.iter().filter(|event| windows.covers(event) && event.recipient_account_id == place.0);
         let ends = times.last().zip(of_account.filter_map(|event| event.event_time).max());
         let is_gap = |(start, last): &(&Time, Time)| {
             let silent = *last - **start;
@@ -504,6 +562,7 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     for place in of_keys.into_iter().filter(|place| !places.contains_key(place)) {
         spots.push(SpotRow { place, kind: "no_logs", from: None, to: None, event_id: None });
     }
+    spots.extend(stopped_calls(&places));
     let changes = changes(oracle);
     let mut trails: Vec<LostTrail<'_>> = Vec::new();
     let mut read_days: BTreeMap<&Option<String>, BTreeSet<NaiveDate>> = BTreeMap::new();
@@ -525,6 +584,58 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     }
     for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
         spots.extend(member_spans(&of_changes, place, events));
+    }
+    spots
+}
+
+/// Places with events while no region of their account has a KMS read, for a day or more and longer than chance or habit explain.
+fn stopped_calls(places: &BTreeMap<Place, Vec<&Event>>) -> Vec<SpotRow> {
+    let hours_of = |account: &Option<String>, is_meant: fn(&Event) -> bool| -> BTreeSet<Time> {
+        let of_account = places.iter().filter(|(place, _)| place.0 == *account);
+        let events = of_account.flat_map(|(_, events)| events).filter(|event| is_meant(event));
+        events.filter_map(|event| event.event_time).map(hour_of).collect()
+    };
+    let mut spots = Vec::new();
+    for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
+        let reads = hours_of(&place.0, is_kms_read);
+        let Some(last) = hours_of(&place.0, |_| true).last().copied() else { continue };
+        let ends = reads.iter().copied().skip(1).chain([last]);
+        let silences: Vec<(Time, Time, f64)> = reads
+            .iter()
+            .copied()
+            .zip(ends)
+            .map(|(from, to)| (from, to, (to - from).num_hours() as f64 - 1.0))
+            .collect();
+        let mut lengths: Vec<f64> = silences.iter().map(|silence| silence.2).filter(|hours| *hours > 0.0).collect();
+        lengths.sort_by(f64::total_cmp);
+        let silent: f64 = lengths.iter().sum();
+        let reach = reads.len() as f64 + silent;
+        let is_usual = |hours: f64| {
+            let middle = lengths.len() / 2;
+            let median = match lengths.len() % 2 {
+                1 => lengths[middle],
+                _ => f64::midpoint(lengths[middle - 1], lengths[middle]),
+            };
+            lengths.len() >= 10 && lengths.len() as f64 * 0.5_f64.powf(hours / median) > 0.05
+        };
+        let is_odd = |hours: f64| {
+            let (others, all) = (silent - hours, reach - hours);
+            let is_chance = ((others + 1.0) / (all + 1.0)).powf(hours) * all >= 1e-6;
+            hours >= 24.0 && reach >= 336.0 && !is_chance && !is_usual(hours)
+        };
+        for (from, to, _) in silences.iter().filter(|silence| is_odd(silence.2)) {
+            let times = events.iter().filter_map(|event| event.event_time);
+            let within: Vec<Time> = times.filter(|time| hour_of(*time) > *from && hour_of(*time) < *to).collect();
+            if let (Some(first), Some(last)) = (within.iter().min(), within.iter().max()) {
+                spots.push(SpotRow {
+                    place: place.clone(),
+                    kind: "kms_calls_stopped",
+                    from: Some(*first),
+                    to: Some(*last),
+                    event_id: None,
+                });
+            }
+        }
     }
     spots
 }
@@ -572,7 +683,9 @@ fn silent_spans(place: &Place, events: &[&Event], read_days: &BTreeSet<NaiveDate
     let is_blind = |span: &[&Event], dates: &[NaiveDate]| {
         let elsewhere = dates.iter().filter(|date| read_days.contains(date)).count();
         (dates.len() >= 7 || dates.len() == days.len())
-            && (elsewhere * 2 < dates.len() || !span.iter().any(|event| is_other_read(event)))
+            && (elsewhere * 2 < dates.len()
+                || !span.iter().any(|event| is_other_read(event))
+                || span.iter().filter(|event| is_kms_management(event)).count() >= 3)
     };
     spans
         .into_iter()

@@ -31,13 +31,16 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
             time_text(verdict.family_last_unmet_time)
         )],
         Verdict::BlockedDemand => vec![format!(
-            "{} that needed the key failed ({}), the last at {} (event {}); {}.",
+            "{} that needed the key failed ({}), the last {} (event {}); {}.",
             match verdict.unmet_count {
                 1 => "1 call".to_owned(),
                 count => format!("{} calls", count_text(count)),
             },
             verdict.reason_words().join(", "),
-            time_text(verdict.last_unmet_time),
+            match verdict.last_unmet_time {
+                Some(time) => format!("at {}", iso_8601(time, true)),
+                None => "at a time that cannot be read".to_owned(),
+            },
             verdict.last_unmet_event_id.as_deref().unwrap_or("without an id"),
             match answer.usage.last_used_time {
                 Some(time) => format!("the last success was at {}", iso_8601(time, true)),
@@ -182,6 +185,9 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::WriteOnly => "only calls that change something are logged: cryptographic calls are not",
         Reason::KmsWritesOnly => "KMS is written to but never read: cryptographic calls are not logged",
         Reason::NoKmsCalls => "other services' calls are logged, but none of KMS",
+        Reason::KmsCallsStopped => {
+            "KMS calls of the account stop for a day or more, longer than they otherwise do, while other calls go on"
+        }
         Reason::LoggingStopped => "the trail was stopped",
         Reason::KmsExcluded => "the trail's event selectors leave KMS calls out",
         Reason::KmsPartial => "the trail's event selectors choose KMS calls by name, caller or kind",
@@ -201,6 +207,9 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         }
         Reason::PartialDetail => "records in a form that cannot name every key and context",
         Reason::Rejected => "log files or records that could not be read (`select * from rejects`)",
+        Reason::MissingLogFile => {
+            "log files that integrity digests name are not in the lake (`select log_file_path from trail_digest_log_files where is_missing`)"
+        }
         Reason::UnfinishedConversion => {
             "a conversion left log files unread: run it again, in all its shards (`select * from unfinished_conversions`)"
         }
