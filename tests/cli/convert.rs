@@ -783,7 +783,7 @@ fn told_by_digests(change: impl FnOnce(&mut Vec<DeliveredObject>)) -> Sandbox {
         match hour {
             0 => chain.deliver(&[&log_file(&[create.clone(), other(0)])]),
             20 | 60 | 80 | 100 | 120 => chain.deliver(&[&log_file(&[other(hour)])]),
-            40 => chain.deliver(&[&log_file(&[of_data.clone()])]),
+            40 => chain.deliver(&[&log_file(std::slice::from_ref(&of_data))]),
             _ => chain.deliver(&[]),
         }
     }

@@ -38,7 +38,7 @@ pub(crate) async fn listed_log_files(files: &[LogFile]) -> Result<Arc<dyn TableP
 }
 
 async fn listed(file: &LogFile) -> Listed<'_> {
-    if kind_of(file) != Some(LogFileKind::Digest.as_str()) {
+    if file.told_by_path().kind.and_then(kind_of_folder) != Some(LogFileKind::Digest.as_str()) {
         return (file, None);
     }
     (file, file.fetch().await.ok().and_then(|bytes| DigestEntry::decode(&bytes)))
@@ -48,7 +48,7 @@ fn column(field: &Field, files: &[Listed<'_>]) -> ArrayRef {
     match field.name().as_str() {
         "log_file_path" => texts(files, |file| Some(&file.path)),
         "log_file_version" => texts(files, |file| Some(&file.version)),
-        "log_file_kind" => texts(files, |file| kind_of(file)),
+        "log_file_kind" => texts(files, |file| file.told_by_path().kind.and_then(kind_of_folder)),
         "organization_id" => texts(files, |file| file.told_by_path().organization_id),
         "account_id" => texts(files, |file| file.told_by_path().account_id),
         "aws_region" => texts(files, |file| file.told_by_path().aws_region),
@@ -65,10 +65,6 @@ fn column(field: &Field, files: &[Listed<'_>]) -> ArrayRef {
         "previous_digest" => said(files, |digest| digest.previous.as_deref()),
         _ => new_null_array(field.data_type(), files.len()),
     }
-}
-
-fn kind_of(file: &LogFile) -> Option<&'static str> {
-    file.told_by_path().kind.and_then(kind_of_folder)
 }
 
 /// The kind of the files in AWS's folder of this name, as a ledger names it.
