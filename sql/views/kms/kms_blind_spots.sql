@@ -277,12 +277,12 @@ quiet_member_spans as (
         lost_trails.until_time as to_time,
         lost_trails.event_id,
         concat('trail ', coalesce(lost_trails.trail_name, 'without a name'), ' of account ', lost_trails.account_id) as trail
-    from lost_trails
-    inner join members as changed
-        on changed.account_id = lost_trails.account_id
+    from members as changed
     inner join members
         on members.organization_id = changed.organization_id
         and members.account_id <> changed.account_id
+    inner join lost_trails
+        on lost_trails.account_id = changed.account_id
     inner join places
         on places.account_id = members.account_id
         and places.last_event_time > lost_trails.from_time

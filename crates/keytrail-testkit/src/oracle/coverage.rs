@@ -181,6 +181,7 @@ pub(super) fn views(oracle: &Oracle) -> Vec<ViewTable> {
     vec![
         table(&hours),
         table(&gaps(oracle)),
+        silence_table(oracle),
         table(&changes(oracle)),
         table(&blind_spots(oracle)),
         table(&verdicts(oracle)),
@@ -365,6 +366,13 @@ fn gaps(oracle: &Oracle) -> Vec<GapRow> {
         }
     }
     gaps
+}
+
+/// What `trail_gaps` begins with: all of it, where no digests tell more.
+fn silence_table(oracle: &Oracle) -> ViewTable {
+    let columns = &["recipient_account_id", "aws_region", "gap_start_time", "gap_end_time"];
+    let rows = gaps(oracle).iter().map(|gap| gap.cells()[..columns.len()].to_vec()).collect();
+    ViewTable { view: "trail_silences", columns, rows }
 }
 
 fn changes(oracle: &Oracle) -> Vec<ChangeRow> {

@@ -208,7 +208,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::PartialDetail => "records in a form that cannot name every key and context",
         Reason::Rejected => "log files or records that could not be read (`select * from rejects`)",
         Reason::MissingLogFile => {
-            "log files that integrity digests name are not in the lake (`select log_file_path from trail_digest_log_files where is_missing`)"
+            "log files or digests that integrity digests name are not in the lake (`select * from trail_digests where missing_log_file_count > 0 or is_previous_missing`)"
         }
         Reason::UnfinishedConversion => {
             "a conversion left log files unread: run it again, in all its shards (`select * from unfinished_conversions`)"
