@@ -823,3 +823,15 @@ fn digests_tell_silence_from_a_hole() {
     });
     assert_eq!(reasons(&without_digest), (Some(3), "reasons\ngap,missing_log_file\n".to_owned()));
 }
+
+#[test]
+fn a_digest_that_tells_nothing_is_noted() {
+    let sandbox = with_logs();
+    sandbox.write("logs/d.json", r#"{"digestStartTime":"2026-02-01T00:00:00Z","logFiles":[]}"#);
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0));
+    let question = "select log_file_kind, digest_end_time is null, notes from log_files where notes is not null";
+    insta::assert_snapshot!(sandbox.run(&format!("keytrail sql --lake lake --format tsv -c \"{question}\"")).data(), @"
+    log_file_kind	digest_end_time IS NULL	notes
+    digest	true	this digest tells nothing of what was delivered: it lacks a member, or has one that cannot be read
+    ");
+}

@@ -318,16 +318,16 @@ pub(crate) fn similar_regions(region: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn what_a_shell_would_take_apart_is_quoted() {
         for (text, word) in
             [("a/b-1.c", "a/b-1.c"), ("my lake", "'my lake'"), ("it's", r"'it'\''s'"), ("", "''"), ("$x", "'$x'")]
         {
-            assert_eq!(super::shell_word(text), word);
+            assert_eq!(shell_word(text), word);
         }
     }
-
-    use super::*;
 
     #[test]
     fn names_are_offered_in_a_sentence() {

@@ -125,9 +125,10 @@ const DIGEST_LOG_FILES: &str = "digest_log_files";
 const PREVIOUS_DIGEST: &str = "previous_digest";
 
 /// `log_files`: the ledger. `records = rows + duplicates + rejected` holds in every row; `conflict_count` counts rows whose id was known
-/// with another body. Times are UTC. The `digest_` columns tell what an integrity digest says, verified or not: its hour, and the log files
-/// delivered in it as `s3://bucket/key`, a line break between two, empty = none; null = no digest, or one of a lake of format 2. `previous_digest` is the one before
-/// it in the same form, null where it starts a chain. The times of events of a digest are those of the log files that it names.
+/// with another body. Times are UTC. The `digest_` columns tell what an integrity digest says, verified or not: its hour, and the log
+/// files delivered in it as `s3://bucket/key`, a line break between two, empty = none. `previous_digest` is the one before it, likewise,
+/// null = it starts a chain. All are null where the file is no digest, or was read into a lake of format 2. The times of events of a digest
+/// are those of the log files that it names.
 pub(crate) fn log_files_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("log_file_path", false),
@@ -178,8 +179,8 @@ pub(crate) fn rejects_schema() -> SchemaRef {
 }
 
 /// `runs`: what each conversion was asked for and what it came to; `status` is begun (it goes on, or was killed), complete, stopped or
-/// failed. `record_count = row_count + duplicate_count + rejected_count`; times
-/// are UTC, `since_time` and `until_time` bound the delivery, null = unbounded; `shard` null = all.
+/// failed. `record_count = row_count + duplicate_count + rejected_count`; times are UTC, `since_time` and `until_time` bound the delivery,
+/// null = unbounded; `shard` null = all.
 pub fn runs_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("run_id", false),

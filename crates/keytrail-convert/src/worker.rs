@@ -157,11 +157,11 @@ impl<'w> FileSink<'w> {
         FileOutcome::unreadable(1)
     }
 
-    fn finish(mut self, outcome: FileOutcome) -> Result<(FileAccount, Vec<RejectRow>), ConvertError> {
+    fn finish(mut self, mut outcome: FileOutcome) -> Result<(FileAccount, Vec<RejectRow>), ConvertError> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        self.note_digest(outcome.kind);
+        self.note_digest(&mut outcome);
         self.account.outcome = outcome;
         debug_assert!(self.account.is_balanced(), "{:?}", self.account);
         if !self.account.is_archived {
@@ -173,15 +173,24 @@ impl<'w> FileSink<'w> {
         Ok((self.account, self.rejects))
     }
 
-    /// Takes what a file says that is one digest; several in an archive have no one hour.
-    fn note_digest(&mut self, kind: LogFileKind) {
-        let Some(Some(digest)) = self.digests.pop().filter(|_| kind == LogFileKind::Digest && self.digests.is_empty())
-        else {
+    /// Takes what a file says that is one digest. Of one that lacks something, or of several in an archive, which have no one hour, it is
+    /// noted that they tell nothing.
+    fn note_digest(&mut self, outcome: &mut FileOutcome) {
+        let mut digests = std::mem::take(&mut self.digests);
+        if outcome.kind != LogFileKind::Digest {
             return;
+        }
+        let why = match (digests.pop(), digests.is_empty()) {
+            (Some(Some(digest)), true) => {
+                self.account.first_event_time = digest.first_event_time;
+                self.account.last_event_time = digest.last_event_time;
+                self.account.digest = Some(Box::new(digest));
+                return;
+            }
+            (_, true) => "it lacks a member, or has one that cannot be read",
+            (_, false) => "it is one of several in a file",
         };
-        self.account.first_event_time = digest.first_event_time;
-        self.account.last_event_time = digest.last_event_time;
-        self.account.digest = Some(Box::new(digest));
+        outcome.notes.push(format!("this digest tells nothing of what was delivered: {why}"));
     }
 
     fn count(&mut self, record: &EventRecord<'_>, is_kms: bool) {
