@@ -12,6 +12,7 @@
 -- column:  is_attested: additionalEventData.recipient is there: the answer was for an enclave or an attested instance only
 -- column:  is_cross_account: the key is of another account than the caller or than the recipient of this copy; null = key not resolvable
 -- column:  account_side: whose copy this is: caller (the key is another account's), owner (the caller is another account, or a service that names none), both (one account); null = not told
+-- column:  principal: the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user; null where the record names nobody
 select
     event_id,
     event_time,
@@ -143,7 +144,14 @@ select
         end
         when arn_part(key_arn, 'account') = principal_account_id then 'both'
         when arn_part(key_arn, 'account') = recipient_account_id then 'owner'
-    end as account_side
+    end as account_side,
+    coalesce(
+        role_arn,
+        principal_role(principal_arn),
+        invoked_by,
+        principal_role(principal_id),
+        on_behalf_of_user_id
+    ) as principal
 from events
 where event_group = 'kms'
     and (amends_event_id is null or detail_level in ('full', 'reencoded'))
@@ -248,7 +256,14 @@ select
         end
         when arn_part(source_key_arn, 'account') = principal_account_id then 'both'
         when arn_part(source_key_arn, 'account') = recipient_account_id then 'owner'
-    end as account_side
+    end as account_side,
+    coalesce(
+        role_arn,
+        principal_role(principal_arn),
+        invoked_by,
+        principal_role(principal_id),
+        on_behalf_of_user_id
+    ) as principal
 from events
 where event_group = 'kms'
     and (amends_event_id is null or detail_level in ('full', 'reencoded'))

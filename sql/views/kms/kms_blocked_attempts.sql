@@ -8,7 +8,7 @@
 -- notes:   a record that amends another (amends_event_id) is one call with it, where both have one reason
 -- notes:   key_arn is null for calls whose key cannot be resolved
 -- column:  reason: disabled, pending_deletion, pending_import, unavailable, deleted (a DeleteKey event came before), not_found (none did: deleted before the logs begin, or never there), blocked (the message does not tell)
--- column:  principal: the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user; null where the record names nobody
+-- column:  principal: as in kms_events; null where the record names nobody
 -- column:  service: userIdentity.invokedBy; null = no service in between
 -- column:  event_count: failed calls, a correction and the record that it corrects counted once
 -- column:  first_seen_time: earliest such call, UTC
@@ -23,13 +23,7 @@ with touches as (
         outcome,
         error_code,
         error_message,
-        coalesce(
-            role_arn,
-            principal_role(principal_arn),
-            invoked_by,
-            principal_role(principal_id),
-            on_behalf_of_user_id
-        ) as principal,
+        principal,
         invoked_by as service,
         min(case when event_name = 'DeleteKey' and error_code is null then event_time end) over (partition by key_arn) as deleted_time
     from kms_events

@@ -7,7 +7,7 @@
 -- notes:   cryptographic calls, and CreateGrant; a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   key_arn is null for calls whose key cannot be resolved: a refused Decrypt often names none
 -- column:  reason: explicit_deny, not_allowed (no policy of the kind that the message names allows it), unstated (the message does not tell)
--- column:  principal: the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user; null where the record names nobody
+-- column:  principal: as in kms_events; null where the record names nobody
 -- column:  service: userIdentity.invokedBy; null = no service in between
 -- column:  event_count: refused calls
 -- column:  first_seen_time: earliest such call, UTC
@@ -19,13 +19,7 @@ with attempts as (
         event_id,
         event_time,
         amends_event_id,
-        coalesce(
-            role_arn,
-            principal_role(principal_arn),
-            invoked_by,
-            principal_role(principal_id),
-            on_behalf_of_user_id
-        ) as principal,
+        principal,
         invoked_by as service,
         case
             when error_message like '%explicit deny%' then 'explicit_deny'

@@ -3,8 +3,7 @@
 -- grain:   key_arn, principal
 -- reads:   kms_events
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
--- notes:   principal is the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user
--- column:  principal: null where the record names nobody
+-- column:  principal: as in kms_events; null where the record names nobody
 -- column:  principal_type: userIdentity.type of the principal's calls
 -- column:  use_event_count: cryptographic calls that succeeded
 -- column:  failed_count: cryptographic calls that failed
@@ -16,13 +15,7 @@
 with touches as (
     select
         key_arn,
-        coalesce(
-            role_arn,
-            principal_role(principal_arn),
-            invoked_by,
-            principal_role(principal_id),
-            on_behalf_of_user_id
-        ) as principal,
+        principal,
         principal_type,
         event_time,
         error_code,

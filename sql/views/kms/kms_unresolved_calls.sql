@@ -14,7 +14,7 @@
 -- column:  key_account_id: account of the key that was meant: that of the alias's ARN, else the caller's for an alias's name, else the record's; null = none of them is told
 -- column:  key_region: its region, likewise
 -- column:  is_demand: it failed for the state of a key, for a signature or MAC that did not match, or for a fault that is no throttling: whoever called needed the key
--- column:  principal: the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's); null where the record names nobody
+-- column:  principal: as in kms_events; null where the record names nobody
 with named as (
     select
         *,
@@ -44,7 +44,7 @@ calls as (
         event_name,
         aws_region,
         recipient_account_id,
-        coalesce(role_arn, principal_role(principal_arn), invoked_by, principal_role(principal_id)) as principal,
+        principal,
         error_code,
         outcome,
         -- Who is throttled tries again.

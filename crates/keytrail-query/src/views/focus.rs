@@ -22,18 +22,16 @@ use crate::views::kept::rows_at_most;
 const MAX_ROWS: usize = 500_000;
 
 /// The columns that the reports under `sql/reports/key/` read, by way of the views.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 18] = [
     "event_id",
     "event_time",
     "event_name",
     "error_code",
     "shared_event_id",
     "principal_type",
-    "principal_id",
+    "principal",
     "principal_arn",
     "invoked_by",
-    "role_arn",
-    "on_behalf_of_user_id",
     "operation_class",
     "outcome",
     "key_arn",
