@@ -185,6 +185,25 @@ fn places_that_are_wrong_have_their_own_exit_codes() {
 }
 
 #[test]
+fn a_lake_is_named_by_a_path_with_parents() {
+    let sandbox = with_logs();
+    fs_err::create_dir(sandbox.path("elsewhere")).expect("a folder");
+    let run = sandbox.run("keytrail convert elsewhere/../logs --lake elsewhere/../lake");
+    assert_eq!(run.code(), Some(0), "{run}");
+    let run = sandbox.run("keytrail sql --lake elsewhere/../lake -c 'select count(*) > 0 as n from events'");
+    assert_eq!(run.data(), "n\ntrue\n");
+}
+
+#[test]
+fn what_is_no_source_is_not_read_and_no_lake_is_made() {
+    let sandbox = with_logs();
+    assert!(sandbox.program("mkfifo").arg(sandbox.path("pipe")).status().expect("mkfifo").success());
+    insta::assert_snapshot!(sandbox.run("keytrail convert pipe --lake lake"), @"");
+    insta::assert_snapshot!(sandbox.run("keytrail convert logs --lake logs"), @"");
+    assert!(!sandbox.path("lake").exists());
+}
+
+#[test]
 fn a_place_without_log_files_is_told_and_leaves_nothing_behind() {
     let sandbox = with_lake();
     fs_err::create_dir(sandbox.path("empty")).expect("a folder");

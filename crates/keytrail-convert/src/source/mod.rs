@@ -10,7 +10,7 @@ mod unread;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -293,18 +293,30 @@ pub struct Listing {
 /// How often a file that changes while it is read is read again.
 const MAX_READS: usize = 4;
 
-/// Says at once when a local source is not there, before anything is made for it.
+/// Says at once when a local source is not there, or is none, before anything is made for it.
 ///
 /// # Errors
-/// [`ConvertError::NoSuchSource`].
-pub fn require_local(sources: &[Source]) -> Result<(), ConvertError> {
+/// [`ConvertError::NoSuchSource`]; [`ConvertError::NotTaken`] for a pipe, socket or device, and for the lake's own folder, in which the
+/// lake's files would hide those of the source.
+pub fn require_local(sources: &[Source], lake: Option<&Location>) -> Result<(), ConvertError> {
     let local = sources.iter().filter_map(|source| match source {
         Source::Place(location) => location.as_local_path(),
         Source::Bytes { .. } => None,
     });
+    let lake = lake.and_then(Location::as_local_path).and_then(|folder| fs_err::canonicalize(folder).ok());
+    let not_taken = |path: &Path, reason: &str| ConvertError::NotTaken { path: path.to_owned(), reason: reason.to_owned() };
     for path in local {
-        if matches!(fs_err::metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
-            return Err(ConvertError::NoSuchSource(path.to_owned()));
+        match fs_err::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(ConvertError::NoSuchSource(path.to_owned()));
+            }
+            Ok(metadata) if !metadata.is_dir() && !metadata.is_file() => {
+                return Err(not_taken(path, "it is neither a file nor a folder; what comes through a pipe is read as `-`"));
+            }
+            Ok(_) if lake.is_some() && fs_err::canonicalize(path).ok() == lake => {
+                return Err(not_taken(path, "it is the lake's folder, too; name another one with `--lake`"));
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::{Path as FsPath, PathBuf};
+use std::path::{Component, Path as FsPath, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -29,11 +29,20 @@ use crate::location::Location;
 
 /// Opens the file system's root, with the given path as prefix.
 pub(super) fn open(location: &Location, path: &FsPath) -> Result<Storage, LakeError> {
-    let prefix = Path::from_absolute_path(path)
-        .map_err(|error| LakeError::InvalidLocation { location: location.to_string(), reason: error.to_string() })?;
-    let url = Url::parse("file:///")
-        .map_err(|error| LakeError::InvalidLocation { location: location.to_string(), reason: error.to_string() })?;
+    let invalid = |reason: String| LakeError::InvalidLocation { location: location.to_string(), reason };
+    let path = without_parents(path).map_err(|error| invalid(error.to_string()))?;
+    let prefix = Path::from_absolute_path(path).map_err(|error| invalid(error.to_string()))?;
+    let url = Url::parse("file:///").map_err(|error| invalid(error.to_string()))?;
     Ok(Storage::new(location.clone(), Arc::new(DurableFileSystem::default()), prefix, url))
+}
+
+/// The path with its `..` followed as the system follows them, through links; the names of objects cannot have any.
+fn without_parents(path: &FsPath) -> io::Result<PathBuf> {
+    let parts: Vec<_> = path.components().collect();
+    let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else { return Ok(path.to_owned()) };
+    let (above, below) = parts.split_at(last + 1);
+    let above = fs_err::canonicalize(above.iter().collect::<PathBuf>())?;
+    Ok(above.join(below.iter().collect::<PathBuf>()))
 }
 
 /// Syncs a folder, off the async threads.
@@ -391,6 +400,19 @@ pub(crate) mod tests {
     use object_store::ObjectStoreExt;
 
     use super::*;
+
+    #[test]
+    fn parents_in_a_path_are_followed_through_links() {
+        let folder = tempfile::tempdir().expect("folder");
+        let root = fs_err::canonicalize(folder.path()).expect("real");
+        fs_err::create_dir_all(root.join("far/below")).expect("folder");
+        fs_err::create_dir_all(root.join("here")).expect("folder");
+        std::os::unix::fs::symlink(root.join("far/below"), root.join("here/link")).expect("link");
+        assert_eq!(without_parents(&root.join("here/../lake/new")).expect("resolved"), root.join("lake/new"));
+        assert_eq!(without_parents(&root.join("here/link/../lake")).expect("resolved"), root.join("far/lake"));
+        assert_eq!(without_parents(&root.join("plain")).expect("as it is"), root.join("plain"));
+        assert!(without_parents(&root.join("nowhere/../lake")).is_err());
+    }
 
     /// Called before each step; its error takes the step's place.
     pub(super) type Watch = Arc<dyn Fn(Step, &FsPath) -> io::Result<()> + Send + Sync>;

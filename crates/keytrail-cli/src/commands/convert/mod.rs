@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
     if arguments.dry_run {
         return survey::run(arguments, &options).await;
     }
-    require_local(&options.sources)?;
+    require_local(&options.sources, Some(&session::lake_location(&arguments.lake)?))?;
     let lake = lake_for(arguments, &mut options).await?;
     let style = if arguments.json { ProgressStyle::Json } else { ProgressStyle::Bar };
     let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, style).await?;

@@ -25,7 +25,7 @@ const MAX_LINES: u64 = 20;
 /// Verifies, tells each finding and the counts, and says by the exit code whether all is as AWS delivered it.
 pub(crate) async fn run(arguments: &VerifyArguments, is_verbose: bool) -> Result<Exit, CliError> {
     let options = options(arguments)?;
-    require_local(&options.sources)?;
+    require_local(&options.sources, None)?;
     let mut lines = Lines::new(arguments.json, is_verbose);
     let verified = verify(&options, &mut lines).await;
     lines.bar.finish_and_clear();
