@@ -1,40 +1,98 @@
 //! The table `log_files` over unconverted logs: what their listing and their paths tell.
 //!
-//! It has the columns of a lake's ledger, so that the same views run. Nothing is read for it but the integrity digests, which are few and small:
-//! what only reading a log file can tell (counts, times of events, rejects) is null.
+//! It has the columns of a lake's ledger, so that the same views run. Nothing is read for it but the integrity digests, which are few and small,
+//! and, by statements that ask for `rejected_count`, every log file, once in a session: what cannot be taken is a hole in every answer. What else
+//! only reading a log file can tell (counts of records, times of events) is null.
 
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
-use arrow_schema::Field;
-use datafusion::catalog::TableProvider;
+use arrow_schema::{Field, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::MemTable;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use futures::stream;
 use keytrail_convert::integrity::DigestEntry;
 use keytrail_convert::{LOG_FILES, LogFile, lake_spec};
 use keytrail_events::container::LogFileKind;
+use tokio::sync::OnceCell;
+
+use super::raw_table::RawTable;
 
 /// Digests that are read at once.
 const DIGESTS_AHEAD: usize = 16;
+/// The column for which log files are read.
+const REJECTED_COUNT: &str = "rejected_count";
 
 /// A listed file, and what it says where it is an integrity digest.
 type Listed<'f> = (&'f LogFile, Option<DigestEntry>);
 
-/// The listed files as a table. A digest that cannot be read tells nothing, as one that is not there.
-///
-/// # Errors
-/// Only when the columns do not follow the ledger's schema, a defect of this module.
-pub(crate) async fn listed_log_files(files: &[LogFile]) -> Result<Arc<dyn TableProvider>> {
-    let files: Vec<Listed<'_>> = stream::iter(files).map(listed).buffered(DIGESTS_AHEAD).collect().await;
-    let spec = lake_spec();
-    let ledger = spec.tables.iter().find(|table| table.name == LOG_FILES);
-    let schema = ledger.map(|table| Arc::clone(&table.schema));
-    let schema = schema.ok_or_else(|| DataFusionError::Internal(format!("no table {LOG_FILES}")))?;
-    let columns = schema.fields().iter().map(|field| column(field, &files)).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+/// The table.
+#[derive(Debug)]
+pub(crate) struct RawLedger {
+    events: RawTable,
+    listed: RecordBatch,
+    read: OnceCell<RecordBatch>,
+}
+
+impl RawLedger {
+    /// The listed files of a table of events. A digest that cannot be read tells nothing, as one that is not there.
+    ///
+    /// # Errors
+    /// Only when the columns do not follow the ledger's schema, a defect of this module.
+    pub(crate) async fn list(events: RawTable) -> Result<Self> {
+        let files: Vec<Listed<'_>> = stream::iter(events.files()).map(listed).buffered(DIGESTS_AHEAD).collect().await;
+        let spec = lake_spec();
+        let ledger = spec.tables.iter().find(|table| table.name == LOG_FILES);
+        let schema = ledger.map(|table| Arc::clone(&table.schema));
+        let schema = schema.ok_or_else(|| DataFusionError::Internal(format!("no table {LOG_FILES}")))?;
+        let columns = schema.fields().iter().map(|field| column(field, &files)).collect();
+        let listed = RecordBatch::try_new(schema, columns)?;
+        Ok(Self { events, listed, read: OnceCell::new() })
+    }
+
+    /// The rows with what could not be taken of each file.
+    async fn read(&self, readers: usize) -> Result<RecordBatch> {
+        let rejected = self.events.read_rejects(readers).await?;
+        let count = |file: &LogFile| i64::try_from(rejected.get(&file.path).copied().unwrap_or_default()).ok();
+        let counts: Int64Array = self.events.files().iter().map(count).collect();
+        let schema = self.listed.schema();
+        let mut columns = self.listed.columns().to_vec();
+        columns[schema.index_of(REJECTED_COUNT)?] = Arc::new(counts);
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+}
+
+#[async_trait]
+impl TableProvider for RawLedger {
+    fn schema(&self) -> SchemaRef {
+        self.listed.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = self.schema();
+        let rejected = schema.index_of(REJECTED_COUNT)?;
+        let is_asked = projection.is_none_or(|columns| columns.contains(&rejected));
+        let rows = match is_asked {
+            true => self.read.get_or_try_init(|| self.read(state.config().target_partitions())).await?,
+            false => &self.listed,
+        };
+        MemTable::try_new(schema, vec![vec![rows.clone()]])?.scan(state, projection, filters, limit).await
+    }
 }
 
 async fn listed(file: &LogFile) -> Listed<'_> {

@@ -22,7 +22,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
@@ -43,7 +43,7 @@ use tokio::sync::mpsc::Sender;
 use crate::error::QueryError;
 use crate::locks::lock;
 use crate::session::TableSource;
-use crate::tables::raw_ledger::listed_log_files;
+use crate::tables::raw_ledger::RawLedger;
 
 /// The clocks of AWS's services may differ, and a file's name tells its delivery to the minute only.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::hours(1);
@@ -102,11 +102,12 @@ impl TableSource for RawTables {
     }
 
     async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
-        if name == LOG_FILES {
-            return listed_log_files(&self.files).await.map_err(QueryError::planning);
-        }
         let (files, rejects, work) = (Arc::clone(&self.files), Arc::clone(&self.rejects), Arc::clone(&self.work));
-        Ok(Arc::new(RawTable { files, rejects, work }))
+        let events = RawTable { files, rejects, work };
+        if name == LOG_FILES {
+            return Ok(Arc::new(RawLedger::list(events).await.map_err(QueryError::planning)?));
+        }
+        Ok(Arc::new(events))
     }
 }
 
@@ -176,6 +177,39 @@ impl RawTable {
         Arc::clone(&self.work)
     }
 
+    /// The log files of the session.
+    pub(crate) fn files(&self) -> &[LogFile] {
+        &self.files
+    }
+
+    /// Reads every log file for what cannot be taken of it: rejected records by log file, as [`RawRejects::by_file`].
+    ///
+    /// # Errors
+    /// When a reader ends without its result, a defect.
+    pub(crate) async fn read_rejects(&self, readers: usize) -> Result<BTreeMap<String, u64>> {
+        let selection = RawSelection::new(Vec::new(), Vec::new())?;
+        let scan = Arc::new(self.scan_of(Arc::clone(&self.files), selection));
+        let run = scan.run(0);
+        // No row is asked for, so that none is sent.
+        let (sender, _receiver) = tokio::sync::mpsc::channel(1);
+        let reading: Vec<_> = (0..readers.max(1))
+            .map(|_| {
+                let (reader, sender) = (RawReader::new(&scan, &run), sender.clone());
+                SpawnedTask::spawn_blocking(move || reader.run(&sender))
+            })
+            .collect();
+        for task in reading {
+            task.join().await.map_err(|error| DataFusionError::Internal(error.to_string()))??;
+        }
+        Ok(self.rejects.by_file())
+    }
+
+    fn scan_of(&self, files: Arc<[LogFile]>, selection: RawSelection) -> RawScan {
+        let (rejects, work) = (Arc::clone(&self.rejects), Arc::clone(&self.work));
+        work.plan(files.len());
+        RawScan { files, selection, rejects, work, runs: Mutex::default() }
+    }
+
     /// The files that can hold rows for which a predicate is true.
     fn prune(&self, predicate: Option<&PruningPredicate>) -> Arc<[LogFile]> {
         let Some(may_match) = predicate.and_then(|predicate| predicate.prune(&DeliveryBounds(&self.files)).ok()) else {
@@ -222,14 +256,8 @@ impl TableProvider for RawTable {
         let columns = projection.cloned().unwrap_or_else(|| (0..table_schema().fields().len()).collect());
         let selection = RawSelection::new(columns, wanted)?;
         let schema = Arc::clone(selection.schema());
-        let scan = Arc::new(RawScan {
-            files: if has_rows { self.prune(predicate.as_ref()) } else { Arc::default() },
-            selection,
-            rejects: Arc::clone(&self.rejects),
-            work: Arc::clone(&self.work),
-            runs: Mutex::default(),
-        });
-        self.work.plan(scan.files.len());
+        let files = if has_rows { self.prune(predicate.as_ref()) } else { Arc::default() };
+        let scan = Arc::new(self.scan_of(files, selection));
         let partitions = state.config().target_partitions().clamp(1, scan.files.len().max(1));
         let partition = |_| -> Arc<dyn PartitionStream> { Arc::new(RawPartition::new(Arc::clone(&scan))) };
         let partitions = (0..partitions).map(partition).collect();
