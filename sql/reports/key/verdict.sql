@@ -1,8 +1,9 @@
 -- report:  key/verdict
--- summary: What the logs show about the use of a key
+-- summary: What the logs show about the use of a key: its own row first, then those of its multi-Region set
 -- reads:   kms_key_verdicts
 -- notes:   $key: key ARN
 select
+    key_arn = $key as is_own,
     verdict,
     reasons,
     probe_count,
@@ -17,3 +18,11 @@ select
     is_whole_life_covered
 from kms_key_verdicts
 where key_arn = $key
+    or (
+        starts_with(split_part($key, ':key/', 2), 'mrk-')
+        and split_part(key_arn, ':key/', 2) = split_part($key, ':key/', 2)
+        and split_part(key_arn, ':', 5) = split_part($key, ':', 5)
+    )
+order by
+    is_own desc,
+    key_arn

@@ -138,6 +138,7 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         try_join!(use_of(&focused, &key_arn), knowledge_of(&focused, &key_arn), window_of(&focused, &key_arn, place),)?;
     drop(reading);
     let holes = window.holes();
+    let is_known = window.verdict.is_some();
     let mut answer = KeyAnswer {
         key_arn: key_arn.clone(),
         account_id: place.account_id.to_owned(),
@@ -159,7 +160,7 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         same_id_keys: Vec::new(),
         similar_keys: Vec::new(),
         aliases: found.aliases,
-        verdict: window.verdict.unwrap_or_else(|| KeyVerdict::unseen(holes)),
+        verdict: window.verdict.unwrap_or_else(|| KeyVerdict::unseen(holes, &window.sibling_verdicts)),
         min_window: question.min_window,
         facts: knowledge.facts,
         access: knowledge.access,
@@ -176,7 +177,7 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
     if let Some(minimum) = question.min_window {
         answer.verdict.require_window(answer.shortest_window(), minimum);
     }
-    if !answer.is_seen {
+    if !answer.is_seen && !is_known {
         let is_sibling = |arn: &String| answer.family.iter().any(|member| member.key_arn == *arn);
         answer.same_id_keys = keys_of_same_id(session, &answer.key_arn).await?;
         answer.same_id_keys.retain(|arn| !is_sibling(arn));
@@ -294,6 +295,8 @@ struct Window {
     blind_spot_total: u64,
     /// That of the view; none = it has no row for a key that nothing names.
     verdict: Option<KeyVerdict>,
+    /// Those of the other members of its multi-Region set.
+    sibling_verdicts: Vec<KeyVerdict>,
 }
 
 async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyPlace<'_>) -> Result<Window, QueryError> {
@@ -301,12 +304,15 @@ async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyPlace<'_>) -
     let of_place =
         [("account_id".to_owned(), place.account_id.to_owned()), ("region".to_owned(), place.region.to_owned())];
     let of_both = [&of_place[..], &of_key[..]].concat();
-    let (unattributed, coverage, blind_spots, verdict) = try_join!(
+    let (unattributed, coverage, blind_spots, verdicts) = try_join!(
         spawned(session, "key/unattributed.sql", &of_place),
         spawned(session, "key/coverage.sql", &of_place),
         spawned(session, "key/blind_spots.sql", &of_both),
         spawned(session, "key/verdict.sql", &of_key),
     )?;
+    let verdicts = verdicts.map(|row| Ok((row.count("is_own")? > 0, KeyVerdict::of_row(row)?)))?;
+    let (own, siblings): (Vec<_>, Vec<_>) = verdicts.into_iter().partition(|(is_own, _)| *is_own);
+    let verdict_only = |(_, verdict)| verdict;
     Ok(Window {
         unattributed_use_count: first_count(&unattributed, "use_count")?,
         unattributed_failure_count: first_count(&unattributed, "failure_count")?,
@@ -314,7 +320,8 @@ async fn window_of(session: &Arc<Session>, key_arn: &str, place: KeyPlace<'_>) -
         coverage: coverage.first().map(sections::coverage_window).transpose()?.unwrap_or_default(),
         blind_spots: blind_spots.map(sections::blind_spot)?,
         blind_spot_total: first_count(&blind_spots, "total_count")?,
-        verdict: verdict.first().map(KeyVerdict::of_row).transpose()?,
+        verdict: own.into_iter().map(verdict_only).next(),
+        sibling_verdicts: siblings.into_iter().map(verdict_only).collect(),
     })
 }
 

@@ -73,12 +73,25 @@ impl KeyVerdict {
         self.reasons.iter().map(|reason| reason.as_str()).collect()
     }
 
-    /// A key that no event names, of which nothing but the place is known.
-    pub(super) fn unseen(holes: Vec<Reason>) -> Self {
-        let verdict = if holes.is_empty() { Verdict::NoUseFound } else { Verdict::Incomplete };
+    /// A key that no event names, of which nothing is known but its place, and the verdicts on the members of its multi-Region set: what
+    /// they were used for it may be used for, too.
+    pub(super) fn unseen(mut holes: Vec<Reason>, siblings: &[Self]) -> Self {
+        let is_any = |verdict| siblings.iter().any(|sibling| sibling.verdict == verdict);
+        if is_any(Verdict::Incomplete) {
+            holes.push(Reason::SiblingIncomplete);
+        }
+        let (verdict, reasons) = if is_any(Verdict::InUse) {
+            (Verdict::InUse, vec![Reason::SiblingUsed])
+        } else if is_any(Verdict::BlockedDemand) {
+            (Verdict::BlockedDemand, vec![Reason::SiblingBlocked])
+        } else if holes.is_empty() {
+            (Verdict::NoUseFound, holes)
+        } else {
+            (Verdict::Incomplete, holes)
+        };
         Self {
             verdict,
-            reasons: holes,
+            reasons,
             probe_count: 0,
             unmet_count: 0,
             last_unmet_time: None,
@@ -86,8 +99,8 @@ impl KeyVerdict {
             denied_count: 0,
             alias_use_count: 0,
             live_grant_count: 0,
-            family_last_used_time: None,
-            family_last_unmet_time: None,
+            family_last_used_time: siblings.iter().filter_map(|sibling| sibling.family_last_used_time).max(),
+            family_last_unmet_time: siblings.iter().filter_map(|sibling| sibling.family_last_unmet_time).max(),
             is_whole_life_covered: false,
         }
     }
@@ -236,19 +249,33 @@ mod tests {
             (Some(days(400)), days(400), Verdict::NoUseFound),
             (None, days(1), Verdict::Incomplete),
         ] {
-            let mut verdict = KeyVerdict::unseen(Vec::new());
+            let mut verdict = KeyVerdict::unseen(Vec::new(), &[]);
             verdict.require_window(covered, minimum);
             assert_eq!(verdict.verdict, expected, "{covered:?}");
             assert_eq!(verdict.reasons.is_empty(), expected == Verdict::NoUseFound);
         }
-        let mut used = KeyVerdict { verdict: Verdict::InUse, ..KeyVerdict::unseen(Vec::new()) };
+        let mut used = KeyVerdict { verdict: Verdict::InUse, ..KeyVerdict::unseen(Vec::new(), &[]) };
         used.require_window(Some(days(1)), days(400));
         assert_eq!(used.verdict, Verdict::InUse);
     }
 
     #[test]
     fn an_unseen_key_in_a_place_with_holes_is_incomplete() {
-        assert_eq!(KeyVerdict::unseen(Vec::new()).verdict, Verdict::NoUseFound);
-        assert_eq!(KeyVerdict::unseen(vec![Reason::Gap]).verdict, Verdict::Incomplete);
+        assert_eq!(KeyVerdict::unseen(Vec::new(), &[]).verdict, Verdict::NoUseFound);
+        assert_eq!(KeyVerdict::unseen(vec![Reason::Gap], &[]).verdict, Verdict::Incomplete);
+    }
+
+    #[test]
+    fn an_unseen_member_of_a_set_is_judged_with_it() {
+        let sibling = |verdict| KeyVerdict { verdict, ..KeyVerdict::unseen(Vec::new(), &[]) };
+        for (of_sibling, expected, reasons) in [
+            (Verdict::InUse, Verdict::InUse, vec![Reason::SiblingUsed]),
+            (Verdict::BlockedDemand, Verdict::BlockedDemand, vec![Reason::SiblingBlocked]),
+            (Verdict::Incomplete, Verdict::Incomplete, vec![Reason::SiblingIncomplete]),
+            (Verdict::NoUseFound, Verdict::NoUseFound, vec![]),
+        ] {
+            let unseen = KeyVerdict::unseen(Vec::new(), &[sibling(of_sibling)]);
+            assert_eq!((unseen.verdict, unseen.reasons), (expected, reasons));
+        }
     }
 }

@@ -314,6 +314,13 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
     }
     let until =
         "at least as long as the rarest job that could need it: a month for monthly jobs, 400 days for yearly ones";
+    let disabling = match answer.facts.key_state.as_deref() {
+        Some("PendingDeletion" | "PendingReplicaDeletion") => format!(
+            "The key is pending deletion, and its time runs. If it ends before you have watched {until}: cancel the deletion (kms cancel-key-deletion), which leaves the key disabled."
+        ),
+        Some("Disabled") => format!("The key is disabled, which can be undone. Watch {until}."),
+        _ => format!("Disable the key (kms disable-key), which can be undone, and watch {until}."),
+    };
     match answer.verdict.verdict {
         Verdict::InUse => vec![
             "Keep the key. Move its data to another key first (re-encrypt), and ask again over logs that begin after the move.".to_owned(),
@@ -323,7 +330,7 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
             "Ask those who call it (under Who) before anything else.".to_owned(),
         ],
         Verdict::NoUseFound => vec![
-            format!("Disable the key (kms disable-key), which can be undone, and watch {until}."),
+            disabling,
             "Ask keytrail again: a DisabledException in the logs turns the verdict into BLOCKED DEMAND.".to_owned(),
             "Only then schedule its deletion with the longest waiting period (30 days), and watch again.".to_owned(),
         ],
