@@ -9,7 +9,7 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion was due three days before the logs end, and they hold neither that nor its cancellation); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion was due three days before the logs end, and they hold neither that nor its cancellation); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -273,7 +273,8 @@ facts as (
 
     select
         key_arn,
-        last_used_time as tracked_used_time
+        last_used_time as tracked_used_time,
+        has_use and last_used_time is null as is_tracked_use_undated
     from inventory_last_usage
 ),
 
@@ -293,6 +294,7 @@ keys as (
         max(deleted_time) as deleted_time,
         max(due_time) as due_time,
         max(tracked_used_time) as tracked_used_time,
+        coalesce(bool_or(is_tracked_use_undated), false) as is_tracked_use_undated,
         min(first_used_time) as first_used_time,
         max(last_used_time) as last_used_time,
         last_value(last_used_event_id order by last_used_time asc nulls first, last_used_event_id asc) as last_used_event_id,
@@ -366,10 +368,13 @@ placed as (
                     or keys.due_time < coverage.covered_to_time - interval '3 days' then 'missing_event'
             end,
             case
-                when keys.tracked_used_time > coalesce(keys.last_used_time, timestamp '1970-01-01')
-                    and not coalesce(
-                        keys.tracked_used_time between coverage.covered_from_time and coverage.covered_to_time,
-                        false
+                when keys.is_tracked_use_undated
+                    or (
+                        keys.tracked_used_time > coalesce(keys.last_used_time, timestamp '1970-01-01')
+                        and not coalesce(
+                            keys.tracked_used_time between coverage.covered_from_time and coverage.covered_to_time,
+                            false
+                        )
                     ) then 'tracked_use'
             end
         ) as own_holes

@@ -76,6 +76,7 @@ with lives as (
         last_value(event_id order by sequence_number asc) filter (
             where lifecycle_event in ('created', 'description_changed')
         ) as description_event_id,
+        max(event_time) filter (where lifecycle_event in ('created', 'description_changed')) as description_time,
         last_value(key_state_after order by sequence_number asc) filter (
             where key_state_after is not null
         ) as life_state,
@@ -279,6 +280,7 @@ keys as (
         case when max(creation_name) = 'CreateKey' then max(request) end as request,
         max(description) as description,
         max(description_event_id) as description_event_id,
+        max(description_time) as description_time,
         max(life_state) as life_state,
         max(life_state_time) as life_state_time,
         max(life_state_event_id) as life_state_event_id,
@@ -362,6 +364,7 @@ logged as (
         coalesce(metadata ->> 'customKeyStoreId', request ->> 'customKeyStoreId') as custom_key_store_id,
         description,
         case when description is not null then description_event_id end as description_event_id,
+        description_time,
         creation_time,
         created_by_principal_arn,
         creation_event_id as created_event_id,
@@ -422,9 +425,14 @@ known as (
         coalesce(described.key_usage, logged.key_usage) as key_usage,
         coalesce(described.origin, logged.origin) as origin,
         logged.custom_key_store_id,
-        coalesce(described.description, logged.description) as description,
         case
-            when described.description is null or (described.description is not distinct from logged.description)
+            when logged.description_time > described.described_time then coalesce(logged.description, described.description)
+            else coalesce(described.description, logged.description)
+        end as description,
+        case
+            when described.description is null
+                or (described.description is not distinct from logged.description)
+                or logged.description_time > described.described_time
                 then logged.description_event_id
         end as description_event_id,
         coalesce(described.creation_time, logged.creation_time) as creation_time,

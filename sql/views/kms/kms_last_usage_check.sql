@@ -3,7 +3,7 @@
 -- grain:   key_arn
 -- reads:   inventory_last_usage, inventory_keys, kms_key_usage, kms_events, trail_coverage
 -- notes:   an event that KMS knows and the logs do not hold proves a hole in the logs
--- column:  finding: found, later_in_logs (the logs know a later use), missing (a proven hole), not_yet_covered (later than the last event of the key's account and region), before_logs (earlier than the first), never_used (KMS has tracked no use, and the key since its creation), no_use_tracked (none since tracking_start_time; the key is older, or not described, and before that KMS knows nothing)
+-- column:  finding: found, later_in_logs (found, and the logs know a later use), missing (a proven hole), not_yet_covered (later than the last event of the key's account and region), before_logs (earlier than the first), never_used (KMS has tracked no use, and the key since its creation), no_use_tracked (none since tracking_start_time; the key is older, or not described, and before that KMS knows nothing)
 -- column:  logged_last_used_time: the last use in the logs, UTC; null = none
 -- column:  operation: operation of the last use by GetKeyLastUsage; null = none tracked
 -- column:  last_used_time: its time, UTC
@@ -33,12 +33,15 @@ events as (
 select
     inventory_last_usage.key_arn,
     case
-        when inventory_last_usage.cloudtrail_event_id is null then case
-            when inventory_keys.creation_time >= inventory_last_usage.tracking_start_time - interval '1 day' then 'never_used'
+        when not inventory_last_usage.has_use then case
+            when coalesce(inventory_keys.creation_time, inventory_last_usage.creation_time)
+                >= inventory_last_usage.tracking_start_time - interval '1 day' then 'never_used'
             else 'no_use_tracked'
         end
-        when kms_key_usage.last_used_time > inventory_last_usage.last_used_time then 'later_in_logs'
-        when events.event_id is not null then 'found'
+        when events.event_id is not null then case
+            when kms_key_usage.last_used_time > inventory_last_usage.last_used_time then 'later_in_logs'
+            else 'found'
+        end
         when coalesce(inventory_last_usage.last_used_time > covered.covered_to_time, false) then 'not_yet_covered'
         when coalesce(inventory_last_usage.last_used_time < covered.covered_from_time, false) then 'before_logs'
         else 'missing'
