@@ -441,26 +441,70 @@ async fn data_events_do_not_hide_that_management_events_are_missing() {
     assert_eq!(rows(&session, &days_of).await, [[Some("17".to_owned())]]);
 }
 
-/// With KMS reads in every hour, none for 30 hours is no chance, though other calls go on.
+/// Records of an hour of March, the first being 0, at some minutes of it.
+fn in_hour(hour: u32, minutes: std::ops::Range<u32>, record_at: impl Fn(&str) -> String) -> Vec<String> {
+    let time = |minute: u32| format!("2025-03-{:02}T{:02}:{minute:02}:00Z", hour / 24 + 1, hour % 24);
+    minutes.map(|minute| record_at(&time(minute))).collect()
+}
+
+/// With KMS reads in every hour, none for eight hours is no chance, though other calls go on.
 #[tokio::test]
 async fn kms_reads_that_stop_against_their_rhythm_are_a_hole() {
-    for (silent_hours, expected) in [(20, "no_use_found "), (30, "incomplete kms_calls_stopped")] {
-        let mut records = vec![record("kms", "DescribeKey", "2025-03-02T00:10:00Z", &resources(&[KEY]))];
+    let decrypt = |time: &str| record("kms", "Decrypt", time, &resources(&[BUSY_KEY]));
+    let silent_in = |silent: std::ops::Range<u32>| {
+        let mut records = vec![record("kms", "DescribeKey", "2025-03-18T00:10:00Z", &resources(&[KEY]))];
         for hour in 0..480_u32 {
-            let time = |minute: u32| format!("2025-03-{:02}T{:02}:{minute:02}:00Z", hour / 24 + 1, hour % 24);
-            records.push(record("ec2", "DescribeInstances", &time(40), ""));
-            if !(240..240 + silent_hours).contains(&hour) {
-                records.push(record("kms", "Decrypt", &time(5), &resources(&[BUSY_KEY])));
+            records.extend(in_hour(hour, 40..41, |time| record("ec2", "DescribeInstances", time, "")));
+            if !silent.contains(&hour) {
+                records.extend(in_hour(hour, 5..6, decrypt));
             }
         }
-        assert_eq!(verdict_over(&records, KEY).await, expected, "{silent_hours}");
+        records
+    };
+    for (silent, expected) in [
+        (240..243, "no_use_found "),
+        (240..248, "incomplete kms_calls_stopped"),
+        (240..270, "incomplete kms_calls_stopped"),
+        // An account may come to use KMS in its first day, and not for days after that.
+        (0..20, "no_use_found "),
+        (0..60, "incomplete kms_calls_stopped"),
+    ] {
+        let records = silent_in(silent.clone());
+        assert_eq!(verdict_over(&records, KEY).await, expected, "{silent:?}");
         // Reads of another region of the account show that the trail logs them.
-        let elsewhere = ["2025-03-11T05:05:00Z", "2025-03-11T17:05:00Z"].map(|time| {
+        let elsewhere = silent.clone().step_by(3).flat_map(|hour| {
             let busy = resources(&[&BUSY_KEY.replace("us-east-1", "eu-west-1")]);
-            placed("kms", "Decrypt", time, ACCOUNT, "eu-west-1", &busy)
+            in_hour(hour, 5..6, |time| placed("kms", "Decrypt", time, ACCOUNT, "eu-west-1", &busy))
         });
-        let verdict = verdict_over(&[records, elsewhere.to_vec()].concat(), KEY).await;
-        assert!(!verdict.contains("kms_calls_stopped"), "{verdict}");
+        let verdict = verdict_over(&records.into_iter().chain(elsewhere).collect::<Vec<_>>(), KEY).await;
+        assert!(!verdict.contains("kms_calls_stopped"), "{silent:?} {verdict}");
+    }
+    // One read in the middle is a stray.
+    let stray = in_hour(255, 5..6, decrypt);
+    let verdict = verdict_over(&[silent_in(240..270), stray].concat(), KEY).await;
+    assert_eq!(verdict, "incomplete kms_calls_stopped");
+}
+
+/// A place that works from Monday to Friday and sleeps at night has weekends; what else is missing of a week is a gap.
+#[tokio::test]
+async fn weekends_of_a_place_that_sleeps_at_night_are_no_gaps() {
+    let office = |missing: std::ops::Range<u32>| {
+        let mut records = Vec::new();
+        // 2025-03-01 is a Saturday.
+        for hour in (0..31 * 24_u32).filter(|hour| (hour / 24 + 5) % 7 < 5 && (8..18).contains(&(hour % 24))) {
+            if !missing.contains(&hour) {
+                records.extend(in_hour(hour, 5..7, |time| record("ec2", "DescribeInstances", time, "")));
+                records.extend(in_hour(hour, 9..10, |time| record("kms", "Decrypt", time, &resources(&[BUSY_KEY]))));
+            }
+        }
+        records.push(record("kms", "DescribeKey", "2025-03-31T10:10:00Z", &resources(&[KEY])));
+        records
+    };
+    assert_eq!(verdict_over(&office(0..0), KEY).await, "no_use_found ");
+    // From Tuesday to Wednesday, and a weekend with the Monday behind it.
+    for missing in [10 * 24..12 * 24, 16 * 24..17 * 24] {
+        let verdict = verdict_over(&office(missing.clone()), KEY).await;
+        assert!(verdict.starts_with("incomplete gap"), "{missing:?} {verdict}");
     }
 }
 
@@ -506,6 +550,38 @@ async fn a_silence_by_the_place_s_own_rhythm_is_no_gap() {
     ] {
         let records = days(ACCOUNT, never, between("2025-03-08T02", until));
         assert_eq!(verdict_over(&records, KEY).await, expected, "{until}");
+    }
+}
+
+/// Over logs that are not converted, too, what could not be read may have been a use.
+#[tokio::test]
+async fn what_cannot_be_read_of_unconverted_logs_is_a_hole() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("records.ndjson"), days(ACCOUNT, never, never).join("\n")).unwrap();
+    assert_eq!(verdict_of(&raw_session_over(&[folder.path()]).await, KEY).await, "no_use_found ");
+    let place = folder.path().join(format!("AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/2025/03/10"));
+    fs_err::create_dir_all(&place).unwrap();
+    let name = format!("{ACCOUNT}_CloudTrail_us-east-1_20250310T1000Z_aaaaaaaaaaaaaaaa.json.gz");
+    fs_err::write(place.join(name), b"\x1f\x8b\x08broken").unwrap();
+    assert_eq!(verdict_of(&raw_session_over(&[folder.path()]).await, KEY).await, "incomplete rejected");
+}
+
+/// An ARN that no event names belongs to the set of its id all the same.
+#[tokio::test]
+async fn a_member_that_no_event_names_is_judged_with_its_set() {
+    let elsewhere: Vec<_> = days(ACCOUNT, never, never).iter().map(|record| record.replace("us-east-1", "eu-west-1")).collect();
+    for (error, expected) in [
+        ("", "in_use multi_region_sibling_used"),
+        (r#""errorCode":"DisabledException","#, "blocked_demand multi_region_sibling_blocked"),
+    ] {
+        let call = record("kms", "Decrypt", "2025-03-15T10:00:00Z", &format!("{error}{}", resources(&[MEMBER])));
+        let records = [days(ACCOUNT, never, never), elsewhere.clone(), vec![call]].concat();
+        let (_folder, session) = raw_session(&records).await;
+        let verdict = answer(&session, REPLICA).await.verdict;
+        assert_eq!(format!("{} {}", verdict.verdict.as_str(), verdict.reason_words().join(",")), expected);
+        // Another account's key of that id is another key.
+        let other = answer(&session, &REPLICA.replace(ACCOUNT, "999900001111")).await.verdict;
+        assert_eq!(other.verdict.as_str(), "incomplete");
     }
 }
 
@@ -579,6 +655,44 @@ async fn an_organization_s_trail_takes_the_reads_of_members_that_have_few() {
         }
         assert_eq!(verdict_of(&raw_session_over(&[folder.path()]).await, KEY).await, expected, "{organization}");
     }
+}
+
+/// An organization's trail that is stopped is silent in all its accounts, for hours or days.
+#[tokio::test]
+async fn an_organization_s_trail_that_stops_is_missed_in_its_members() {
+    let home = "999900001111";
+    let off = between("2025-03-08T01", "2025-03-08T04");
+    let switch = |name: &str, time: &str| trail_change(name, time, home, r#""name":"org""#);
+    let changes = [switch("StopLogging", "2025-03-08T00:30:00Z"), switch("StartLogging", "2025-03-08T04:30:00Z")];
+    let hourly = |account: &str| -> Vec<String> {
+        (0..480)
+            .flat_map(|hour| in_hour(hour, 5..6, |time| placed("kms", "Decrypt", time, account, "us-east-1", &resources(&[BUSY_KEY]))))
+            .filter(|record| !off(&record[record.find("2025-03").unwrap()..][..13]))
+            .collect()
+    };
+    let described = record("kms", "DescribeKey", "2025-03-18T00:10:00Z", &resources(&[KEY]));
+    for (organization, expected) in [("o-abc1234567/", "incomplete logging_stopped"), ("", "no_use_found ")] {
+        let folder = tempfile::tempdir().unwrap();
+        let of_member = [hourly(ACCOUNT), vec![described.clone()]].concat();
+        for (account, records) in [(ACCOUNT, of_member), (home, [hourly(home), changes.to_vec()].concat())] {
+            let place = folder.path().join(format!("AWSLogs/{organization}{account}/CloudTrail/us-east-1/2025/03/20"));
+            fs_err::create_dir_all(&place).unwrap();
+            fs_err::write(place.join("all.ndjson"), records.join("\n")).unwrap();
+        }
+        assert_eq!(verdict_of(&raw_session_over(&[folder.path()]).await, KEY).await, expected, "{organization}");
+    }
+}
+
+/// Who excludes KMS and then starts a new trail has no reads in between.
+#[tokio::test]
+async fn an_exclusion_ends_with_another_trail_s_start_too() {
+    let away = between("2025-03-08T00:30", "2025-03-08T23:30");
+    let excluded = excluding(KMS, "2025-03-08T00:00:30Z");
+    let started = trail_change("StartLogging", "2025-03-08T23:35:00Z", ACCOUNT, r#""name":"new""#);
+    let records = [days(ACCOUNT, &away, never), vec![excluded.clone()]].concat();
+    assert_eq!(verdict_over(&records, KEY).await, "no_use_found ");
+    let verdict = verdict_over(&[records, vec![started]].concat(), KEY).await;
+    assert_eq!(verdict, "incomplete kms_excluded");
 }
 
 #[tokio::test]
@@ -854,6 +968,22 @@ async fn a_use_that_kms_tracked_before_the_logs_begin_is_no_hole_in_them() {
         (facts.tracked_event_id.as_deref(), facts.tracked_operation.as_deref()),
         (Some("early"), Some("Decrypt"))
     );
+}
+
+/// KMS forgets no use: neither a time that cannot be read nor a newer output without a use takes it back.
+#[tokio::test]
+async fn a_use_that_kms_tracked_is_not_taken_back() {
+    let said = |usage: &str| format!(r#"{{"KeyId":"{KEY}","TrackingStartDate":"2024-01-01T00:00:00Z","KeyLastUsage":{usage}}}"#);
+    let missing = r#"{"Operation":"Decrypt","Timestamp":"2025-03-15T10:00:00Z","CloudTrailEventId":"missing"}"#;
+    for (older, newer, expected) in [
+        ("{}", "{}", "no_use_found "),
+        ("{}", r#"{"Operation":"Decrypt"}"#, "incomplete tracked_use"),
+        ("{}", r#"{"Timestamp":"bad","CloudTrailEventId":"x"}"#, "incomplete tracked_use"),
+        (missing, "{}", "incomplete missing_event"),
+    ] {
+        let outputs = [("get-key-last-usage-older.json", said(older)), ("get-key-last-usage.json", said(newer))];
+        assert_eq!(verdict_with_outputs(&[], &outputs, KEY).await, expected, "{older} {newer}");
+    }
 }
 
 #[tokio::test]

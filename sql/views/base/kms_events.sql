@@ -5,7 +5,7 @@
 -- notes:   ReEncrypt has a row for its destination key and, where the source key is known, one for its source key
 -- notes:   in a source row key_arn, requested_key_ref, encryption_context, context_state and key_material_id are those of the source side
 -- notes:   an event whose key cannot be resolved keeps one row, with key_arn null
--- notes:   a summary of an event (event history, rows of a query) that is held in full has no row
+-- notes:   a summary of an event (event history, rows of a query) that is held in full has no row; another full record of an event has rows, with amends_event_id, and counts of events leave them out
 -- column:  key_role: used (cryptographic operation), source and destination (the sides of ReEncrypt), target (management, metadata)
 -- column:  other_key_arn: ReEncrypt: the key on the other side; null otherwise, or where that key is not resolvable
 -- column:  use_mark: calls that tell little about data: key_access_probe (Secrets Manager tries whether it may use the key), trail_config_check (so does CloudTrail), trail_log_encryption (CloudTrail's own log files), dry_run, console_browsing (metadata shown in the console), observer (a principal that the user's observer_principals.txt names); null = an ordinary call

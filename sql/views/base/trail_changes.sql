@@ -2,6 +2,7 @@
 -- summary: Changes of trails and event data stores that the logs themselves record, with what each means for the logging of KMS calls
 -- grain:   recipient_account_id, event_id
 -- reads:   events
+-- kept:    up to 500,000 rows, until the data changes: kms_logging_losses reads it four times
 -- notes:   successful calls only; an effect is that on one trail, and the lake may hold the files of another
 -- column:  trail_name: name of the trail, or id of the event data store, without its ARN; null where the record names none
 -- column:  trail_arn: its ARN where the record gives it

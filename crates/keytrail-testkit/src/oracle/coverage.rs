@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::contexts::{keys_in, named_keys};
 use super::kms::{KeyRole, KmsEvent, is_cryptographic, is_write, member, text_at};
 use super::ledgers::{AliasInterval, LifeEvent};
+use super::rhythms::{Rhythm, Silence};
 use super::views::{Row, Span, Time, ViewTable, some, table, time_cell};
 use super::{Event, Oracle};
 
@@ -198,7 +199,7 @@ fn place_of(event: &Event) -> Place {
     (event.recipient_account_id.clone(), region_of(event))
 }
 
-fn hour_of(time: Time) -> Time {
+pub(super) fn hour_of(time: Time) -> Time {
     time.duration_trunc(TimeDelta::hours(1)).expect("a time in the range of a log")
 }
 
@@ -326,43 +327,31 @@ fn is_whole(place: &Place) -> bool {
     place.0.is_some() && place.1.is_some()
 }
 
+/// First and last management event of an account that names itself.
+fn span_of(places: &BTreeMap<Place, Vec<&Event>>, account: &Option<String>) -> Option<(Time, Time)> {
+    let of_account = places.iter().filter(|(place, _)| place.0 == *account).flat_map(|(_, events)| events);
+    let times = || of_account.clone().filter_map(|event| event.event_time);
+    times().min().zip(times().max())
+}
+
 fn gaps(oracle: &Oracle) -> Vec<GapRow> {
-    let windows = Windows::of(oracle);
+    let places = by_place(oracle);
     let mut gaps = Vec::new();
-    for (place, events) in by_place(oracle).into_iter().filter(|(place, _)| is_whole(place)) {
+    for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
+        let Some(span) = span_of(&places, &place.0) else { continue };
         let times: Vec<Time> = events.iter().filter_map(|event| event.event_time).collect();
-        let hours: BTreeSet<Time> = times.iter().copied().map(hour_of).collect();
-        let is_day = |pair: &[Time]| pair[1] - pair[0] >= TimeDelta::hours(24);
-        let silent = |pair: &[Time]| ((hour_of(pair[1]) - hour_of(pair[0])).num_hours() - 1).max(0) as f64;
-        let silent_count: f64 = times.windows(2).filter(|pair| !is_day(pair)).map(silent).sum();
-        let all = hours.len() as f64 + silent_count;
-        let share = (silent_count + 1.0) / (all + 1.0);
-        let is_odd = |pair: &[Time]| all >= 336.0 && silent(pair) > 0.0 && share.powf(silent(pair)) * all < 1e-6;
-        let mut silences: Vec<f64> = times.windows(2).map(silent).filter(|hours| *hours > 0.0).collect();
-        silences.sort_by(f64::total_cmp);
-        let reach = hours.len() as f64 + silences.iter().sum::<f64>();
-        let is_usual = |silent: f64| {
-            let median = match (silences.len() / 2, silences.len() % 2) {
-                (middle, 1) => silences[middle],
-                (middle, _) => (silences[middle - 1] + silences[middle]) / 2.0,
-            };
-            silences.len() as f64 * 0.5_f64.powf(silent / median) > 0.05
-        };
-        let is_usual = |silent: f64| silences.len() >= 10 && reach >= 336.0 && is_usual(silent);
-        let is_gap = |pair: &&[Time]| (is_day(pair) && !is_usual(silent(pair))) || is_odd(pair);
-        for pair in times.windows(2).filter(is_gap) {
-            let hours = (pair[1] - pair[0]).num_hours();
-            gaps.push(GapRow { place: place.clone(), start: pair[0], end: Some(pair[1]), hours });
-        }
-        let of_account =
-            oracle.events.iter().filter(|event| windows.covers(event) && event.recipient_account_id == place.0);
-        let ends = times.last().zip(of_account.filter_map(|event| event.event_time).max());
-        let is_gap = |(start, last): &(&Time, Time)| {
-            let silent = *last - **start;
-            silent >= TimeDelta::hours(24) && !is_usual(silent.num_milliseconds() as f64 / 3_600_000.0)
-        };
-        if let Some((start, last)) = ends.filter(is_gap) {
-            gaps.push(GapRow { place, start: *start, end: None, hours: (last - start).num_hours() });
+        let rhythm = Rhythm::of(&times, span, false);
+        for silence in &rhythm.silences {
+            let Some(start) = silence.start else { continue };
+            let length = silence.end.unwrap_or(span.1) - start;
+            let is_day = length >= TimeDelta::hours(24) && !rhythm.is_usual(silence);
+            let is_odd = silence.end.is_some()
+                && silence.hours() < 24.0
+                && rhythm.is_long_enough()
+                && rhythm.is_beyond_chance(silence);
+            if is_day || is_odd {
+                gaps.push(GapRow { place: place.clone(), start, end: silence.end, hours: length.num_hours() });
+            }
         }
     }
     gaps
@@ -596,50 +585,31 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     spots
 }
 
-/// Places with events while no region of their account has a KMS read, for a day or more and longer than chance or habit explain.
+/// Places with events while no region of their account has a KMS read, for longer than chance or habit explain.
 fn stopped_calls(places: &BTreeMap<Place, Vec<&Event>>) -> Vec<SpotRow> {
-    let hours_of = |account: &Option<String>, is_meant: fn(&Event) -> bool| -> BTreeSet<Time> {
-        let of_account = places.iter().filter(|(place, _)| place.0 == *account);
-        let events = of_account.flat_map(|(_, events)| events).filter(|event| is_meant(event));
-        events.filter_map(|event| event.event_time).map(hour_of).collect()
-    };
     let mut spots = Vec::new();
     for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
-        let reads = hours_of(&place.0, is_kms_read);
-        let Some(last) = hours_of(&place.0, |_| true).last().copied() else { continue };
-        let ends = reads.iter().copied().skip(1).chain([last]);
-        let silences: Vec<(Time, Time, f64)> = reads
-            .iter()
-            .copied()
-            .zip(ends)
-            .map(|(from, to)| (from, to, (to - from).num_hours() as f64 - 1.0))
-            .collect();
-        let mut lengths: Vec<f64> = silences.iter().map(|silence| silence.2).filter(|hours| *hours > 0.0).collect();
-        lengths.sort_by(f64::total_cmp);
-        let silent: f64 = lengths.iter().sum();
-        let reach = reads.len() as f64 + silent;
-        let is_usual = |hours: f64| {
-            let middle = lengths.len() / 2;
-            let median = match lengths.len() % 2 {
-                1 => lengths[middle],
-                _ => f64::midpoint(lengths[middle - 1], lengths[middle]),
+        let Some(span) = span_of(places, &place.0) else { continue };
+        let of_account = places.iter().filter(|(other, _)| other.0 == place.0);
+        let reads = of_account.flat_map(|(_, events)| events).filter(|event| is_kms_read(event));
+        let mut times: Vec<Time> = reads.filter_map(|event| event.event_time).collect();
+        times.sort();
+        let rhythm = Rhythm::of(&times, span, true);
+        let is_odd = |silence: &&Silence| {
+            let is_unusual = match silence.hours() < 24.0 {
+                true => silence.start.is_some(),
+                false => !rhythm.is_usual(silence),
             };
-            lengths.len() >= 10 && lengths.len() as f64 * 0.5_f64.powf(hours / median) > 0.05
+            is_unusual && rhythm.is_long_enough() && rhythm.is_beyond_chance(silence)
         };
-        let is_odd = |hours: f64| {
-            let (others, all) = (silent - hours, reach - hours);
-            let is_chance = ((others + 1.0) / (all + 1.0)).powf(hours) * all >= 1e-6;
-            hours >= 24.0 && reach >= 336.0 && !is_chance && !is_usual(hours)
-        };
-        for (from, to, _) in silences.iter().filter(|silence| is_odd(silence.2)) {
-            let times = events.iter().filter_map(|event| event.event_time);
-            let within: Vec<Time> = times.filter(|time| hour_of(*time) > *from && hour_of(*time) < *to).collect();
-            if let (Some(first), Some(last)) = (within.iter().min(), within.iter().max()) {
+        for silence in rhythm.silences.iter().filter(is_odd) {
+            let is_within = |time: Time| hour_of(time) >= silence.from && hour_of(time) < silence.until;
+            if events.iter().filter_map(|event| event.event_time).any(is_within) {
                 spots.push(SpotRow {
                     place: place.clone(),
                     kind: "kms_calls_stopped",
-                    from: Some(*first),
-                    to: Some(*last),
+                    from: Some(silence.from),
+                    to: Some(silence.until),
                     event_id: None,
                 });
             }

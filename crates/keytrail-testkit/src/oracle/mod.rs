@@ -14,6 +14,7 @@ mod kms;
 mod ledgers;
 mod outcome;
 mod read;
+mod rhythms;
 mod views;
 
 use std::collections::{BTreeMap, HashSet};
