@@ -10,7 +10,7 @@
 -- column:  operation: last operation; null = none since the tracking began
 -- column:  last_used_time: its time, UTC
 -- column:  cloudtrail_event_id: its CloudTrail event in the owner's account
--- column:  creation_time: KeyCreationDate of the output, UTC; null = it tells none
+-- column:  key_creation_time: KeyCreationDate of the output, UTC; null = it tells none
 with told as (
     select
         key_arn,
@@ -41,6 +41,6 @@ select
     json_as_text(item, 'KeyLastUsage', 'Operation') as operation,
     aws_time(json_as_text(item, 'KeyLastUsage', 'Timestamp')) as last_used_time,
     json_as_text(item, 'KeyLastUsage', 'CloudTrailEventId') as cloudtrail_event_id,
-    aws_time(json_as_text(item, 'KeyCreationDate')) as creation_time
+    aws_time(json_as_text(item, 'KeyCreationDate')) as key_creation_time
 from ranked
 where rank = 1

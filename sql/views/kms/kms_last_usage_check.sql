@@ -34,7 +34,7 @@ select
     inventory_last_usage.key_arn,
     case
         when not inventory_last_usage.has_use then case
-            when coalesce(inventory_keys.creation_time, inventory_last_usage.creation_time)
+            when coalesce(inventory_keys.creation_time, inventory_last_usage.key_creation_time)
                 >= inventory_last_usage.tracking_start_time - interval '1 day' then 'never_used'
             else 'no_use_tracked'
         end

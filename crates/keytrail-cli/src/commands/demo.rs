@@ -96,7 +96,7 @@ fn tell_conversion(trail: &TrailSummary, conversion: &Conversion, out: &mut Data
     let count = count_text;
     writeln!(
         out,
-        "A made-up trail of {} accounts: {} log files, {} of JSON in {} of gzip.",
+        "A made-up trail: {} accounts, {} log files, {} of JSON in {} of gzip.",
         trail.facts.account_ids.len(),
         count(trail.log_files),
         bytes_text(trail.json_bytes),
@@ -128,8 +128,8 @@ async fn tell_keys(session: &SqlSession, trail: &TrailSummary, out: &mut DataWri
         writeln!(out, "\n{heading}\n")?;
         statements::run(session, report_sql(report), &[], format, out).await?;
     }
-    writeln!(out, "\nFor `in_use` every use counts that the logs hold, however old, and one of another")?;
-    writeln!(out, "key of the same multi-Region set.")?;
+    writeln!(out, "\nFor `in_use` every use counts that the logs hold, however old, and those of")?;
+    writeln!(out, "other keys of the same multi-Region set.")?;
     writeln!(out, "One of these keys, as `keytrail key` shows it\n")?;
     let question = KeyQuestion { key: trail.facts.silent_key.clone(), ..KeyQuestion::default() };
     let answer = key_answer(&session.session, &question).await?;

@@ -316,7 +316,7 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
         "at least as long as the rarest job that could need it: a month for monthly jobs, 400 days for yearly ones";
     let disabling = match answer.facts.key_state.as_deref() {
         Some("PendingDeletion" | "PendingReplicaDeletion") => format!(
-            "The key is pending deletion, and its time runs. If it ends before you have watched {until}: cancel the deletion (kms cancel-key-deletion), which leaves the key disabled."
+            "The key is pending deletion, and the time runs. Cancel that (kms cancel-key-deletion), which leaves the key disabled, and watch {until}."
         ),
         Some("Disabled") => format!("The key is disabled, which can be undone. Watch {until}."),
         _ => format!("Disable the key (kms disable-key), which can be undone, and watch {until}."),
