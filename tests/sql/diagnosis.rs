@@ -137,3 +137,25 @@ async fn what_is_advised_instead_of_a_clause_runs() {
         assert!(!diagnosis.advice.is_empty(), "{word}: {diagnosis:?}");
     }
 }
+
+#[tokio::test]
+async fn a_condition_over_data_files_fails_as_a_column_does() {
+    let session = fixture::session().await;
+    for (expression, problem) in [
+        ("cast(event_name as int) = 1", "not a value of type int: `"),
+        ("1 / (record_index - record_index) > 0", "divide by zero error"),
+        ("event_name ~ (event_source || '(')", "regular expression did not compile"),
+        ("substr(event_name, 1, -1) = 'x'", "negative count not allowed: -1"),
+    ] {
+        for sql in
+            [format!("select {expression} from events"), format!("select event_id from events where {expression}")]
+        {
+            let result = session.execute(&sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
+            let error = result.collect().await.unwrap_err();
+            let diagnosis = session.diagnose(&sql, &error);
+            let told = format!("{}: {}", diagnosis.problem.unwrap_or_default(), chain(&error)).to_lowercase();
+            assert!(told.contains(&problem.to_lowercase()), "{sql}: {told}");
+            assert!(!told.contains("parquet") && !told.contains("predicate"), "{sql}: {told}");
+        }
+    }
+}

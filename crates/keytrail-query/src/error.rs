@@ -10,6 +10,8 @@ use keytrail_convert::ConvertError;
 use keytrail_lake::LakeError;
 use thiserror::Error;
 
+use crate::tables::predicate_errors;
+
 /// An error of this crate.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -201,6 +203,7 @@ impl QueryError {
 
     /// Classifies an error that the engine raised while it ran a query.
     pub(crate) fn running(error: DataFusionError) -> Self {
+        let error = predicate_errors::of_expression(error);
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => Self::OutOfMemory(Box::new(error)),
             _ => Self::Engine(Box::new(error)),

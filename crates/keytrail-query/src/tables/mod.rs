@@ -5,6 +5,7 @@
 pub(crate) mod damage;
 pub(crate) mod footers;
 pub(crate) mod lake_table;
+pub(crate) mod predicate_errors;
 pub(crate) mod raw_ledger;
 pub(crate) mod raw_table;
 pub(crate) mod stores;
