@@ -159,3 +159,20 @@ async fn a_condition_over_data_files_fails_as_a_column_does() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_time_that_has_no_nanoseconds_is_named_with_the_range() {
+    let session = fixture::session().await;
+    for sql in [
+        "select timestamp '2300-01-01'",
+        "select count(*) from events where event_time < timestamp '2300-01-01' - interval '1 day'",
+        "select count(*) from events where event_time < to_timestamp('2300-01-01')",
+        "select to_timestamp(event_name || '') from (values ('2300-01-01')) t(event_name)",
+    ] {
+        let diagnosis = diagnosed(&session, sql).await;
+        let place = diagnosis.place.clone().unwrap_or_else(|| panic!("{sql}: no place: {diagnosis:?}"));
+        assert_eq!(&sql[place], "'2300-01-01'", "{sql}: {diagnosis:?}");
+        assert!(diagnosis.problem.is_some_and(|problem| problem.ends_with("`2300-01-01`")), "{sql}");
+        assert!(diagnosis.advice[0].contains("from 1677-09-22 to 2262-04-11"), "{sql}");
+    }
+}

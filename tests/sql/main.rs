@@ -25,6 +25,7 @@ mod parameters;
 mod plans;
 mod prompt;
 mod read_only;
+mod semantics;
 mod slt;
 mod user_views;
 mod verdicts;

@@ -19,6 +19,7 @@ mod files;
 mod functions;
 mod key;
 mod locks;
+mod logical;
 mod physical;
 mod prompt;
 mod rows;

@@ -11,6 +11,7 @@ use datafusion::common::{Column, DataFusionError, Diagnostic, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use super::{Diagnosis, KnownNames, instead, place, similar};
+use crate::logical::{is_far_time, written_time};
 use crate::prompt::describe::sql_type;
 
 /// Columns that are listed at most where none is alike.
@@ -38,6 +39,7 @@ pub(super) fn diagnose(sql: &str, error: &DataFusionError, names: &KnownNames) -
         DataFusionError::NotImplemented(message) => of_unsupported(sql, message),
         _ => Diagnosis::default(),
     };
+    let told = of_far_time(sql, error).unwrap_or(told);
     // The parser marks the word that it stumbles over; of_token may know better which is wrong.
     let is_syntax = matches!(error, DataFusionError::SQL(..));
     let place = if is_syntax { told.place.or(span) } else { span.or(told.place) };
@@ -317,6 +319,25 @@ fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
         return Diagnosis { problem: Some(lower_first(first_line(message))), place, ..Diagnosis::default() };
     };
     Diagnosis { problem: Some(problem), place, advice: vec![advice], ..Diagnosis::default() }
+}
+
+/// A time that has no nanoseconds, which the engine says without the time.
+fn of_far_time(sql: &str, error: &DataFusionError) -> Option<Diagnosis> {
+    let message = error.strip_backtrace();
+    let is_far = ["can be represented as nanoseconds", "exceeds the representable i64 range"];
+    is_far.iter().find(|words| message.contains(**words))?;
+    let written = place::of_text(sql, |text| written_time(text).is_some_and(|time| is_far_time(&time)));
+    let problem = match &written {
+        Some((text, _)) => format!("a time that cannot be computed with: `{text}`"),
+        None => "a time that cannot be computed with".to_owned(),
+    };
+    let advice = "times are computed with from 1677-09-22 to 2262-04-11; a column of times can be compared with any year, as in `event_time < '9999-12-31'`";
+    Some(Diagnosis {
+        problem: Some(problem),
+        place: written.map(|(_, place)| place),
+        advice: vec![advice.to_owned()],
+        ..Diagnosis::default()
+    })
 }
 
 /// Whether a text begins as a day is written, and there is no such day.

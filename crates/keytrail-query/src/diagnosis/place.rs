@@ -51,6 +51,14 @@ pub(super) fn of_literal(sql: &str, literal: &str) -> Option<Range<usize>> {
     tokens(sql).into_iter().find(|(token, _)| is_literal(token)).map(|(_, place)| place)
 }
 
+/// The first text literal of a kind, and its place.
+pub(super) fn of_text(sql: &str, is_meant: impl Fn(&str) -> bool) -> Option<(String, Range<usize>)> {
+    tokens(sql).into_iter().find_map(|(token, place)| match token {
+        Token::SingleQuotedString(text) if is_meant(&text) => Some((text, place)),
+        _ => None,
+    })
+}
+
 /// The first place of a parameter, `$name` or `:name`.
 pub(super) fn of_parameter(sql: &str, name: &str) -> Option<Range<usize>> {
     let is_parameter = |window: &[(Token, Range<usize>)]| match window {

@@ -33,6 +33,7 @@ use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
 use crate::files::FileTables;
 use crate::functions;
+use crate::logical::analyzer_rules;
 use crate::physical::few_text_groups::FewTextGroups;
 use crate::physical::utc_floor::UtcFloors;
 use crate::physical::yielding::YieldingJoins;
@@ -197,6 +198,7 @@ impl Session {
         let state = SessionStateBuilder::new_with_default_features()
             .with_config(config(options).with_extension(watch))
             .with_runtime_env(runtime)
+            .with_analyzer_rules(analyzer_rules())
             .with_physical_optimizer_rule(Arc::new(UtcFloors))
             .with_physical_optimizer_rule(Arc::new(FewTextGroups))
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))
