@@ -3,7 +3,7 @@
 
 use keytrail_query::Session;
 
-use crate::cells::{rows, value};
+use crate::cells::{chain, rows, value};
 use crate::fixture;
 
 async fn assert_values(session: &Session, cases: &[(&str, Option<&str>)]) {
@@ -17,6 +17,66 @@ async fn column(session: &Session, sql: &str) -> String {
     let mut cells: Vec<_> = rows(session, sql).await.into_iter().map(|row| row[0].clone()).collect();
     cells.sort_by_key(|cell| (cell.is_none(), cell.clone()));
     cells.into_iter().map(|cell| cell.unwrap_or_else(|| "null".to_owned())).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn intervals_are_compared_by_their_lengths() {
+    let session = fixture::session().await;
+    assert_values(
+        &session,
+        &[
+            ("select interval '36 hours' > interval '1 day'", Some("true")),
+            ("select interval '36 hours' >= interval '2 days'", Some("false")),
+            ("select interval '24 hours' = interval '1 day'", Some("true")),
+            ("select interval '24 hours' <> interval '1 day'", Some("false")),
+            ("select interval '1 month' < interval '31 days'", Some("true")),
+            ("select interval '1 month' <= interval '30 days'", Some("true")),
+            ("select interval '300 years' > interval '290 years'", Some("true")),
+            ("select interval '-1 day' < interval '-1 hour'", Some("true")),
+            ("select interval '24 hours' is not distinct from interval '1 day'", Some("true")),
+            ("select interval '24 hours' in (interval '2 days', interval '1 day')", Some("true")),
+            ("select interval '24 hours' not in (interval '2 days', interval '1 day')", Some("false")),
+            ("select interval '36 hours' between interval '1 day' and interval '2 days'", Some("true")),
+            ("select timestamp '2024-01-10' - timestamp '2024-01-01' > interval '1 day'", Some("true")),
+            ("select timestamp '2024-01-01 01:00:00' - timestamp '2024-01-01' < interval '1 day'", Some("true")),
+            ("select interval '1 day' < timestamp '2024-01-10' - timestamp '2024-01-01'", Some("true")),
+            ("select timestamp '2024-01-10' - timestamp '2024-01-01' in (interval '9 days')", Some("true")),
+            ("select max(event_time) - min(event_time) > interval '30 days' from events", Some("true")),
+            ("select max(event_time) - min(event_time) > interval '30 years' from events", Some("false")),
+            ("select max(event_time) - min(event_time) > null::interval from events", None),
+        ],
+    )
+    .await;
+    let long = |condition: &str| format!("select key_arn from kms_events group by key_arn having {condition}");
+    let by_days = column(&session, &long("max(event_time) - min(event_time) > interval '1 day'")).await;
+    let by_hours = column(&session, &long("max(event_time) - min(event_time) > interval '24 hours'")).await;
+    let by_seconds = column(&session, &long("date_part('epoch', max(event_time) - min(event_time)) > 86400")).await;
+    assert_eq!((&by_days, &by_hours), (&by_seconds, &by_seconds));
+    assert!(!by_days.is_empty());
+
+    let intervals = "(values (interval '36 hours', 'b'), (interval '2 days', 'c'), (interval '1 day', 'a')) t(i, x)";
+    assert_values(
+        &session,
+        &[
+            (&format!("select array_to_string(array_agg(x order by i desc), '') from {intervals}"), Some("cba")),
+            (&format!("select first_value(x order by i) from {intervals}"), Some("a")),
+            (&format!("select max_by(x, i) from {intervals}"), Some("c")),
+        ],
+    )
+    .await;
+    assert_eq!(column(&session, &format!("select x from {intervals} order by i limit 1")).await, "a");
+    let ranks = format!("select x || row_number() over (order by i) from {intervals}");
+    assert_eq!(column(&session, &ranks).await, "a1 b2 c3");
+    for sql in [
+        format!("select max(i) from {intervals}"),
+        format!("select min(i) over () from {intervals}"),
+        "select greatest(interval '36 hours', interval '1 day')".to_owned(),
+    ] {
+        let error = session.execute(&sql, &[]).await.err().unwrap_or_else(|| panic!("{sql} is planned"));
+        assert!(error.is_usage() && chain(&error).contains("takes no intervals"), "{sql}: {}", chain(&error));
+    }
+    let durations = "select max(delivery_time - event_time) >= min(delivery_time - event_time) from events";
+    rows(&session, durations).await;
 }
 
 #[tokio::test]

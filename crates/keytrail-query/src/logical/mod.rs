@@ -5,6 +5,7 @@
 //! right, and says in its module what the engine does.
 
 mod far_times;
+mod interval_lengths;
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -25,7 +26,8 @@ type Rule = Arc<dyn AnalyzerRule + Send + Sync>;
 
 /// All rules that settle what a plan means, in their order: ours, then the engine's.
 pub(crate) fn analyzer_rules() -> Vec<Rule> {
-    let before: Rule = Arc::new(ExpressionRule { name: "keytrail_meaning", mends: &[far_times::mend] });
+    let before: Rule =
+        Arc::new(ExpressionRule { name: "keytrail_meaning", mends: &[far_times::mend, interval_lengths::mend] });
     let engine = Analyzer::new().rules;
     [before].into_iter().chain(engine).collect()
 }
@@ -66,9 +68,14 @@ impl ExpressionRule {
     fn mended(&self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let inputs = Inputs::of(&node);
         let names = NamePreserver::new(&node);
+        let is_sort = matches!(node, LogicalPlan::Sort(_));
         node.map_expressions(|expr| {
             let name = names.save(&expr);
             let mended = expr.transform_up(|part| self.mended_part(part, &inputs))?;
+            if is_sort {
+                let by_length = mended.transform_data(|key| interval_lengths::mend_key(key, &inputs))?;
+                return Ok(by_length);
+            }
             // Only what was changed can have lost its name.
             Ok(if mended.transformed { mended.update_data(|expr| name.restore(expr)) } else { mended })
         })
