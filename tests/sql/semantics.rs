@@ -20,6 +20,88 @@ async fn column(session: &Session, sql: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_null_in_a_list_is_an_unknown_value() {
+    let session = fixture::session().await;
+    for (condition, expected) in [
+        ("x not in (1, null)", ""),
+        ("x not in (null)", ""),
+        ("x in (null)", ""),
+        ("x in (1, null)", "1"),
+        ("x in (2, 3) and x not in (1, null)", ""),
+        ("x not in (1, null) and x in (2, 3)", ""),
+        ("not (x in (1, null))", ""),
+        ("not (x not in (1, null))", "1"),
+        ("x in (1, cast(null as bigint)) or x in (2)", "1 2"),
+        ("(x in (1, null)) is null", "2 3 null"),
+        ("(x not in (1, null)) is null", "2 3 null"),
+    ] {
+        let sql = format!("select x from (values (1), (2), (3), (null)) t(x) where {condition}");
+        assert_eq!(column(&session, &sql).await, expected, "{condition}");
+    }
+    // Of columns by which files are left out, and in the views, too.
+    for table in ["events", "kms_events"] {
+        for condition in [
+            "event_month not in ('2024-01', null)",
+            "event_month not in (null)",
+            "event_group not in ('kms', null)",
+            "event_group in ('kms') and event_month like '2024-0_' and event_month not in ('2024-01', null)",
+            "event_month <> '2024-01' and event_month not in ('2024-02', null)",
+            "event_name not in ('Decrypt', null)",
+            "event_name like 'D%' and event_name not in ('Decrypt', null)",
+            "not (event_month in ('2024-01', null))",
+        ] {
+            let sql = format!("select count(*) from {table} where {condition}");
+            assert_eq!(value(&session, &sql).await.as_deref(), Some("0"), "{sql}");
+        }
+        for (condition, same) in [
+            ("event_month in ('2024-01', null)", "event_month = '2024-01'"),
+            (
+                "event_group in ('kms', null) and event_name in ('Decrypt', null)",
+                "event_group = 'kms' and event_name = 'Decrypt'",
+            ),
+        ] {
+            let count = async |condition: &str| {
+                value(&session, &format!("select count(*) from {table} where {condition}")).await
+            };
+            assert_eq!(count(condition).await, count(same).await, "{condition}");
+            assert_ne!(count(condition).await.as_deref(), Some("0"), "{condition}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_null_no_pair_of_lists_tells() {
+    let session = fixture::session().await;
+    for (condition, expected) in [
+        ("x not in (1, 2) or x not in (3)", "1 2 3"),
+        ("not (x in (1, 2) and x in (3, 4))", "1 2 3"),
+        ("not (x in (1, 2) and x not in (1, 2, 3))", "1 2 3"),
+        ("not (x not in (1, 2, 3) and x in (1, 2))", "1 2 3"),
+        ("not ((x = 1 or x = 2) and (x = 3 or x = 4))", "1 2 3"),
+        ("(x in (1, 2) and x in (3, 4)) is null", "null"),
+        ("(x not in (1) or x not in (2)) is null", "null"),
+        ("x in (1, 2) and x in (2, 3)", "2"),
+        ("x in (1, 2) and x not in (2, 3)", "1"),
+        ("x not in (1, 2) or x not in (2, 3)", "1 3"),
+        ("x not in (1) and x not in (2)", "3"),
+        ("x in (1) or x in (2)", "1 2"),
+        // Other columns may have the same value.
+        ("x in (y, 7) and x in (z, 8)", "2"),
+        ("x in (y, 7) and x not in (z, 8)", "1"),
+        ("x not in (y, 7) or x not in (z, 8)", "1 3"),
+    ] {
+        let sql = format!(
+            "select x from (values (1, 1, 9), (2, 2, 2), (3, 9, 9), (null, 1, 1)) t(x, y, z) where {condition}"
+        );
+        assert_eq!(column(&session, &sql).await, expected, "{condition}");
+    }
+    let error_codes = "select count(*) from events where error_code is not null";
+    let with_code = value(&session, error_codes).await;
+    let either = "select count(*) from events where error_code not in ('A', 'B') or error_code not in ('C')";
+    assert_eq!(value(&session, either).await, with_code);
+}
+
+#[tokio::test]
 async fn intervals_are_compared_by_their_lengths() {
     let session = fixture::session().await;
     assert_values(

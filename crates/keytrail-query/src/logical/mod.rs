@@ -1,11 +1,13 @@
 //! Rules of logical plans, for expressions of which the engine makes something else than SQL says, and for those that it cannot compute
 //! though their values are at hand.
 //!
-//! They come before the engine's own analysis, which settles types. None looks at data; each leaves alone what the engine does
+//! They come before and after the engine's own analysis, which settles types. None looks at data; each leaves alone what the engine does
 //! right, and says in its module what the engine does.
 
 mod far_times;
 mod interval_lengths;
+mod list_pairs;
+mod nulls_in_lists;
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -24,12 +26,15 @@ pub(crate) use far_times::{is_far as is_far_time, written_time};
 
 type Rule = Arc<dyn AnalyzerRule + Send + Sync>;
 
-/// All rules that settle what a plan means, in their order: ours, then the engine's.
+/// All rules that settle what a plan means, in their order: ours, the engine's, and ours that need the types.
 pub(crate) fn analyzer_rules() -> Vec<Rule> {
-    let before: Rule =
-        Arc::new(ExpressionRule { name: "keytrail_meaning", mends: &[far_times::mend, interval_lengths::mend] });
+    let before: Rule = Arc::new(ExpressionRule {
+        name: "keytrail_meaning",
+        mends: &[nulls_in_lists::mend, far_times::mend, interval_lengths::mend],
+    });
+    let after: Rule = Arc::new(ExpressionRule { name: "keytrail_list_pairs", mends: &[list_pairs::mend] });
     let engine = Analyzer::new().rules;
-    [before].into_iter().chain(engine).collect()
+    [before].into_iter().chain(engine).chain([after]).collect()
 }
 
 /// Changes an expression whose parts have been looked at, or leaves it.

@@ -147,8 +147,12 @@ impl LakeTable {
         self.table.spec().partition_columns
     }
 
-    /// Whether only partition columns occur in the filter, so that it can be decided file by file.
+    /// Whether only partition columns occur in the filter, so that it can be decided file by file; a constant can, which the engine may
+    /// have made of such a filter after it was pushed here.
     fn is_partition_filter(&self, filter: &Expr) -> bool {
+        if matches!(filter, Expr::Literal(ScalarValue::Boolean(_), _)) {
+            return true;
+        }
         let columns = filter.column_refs();
         let is_partition = |column: &&Column| self.partition_columns().contains(&column.name.as_str());
         !columns.is_empty() && columns.iter().all(is_partition) && !filter.is_volatile() && !has_subquery(filter)
