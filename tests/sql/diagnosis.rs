@@ -176,3 +176,28 @@ async fn a_time_that_has_no_nanoseconds_is_named_with_the_range() {
         assert!(diagnosis.advice[0].contains("from 1677-09-22 to 2262-04-11"), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn what_would_be_computed_wrong_is_marked_and_has_another_spelling() {
+    let session = fixture::session().await;
+    for (sql, marked) in [
+        ("select 1 union all select 1 from events where event_time >= all (select event_time from events)", "all"),
+        ("select event_id from events where event_time > ANY((select event_time from events))", "ANY"),
+        ("select event_id from events where event_id = some (select event_id from events)", "some"),
+    ] {
+        let diagnosis = diagnosed(&session, sql).await;
+        let places: Vec<_> = sql.match_indices(marked).map(|(start, _)| start).collect();
+        let place = diagnosis.place.clone().unwrap_or_else(|| panic!("{sql}: no place: {diagnosis:?}"));
+        assert_eq!((places.last(), &sql[place.clone()]), (Some(&place.start), marked), "{sql}");
+        assert!(!diagnosis.advice.is_empty(), "{sql}");
+    }
+    for sql in [
+        "select event_id from events where event_time >= (select max(event_time) from events)",
+        "select event_id from events where event_id in (select event_id from kms_events)",
+        "select event_id from events where event_id not in (select event_id from kms_events)",
+        "select event_id from events where event_name = any (['Decrypt', 'Encrypt'])",
+    ] {
+        let result = session.execute(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
+        result.collect().await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
+    }
+}

@@ -69,7 +69,7 @@ impl Session {
                 Diagnosis { place: place::of_name(sql, file), ..Diagnosis::default() }
             }
             QueryError::Unsupported { what, instead } => Diagnosis {
-                place: word_place(sql, what).or_else(|| quoted_place(sql, what)),
+                place: subquery_place(sql, what).or_else(|| word_place(sql, what)).or_else(|| quoted_place(sql, what)),
                 advice: instead.clone().into_iter().collect(),
                 ..Diagnosis::default()
             },
@@ -99,6 +99,11 @@ pub fn diagnose_syntax(sql: &str, error: &QueryError) -> Diagnosis {
 /// The place of the text that `words` have between backticks.
 fn quoted_place(sql: &str, words: &str) -> Option<Range<usize>> {
     place::of_literal(sql, words.split('`').nth(1)?)
+}
+
+/// The place of the keyword that `words` begin with, where it stands before a query in parentheses: `all` occurs elsewhere, too.
+fn subquery_place(sql: &str, words: &str) -> Option<Range<usize>> {
+    place::of_word_before_query(sql, words.strip_suffix(" over a subquery")?)
 }
 
 /// The place of the first keyword or file of `words` that the statement has.

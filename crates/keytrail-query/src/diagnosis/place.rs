@@ -71,6 +71,23 @@ pub(super) fn of_parameter(sql: &str, name: &str) -> Option<Range<usize>> {
     tokens.windows(2).find_map(is_parameter)
 }
 
+/// The first place of a word behind which a query stands in parentheses.
+pub(super) fn of_word_before_query(sql: &str, word: &str) -> Option<Range<usize>> {
+    let tokens: Vec<_> = tokens(sql).into_iter().filter(|(token, _)| !matches!(token, Token::Whitespace(_))).collect();
+    let is_word =
+        |token: &Token, word: &str| matches!(token, Token::Word(found) if found.value.eq_ignore_ascii_case(word));
+    let is_query = |token: &Token| ["select", "with", "values", "from"].iter().any(|first| is_word(token, first));
+    let at = |place: usize| tokens.get(place).map(|(token, _)| token);
+    (0..tokens.len()).find_map(|place| {
+        let mut inner = place + 1;
+        while at(inner) == Some(&Token::LParen) {
+            inner += 1;
+        }
+        let is_found = is_word(&tokens[place].0, word) && inner > place + 1 && at(inner).is_some_and(is_query);
+        is_found.then(|| tokens[place].1.clone())
+    })
+}
+
 /// The word in front of a place, if nothing but blanks stand between.
 pub(super) fn word_before(sql: &str, place: &Range<usize>) -> Option<(String, Range<usize>)> {
     let mut before = tokens(sql)
@@ -117,6 +134,13 @@ mod tests {
         assert_eq!(of_parameter(sql, "b").map(|place| &sql[place]), Some(":b"));
         assert_eq!(of_parameter(sql, "c").map(|place| &sql[place]), Some("$c"));
         assert_eq!(of_parameter(sql, "text"), None);
+    }
+
+    #[test]
+    fn a_word_is_found_before_a_query() {
+        let sql = "select 1 union all select a from t where a > all ( (select 2))";
+        assert_eq!(of_word_before_query(sql, "ALL"), Some(45..48));
+        assert_eq!(of_word_before_query("select 1 union all (1)", "ALL"), None);
     }
 
     #[test]

@@ -145,6 +145,10 @@ impl Visitor for QueryVisitor {
                 ),
                 None => ControlFlow::Continue(()),
             },
+            Expr::AnyOp { right, is_some, .. } if is_query(right) => {
+                Self::unsupported(if *is_some { "SOME over a subquery" } else { "ANY over a subquery" }, Some(ANY))
+            }
+            Expr::AllOp { right, .. } if is_query(right) => Self::unsupported("ALL over a subquery", Some(ALL)),
             _ => ControlFlow::Continue(()),
         }
     }
@@ -154,6 +158,16 @@ impl Visitor for QueryVisitor {
             SqlStatement::Query(_) => ControlFlow::Continue(()),
             other => Self::read_only(&statement_kind(&other.to_string())),
         }
+    }
+}
+
+/// Whether what ANY or ALL stands before is a query, not a list. The engine takes a column of the outer query for one of the inner where
+/// both read a table of the same name, and `x > all (select x …)` compares the inner `x` with itself.
+fn is_query(expr: &Expr) -> bool {
+    match expr {
+        Expr::Subquery(_) => true,
+        Expr::Nested(inner) => is_query(inner),
+        _ => false,
     }
 }
 
@@ -168,6 +182,10 @@ const SAMPLE: &str = "filter by a hash of a column: `where md5(event_id) < '1'` 
 const MATCH_RECOGNIZE: &str =
     "number the rows with `row_number() over (partition by key_arn order by event_time)` and join them";
 
+/// For ANY and SOME.
+const ANY: &str = "write `x in (select y …)` for `x = any (…)`, `x > (select min(y) …)` for `x > any (…)`";
+/// For ALL.
+const ALL: &str = "write `x not in (select y …)` for `x <> all (…)`, `x > (select max(y) …)` for `x > all (…)`";
 fn check_body(body: &SetExpr) -> ControlFlow<Box<QueryError>> {
     match body {
         SetExpr::Insert(_) => QueryVisitor::read_only("INSERT"),
