@@ -184,6 +184,8 @@ async fn what_would_be_computed_wrong_is_marked_and_has_another_spelling() {
         ("select 1 union all select 1 from events where event_time >= all (select event_time from events)", "all"),
         ("select event_id from events where event_time > ANY((select event_time from events))", "ANY"),
         ("select event_id from events where event_id = some (select event_id from events)", "some"),
+        ("select event_id from events except all select event_id from kms_events", "except"),
+        ("select event_id from events intersect all select event_id from kms_events", "intersect"),
     ] {
         let diagnosis = diagnosed(&session, sql).await;
         let places: Vec<_> = sql.match_indices(marked).map(|(start, _)| start).collect();
@@ -196,6 +198,7 @@ async fn what_would_be_computed_wrong_is_marked_and_has_another_spelling() {
         "select event_id from events where event_id in (select event_id from kms_events)",
         "select event_id from events where event_id not in (select event_id from kms_events)",
         "select event_id from events where event_name = any (['Decrypt', 'Encrypt'])",
+        "select event_name, row_number() over (partition by event_name) from events except select event_name, 1 from events",
     ] {
         let result = session.execute(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
         result.collect().await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));

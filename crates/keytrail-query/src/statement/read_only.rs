@@ -10,7 +10,8 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, Query, Select, SetExpr, Statement as SqlStatement, TableFactor, Visit, Visitor, WindowType,
+    Expr, ObjectName, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement, TableFactor,
+    Visit, Visitor, WindowType,
 };
 
 use crate::diagnosis::{PIVOT, UNPIVOT};
@@ -186,6 +187,10 @@ const MATCH_RECOGNIZE: &str =
 const ANY: &str = "write `x in (select y …)` for `x = any (…)`, `x > (select min(y) …)` for `x > any (…)`";
 /// For ALL.
 const ALL: &str = "write `x not in (select y …)` for `x <> all (…)`, `x > (select max(y) …)` for `x > all (…)`";
+/// For EXCEPT ALL and INTERSECT ALL.
+const COUNTED: &str =
+    "number equal rows with `row_number() over (partition by …)` as one more column, and leave out ALL";
+
 fn check_body(body: &SetExpr) -> ControlFlow<Box<QueryError>> {
     match body {
         SetExpr::Insert(_) => QueryVisitor::read_only("INSERT"),
@@ -193,10 +198,21 @@ fn check_body(body: &SetExpr) -> ControlFlow<Box<QueryError>> {
         SetExpr::Delete(_) => QueryVisitor::read_only("DELETE"),
         SetExpr::Merge(_) => QueryVisitor::read_only("MERGE"),
         SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => ControlFlow::Continue(()),
-        SetExpr::SetOperation { left, right, .. } => {
+        SetExpr::SetOperation { op, set_quantifier, left, right } => {
+            check_set_operation(*op, *set_quantifier)?;
             check_body(left)?;
             check_body(right)
         }
+    }
+}
+
+/// The engine computes EXCEPT ALL and INTERSECT ALL as joins, which do not count how often a row is on each side.
+fn check_set_operation(operator: SetOperator, quantifier: SetQuantifier) -> ControlFlow<Box<QueryError>> {
+    let is_all = matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName);
+    match operator {
+        SetOperator::Except | SetOperator::Minus if is_all => QueryVisitor::unsupported("EXCEPT ALL", Some(COUNTED)),
+        SetOperator::Intersect if is_all => QueryVisitor::unsupported("INTERSECT ALL", Some(COUNTED)),
+        _ => ControlFlow::Continue(()),
     }
 }
 
