@@ -1,7 +1,7 @@
 //! What SQL says and the engine does not do by itself: nulls in lists, lengths of intervals, far years, repeated sort keys, and results that
 //! are larger than the memory.
 
-use keytrail_query::Session;
+use keytrail_query::{QueryError, Session, SessionOptions};
 
 use crate::cells::{chain, rows, value};
 use crate::fixture;
@@ -200,5 +200,53 @@ async fn times_are_compared_with_any_year() {
     {
         let sql = format!("select count(*) from events where {condition}");
         assert_eq!(value(&session, &sql).await.as_deref(), Some("0"), "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn a_result_larger_than_the_memory_is_not_begun() {
+    let lake = fixture::lake().await;
+    let limited = SessionOptions { memory_limit_bytes: Some(64 << 20), ..SessionOptions::default() };
+    for options in [limited, SessionOptions::default()] {
+        let session = Session::over_lake(&lake, &options).await.unwrap();
+        for sql in [
+            "select cardinality(array_repeat(1, 2000000000))",
+            "select cardinality(array_repeat('a text that is long', 200000000))",
+            "select length(lpad('x', 2000000000, 'y'))",
+            "select length(rpad('x', 2000000000))",
+            "select length(repeat('x', 2000000000))",
+            "select max(length(repeat(event_id, 1000000000))) from events",
+            "select count(*) from events where length(repeat(event_id, 1000000000)) > 1",
+            "select cardinality(generate_series(1, 2000000000))",
+            "select cardinality(range(2000000000))",
+            "select cardinality(range(2000000000, 0, -1))",
+            "select cardinality(generate_series(timestamp '2024-01-01', timestamp '2026-01-01', interval '1 microsecond'))",
+            "select cardinality(array_resize([1], 2000000000))",
+            "select cardinality(list_repeat(1, 2000000000))",
+        ] {
+            let error = match session.execute(sql, &[]).await {
+                Err(error) => error,
+                Ok(result) => result.collect().await.err().unwrap_or_else(|| panic!("{sql} runs")),
+            };
+            assert!(matches!(error, QueryError::OutOfMemory(_)), "{sql}: {}", chain(&error));
+            assert!(chain(&error).contains(" needs ") && chain(&error).contains("GiB"), "{sql}: {}", chain(&error));
+        }
+        assert_values(
+            &session,
+            &[
+                ("select repeat('ab', 3)", Some("ababab")),
+                ("select repeat(cast(null as text), 3)", None),
+                ("select repeat('ab', -1)", Some("")),
+                ("select lpad('x', 3, 'y')", Some("yyx")),
+                ("select rpad('x', 3)", Some("x  ")),
+                ("select cardinality(array_repeat('a', 3))", Some("3")),
+                ("select cardinality(generate_series(1, 10, 3))", Some("4")),
+                ("select cardinality(range(date '2024-01-01', date '2024-02-01', interval '1 day'))", Some("31")),
+                ("select cardinality(generate_series(timestamp '2024-01-01', timestamp '2024-01-02', interval '1 hour'))", Some("25")),
+                ("select array_resize([1], 3, 0)", Some("[1, 0, 0]")),
+                ("select count(*) from events where length(repeat(event_id, 2)) > 1", Some("26")),
+            ],
+        )
+        .await;
     }
 }

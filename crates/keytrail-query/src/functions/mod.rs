@@ -6,6 +6,7 @@
 
 mod arn_part;
 mod aws_time;
+mod bounded;
 mod context_get;
 mod context_pattern;
 mod context_resource;
@@ -49,9 +50,15 @@ fn documentation(syntax: &str, description: &str) -> Documentation {
     Documentation::builder(section, description, syntax).build()
 }
 
-/// Registers all of them with a session.
-pub(crate) fn register(context: &mut SessionContext, rules: ContextRules, observers: Observers) -> Result<()> {
+/// Registers all of them with a session, and the engine's own that are bounded by its memory.
+pub(crate) fn register(
+    context: &mut SessionContext,
+    rules: ContextRules,
+    observers: Observers,
+    memory_limit_bytes: Option<usize>,
+) -> Result<()> {
     datafusion_functions_json::register_all(context)?;
+    bounded::register(context, memory_limit_bytes);
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
     context.register_udaf(AggregateUDF::new_from_impl(Histogram::new()));

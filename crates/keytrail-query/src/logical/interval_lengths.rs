@@ -148,7 +148,7 @@ impl ScalarUDFImpl for IntervalLength {
 ///
 /// # Errors
 /// When they are neither.
-fn lengths(intervals: &ArrayRef) -> Result<Decimal128Array> {
+pub(crate) fn lengths(intervals: &ArrayRef) -> Result<Decimal128Array> {
     fn of<T: ArrowPrimitiveType>(intervals: &ArrayRef, length: impl Fn(T::Native) -> i128) -> Decimal128Array {
         intervals.as_primitive::<T>().unary(length)
     }

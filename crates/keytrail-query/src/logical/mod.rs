@@ -5,7 +5,7 @@
 //! right, and says in its module what the engine does.
 
 mod far_times;
-mod interval_lengths;
+pub(crate) mod interval_lengths;
 mod list_pairs;
 mod nulls_in_lists;
 

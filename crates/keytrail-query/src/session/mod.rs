@@ -205,7 +205,8 @@ impl Session {
             .build();
         let mut context = SessionContext::new_with_state(state);
         let rules_text = format!("{}\n{}", rules.user_text(), observers.text());
-        functions::register(&mut context, rules, observers).map_err(QueryError::planning)?;
+        functions::register(&mut context, rules, observers, options.memory_limit_bytes)
+            .map_err(QueryError::planning)?;
         Ok(Self {
             context,
             source,
