@@ -29,6 +29,11 @@ const MAX_EXPRESSIONS: u64 = 150_000;
 const MAX_SET_OPERATIONS: u64 = 1_000;
 /// Tables and views of a statement, where `with` is written out.
 const MAX_RELATIONS: u64 = 2_000;
+/// Tables of a `with` that read one another: so many levels are free.
+const FREE_WITH_DEPTH: u64 = 50;
+/// The most that the squares of the levels beyond may add up to: those of one chain of some 200. The engine's memory grows with the
+/// square; 200 tables over `events` take 330 MB to plan, and 1,000 took 6 GB.
+const MAX_WITH_DEPTHS: u64 = 25_000;
 /// Grouping sets that a `cube` stands for.
 const MAX_GROUPING_SETS: u64 = 1_024;
 
@@ -184,6 +189,12 @@ impl Visitor for Measure {
             relations.read_count(),
             MAX_RELATIONS,
             "read a table once and group its rows, or run it in steps",
+        )?;
+        Self::at_most(
+            "more than some 200 tables of its WITH read one another in a row",
+            relations.read_depths(),
+            MAX_WITH_DEPTHS,
+            "put the steps of several tables into one query, or run it in steps",
         )
     }
 
@@ -256,21 +267,40 @@ fn is_link(expr: &Expr) -> bool {
     !matches!(first.as_ref(), Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
 }
 
+/// What a name of a `with` stands for.
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    /// Tables that it reads; at most one more than is allowed, so that no sum overflows.
+    count: u64,
+    /// The longest row of tables of a `with` that read one another, itself among them.
+    depth: u64,
+}
+
 /// Counts the tables that a query reads where each name of a `with` stands for what it is made of, as the engine plans it.
 #[derive(Default)]
 struct Relations {
-    /// Per name of a `with` that holds here; at most one more than is allowed, so that no sum overflows.
-    named: HashMap<String, u64>,
+    /// Per name of a `with` that holds here.
+    named: HashMap<String, Named>,
     /// The names that hold outside of each query around.
-    outer: Vec<HashMap<String, u64>>,
+    outer: Vec<HashMap<String, Named>>,
     count: u64,
+    /// How deep the deepest table of a `with` lies that is read.
+    depth: u64,
+    /// The squares of the depths beyond what is free, added up for each table that is read at such a depth.
+    depths: u64,
     /// Of `count`: tables of a `with`, which are visited once for their name and once where they stand.
     counted_twice: u64,
+    /// The same of `depths`.
+    depths_twice: u64,
 }
 
 impl Relations {
     fn read_count(&self) -> u64 {
         self.count.saturating_sub(self.counted_twice)
+    }
+
+    fn read_depths(&self) -> u64 {
+        self.depths.saturating_sub(self.depths_twice)
     }
 }
 
@@ -282,10 +312,12 @@ impl Visitor for Relations {
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
             let mut of_table = Self { named: std::mem::take(&mut self.named), ..Self::default() };
             let ControlFlow::Continue(()) = table.query.visit(&mut of_table);
-            let count = of_table.read_count();
+            let (count, depths, depth) = (of_table.read_count(), of_table.read_depths(), of_table.depth + 1);
             self.named = of_table.named;
-            self.named.insert(table.alias.name.value.to_lowercase(), count.clamp(1, MAX_RELATIONS + 1));
+            let of_name = Named { count: count.clamp(1, MAX_RELATIONS + 1), depth };
+            self.named.insert(table.alias.name.value.to_lowercase(), of_name);
             self.counted_twice += count;
+            self.depths_twice = self.depths_twice.saturating_add(depths);
         }
         ControlFlow::Continue(())
     }
@@ -297,8 +329,12 @@ impl Visitor for Relations {
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Infallible> {
         let name = relation.to_string().to_lowercase();
-        let count = self.named.get(name.trim_matches('"')).copied().unwrap_or(1);
+        let Named { count, depth } =
+            self.named.get(name.trim_matches('"')).copied().unwrap_or(Named { count: 1, depth: 0 });
+        let beyond = depth.saturating_sub(FREE_WITH_DEPTH);
         self.count += count;
+        self.depth = self.depth.max(depth);
+        self.depths = self.depths.saturating_add(beyond.saturating_mul(beyond).saturating_mul(count));
         ControlFlow::Continue(())
     }
 }
@@ -425,6 +461,17 @@ mod tests {
         let shadowed = |count| format!("with a as (select 1 from {}), {inner} select * from a, a", tables(count));
         assert_eq!(refused(&shadowed(1_000)), None);
         assert_eq!(refused(&shadowed(1_001)), Some("it reads more than two thousand tables, its WITH written out"));
+
+        let in_a_row = |count: usize| {
+            let tables = (1..count).map(|number| format!(", a{number} as (select * from a{})", number - 1));
+            format!("with a0 as (select * from events){} select * from a{}", tables.collect::<String>(), count - 1)
+        };
+        let deep = Some("more than some 200 tables of its WITH read one another in a row");
+        for (count, expected) in [(200, None), (220, deep), (2_000, deep)] {
+            assert_eq!(refused(&in_a_row(count)), expected, "{count}");
+        }
+        let twice = in_a_row(180).replace(" select * from a179", ", b as (select * from a179, a179) select * from b");
+        assert_eq!(refused(&twice), deep, "several add up");
 
         assert_eq!(refused("select 1 from t group by cube(a, b, c), rollup(d, e)"), None);
         let cube: Vec<_> = (0..70).map(|number| format!("a{number}")).collect();
