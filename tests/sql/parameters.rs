@@ -130,3 +130,31 @@ fn a_time_is_the_same_moment_however_it_is_written() {
     });
     outcome.unwrap();
 }
+
+#[tokio::test]
+async fn a_declared_type_holds_where_the_place_asks_for_another() {
+    let session = fixture::session().await;
+    let value = async |sql: &str, parameter: &str, text: &str| {
+        let parameters = [(parameter.to_owned(), text.to_owned())];
+        let result = session.execute(sql, &parameters).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        cells(&result.collect().await.unwrap())[0][0].clone()
+    };
+    for (sql, parameter, text, expected) in [
+        ("select timestamp '2024-01-01' + :i", "i:interval", "1 day", "2024-01-02T00:00:00"),
+        ("select timestamp '2024-01-01' - (:i)", "i:interval", "1 day", "2023-12-31T00:00:00"),
+        ("select :i + timestamp '2024-01-01'", "i:interval", "1 day", "2024-01-02T00:00:00"),
+        ("explain select timestamp '2024-01-01' + $i", "i:interval", "1 day", "logical_plan"),
+        ("select count(*) > 0 from events where event_time + :i > now()", "i:interval", "100 years", "true"),
+        (
+            "select count(*) from events where event_time > :t - interval '1 day'",
+            "t:timestamp",
+            "2024-02-03T00:00:00Z",
+            "1",
+        ),
+        ("select :t - interval '1 day'", "t:timestamp", "2024-01-02", "2024-01-01T00:00:00Z"),
+        ("select :d + interval '1 day'", "d:date", "2024-01-01", "2024-01-02"),
+        ("select 1 + :n", "n:int", "2", "3"),
+    ] {
+        assert_eq!(value(sql, parameter, text).await.as_deref(), Some(expected), "{sql}");
+    }
+}

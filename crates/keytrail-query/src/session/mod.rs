@@ -41,7 +41,7 @@ use crate::prompt::describe::with_sql_types;
 use crate::rules::context_rules::ContextRules;
 use crate::rules::observers::Observers;
 use crate::statement::narrow::narrow;
-use crate::statement::parameters::bind;
+use crate::statement::parameters::{bind, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
 use crate::statement::{column_names, dialect, statement_size};
@@ -307,6 +307,7 @@ impl Session {
         statement_size::check_statement(&statement)?;
         // Only then: the text of an expression is made by recursion.
         column_names::name_columns(&mut statement);
+        declare_types(&mut statement, parameters);
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;
         self.open_relations(&statement).await?;

@@ -4,11 +4,17 @@
 //! it stands, else it is a text.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    Ident, ObjectName, Value, ValueWithSpan, visit_expressions_mut,
+};
 
 use crate::error::QueryError;
 
@@ -60,6 +66,60 @@ impl ParameterType {
             Self::Text => DataType::Utf8,
         }
     }
+}
+
+/// Tells the engine the types of parameters that are added to something or taken from it, where they are declared: it would take
+/// `time + :span` for a sum of two times, and plan nothing.
+pub(crate) fn declare_types(statement: &mut Statement, parameters: &[(String, String)]) {
+    let declared: HashMap<&str, ParameterType> = parameters
+        .iter()
+        .filter_map(|(name, text)| {
+            let (name, (type_name, _)) = declared(name, text);
+            Some((name, ParameterType::parse(type_name?)?))
+        })
+        .collect();
+    let statement = match statement {
+        Statement::Statement(statement) => statement.as_mut(),
+        Statement::Explain(explain) => return declare_types(&mut explain.statement, parameters),
+        _ => return,
+    };
+    if declared.is_empty() {
+        return;
+    }
+    let visited = visit_expressions_mut(statement, |expr| {
+        if let SqlExpr::BinaryOp { left, op: BinaryOperator::Plus | BinaryOperator::Minus, right } = expr {
+            declare_type(left, &declared);
+            declare_type(right, &declared);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    debug_assert!(visited.is_continue(), "nothing ends the visit");
+}
+
+/// Puts a parameter into a cast to its declared type.
+fn declare_type(operand: &mut SqlExpr, declared: &HashMap<&str, ParameterType>) {
+    if let SqlExpr::Nested(inner) = operand {
+        return declare_type(inner, declared);
+    }
+    let SqlExpr::Value(ValueWithSpan { value: Value::Placeholder(id), .. }) = operand else { return };
+    let Some(declared) = id.get(1..).and_then(|name| declared.get(name)) else { return };
+    let data_type = Value::SingleQuotedString(declared.data_type().to_string());
+    let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+    let args = FunctionArgumentList {
+        duplicate_treatment: None,
+        args: vec![argument(operand.clone()), argument(SqlExpr::Value(data_type.into()))],
+        clauses: Vec::new(),
+    };
+    *operand = SqlExpr::Function(Function {
+        name: ObjectName::from(vec![Ident::new("arrow_cast")]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(args),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    });
 }
 
 /// Puts the values in place of the parameters.
