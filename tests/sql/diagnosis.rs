@@ -204,3 +204,15 @@ async fn what_would_be_computed_wrong_is_marked_and_has_another_spelling() {
         result.collect().await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
     }
 }
+
+#[tokio::test]
+async fn a_condition_on_rows_cannot_ask_for_others() {
+    let session = fixture::session().await;
+    for condition in ["event_id in (select event_id from kms_events)", "exists (select 1 from events)"] {
+        let Err(error) = session.rows_where("events", Some(condition), &["event_id"]).await else {
+            panic!("{condition} is taken");
+        };
+        assert_eq!(error.to_string(), "not supported: a subquery in a condition on the rows of one table");
+        assert!(!session.diagnose(condition, &error).advice.is_empty(), "{condition}");
+    }
+}

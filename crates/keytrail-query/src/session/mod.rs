@@ -294,6 +294,7 @@ impl Session {
 
     fn condition(&self, condition: &str, columns: &DFSchema) -> Result<Expr, QueryError> {
         let mut condition = dialect::parse_expression(condition).map_err(QueryError::planning)?;
+        read_only::check_condition(&condition)?;
         statement_size::balance(&mut condition);
         statement_size::check(&condition)?;
         let planned = self.context.state().create_logical_expr_from_sql_expr(condition, columns);

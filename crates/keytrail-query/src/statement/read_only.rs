@@ -11,7 +11,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     Expr, ObjectName, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement, TableFactor,
-    Visit, Visitor, WindowType,
+    Visit, Visitor, WindowType, visit_expressions,
 };
 
 use crate::diagnosis::{PIVOT, UNPIVOT};
@@ -72,6 +72,22 @@ fn refuse(what: &str) -> Result<(), QueryError> {
 
 fn check_query(statement: &SqlStatement, paths: Paths) -> Result<(), QueryError> {
     match statement.visit(&mut QueryVisitor { paths }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(*error),
+    }
+}
+
+/// Refuses a condition on the rows of one table that asks for other rows: they are read as they come, and nothing else is.
+///
+/// # Errors
+/// [`QueryError::Unsupported`].
+pub(crate) fn check_condition(condition: &impl Visit) -> Result<(), QueryError> {
+    match visit_expressions(condition, |expr| match expr {
+        Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => {
+            QueryVisitor::unsupported("a subquery in a condition on the rows of one table", Some(ROWS_FIRST))
+        }
+        _ => ControlFlow::Continue(()),
+    }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
@@ -183,6 +199,8 @@ const SAMPLE: &str = "filter by a hash of a column: `where md5(event_id) < '1'` 
 const MATCH_RECOGNIZE: &str =
     "number the rows with `row_number() over (partition by key_arn order by event_time)` and join them";
 
+/// For a subquery in a condition.
+const ROWS_FIRST: &str = "ask for its values first, and write them into the condition: `event_id in ('…', '…')`";
 /// For ANY and SOME.
 const ANY: &str = "write `x in (select y …)` for `x = any (…)`, `x > (select min(y) …)` for `x > any (…)`";
 /// For ALL.
