@@ -204,6 +204,25 @@ async fn times_are_compared_with_any_year() {
 }
 
 #[tokio::test]
+async fn a_sort_key_may_be_named_twice() {
+    let session = fixture::session().await;
+    for (sql, expected) in [
+        ("select distinct on (a) b from (values (1, 3), (1, 2)) t(a, b) order by a, b, b", "2"),
+        ("select last_value(b order by b, b) from (values (1, 2), (1, 3)) t(a, b) group by a", "3"),
+        ("select first_value(b order by b, b desc) from (values (1, 2), (1, 3)) t(a, b) group by a", "2"),
+        ("select first_value(b order by b, a, b) from (values (1, 2), (1, 3)) t(a, b) group by a", "2"),
+        ("select row_number() over (order by b, b) from (values (1, 2), (1, 3)) t(a, b)", "1 2"),
+    ] {
+        assert_eq!(column(&session, sql).await, expected, "{sql}");
+    }
+    rows(&session, "select event_name, last_value(event_id order by event_time, event_time) from events group by 1")
+        .await;
+    let names = session.execute("select last_value(event_id order by event_time, event_time) from events", &[]).await;
+    let names = names.unwrap().schema;
+    assert_eq!(names.field(0).name(), "last_value(event_id ORDER BY event_time, event_time)");
+}
+
+#[tokio::test]
 async fn a_result_larger_than_the_memory_is_not_begun() {
     let lake = fixture::lake().await;
     let limited = SessionOptions { memory_limit_bytes: Some(64 << 20), ..SessionOptions::default() };

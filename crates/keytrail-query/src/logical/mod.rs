@@ -8,6 +8,7 @@ mod far_times;
 pub(crate) mod interval_lengths;
 mod list_pairs;
 mod nulls_in_lists;
+mod repeated_orders;
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -30,7 +31,7 @@ type Rule = Arc<dyn AnalyzerRule + Send + Sync>;
 pub(crate) fn analyzer_rules() -> Vec<Rule> {
     let before: Rule = Arc::new(ExpressionRule {
         name: "keytrail_meaning",
-        mends: &[nulls_in_lists::mend, far_times::mend, interval_lengths::mend],
+        mends: &[nulls_in_lists::mend, far_times::mend, interval_lengths::mend, repeated_orders::mend],
     });
     let after: Rule = Arc::new(ExpressionRule { name: "keytrail_list_pairs", mends: &[list_pairs::mend] });
     let engine = Analyzer::new().rules;
@@ -74,7 +75,7 @@ impl ExpressionRule {
         let inputs = Inputs::of(&node);
         let names = NamePreserver::new(&node);
         let is_sort = matches!(node, LogicalPlan::Sort(_));
-        node.map_expressions(|expr| {
+        let node = node.map_expressions(|expr| {
             let name = names.save(&expr);
             let mended = expr.transform_up(|part| self.mended_part(part, &inputs))?;
             if is_sort {
@@ -83,7 +84,8 @@ impl ExpressionRule {
             }
             // Only what was changed can have lost its name.
             Ok(if mended.transformed { mended.update_data(|expr| name.restore(expr)) } else { mended })
-        })
+        })?;
+        node.transform_data(repeated_orders::mend_distinct)
     }
 
     fn mended_part(&self, part: Expr, inputs: &Inputs) -> Result<Transformed<Expr>> {
