@@ -6,6 +6,7 @@
 -- notes:   so does an update of a trail that moves its files or its regions, and selectors that the record does not tell, where other events go on for a day
 -- notes:   selectors that choose KMS calls by name, caller or kind always make one: nothing tells what they leave out
 -- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, or that account's own came back, are taken for its members; so are those whose log files' paths name the same organization, whether or not they had any in the day before, or any event where the trail was stopped
+-- column:  account_id: account whose KMS calls are missing
 -- column:  kind: logging_stopped (or an update of the trail took the KMS reads away), kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls)
 -- column:  from_time: when the trail was changed, UTC
 -- column:  to_time: when that was taken back, or the KMS reads came again, UTC; null = not yet

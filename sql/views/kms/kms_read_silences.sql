@@ -4,6 +4,7 @@
 -- reads:   trail_coverage, trail_rhythms
 -- notes:   a silence of one region is one for 7 days, or as long as the logs reach, where other regions of the account are without KMS reads, too, on more than half of the days, as which calls are logged is a setting of a trail, not of a region; or where keys of the place were managed three times or more
 -- notes:   a silence of the whole account is one that comes by chance less than once in a million windows, over two weeks or more, and, if it lasts a day or more, not by rhythm: see trail_rhythms. With KMS reads in all hours that is 5 hours, with reads in half of them never
+-- column:  account_id: account whose KMS calls are missing
 -- column:  kind: write_only (nothing that reads is logged, but for KMS calls that are marked as writes), kms_writes_only (KMS writes, other reads, but no KMS reads), no_kms_calls (other reads go on without any KMS call), kms_calls_stopped (no KMS read of the account, though its other reads and its other days have them)
 -- column:  from_time: the first other event of it, or the first hour of kms_calls_stopped, UTC
 -- column:  to_time: the last one, or the end of the last hour, UTC

@@ -304,14 +304,18 @@ pub fn require_local(sources: &[Source], lake: Option<&Location>) -> Result<(), 
         Source::Bytes { .. } => None,
     });
     let lake = lake.and_then(Location::as_local_path).and_then(|folder| fs_err::canonicalize(folder).ok());
-    let not_taken = |path: &Path, reason: &str| ConvertError::NotTaken { path: path.to_owned(), reason: reason.to_owned() };
+    let not_taken =
+        |path: &Path, reason: &str| ConvertError::NotTaken { path: path.to_owned(), reason: reason.to_owned() };
     for path in local {
         match fs_err::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(ConvertError::NoSuchSource(path.to_owned()));
             }
             Ok(metadata) if !metadata.is_dir() && !metadata.is_file() => {
-                return Err(not_taken(path, "it is neither a file nor a folder; what comes through a pipe is read as `-`"));
+                return Err(not_taken(
+                    path,
+                    "it is neither a file nor a folder; what comes through a pipe is read as `-`",
+                ));
             }
             Ok(_) if lake.is_some() && fs_err::canonicalize(path).ok() == lake => {
                 return Err(not_taken(path, "it is the lake's folder, too; name another one with `--lake`"));

@@ -179,12 +179,20 @@ impl Row for VerdictRow {
 /// The views of coverage and verdict.
 pub(super) fn views(oracle: &Oracle) -> Vec<ViewTable> {
     let hours: Vec<_> = hours(oracle).into_iter().collect();
+    let spots = blind_spots(oracle);
     vec![
         table(&hours),
         table(&gaps(oracle)),
         silence_table(oracle),
         table(&changes(oracle)),
-        table(&blind_spots(oracle)),
+        table(&spots),
+        spot_table(
+            "kms_read_silences",
+            &["write_only", "kms_writes_only", "no_kms_calls", "kms_calls_stopped"],
+            &spots,
+        ),
+        spot_table("kms_logging_losses", &["logging_stopped", "kms_excluded", "kms_partial"], &spots),
+        rhythm_table(oracle),
         table(&verdicts(oracle)),
         unresolved_table(oracle),
         proof_table(oracle),
@@ -362,6 +370,51 @@ fn silence_table(oracle: &Oracle) -> ViewTable {
     let columns = &["recipient_account_id", "aws_region", "gap_start_time", "gap_end_time"];
     let rows = gaps(oracle).iter().map(|gap| gap.cells()[..columns.len()].to_vec()).collect();
     ViewTable { view: "trail_silences", columns, rows }
+}
+
+/// Blind spots of some kinds: those that a view of its own finds.
+fn spot_table(view: &'static str, kinds: &[&str], spots: &[SpotRow]) -> ViewTable {
+    let columns = &["account_id", "aws_region", "kind", "from_time", "to_time"];
+    let found = spots.iter().filter(|spot| kinds.contains(&spot.kind));
+    let mut rows: Vec<_> = found.map(|spot| spot.cells()[..columns.len()].to_vec()).collect();
+    rows.sort();
+    ViewTable { view, columns, rows }
+}
+
+fn rhythm_table(oracle: &Oracle) -> ViewTable {
+    let columns = &["traffic", "recipient_account_id", "aws_region", "from_hour", "until_hour", "is_usual"];
+    let places = by_place(oracle);
+    let mut rows = Vec::new();
+    let mut add = |traffic: &str, place: &Place, rhythm: &Rhythm| {
+        rows.extend(rhythm.silences.iter().map(|silence| {
+            let of_place = [some(traffic), place.0.clone(), place.1.clone()];
+            let times = [Some(silence.from), Some(silence.until)].map(time_cell);
+            [&of_place[..], &times[..], &[some(&rhythm.is_usual(silence))]].concat()
+        }));
+    };
+    for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
+        let times: Vec<Time> = events.iter().filter_map(|event| event.event_time).collect();
+        if let Some(span) = span_of(&places, &place.0) {
+            add("management", place, &Rhythm::of(&times, span, false));
+        }
+    }
+    for account in places.keys().filter_map(|place| place.0.clone()).collect::<BTreeSet<_>>() {
+        let account = Some(account);
+        if let Some(span) = span_of(&places, &account) {
+            add("kms_reads", &(account.clone(), None), &Rhythm::of(&read_times(&places, &account), span, true));
+        }
+    }
+    rows.sort();
+    ViewTable { view: "trail_rhythms", columns, rows }
+}
+
+/// When an account's KMS was read, in whatever region, in order.
+fn read_times(places: &BTreeMap<Place, Vec<&Event>>, account: &Option<String>) -> Vec<Time> {
+    let of_account = places.iter().filter(|(place, _)| place.0 == *account);
+    let reads = of_account.flat_map(|(_, events)| events).filter(|event| is_kms_read(event));
+    let mut times: Vec<Time> = reads.filter_map(|event| event.event_time).collect();
+    times.sort();
+    times
 }
 
 fn changes(oracle: &Oracle) -> Vec<ChangeRow> {
@@ -590,11 +643,7 @@ fn stopped_calls(places: &BTreeMap<Place, Vec<&Event>>) -> Vec<SpotRow> {
     let mut spots = Vec::new();
     for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
         let Some(span) = span_of(places, &place.0) else { continue };
-        let of_account = places.iter().filter(|(other, _)| other.0 == place.0);
-        let reads = of_account.flat_map(|(_, events)| events).filter(|event| is_kms_read(event));
-        let mut times: Vec<Time> = reads.filter_map(|event| event.event_time).collect();
-        times.sort();
-        let rhythm = Rhythm::of(&times, span, true);
+        let rhythm = Rhythm::of(&read_times(places, &place.0), span, true);
         let is_odd = |silence: &&Silence| {
             let is_unusual = match silence.hours() < 24.0 {
                 true => silence.start.is_some(),

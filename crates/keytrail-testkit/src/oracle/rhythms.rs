@@ -48,7 +48,12 @@ impl Rhythm {
         let hours: BTreeSet<Time> = times.iter().copied().map(hour_of).collect();
         if let (Some(first), Some(last)) = (times.first(), times.last()) {
             if has_beginning {
-                silences.push(Silence { from: hour_of(span.0), until: hour_of(*first), start: None, end: Some(*first) });
+                silences.push(Silence {
+                    from: hour_of(span.0),
+                    until: hour_of(*first),
+                    start: None,
+                    end: Some(*first),
+                });
             }
             silences.extend(times.windows(2).map(|pair| Silence {
                 from: hour_of(pair[0]) + hour,
@@ -56,7 +61,12 @@ impl Rhythm {
                 start: Some(pair[0]),
                 end: Some(pair[1]),
             }));
-            silences.push(Silence { from: hour_of(*last) + hour, until: hour_of(span.1) + hour, start: Some(*last), end: None });
+            silences.push(Silence {
+                from: hour_of(*last) + hour,
+                until: hour_of(span.1) + hour,
+                start: Some(*last),
+                end: None,
+            });
         }
         silences.retain(|silence| silence.until > silence.from);
         Self { hour_count: hours.len() as f64, silences }
