@@ -198,8 +198,16 @@ fn a_lake_is_named_by_a_path_with_parents() {
 fn what_is_no_source_is_not_read_and_no_lake_is_made() {
     let sandbox = with_logs();
     assert!(sandbox.program("mkfifo").arg(sandbox.path("pipe")).status().expect("mkfifo").success());
-    insta::assert_snapshot!(sandbox.run("keytrail convert pipe --lake lake"), @"");
-    insta::assert_snapshot!(sandbox.run("keytrail convert logs --lake logs"), @"");
+    insta::assert_snapshot!(sandbox.run("keytrail convert pipe --lake lake"), @"
+    exit 2
+    -- stderr
+    error: cannot take `[dir]/pipe`: it is neither a file nor a folder; what comes through a pipe is read as `-`
+    ");
+    insta::assert_snapshot!(sandbox.run("keytrail convert logs --lake logs"), @"
+    exit 2
+    -- stderr
+    error: cannot take `[dir]/logs`: it is the lake's folder, too; name another one with `--lake`
+    ");
     assert!(!sandbox.path("lake").exists());
 }
 

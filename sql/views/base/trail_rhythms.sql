@@ -16,7 +16,7 @@
 -- column:  reach_hours: hours of the place with events, and all silent ones
 -- column:  other_silent_hours: silent hours of the place outside of this silence
 -- column:  expected_count: as long silences to be expected by chance, were the place's silent hours spread evenly: those outside of this silence, or, where it lasts less than a day, those of all silences of less than a day
--- column:  is_usual: the place has such silences by its rhythm, over two weeks or more. Either it has ten silences or more, and so long a one is to be expected in more than one of twenty such windows, were silences as long as often as half of them are shorter than the median; or it is silent for 6 to 23 hours twice a week or more, as places are that sleep at night, and for a day or more, about as long, at the same time of three of four weeks, of four or more
+-- column:  is_usual: the place has such silences by its rhythm, over two weeks or more. Either it has ten silences or more, and so long a one is to be expected in more than one of twenty such windows, were silences as long as often as half of them are shorter than the median, and is not as seldom as once in a million by the silences of less than a day alone, which come every night; or it is silent for 6 to 23 hours twice a week or more, as places are that sleep at night, and for a day or more, about as long, at the same time of three of four weeks, of four or more
 with hours as (
     select
         'management' as traffic,
@@ -187,6 +187,13 @@ select
             (
                 medians.silence_count >= 10
                 and medians.silence_count * power(0.5, compared.silent_hours / medians.median_hours) > 0.05
+                and not (
+                    compared.hour_count + compared.short_silent_hours >= 14 * 24
+                    and (compared.hour_count + compared.short_silent_hours) * power(
+                        (compared.short_silent_hours + 1.0) / (compared.hour_count + compared.short_silent_hours + 1),
+                        compared.silent_hours
+                    ) < 0.000001
+                )
             )
             or (
                 compared.silent_hours >= 24

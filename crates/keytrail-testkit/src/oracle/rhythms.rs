@@ -106,7 +106,16 @@ impl Rhythm {
             1 => lengths[middle],
             _ => f64::midpoint(lengths[middle - 1], lengths[middle]),
         };
-        lengths.len() >= 10 && lengths.len() as f64 * 0.5_f64.powf(silence.hours() / median) > 0.05
+        lengths.len() >= 10
+            && lengths.len() as f64 * 0.5_f64.powf(silence.hours() / median) > 0.05
+            && !self.is_beyond_nights(silence)
+    }
+
+    /// Whether it is too long for the silences of less than a day, where the logs have two weeks of such hours.
+    fn is_beyond_nights(&self, silence: &Silence) -> bool {
+        let short = self.silent_hours(Silence::is_short);
+        let all = self.hour_count + short;
+        all >= 336.0 && ((short + 1.0) / (all + 1.0)).powf(silence.hours()) * all < 1e-6
     }
 
     fn is_weekly(&self, silence: &Silence) -> bool {
