@@ -1,5 +1,5 @@
 select
-    coalesce(role_arn, principal_arn, invoked_by, principal_id) as principal,
+    coalesce(role_arn, principal_arn, invoked_by, principal_id) as caller,
     invoked_by as service,
     count(*) as event_count
 from kms_events
@@ -9,9 +9,9 @@ where key_arn = $key
     and event_time >= cast($since as timestamp)
     and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
 group by
-    principal,
+    caller,
     service
 order by
     event_count desc,
-    principal,
+    caller,
     service
