@@ -994,6 +994,53 @@ async fn a_use_that_kms_tracked_is_not_taken_back() {
     }
 }
 
+/// An event that KMS names and the logs lack is a hole though they know a later use; a key as old as the tracking was never used.
+#[tokio::test]
+async fn what_kms_names_is_compared_with_the_logs() {
+    let said = |created: &str, usage: &str| {
+        format!(
+            r#"{{"KeyId":"{KEY}","KeyCreationDate":"{created}","TrackingStartDate":"2025-01-01T00:00:00Z","KeyLastUsage":{usage}}}"#
+        )
+    };
+    let used = |event: &str| {
+        format!(r#"{{"Operation":"Decrypt","Timestamp":"2025-03-15T10:00:00Z","CloudTrailEventId":"{event}"}}"#)
+    };
+    let decrypt = |time: &str| record("kms", "Decrypt", time, &resources(&[KEY]));
+    let (named, later) = (decrypt("2025-03-15T10:00:00Z"), decrypt("2025-03-15T11:00:00Z"));
+    let id = format!("kms-Decrypt-2025-03-15T10:00:00Z-{ACCOUNT}-us-east-1");
+    for (output, records, expected) in [
+        (said("2024-01-01T00:00:00Z", &used("gone")), vec![later.clone()], "missing"),
+        (said("2024-01-01T00:00:00Z", &used(&id)), vec![named.clone(), later], "later_in_logs"),
+        (said("2024-01-01T00:00:00Z", &used(&id)), vec![named], "found"),
+        (said("2025-01-01T00:00:00Z", "{}"), vec![], "never_used"),
+        (said("2024-01-01T00:00:00Z", "{}"), vec![], "no_use_tracked"),
+    ] {
+        let records = [traffic("us-east-1"), records].concat();
+        let session = session_with_outputs(&records, &[("get-key-last-usage.json", output.clone())]).await;
+        let finding = rows(&session, "select finding from kms_last_usage_check").await;
+        assert_eq!(finding, [[Some(expected.to_owned())]], "{output}");
+    }
+}
+
+/// What was told last of a key's description counts, be it by its events or by `describe-key` (of 2025-03-16).
+#[tokio::test]
+async fn the_newer_description_counts() {
+    let described = format!(
+        r#"{{"KeyMetadata":{{"KeyId":"x","Arn":"{KEY}","AWSAccountId":"{ACCOUNT}","Description":"told","KeyState":"Enabled","KeyManager":"CUSTOMER"}}}}"#
+    );
+    for (time, expected) in [("2025-03-15T10:00:00Z", "told"), ("2025-03-17T10:00:00Z", "set")] {
+        let set = record(
+            "kms",
+            "UpdateKeyDescription",
+            time,
+            &on_key(r#""requestParameters":{"keyId":"KEY","description":"set"}"#),
+        );
+        let session = session_with_outputs(&[set], &[("describe-key.json", described.clone())]).await;
+        let sql = format!("select description from kms_keys where key_arn = '{KEY}'");
+        assert_eq!(rows(&session, &sql).await, [[Some(expected.to_owned())]], "{time}");
+    }
+}
+
 #[tokio::test]
 async fn what_kms_knows_of_a_sibling_counts_for_the_set() {
     let members = [MEMBER, REPLICA].map(|arn| {
