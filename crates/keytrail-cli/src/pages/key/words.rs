@@ -186,7 +186,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::KmsWritesOnly => "KMS is written to but never read: cryptographic calls are not logged",
         Reason::NoKmsCalls => "other services' calls are logged, but none of KMS",
         Reason::KmsCallsStopped => {
-            "KMS calls of the account stop for a day or more, longer than they otherwise do, while other calls go on"
+            "KMS calls of the account are missing for longer than they otherwise are, while other calls go on"
         }
         Reason::LoggingStopped => "the trail was stopped",
         Reason::KmsExcluded => "the trail's event selectors leave KMS calls out",
