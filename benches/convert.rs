@@ -261,9 +261,9 @@ impl<'b> Building<'b> {
         }
     }
 
-    fn hand_over(&mut self) {
+    fn hand_over(&mut self, min_bytes: usize) {
         let mut builders = std::mem::take(&mut self.builders);
-        for (partition, builder) in &mut builders {
+        for (partition, builder) in builders.iter_mut().filter(|(_, builder)| builder.size_bytes() >= min_bytes) {
             let rows = builder.finish_rows();
             if self.table.is_some() && rows.row_count() > 0 {
                 self.waiting.entry(partition.clone()).or_default().push(rows);
@@ -284,14 +284,14 @@ impl<'b> Building<'b> {
 
     fn write(&mut self, partition: &EventPartition) {
         let (Some(table), Some(rows)) = (self.table, self.waiting.remove(partition)) else { return };
-        let file = encode_rows(table, partition, &rows).expect("rows of the builders can be written");
+        let file = encode_rows(table, partition, rows).expect("rows of the builders can be written");
         self.files += 1;
         self.bytes += file.size_bytes();
     }
 
     /// Writes what waits; tells how many files there are, and their bytes.
     fn write_all(mut self) -> (usize, u64) {
-        self.hand_over();
+        self.hand_over(0);
         for partition in self.waiting.keys().cloned().collect::<Vec<_>>() {
             self.write(&partition);
         }
@@ -306,9 +306,8 @@ impl Stage for Building<'_> {
     }
 
     fn end(&mut self) {
-        if self.builders.values().map(EventBatchBuilder::size_bytes).sum::<usize>() > ConvertOptions::WORKER_BYTES {
-            self.hand_over();
-        }
+        let bytes: usize = self.builders.values().map(EventBatchBuilder::size_bytes).sum();
+        self.hand_over(if bytes > ConvertOptions::WORKER_BYTES { 0 } else { ConvertOptions::PART_BYTES });
     }
 }
 

@@ -51,11 +51,13 @@ pub struct ConvertOptions {
 }
 
 impl ConvertOptions {
-    /// Rows that wait to be written take this much by default: files of some 30,000 rows. Every file costs every later query, so less
+    /// Rows that wait to be written take this much by default: files of some 40,000 rows. Every file costs every later query, so less
     /// makes slower lakes; more costs memory twice, for rows that wait and for rows that are being written.
-    pub const DEFAULT_BUFFER_BYTES: usize = 96 << 20;
-    /// A worker hands its rows over when they take this much.
-    pub const WORKER_BYTES: usize = 8 << 20;
+    pub const DEFAULT_BUFFER_BYTES: usize = 128 << 20;
+    /// A worker hands the rows of a partition over when they take this much.
+    pub const PART_BYTES: usize = 4 << 20;
+    /// A worker hands all its rows over when they take this much.
+    pub const WORKER_BYTES: usize = 16 << 20;
     /// Identities of some 900,000 rows by default, at the end of an epoch; those of an epoch come on top.
     pub const DEFAULT_SEEN_BYTES: usize = 48 << 20;
     /// A commit every 256 MiB of log files by default, some million events.
@@ -63,7 +65,7 @@ impl ConvertOptions {
 
     /// Shares a limit out: what is known of rows, rows that wait, and the rest for the writers and the log files being read.
     pub fn set_memory_limit(&mut self, bytes: usize) {
-        self.buffer_bytes = bytes / 16 * 3;
+        self.buffer_bytes = bytes / 4;
         self.seen_bytes = bytes / 32 * 3;
     }
 

@@ -14,7 +14,7 @@ use crate::sorted_rows::sorted_batches;
 pub fn encode_rows(
     events: &Table,
     partition: &EventPartition,
-    parts: &[EventRows],
+    parts: Vec<EventRows>,
 ) -> Result<EncodedFile, ConvertError> {
     let batches = sorted_batches(parts, sort_columns(partition.event_group)).map_err(|source| {
         let group = partition.event_group.as_str();

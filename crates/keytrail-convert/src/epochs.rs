@@ -209,10 +209,8 @@ impl Epochs {
 
     /// Encodes the rows of a write task and hands them over.
     pub(crate) fn write(&self, task: WriteTask) -> Result<(), ConvertError> {
-        let WriteTask { epoch: number, partition, buffer } = task;
-        let encoded = encode_rows(&self.output.table, &partition, &buffer.parts)?;
-        let bytes = buffer.bytes;
-        drop(buffer);
+        let WriteTask { epoch: number, partition, buffer: Buffer { parts, bytes } } = task;
+        let encoded = encode_rows(&self.output.table, &partition, parts)?;
         self.buffered.end_write(bytes);
         self.output.send(Message::Encoded(number, encoded))?;
         let mut epoch = lock(&self.epochs[number as usize]);

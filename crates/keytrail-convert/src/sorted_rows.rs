@@ -4,7 +4,7 @@
 //! parts ─▶ one key per different text ─▶ order of the rows ─▶ batches: keys in that order, other values gathered
 //! ```
 //! Texts that stand once in each part come to stand once in all of them, so that sorting moves small keys while the texts stay where they
-//! are; the writer gets them as dictionaries.
+//! are; the writer gets them as dictionaries. A column's values leave the parts as they are merged: rows are never in memory twice.
 
 use std::sync::Arc;
 
@@ -29,10 +29,10 @@ const MAX_SORT_COLUMNS: usize = 3;
 /// # Errors
 /// A sort column is not one of [`COLUMNS`], or neither a repeated text nor a time.
 pub(crate) fn sorted_batches(
-    parts: &[EventRows],
+    parts: Vec<EventRows>,
     sort_columns: &[&str],
 ) -> Result<impl Iterator<Item = RecordBatch> + use<>, ArrowError> {
-    let merged = MergedRows::new(parts);
+    let mut merged = MergedRows::new(parts);
     let order = merged.order(sort_columns)?;
     let columns = (0..COLUMNS.len()).map(|index| merged.column(index, &order)).collect::<Result<Vec<_>, _>>()?;
     let fields: Vec<_> =
@@ -54,8 +54,9 @@ pub(crate) fn sorted_batches(
 type Place = (usize, usize);
 
 /// The rows of all parts one after the other, with one number for each different identity.
-struct MergedRows<'p> {
-    parts: &'p [EventRows],
+struct MergedRows {
+    /// Without the columns that were merged.
+    parts: Vec<EventRows>,
     places: Vec<Place>,
     identities: Vec<u32>,
     /// The first place of each identity.
@@ -71,13 +72,14 @@ struct SortedRows {
     identities: ScalarBuffer<u32>,
 }
 
-impl<'p> MergedRows<'p> {
-    fn new(parts: &'p [EventRows]) -> Self {
+impl MergedRows {
+    fn new(mut parts: Vec<EventRows>) -> Self {
         let user_identity = COLUMNS.iter().position(|column| column.name == USER_IDENTITY).expect("a column");
-        let mut texts = interner_for(parts.iter().map(|part| part.column(user_identity)));
+        let user_identities = take_column(&mut parts, user_identity);
+        let mut texts = interner_for(&user_identities);
         let row_count = parts.iter().map(EventRows::row_count).sum();
         let mut merged = Self {
-            parts,
+            parts: Vec::new(),
             places: Vec::with_capacity(row_count),
             identities: Vec::with_capacity(row_count),
             identity_places: vec![(0, 0)],
@@ -87,9 +89,9 @@ impl<'p> MergedRows<'p> {
                 &(Arc::new(TextInterner::new().finish()) as ArrayRef),
             ),
         };
-        for (part, rows) in parts.iter().enumerate() {
-            let numbers = match rows.column(user_identity) {
-                ColumnValues::Keyed { texts: of_part, .. } => merged_keys(of_part, &mut texts),
+        for (part, (rows, user_identities)) in parts.iter().zip(user_identities).enumerate() {
+            let numbers = match user_identities {
+                ColumnValues::Keyed { texts: of_part, .. } => merged_keys(&of_part, &mut texts),
                 _ => vec![NULL_KEY],
             };
             for (identity, number) in numbers.iter().enumerate() {
@@ -100,12 +102,9 @@ impl<'p> MergedRows<'p> {
             merged.places.extend((0..rows.row_count()).map(|row| (part, row)));
             merged.identities.extend(rows.identities().iter().map(|identity| numbers[*identity as usize]));
         }
+        merged.parts = parts;
         merged.identity_texts = Arc::new(texts.into_texts());
         merged
-    }
-
-    fn values(&self, index: usize) -> impl Iterator<Item = &'p ColumnValues> + use<'p> {
-        self.parts.iter().map(move |part| part.column(index))
     }
 
     /// Row numbers in the order of the sort columns.
@@ -128,14 +127,14 @@ impl<'p> MergedRows<'p> {
         let column = &COLUMNS[index];
         match column.repetition() {
             Repetition::Often => {
-                let (keys, texts) = self.keyed_rows(index);
+                let (keys, texts) = self.keyed_rows(self.parts.iter().map(|part| part.column(index)));
                 let ranks = ranks_of(&texts);
                 Some(keys.iter().map(|key| ranks[*key as usize]).collect())
             }
             Repetition::Rare if column.column_type == ColumnType::Time => {
                 let mut ranks = Vec::with_capacity(self.places.len());
-                for (values, part) in self.values(index).zip(self.parts) {
-                    match values {
+                for part in &self.parts {
+                    match part.column(index) {
                         ColumnValues::Each(times) => {
                             let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
                             ranks.extend(times.iter().map(|time| time.map_or(0, rank_of_time)));
@@ -149,20 +148,22 @@ impl<'p> MergedRows<'p> {
         }
     }
 
-    fn column(&self, index: usize, order: &[u32]) -> Result<SortedColumn, ArrowError> {
-        let data_type = COLUMNS[index].column_type.arrow();
-        let is_of_identity = COLUMNS[index].repetition() == Repetition::WithIdentity;
-        if self.values(index).all(|values| matches!(values, ColumnValues::Null)) {
-            return Ok(self.null_column(index));
-        }
+    /// Takes a column out of the parts.
+    fn column(&mut self, index: usize, order: &[u32]) -> Result<SortedColumn, ArrowError> {
         if COLUMNS[index].name == USER_IDENTITY {
             let keys = order.iter().map(|row| self.identities[*row as usize]).collect();
             return Ok(SortedColumn::Keyed { keys, texts: Arc::clone(&self.identity_texts) });
         }
-        if self.values(index).any(|values| matches!(values, ColumnValues::Keyed { .. })) {
+        let data_type = COLUMNS[index].column_type.arrow();
+        let is_of_identity = COLUMNS[index].repetition() == Repetition::WithIdentity;
+        let values = take_column(&mut self.parts, index);
+        if values.iter().all(|values| matches!(values, ColumnValues::Null)) {
+            return Ok(self.null_column(index));
+        }
+        if values.iter().any(|values| matches!(values, ColumnValues::Keyed { .. })) {
             let (keys, texts) = match is_of_identity {
-                true => self.keyed_identities(index),
-                false => self.keyed_rows(index),
+                true => self.keyed_identities(&values),
+                false => self.keyed_rows(&values),
             };
             let key_of = |row: &u32| match is_of_identity {
                 true => keys[self.identities[*row as usize] as usize],
@@ -170,8 +171,8 @@ impl<'p> MergedRows<'p> {
             };
             return Ok(SortedColumn::Keyed { keys: order.iter().map(key_of).collect(), texts: Arc::new(texts) });
         }
-        let arrays = self.parts.iter().map(|part| match part.column(index) {
-            ColumnValues::Each(array) => Arc::clone(array),
+        let arrays = values.into_iter().zip(&self.parts).map(|(values, part)| match values {
+            ColumnValues::Each(array) => array,
             _ if is_of_identity => new_null_array(&data_type, part.identity_count()),
             _ => new_null_array(&data_type, part.row_count()),
         });
@@ -194,10 +195,13 @@ impl<'p> MergedRows<'p> {
     }
 
     /// The key of each row, and the texts of all parts by their keys.
-    fn keyed_rows(&self, index: usize) -> (Vec<u32>, StringArray) {
-        let mut interner = interner_for(self.values(index));
+    fn keyed_rows<'v, I>(&self, values: I) -> (Vec<u32>, StringArray)
+    where
+        I: IntoIterator<Item = &'v ColumnValues> + Clone,
+    {
+        let mut interner = interner_for(values.clone());
         let mut merged = Vec::with_capacity(self.places.len());
-        for (values, part) in self.values(index).zip(self.parts) {
+        for (values, part) in values.into_iter().zip(&self.parts) {
             match values {
                 ColumnValues::Keyed { keys, texts } => {
                     let of_part = merged_keys(texts, &mut interner);
@@ -210,9 +214,9 @@ impl<'p> MergedRows<'p> {
     }
 
     /// The key of each identity, and the texts of all parts by their keys.
-    fn keyed_identities(&self, index: usize) -> (Vec<u32>, StringArray) {
-        let mut interner = interner_for(self.values(index));
-        let of_parts = self.values(index).map(|values| match values {
+    fn keyed_identities(&self, values: &[ColumnValues]) -> (Vec<u32>, StringArray) {
+        let mut interner = interner_for(values);
+        let of_parts = values.iter().map(|values| match values {
             ColumnValues::Keyed { keys, texts } => Some((keys, merged_keys(texts, &mut interner))),
             _ => None,
         });
@@ -224,13 +228,18 @@ impl<'p> MergedRows<'p> {
     }
 }
 
+/// Takes a column's values out of each part.
+fn take_column(parts: &mut [EventRows], index: usize) -> Vec<ColumnValues> {
+    parts.iter_mut().map(|part| part.take_column(index)).collect()
+}
+
 fn unsortable(name: &str) -> ArrowError {
     ArrowError::SchemaError(format!("rows cannot be sorted by column {name}"))
 }
 
 /// An interner with room for the texts of all parts. Most of them may be the same, but room that is not used costs no memory, and
 /// too little of it a copy of all that is there.
-fn interner_for<'v>(values: impl Iterator<Item = &'v ColumnValues>) -> TextInterner {
+fn interner_for<'v>(values: impl IntoIterator<Item = &'v ColumnValues>) -> TextInterner {
     let (mut count, mut bytes) = (0, 0);
     for values in values {
         if let ColumnValues::Keyed { texts, .. } = values {
@@ -381,7 +390,7 @@ mod tests {
                 counts.iter().enumerate().map(|(number, count)| part(&some_records(*count), number)).collect();
             for sort_columns in [&["key_arn", "event_time"][..], &["event_source", "event_name", "event_time"], &[]] {
                 let batches: Vec<_> =
-                    sorted_batches(&parts, sort_columns).expect("sorted").map(|batch| plain(&batch)).collect();
+                    sorted_batches(parts.clone(), sort_columns).expect("sorted").map(|batch| plain(&batch)).collect();
                 assert!(batches.iter().all(|batch| batch.num_rows() <= CHUNK_ROWS));
                 let found = arrow_select::concat::concat_batches(&file_schema(), &batches).expect("one schema");
                 assert_eq!(found, expected(&parts, sort_columns), "{counts:?} by {sort_columns:?}");
@@ -391,9 +400,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sorted_by_is_an_error() {
-        let parts = [part(&some_records(2), 0)];
+        let parts = vec![part(&some_records(2), 0)];
         for columns in [&["no_column"][..], &["event_id"], &["principal_arn"], &["event_time"; 4]] {
-            assert!(sorted_batches(&parts, columns).is_err(), "{columns:?}");
+            assert!(sorted_batches(parts.clone(), columns).is_err(), "{columns:?}");
         }
     }
 }

@@ -90,7 +90,7 @@ impl<'s> Worker<'s> {
     /// Leaves every epoch before `epoch`.
     fn enter(&mut self, epoch: u32) -> Result<(), ConvertError> {
         if epoch > self.epoch {
-            self.hand_over();
+            self.hand_over_from(0);
         }
         while self.epoch < epoch {
             self.shared.epochs.leave(self.epoch)?;
@@ -99,9 +99,9 @@ impl<'s> Worker<'s> {
         Ok(())
     }
 
-    /// Gives away all rows.
-    fn hand_over(&mut self) {
-        for (partition, rows) in self.desk.builders.finish_rows() {
+    /// Gives away the rows of partitions with so many bytes.
+    fn hand_over_from(&mut self, min_bytes: usize) {
+        for (partition, rows) in self.desk.builders.finish_large(min_bytes) {
             self.shared.epochs.buffer(self.epoch, partition, rows);
         }
     }
@@ -115,9 +115,8 @@ impl<'s> Worker<'s> {
         let (account, rejects) = sink.finish(outcome)?;
         self.shared.progress.log_file_read(file.size_bytes, account.outcome.record_count);
         self.shared.epochs.account(self.epoch, Arc::clone(file), account, rejects);
-        if self.desk.builders.size_bytes() > ConvertOptions::WORKER_BYTES {
-            self.hand_over();
-        }
+        let is_full = self.desk.builders.size_bytes() > ConvertOptions::WORKER_BYTES;
+        self.hand_over_from(if is_full { 0 } else { ConvertOptions::PART_BYTES });
         Ok(())
     }
 }
@@ -217,7 +216,10 @@ impl<'w> FileSink<'w> {
             Seen::Duplicate => self.account.duplicate_count += 1,
             // The entry of the version that was read before counts the row.
             Seen::Committed if self.file.was_read_before() => self.account.duplicate_count += 1,
-            Seen::Committed => self.account.row_count += 1,
+            Seen::Committed => {
+                self.account.row_count += 1;
+                self.account.held_row_count += 1;
+            }
             Seen::New | Seen::MoreDetailed | Seen::OtherBody => {
                 let lineage = Lineage {
                     log_file_path: &self.file.path,

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 
-use crate::columns::{ColumnBuilder, ColumnValues};
+use crate::columns::{ColumnBuilder, ColumnValues, room_after};
 use crate::identity::Identity;
 use crate::interner::{NULL_KEY, TextInterner};
 use crate::kms::is_kms_event;
@@ -196,7 +196,7 @@ impl EventBatchBuilder {
         let columns = self.columns.iter_mut().zip(row_counts).map(|(column, row_count)| column.finish(row_count));
         let mut columns: Vec<_> = columns.collect();
         columns[USER_IDENTITY_COLUMN] = self.identities.finish_texts();
-        let rows = Vec::with_capacity(row_count);
+        let rows = Vec::with_capacity(room_after(row_count));
         let identities = std::mem::replace(&mut self.identities.rows, rows);
         EventRows { row_count, identities, identity_count, columns }
     }

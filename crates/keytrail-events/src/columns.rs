@@ -30,7 +30,7 @@ pub enum ColumnValues {
 }
 
 impl ColumnValues {
-    /// Bytes in memory.
+    /// Bytes in memory, with the room that is not used.
     pub fn size_bytes(&self) -> usize {
         match self {
             Self::Null => 0,
@@ -188,7 +188,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// The column, `row_count` rows long; the builder is empty afterwards, and expects as much again.
+    /// The column, `row_count` rows long; the builder is empty afterwards, and has room for as much again.
     pub(crate) fn finish(&mut self, row_count: usize) -> ColumnValues {
         if self.len() == 0 {
             return ColumnValues::Null;
@@ -198,11 +198,11 @@ impl ColumnBuilder {
             Self::Text(builder) => {
                 let (values, bytes) = (builder.finish(), builder.values_capacity());
                 debug_assert_eq!(bytes, 0, "a finished builder holds nothing");
-                *builder = StringBuilder::with_capacity(row_count, values.value_data().len());
+                *builder = StringBuilder::with_capacity(room_after(row_count), room_after(values.value_data().len()));
                 Arc::new(values)
             }
             Self::Keyed(texts) => {
-                let keys = std::mem::replace(&mut texts.keys, Vec::with_capacity(row_count));
+                let keys = std::mem::replace(&mut texts.keys, Vec::with_capacity(room_after(row_count)));
                 return ColumnValues::Keyed { keys, texts: texts.interner.finish() };
             }
             Self::Boolean(builder) => Arc::new(builder.finish()),
@@ -213,6 +213,12 @@ impl ColumnBuilder {
             Self::NotBuilt => return ColumnValues::Null,
         })
     }
+}
+
+/// Room for the next rows, of which the last were so many. Where one more than there is room for makes a buffer double, and its bytes be
+/// moved, exactly as much again is too little every other time.
+pub(crate) fn room_after(length: usize) -> usize {
+    length + length / 8
 }
 
 fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {

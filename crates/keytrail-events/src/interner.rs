@@ -7,6 +7,8 @@ use arrow_array::{Array, StringArray};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::columns::room_after;
+
 /// The key of what is not there; it never stands for a text.
 pub const NULL_KEY: u32 = 0;
 
@@ -99,7 +101,7 @@ impl TextInterner {
     pub fn finish(&mut self) -> StringArray {
         let texts = self.texts.finish();
         // The next texts will be about as many.
-        self.texts = StringBuilder::with_capacity(texts.len(), texts.value_data().len());
+        self.texts = StringBuilder::with_capacity(room_after(texts.len()), room_after(texts.value_data().len()));
         self.texts.append_value("");
         self.places.clear();
         self.last = NULL_KEY;

@@ -48,7 +48,12 @@ impl EventRows {
         &self.columns[index]
     }
 
-    /// Bytes in memory.
+    /// Takes the values of the column at `index` of [`COLUMNS`] out; every row of it is null afterwards.
+    pub fn take_column(&mut self, index: usize) -> ColumnValues {
+        std::mem::replace(&mut self.columns[index], ColumnValues::Null)
+    }
+
+    /// Bytes in memory, with the room that is not used.
     pub fn size_bytes(&self) -> usize {
         let columns: usize = self.columns.iter().map(ColumnValues::size_bytes).sum();
         columns + self.identities.capacity() * size_of::<u32>()
