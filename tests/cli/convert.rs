@@ -112,6 +112,11 @@ fn rejected_input_makes_a_conversion_incomplete() {
     checked: 5 data files, 8 rows, 0 findings
     note: sizes and footers were checked; `--read-data` reads every byte too
     ");
+    let again = sandbox.run("keytrail convert logs --lake lake");
+    assert_eq!(again.code(), Some(0), "{again}");
+    for told in ["rejects of earlier runs, which leave answers about keys incomplete: 1", "--retry-rejected"] {
+        assert!(again.stderr.contains(told), "{told}: {again}");
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ use crate::spec::{EVENTS, REJECTS};
 pub(crate) struct FileAccount {
     pub(crate) outcome: FileOutcome,
     pub(crate) row_count: u64,
+    /// Among the rows: those that the lake had of this file already, from a run that was interrupted or that rejected other records of it.
+    pub(crate) held_row_count: u64,
     pub(crate) duplicate_count: u64,
     /// Among the rows: those whose id was known with another body.
     pub(crate) conflict_count: u64,
@@ -45,6 +47,7 @@ impl Default for FileAccount {
         Self {
             outcome: FileOutcome::unreadable(0),
             row_count: 0,
+            held_row_count: 0,
             duplicate_count: 0,
             conflict_count: 0,
             kms_read_count: 0,
@@ -129,6 +132,13 @@ impl ConvertSummary {
         self.ignored_records += account.ignored_count();
         self.noted_log_files += u64::from(file.note().is_some() || !account.outcome.notes.is_empty());
         *self.kinds.entry(account.outcome.kind).or_default() += 1;
+    }
+
+    /// Adds a log file that is read again for its rejects: the rows that the lake has of it are those of an earlier run.
+    pub(crate) fn add_again(&mut self, file: &LogFile, account: &FileAccount) {
+        self.add(file, account);
+        self.rows -= account.held_row_count;
+        self.duplicates += account.held_row_count;
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {

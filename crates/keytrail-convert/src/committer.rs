@@ -164,7 +164,12 @@ impl Committer<'_> {
         let keys: Vec<EntryId> = read.iter().map(EntryKey::key).collect();
         self.enter(rejects, epoch.rejects, &keys, rejects_batch).await?;
         let entered = self.enter(log_files, read, &keys, log_files_batch).await?;
-        entered.iter().chain(&unread).for_each(|(file, account)| done.add(file, account));
+        for (file, account) in entered.iter().chain(&unread) {
+            match self.is_retry {
+                true => done.add_again(file, account),
+                false => done.add(file, account),
+            }
+        }
         self.summary.merge(&done);
         self.progress.committed(done.rows);
         Ok(())

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use keytrail_convert::source::{no_log_file, require_local};
 use keytrail_convert::{
-    ConvertError, ConvertInput, ConvertOptions, ConvertProgress, ConvertSummary, EVENTS, StopSignal, convert,
+    ConvertError, ConvertInput, ConvertOptions, ConvertProgress, ConvertSummary, EVENTS, REJECTS, StopSignal, convert,
     list_wanted,
 };
 use keytrail_events::LogFileKind;
@@ -57,6 +57,7 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
     let style = if arguments.json { ProgressStyle::Json } else { ProgressStyle::Bar };
     let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, style).await?;
     note_summary(&conversion, &lake);
+    note_standing_rejects(&conversion.summary, &lake).await;
     if let Some(shard) = arguments.shard {
         output::warning(format!(
             "this was shard {shard} of the listing; until all shards are converted, answers about keys without a use are INCOMPLETE"
@@ -301,12 +302,36 @@ fn note_findings(conversion: &Conversion, lake: &Lake) {
     }
     note_archived(&conversion.summary.archived_log_files);
     note_first_rejects(&conversion.summary);
-    if conversion.summary.rejected > unread.len() as u64 {
-        output::note(format!(
-            "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select log_file_path, record_index, reason from rejects'"
-        ));
-        output::note(format!("after a fix it is read again: keytrail convert --retry-rejected --lake {lake}"));
+    if has_rejected(&conversion.summary) {
+        note_way_with_rejects(&lake);
     }
+}
+
+/// Whether this run put something into `rejects`: what could not be read at all is not there.
+fn has_rejected(summary: &ConvertSummary) -> bool {
+    summary.rejected > summary.unread_log_files.len() as u64
+}
+
+/// Says that the lake has rejects of earlier runs, which this one would not tell of: they make answers incomplete all the same.
+async fn note_standing_rejects(summary: &ConvertSummary, lake: &Lake) {
+    // The conversion is done, whatever becomes of this look.
+    let Ok(snapshot) = lake.table(REJECTS).snapshot().await else { return };
+    if snapshot.row_count() == 0 || has_rejected(summary) {
+        return;
+    }
+    output::finding(format!(
+        "rejects of earlier runs, which leave answers about keys incomplete: {}",
+        count_text(snapshot.row_count())
+    ));
+    note_way_with_rejects(&shell_word(&lake.location().to_string()));
+}
+
+/// Where rejects are found in the lake, and how they are read again.
+fn note_way_with_rejects(lake: &str) {
+    output::note(format!(
+        "rejected input is kept with its reason: keytrail sql --lake {lake} -c 'select log_file_path, record_index, reason from rejects'"
+    ));
+    output::note(format!("after a fix it is read again: keytrail convert --retry-rejected --lake {lake}"));
 }
 
 /// Why the first rejects could not be taken.
