@@ -10,6 +10,8 @@ const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 const AWS: &str = r#"#!/bin/sh
 key=1234abcd-12ab-34cd-56ef-1234567890ab
 arn=arn:aws:kms:eu-west-1:111122223333:key/$key
+trails=arn:aws:cloudtrail
+trail() { echo "{\"TrailARN\":\"$trails:$1:111122223333:trail/t\",\"HomeRegion\":\"$1\",\"IsMultiRegionTrail\":true,\"HasCustomEventSelectors\":true}"; }
 case "$*" in
 "sts get-caller-identity --query Account --output text") echo 111122223333 ;;
 "kms list-keys --query Keys[].KeyId --output text") echo $key ;;
@@ -23,8 +25,9 @@ case "$*" in
 "kms list-resource-tags "*) echo '{"Tags":[{"TagKey":"owner","TagValue":"ana"}]}' ;;
 "kms get-key-last-usage "*) echo "{\"KeyId\":\"$arn\",\"KeyLastUsage\":{}}" ;;
 "iam get-account-authorization-details --output json") echo '{"UserDetailList":[],"RoleDetailList":[],"GroupDetailList":[],"Policies":[]}' ;;
-"cloudtrail describe-trails --output json") echo '{"trailList":[]}' ;;
-"cloudtrail describe-trails --query trailList[].TrailARN --output text") ;;
+"cloudtrail describe-trails --output json") echo "{\"trailList\":[$(trail eu-west-1),$(trail us-east-1)]}" ;;
+"cloudtrail describe-trails --query trailList[].TrailARN --output text") echo $trails:eu-west-1:111122223333:trail/t $trails:us-east-1:111122223333:trail/t ;;
+"cloudtrail get-event-selectors --trail-name "*" --output json") echo "{\"TrailARN\":\"$4\",\"EventSelectors\":[{\"ReadWriteType\":\"WriteOnly\",\"IncludeManagementEvents\":true}]}" ;;
 *) echo "unexpected: aws $*" >&2; exit 2 ;;
 esac
 "#;
@@ -68,6 +71,9 @@ fn what_the_script_collects_is_imported_and_answers() {
     let unused = sandbox.run(&format!("keytrail sql --lake lake -c \"{sql}\"")).data();
     let expected = format!("arn:aws:kms:eu-west-1:111122223333:key/{KEY},incomplete,no_logs,Enabled\n");
     assert_eq!(unused, format!("key_arn,verdict,reasons,key_state\n{expected}"));
+    let sql = "select home_region, kms_effect from inventory_trails order by 1";
+    let trails = sandbox.run(&format!("keytrail sql --lake lake -c \"{sql}\"")).data();
+    assert_eq!(trails, "home_region,kms_effect\neu-west-1,reads_excluded\nus-east-1,reads_excluded\n");
     let sql = "select tier, principal from kms_potential_access";
     let access = sandbox.run(&format!("keytrail sql --lake lake -c \"{sql}\"")).data();
     assert_eq!(access, "tier,principal\nanyone,*\n");

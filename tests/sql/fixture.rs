@@ -129,7 +129,7 @@ pub(crate) async fn convert_file(lake: &Lake, file: &Path) -> ConvertSummary {
 }
 
 /// Imports outputs of the AWS CLI; none may be refused.
-async fn import_outputs(lake: &Lake, folder: &Path, made: &str) {
+pub(crate) async fn import_outputs(lake: &Lake, folder: &Path, made: &str) {
     let snapshot_time = Some(made.parse().unwrap());
     let options = ImportOptions { paths: vec![folder.to_owned()], snapshot_time, started: DateTime::UNIX_EPOCH };
     let summary = import(lake, &options).await.unwrap();

@@ -192,7 +192,7 @@ async fn item_56_a_window_shorter_than_asked_for_is_incomplete() {
 #[tokio::test]
 async fn item_57_a_use_that_only_kms_knows_is_a_hole() {
     let missing = verdict_of("inventory", &planted("111100001111", "5")).await;
-    assert_eq!(missing, (Verdict::Incomplete, "missing_event".to_owned()));
+    assert_eq!(missing, (Verdict::Incomplete, "missing_use,missing_event".to_owned()));
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ struct Trail {
 }
 
 /// Views of what users hold beside the logs: compared on a lake with planted outputs.
-pub(crate) const FROM_INVENTORY: [&str; 12] = [
+pub(crate) const FROM_INVENTORY: [&str; 13] = [
     "inventory_alias_history",
     "inventory_aliases",
     "inventory_family_members",
@@ -37,6 +37,7 @@ pub(crate) const FROM_INVENTORY: [&str; 12] = [
     "inventory_key_policies",
     "inventory_keys",
     "inventory_last_usage",
+    "inventory_trails",
     "kms_last_usage_check",
     "kms_potential_access",
     "kms_potential_vs_actual",
@@ -46,9 +47,12 @@ pub(crate) const FROM_INVENTORY: [&str; 12] = [
 /// Views of what was read: compared on a lake with planted rows.
 const FROM_LEDGER: [&str; 3] = ["trail_digest_log_files", "trail_digests", "unfinished_conversions"];
 
+/// Views of what no trail delivered: the generated one is delivered whole.
+const FROM_EXPORTS: [&str; 1] = ["filtered_exports"];
+
 /// Whether a view answers from the events alone.
 pub(crate) fn is_from_logs(view: &str) -> bool {
-    !FROM_INVENTORY.contains(&view) && !FROM_LEDGER.contains(&view)
+    ![&FROM_INVENTORY[..], &FROM_LEDGER, &FROM_EXPORTS].concat().contains(&view)
 }
 
 static TRAIL: OnceCell<Trail> = OnceCell::const_new();

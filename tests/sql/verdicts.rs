@@ -2,10 +2,14 @@
 //! ordinary traffic.
 
 use chrono::TimeDelta;
-use keytrail_query::{Caveat, KeyAnswer, KeyQuestion, QueryError, Reason, Session, Verdict, key_answer};
+use keytrail_convert::lake_spec;
+use keytrail_lake::{Lake, Storage};
+use keytrail_query::{
+    Caveat, KeyAnswer, KeyQuestion, QueryError, Reason, Session, SessionOptions, Verdict, key_answer,
+};
 
 use crate::cells::rows;
-use crate::fixture::{raw_session, raw_session_over, session_with_outputs};
+use crate::fixture::{import_outputs, raw_session, raw_session_over, session_with_outputs};
 
 pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa";
 const OTHER_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb";
@@ -33,7 +37,7 @@ fn placed(service: &str, name: &str, time: &str, account: &str, region: &str, re
         ),
     };
     format!(
-        r#"{{"eventVersion":"1.08","userIdentity":{{"type":"IAMUser","arn":"arn:aws:iam::{account}:user/u","accountId":"{account}"}},"eventTime":"{time}","eventSource":"{service}.amazonaws.com","eventName":"{name}","awsRegion":"{region}","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"{account}"{read_only}{rest}}}"#
+        r#"{{"eventVersion":"1.08","userIdentity":{{"type":"IAMUser","arn":"arn:aws:iam::{account}:user/{service}-user","accountId":"{account}"}},"eventTime":"{time}","eventSource":"{service}.amazonaws.com","eventName":"{name}","awsRegion":"{region}","eventID":"{id}","eventType":"AwsApiCall","recipientAccountId":"{account}"{read_only}{rest}}}"#
     )
 }
 
@@ -987,7 +991,7 @@ async fn a_use_that_kms_tracked_is_not_taken_back() {
         ("{}", "{}", "no_use_found "),
         ("{}", r#"{"Operation":"Decrypt"}"#, "incomplete tracked_use"),
         ("{}", r#"{"Timestamp":"bad","CloudTrailEventId":"x"}"#, "incomplete tracked_use"),
-        (missing, "{}", "incomplete missing_event"),
+        (missing, "{}", "incomplete missing_use,missing_event"),
     ] {
         let outputs = [("get-key-last-usage-older.json", said(older)), ("get-key-last-usage.json", said(newer))];
         assert_eq!(verdict_with_outputs(&[], &outputs, KEY).await, expected, "{older} {newer}");
@@ -1052,7 +1056,7 @@ async fn what_kms_knows_of_a_sibling_counts_for_the_set() {
     );
     let outputs = [("get-key-last-usage.json", usage)];
     let verdict = verdict_with_outputs(&members, &outputs, REPLICA).await;
-    assert_eq!(verdict, "incomplete missing_event");
+    assert_eq!(verdict, "incomplete missing_use,missing_event");
     let verdict = verdict_with_outputs(&members, &outputs, MEMBER).await;
     assert_eq!(verdict, "incomplete multi_region_sibling_incomplete");
 }
@@ -1204,4 +1208,249 @@ async fn a_replica_that_was_made_again_lives() {
     let found = rows(&session, &sql).await;
     let expected = [Some("Enabled"), None, None, Some("live"), Some("1")].map(|cell| cell.map(str::to_owned));
     assert_eq!(found, [expected.to_vec()]);
+}
+
+/// One event in each of so many hours, of the service and name that the hour's number chooses.
+fn hourly(hours: u32, call: impl Fn(u32) -> (&'static str, &'static str, String)) -> Vec<String> {
+    let at = |hour: u32| {
+        let (service, name, rest) = call(hour);
+        record(service, name, &format!("2025-03-{:02}T{:02}:00:00Z", 1 + hour / 24, hour % 24), &rest)
+    };
+    (0..hours).map(at).collect()
+}
+
+/// What an export with one filter holds is what somebody asked for; KMS calls of all names, callers and keys may be all there are.
+#[tokio::test]
+async fn an_export_that_was_filtered_shows_no_absence() {
+    let on = |key: &str| resources(&[key]);
+    let names = ["Decrypt", "Encrypt", "GenerateDataKey"];
+    let one_key = hourly(60, |hour| ("kms", names[hour as usize % 3], on(BUSY_KEY)));
+    let one_name = hourly(60, |hour| ("kms", "Decrypt", on([BUSY_KEY, OTHER_KEY][hour as usize % 2])));
+    let one_caller = hourly(60, |hour| ("kms", names[hour as usize % 3], on([BUSY_KEY, OTHER_KEY][hour as usize % 2])));
+    let whole = hourly(60, |hour| match hour % 3 {
+        0 => ("ec2", "DescribeInstances", String::new()),
+        other => ("kms", names[other as usize], on(BUSY_KEY)),
+    });
+    let seen = record("kms", "DescribeKey", "2025-03-02T10:30:00Z", &resources(&[KEY]));
+    for (records, expected) in [
+        (one_name, "incomplete filtered_export"),
+        (one_caller.clone(), "incomplete filtered_export"),
+        (one_key, "incomplete filtered_export"),
+        (whole, "no_use_found "),
+    ] {
+        // The key is known by an output, as the export may have nothing of it.
+        let described = format!(
+            r#"{{"KeyMetadata":{{"KeyId":"x","Arn":"{KEY}","AWSAccountId":"{ACCOUNT}","KeyState":"Enabled","KeyManager":"CUSTOMER"}}}}"#
+        );
+        let session = session_with_outputs(&records, &[("describe-key.json", described)]).await;
+        assert_eq!(verdict_of(&session, KEY).await, expected);
+    }
+    // Few events leave gaps, which are told as such.
+    let few = [one_caller[..20].to_vec(), vec![seen]].concat();
+    assert!(!verdict_over(&few, KEY).await.contains("filtered_export"));
+}
+
+/// Events of IAM and STS are of us-east-1, and stood in the files of a trail of one region elsewhere: no file of us-east-1 is there.
+#[tokio::test]
+async fn global_services_events_in_another_region_s_files_cover_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let global = |day: u32| {
+        let time = format!("2025-03-{day:02}T10:00:00Z");
+        vec![
+            placed("iam", "GetUser", &time, ACCOUNT, "us-east-1", ""),
+            placed(
+                "kms",
+                "Decrypt",
+                &time,
+                ACCOUNT,
+                "eu-west-1",
+                &resources(&[&BUSY_KEY.replace("us-east-1", "eu-west-1")]),
+            ),
+        ]
+    };
+    for day in 1..=3 {
+        let name = format!("{ACCOUNT}_CloudTrail_eu-west-1_202503{day:02}T1005Z_aaaaaaaaaaaaaaaa.json");
+        fs_err::write(folder.path().join(name), format!(r#"{{"Records":[{}]}}"#, global(day).join(","))).unwrap();
+    }
+    let session = raw_session_over(&[folder.path()]).await;
+    assert_eq!(answer(&session, KEY).await.verdict.reason_words(), ["no_logs"]);
+    let named = format!("{ACCOUNT}_CloudTrail_us-east-1_20250301T1005Z_bbbbbbbbbbbbbbbb.json");
+    fs_err::write(folder.path().join(named), format!(r#"{{"Records":[{}]}}"#, global(1)[0])).unwrap();
+    let session = raw_session_over(&[folder.path()]).await;
+    assert!(!answer(&session, KEY).await.verdict.reason_words().contains(&"no_logs"));
+}
+
+/// A use that KMS knows and the logs lack is a hole for every key that lived then.
+#[tokio::test]
+async fn a_missing_use_is_a_hole_of_its_place() {
+    let usage = format!(
+        r#"{{"KeyId":"{KEY}","TrackingStartDate":"2025-01-01T00:00:00Z","KeyLastUsage":{{"Operation":"Decrypt","Timestamp":"2025-03-15T10:00:00Z","CloudTrailEventId":"gone"}}}}"#
+    );
+    let listed = format!(
+        r#"{{"Keys":[{{"KeyId":"b","KeyArn":"{OTHER_KEY}"}},{{"KeyId":"r","KeyArn":"{}"}}]}}"#,
+        OTHER_KEY.replace("us-east-1", "eu-west-1")
+    );
+    let outputs = [("get-key-last-usage.json", usage), ("list-keys.json", listed)];
+    let records = [traffic("us-east-1"), traffic("eu-west-1")].concat();
+    let session = session_with_outputs(&records, &outputs).await;
+    assert_eq!(verdict_of(&session, KEY).await, "incomplete missing_use,missing_event");
+    assert_eq!(verdict_of(&session, OTHER_KEY).await, "incomplete missing_use");
+    assert_eq!(verdict_of(&session, &OTHER_KEY.replace("us-east-1", "eu-west-1")).await, "no_use_found ");
+}
+
+/// Trails whose selectors leave KMS calls out, as they were told: unless one of them logs all, or what it does is not known.
+#[tokio::test]
+async fn trails_that_were_told_to_leave_kms_calls_out_are_a_hole() {
+    let trail = |name: &str, is_multi_region: bool| {
+        format!(
+            r#"{{"TrailARN":"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/{name}","HomeRegion":"us-east-1","IsMultiRegionTrail":{is_multi_region},"HasCustomEventSelectors":true}}"#
+        )
+    };
+    let selectors = |name: &str, fields: &str| {
+        format!(
+            r#"{{"TrailARN":"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/{name}","AdvancedEventSelectors":[{{"FieldSelectors":[{{"Field":"eventCategory","Equals":["Management"]}}{fields}]}}]}}"#
+        )
+    };
+    let partial = selectors("a", r#",{"Field":"eventName","NotEquals":["Decrypt"]}"#);
+    let described = format!(
+        r#"{{"KeyMetadata":{{"KeyId":"x","Arn":"{KEY}","AWSAccountId":"{ACCOUNT}","KeyState":"Enabled","KeyManager":"CUSTOMER"}}}}"#
+    );
+    for (trails, told, expected) in [
+        (trail("a", true), vec![partial.clone()], "incomplete trail_settings"),
+        (trail("a", false), vec![partial.clone()], "incomplete trail_settings"),
+        ([trail("a", true), trail("b", true)].join(","), vec![partial.clone()], "no_use_found "),
+        ([trail("a", true), trail("b", true)].join(","), vec![partial.clone(), selectors("b", "")], "no_use_found "),
+        (trail("a", true), vec![selectors("a", "")], "no_use_found "),
+    ] {
+        let mut outputs = vec![
+            ("describe-key.json", described.clone()),
+            ("describe-trails.json", format!(r#"{{"trailList":[{trails}]}}"#)),
+        ];
+        outputs.extend(["selectors-1.json", "selectors-2.json"].into_iter().zip(told));
+        let session = session_with_outputs(&traffic("us-east-1"), &outputs).await;
+        assert_eq!(verdict_of(&session, KEY).await, expected, "{trails}");
+    }
+}
+
+/// Whoever adds a denial to a key's policy and watches asks for just these calls; a stranger's tries are none.
+#[tokio::test]
+async fn calls_that_the_key_s_policy_denies_are_a_sign() {
+    let denied = |message: &str| {
+        let error = format!(
+            r#""errorCode":"AccessDenied","errorMessage":"User: u is not authorized to perform: kms:Decrypt on resource: KEY {message}""#
+        );
+        record("kms", "Decrypt", "2025-03-15T10:00:00Z", &on_key(&error))
+    };
+    let by_policy = denied("with an explicit deny in a resource-based policy");
+    let stranger = by_policy
+        .replace(&format!("iam::{ACCOUNT}"), "iam::999900009999")
+        .replace(&format!(r#""accountId":"{ACCOUNT}""#), r#""accountId":"999900009999""#);
+    for (call, expected) in [
+        (by_policy, "incomplete denied_by_key_policy"),
+        (denied("because no identity-based policy allows the kms:Decrypt action"), "no_use_found "),
+        (stranger, "no_use_found "),
+    ] {
+        assert_eq!(verdict_with(&[call]).await, expected);
+    }
+}
+
+/// What services say of a key that they could not use, in their own words.
+#[tokio::test]
+async fn failures_of_services_that_name_the_key_are_demand() {
+    for (service, name, code, message, request, expected) in [
+        (
+            "rds",
+            "StartDBInstance",
+            "KMSKeyNotAccessibleFault",
+            "The specified KMS key [KEY] does not exist, is not enabled or you do not have permissions to access it.",
+            "{}",
+            "inaccessible_in_service",
+        ),
+        (
+            "ec2",
+            "CreateVolume",
+            "Client.InvalidKmsKey.InvalidState",
+            "The state is not valid",
+            r#"{"kmsKeyId":"KEY"}"#,
+            "blocked_in_service",
+        ),
+        ("secretsmanager", "GetSecretValue", "DecryptionFailure", "KEY is disabled.", "{}", "blocked_in_service"),
+        (
+            "ssm",
+            "GetParameter",
+            "InvalidKeyId",
+            "KEY is disabled. (Service: AWSKMS; Error Code: DisabledException)",
+            "{}",
+            "blocked_in_service",
+        ),
+        ("ssm", "GetParameter", "InvalidKeyId", "KEY is no key", "{}", ""),
+    ] {
+        let members = format!(r#""errorCode":"{code}","errorMessage":"{message}","requestParameters":{request}"#);
+        let failed = record(service, name, "2025-03-15T10:00:00Z", &members);
+        let expected =
+            if expected.is_empty() { "no_use_found ".to_owned() } else { format!("blocked_demand {expected}") };
+        assert_eq!(verdict_with(&[failed]).await, expected, "{service} {code} {message}");
+    }
+}
+
+/// A key was observed since it was made, however long the logs are.
+#[tokio::test]
+async fn a_young_key_was_observed_for_a_short_time() {
+    let made = record("kms", "CreateKey", "2025-03-20T10:00:00Z", &resources(&[KEY]));
+    let records = [(10..=20).flat_map(|day| on_day(&traffic("us-east-1"), day)).collect(), vec![made]].concat();
+    let (_folder, session) = raw_session(&records).await;
+    for (days, expected) in [(1, Verdict::Incomplete), (0, Verdict::NoUseFound)] {
+        let min_window = Some(TimeDelta::days(days));
+        let question = KeyQuestion { key: KEY.to_owned(), min_window, ..KeyQuestion::default() };
+        assert_eq!(key_answer(&session, &question).await.unwrap().verdict.verdict, expected, "{days}");
+    }
+}
+
+/// A page that says that more follow is no list of all: what it does not hold may be on the next.
+#[tokio::test]
+async fn a_page_of_grants_ends_none() {
+    let grants = |ids: &[&str], end: &str| {
+        let of = |id: &&str| {
+            format!(
+                r#"{{"GrantId":"{id}","KeyId":"{KEY}","GranteePrincipal":"arn:aws:iam::{ACCOUNT}:role/{id}","Operations":["Decrypt"]}}"#
+            )
+        };
+        format!(r#"{{"Grants":[{}]{end}}}"#, ids.iter().map(of).collect::<Vec<_>>().join(","))
+    };
+    for (end, expected) in [(r#","Truncated":false"#, "a"), (r#","Truncated":true,"NextMarker":"m""#, "a,b")] {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.unwrap();
+        for (name, text, made) in [
+            ("older.json", grants(&["a", "b"], ""), "2025-02-01T00:00:00Z"),
+            ("newer.json", grants(&["a"], end), "2025-03-01T00:00:00Z"),
+        ] {
+            let of_output = folder.path().join(name.trim_end_matches(".json"));
+            fs_err::create_dir(&of_output).unwrap();
+            fs_err::write(of_output.join(name), text).unwrap();
+            import_outputs(&lake, &of_output, made).await;
+        }
+        let session = Session::over_lake(&lake, &SessionOptions::default()).await.unwrap();
+        let ids = "select string_agg(grant_id, ',' order by grant_id) from inventory_grants";
+        assert_eq!(rows(&session, ids).await, [[Some(expected.to_owned())]], "{end}");
+    }
+}
+
+/// Rotation is known by events and by what the AWS CLI printed (2025-03-16): the newer counts.
+#[tokio::test]
+async fn rotation_that_was_told_counts_with_what_events_tell() {
+    let outputs = [
+        ("list-keys.json", format!(r#"{{"Keys":[{{"KeyId":"a","KeyArn":"{KEY}"}}]}}"#)),
+        ("get-key-rotation-status.json", format!(r#"{{"KeyId":"{KEY}","KeyRotationEnabled":true}}"#)),
+        (
+            "list-key-rotations.json",
+            format!(r#"{{"Rotations":[{{"KeyId":"{KEY}","RotationDate":"2024-09-01T00:00:00Z"}}]}}"#),
+        ),
+    ];
+    for (time, expected) in [("2025-03-15T10:00:00Z", "true"), ("2025-03-17T10:00:00Z", "false")] {
+        let disabled = record("kms", "DisableKeyRotation", time, &resources(&[KEY]));
+        let session = session_with_outputs(&[disabled], &outputs).await;
+        let sql = format!("select rotation_enabled, last_rotated_time from kms_keys where key_arn = '{KEY}'");
+        let told = [Some(expected.to_owned()), Some("2024-09-01T00:00:00Z".to_owned())];
+        assert_eq!(rows(&session, &sql).await, [told], "{time}");
+    }
 }

@@ -211,7 +211,8 @@ pub fn runs_schema() -> SchemaRef {
 }
 
 /// `inventory`: what users hold beside the logs, an item a row, as the AWS CLI printed it (`item`, JSON). `key_arn` and the place are
-/// null where neither the item nor its file's path tells them; `snapshot_time` is when the output was made, UTC.
+/// null where neither the item nor its file's path tells them; `snapshot_time` is when the output was made, UTC. An item of a list that says
+/// that more follow has `Truncated`.
 pub fn inventory_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("import_id", false),

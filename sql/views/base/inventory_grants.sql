@@ -3,7 +3,7 @@
 -- grain:   key_arn, grant_id
 -- reads:   inventory
 -- notes:   a grant of an older output that the newest of its key does not hold is not in it
--- notes:   outputs of a key that were made within an hour are taken for pages of one
+-- notes:   outputs of a key that were made within an hour are taken for pages of one; a page that says that more follow ends no grant that it does not hold
 -- column:  grantee_principal: who may use the key by it; a service stands for several real grantees
 -- column:  operations: sorted, comma-separated
 -- column:  constraints: JSON text; null = none
@@ -15,7 +15,7 @@
 with newest as (
     select
         key_arn,
-        max(snapshot_time) as snapshot_time
+        max(snapshot_time) filter (where item ->> 'Truncated' is null) as snapshot_time
     from inventory
     where item_kind = 'grant'
         and key_arn is not null

@@ -11,6 +11,9 @@
 -- column:  creation_time: CreationDate, UTC
 -- column:  deletion_time: DeletionDate, UTC; null = none scheduled
 -- column:  primary_key_arn: of a multi-Region set; null for a single-Region key
+-- column:  rotation_enabled: whether it is rotated automatically, by get-key-rotation-status; null = not imported
+-- column:  rotation_told_time: when that was asked, UTC; null = not imported
+-- column:  last_rotated_time: latest rotation by list-key-rotations, UTC; null = none, or not imported
 -- column:  key_id: last part of the ARN
 -- column:  account_id: owner, by the ARN
 -- column:  key_spec: such as SYMMETRIC_DEFAULT; null = only listed
@@ -43,6 +46,21 @@ listed as (
         and key_arn is not null
     group by
         key_arn
+),
+
+rotations as (
+    select
+        key_arn,
+        last_value(json_as_text(item, 'KeyRotationEnabled') = 'true' order by snapshot_time asc nulls first, imported_time asc) filter (
+            where item_kind = 'key_rotation_status'
+        ) as rotation_enabled,
+        max(snapshot_time) filter (where item_kind = 'key_rotation_status') as rotation_told_time,
+        max(aws_time(json_as_text(item, 'RotationDate'))) filter (where item_kind = 'key_rotation') as last_rotated_time
+    from inventory
+    where item_kind in ('key_rotation_status', 'key_rotation')
+        and key_arn is not null
+    group by
+        key_arn
 )
 
 select
@@ -60,8 +78,13 @@ select
     described.item ->> 'Description' as description,
     aws_time(json_as_text(described.item, 'CreationDate')) as creation_time,
     aws_time(json_as_text(described.item, 'DeletionDate')) as deletion_time,
-    json_as_text(described.item, 'MultiRegionConfiguration', 'PrimaryKey', 'Arn') as primary_key_arn
+    json_as_text(described.item, 'MultiRegionConfiguration', 'PrimaryKey', 'Arn') as primary_key_arn,
+    rotations.rotation_enabled,
+    rotations.rotation_told_time,
+    rotations.last_rotated_time
 from listed
 left join described
     on described.key_arn = listed.key_arn
     and described.rank = 1
+left join rotations
+    on rotations.key_arn = listed.key_arn

@@ -6,7 +6,7 @@
 -- notes:   data events are in the logs only where a trail asks for them; keys are found as for key_mentions
 -- notes:   what changes in other services name is in key_mentions
 -- column:  key_arn: the key that the error's message names, else the keys that the record names
--- column:  proof: protects (a data event that succeeded names the key, as that of what it wrote), blocked (KMS refused the service for the key's state, as KMS.DisabledException in S3), not_found (so it did as the key is not there)
+-- column:  proof: protects (a data event that succeeded names the key, as that of what it wrote), blocked (KMS refused the service for the key's state, as KMS.DisabledException in S3, or a message that says so), not_found (so it did as the key is not there), inaccessible (the service could not use the key, and its error does not tell whether for its state or for want of permission, as KMSKeyNotAccessibleFault of RDS)
 -- column:  event_count: events
 -- column:  first_seen_time: earliest of them, UTC
 -- column:  last_seen_time: latest of them, UTC
@@ -20,6 +20,14 @@ with records as (
         case
             when error_code is null then 'protects'
             when strpos(error_code, 'NotFound') > 0 then 'not_found'
+            when strpos(error_code, 'NotAccessible') > 0
+                or error_code in ('DecryptionFailure', 'EncryptionFailure', 'InaccessibleEncryptionCredentialsException') then case
+                    when regexp_like(
+                        error_message,
+                        'DisabledException|InvalidStateException|InvalidKeyState|is disabled|pending deletion|PendingDeletion'
+                    ) then 'blocked'
+                    else 'inaccessible'
+                end
             else 'blocked'
         end as proof,
         error_code,
@@ -40,6 +48,23 @@ with records as (
                     strpos(error_code, 'Disabled') > 0
                     or strpos(error_code, 'InvalidState') > 0
                     or strpos(error_code, 'NotFound') > 0
+                )
+            )
+            -- RDS, DocumentDB and Redshift; EC2 and EBS; Secrets Manager; DynamoDB.
+            or error_code like '%KMSKeyNotAccessible%'
+            or error_code like '%KmsKeyNotAccessible%'
+            or error_code like '%InvalidKmsKey.InvalidState%'
+            or error_code like '%InvalidKMSKey.InvalidState%'
+            or error_code in ('DecryptionFailure', 'EncryptionFailure', 'InaccessibleEncryptionCredentialsException')
+            -- Systems Manager and others repeat what KMS said.
+            or (
+                error_code is not null
+                and error_message like '%:key/%'
+                and (
+                    error_message like '%DisabledException%'
+                    or error_message like '%KMSInvalidStateException%'
+                    or error_message like '%:key/% is disabled%'
+                    or error_message like '%:key/% is pending deletion%'
                 )
             )
         )

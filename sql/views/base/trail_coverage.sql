@@ -11,7 +11,7 @@
 -- column:  event_hour: start of the hour of event_time, UTC; null for records without a readable time
 -- column:  file_count: log files delivered in that hour for the account and region, by their paths; null = no path names such a file
 -- column:  record_count: distinct event records of all services and categories
--- column:  management_count: management events of all services: what a trail holds that would hold a KMS call, too; 0 for what was delivered late, of hours more than two before the first log file of the place was delivered, or after the last: such an event is no sign that its hour is covered
+-- column:  management_count: management events of all services: what a trail holds that would hold a KMS call, too; 0 for what was delivered late, of hours more than two before the first log file of the place was delivered, or after the last: such an event is no sign that its hour is covered; nor is one in another region's log file, of a region without any, as CloudTrail put those of global services (IAM, STS) under us-east-1 into the files of a trail of one region
 -- column:  kms_read_count: KMS events except management and those made by KMS itself; every cryptographic call is among them
 -- column:  kms_marked_write_count: those of kms_read_count that say readOnly = false, which a trail of writes lets pass
 -- column:  kms_write_count: KMS key management and events made by KMS itself
@@ -159,7 +159,8 @@ delivered as (
     select
         *,
         min(case when file_count > 0 then event_hour end) over (partition by recipient_account_id, aws_region) as first_hour,
-        max(case when file_count > 0 then event_hour end) over (partition by recipient_account_id, aws_region) as last_hour
+        max(case when file_count > 0 then event_hour end) over (partition by recipient_account_id, aws_region) as last_hour,
+        max(case when file_count > 0 then event_hour end) over (partition by recipient_account_id) as last_hour_of_account
     from grouped
 ),
 
@@ -175,10 +176,10 @@ judged as (
     select
         delivered.*,
         undated.log_file_count > 0
-            or coalesce(
-                event_hour between first_hour - interval '2 hours' and last_hour,
-                true
-            ) as is_covered
+            or case
+                when first_hour is not null then coalesce(event_hour between first_hour - interval '2 hours' and last_hour, true)
+                else last_hour_of_account is null or recipient_account_id is null or aws_region is null
+            end as is_covered
     from delivered
     cross join undated
 )

@@ -1,10 +1,10 @@
 -- view:    kms_blind_spots
 -- summary: Where and when the logs cannot show a use of a KMS key, by their own evidence
 -- grain:   account_id, aws_region, kind, from_time
--- reads:   kms_read_silences, kms_logging_losses, trail_coverage, trail_gaps, trail_digests, unfinished_conversions, kms_keys
+-- reads:   kms_read_silences, kms_logging_losses, trail_coverage, trail_gaps, trail_digests, unfinished_conversions, filtered_exports, kms_last_usage_check, inventory_trails, kms_keys
 -- kept:    up to 500,000 rows, until the data changes: every verdict reads it
 -- column:  account_id: account whose KMS calls may be missing; null = files whose place is not known
--- column:  kind: no_logs (keys live there, no event does), gap (no event for a day or more, or for longer than the traffic there is ever silent: see trail_gaps; or none any more for a day or more while other regions of the account go on), write_only, kms_writes_only, no_kms_calls, kms_calls_stopped (other events go on, KMS reads do not: see kms_read_silences), logging_stopped, kms_excluded, kms_partial (a change of a trail took KMS calls away: see kms_logging_losses), partial_detail (formats that cannot carry an encryption context), rejected (input that could not be taken), missing_log_file (log files that an integrity digest names are not in the lake, nor the digest that the next one names: see trail_digests), unfinished_conversion (log files that a conversion left unread: see unfinished_conversions)
+-- column:  kind: no_logs (keys live there, and no log file of that place holds an event), gap (no event for a day or more, or for longer than the traffic there is ever silent: see trail_gaps; or none any more for a day or more while other regions of the account go on), write_only, kms_writes_only, no_kms_calls, kms_calls_stopped (other events go on, KMS reads do not: see kms_read_silences), logging_stopped, kms_excluded, kms_partial (a change of a trail took KMS calls away: see kms_logging_losses), partial_detail (formats that cannot carry an encryption context), filtered_export (events that no log file of a trail holds, and that all have one name, caller or key: see filtered_exports), rejected (input that could not be taken), missing_use (a use that GetKeyLastUsage names is not in the logs: others may be missing with it), trail_settings (no trail that cloudtrail describe-trails and get-event-selectors told of logs all KMS calls there: see inventory_trails), missing_log_file (log files that an integrity digest names are not in the lake, nor the digest that the next one names: see trail_digests), unfinished_conversion (log files that a conversion left unread: see unfinished_conversions)
 -- column:  from_time: start of the span, UTC; null = the whole time
 -- column:  to_time: its end, UTC; null = until now
 -- column:  key_count: keys of that account and region that the logs know of
@@ -22,11 +22,15 @@ with keys as (
 ),
 
 places as (
-    select distinct
+    select
         recipient_account_id as account_id,
-        aws_region
+        aws_region,
+        bool_or(organization_id is not null) as is_of_organization
     from trail_coverage
     where management_count > 0
+    group by
+        recipient_account_id,
+        aws_region
 ),
 
 spots as (
@@ -37,7 +41,7 @@ spots as (
         null as from_time,
         null as to_time,
         null as event_id,
-        'no event of this account and region' as detail
+        'no log file of this account and region holds an event' as detail
     from keys
     left join places
         on places.account_id = keys.account_id
@@ -111,6 +115,62 @@ spots as (
     group by
         recipient_account_id,
         aws_region
+
+    union all
+
+    select
+        recipient_account_id as account_id,
+        aws_region,
+        'filtered_export' as kind,
+        null as from_time,
+        null as to_time,
+        null as event_id,
+        concat('all ', event_count, ' events are of one ', filtered_by, ', as in an export that holds nothing else')
+            as detail
+    from filtered_exports
+
+    union all
+
+    select
+        split_part(key_arn, ':', 5) as account_id,
+        split_part(key_arn, ':', 4) as aws_region,
+        'missing_use' as kind,
+        date_trunc('hour', last_used_time) as from_time,
+        date_trunc('hour', last_used_time) + interval '1 hour' as to_time,
+        min(cloudtrail_event_id) as event_id,
+        concat('GetKeyLastUsage names a use of ', min(key_arn), ' that is not in the logs') as detail
+    from kms_last_usage_check
+    where finding = 'missing'
+        and last_used_time is not null
+    group by
+        split_part(key_arn, ':', 5),
+        split_part(key_arn, ':', 4),
+        date_trunc('hour', last_used_time)
+
+    union all
+
+    select
+        places.account_id,
+        places.aws_region,
+        'trail_settings' as kind,
+        null as from_time,
+        null as to_time,
+        null as event_id,
+        concat(
+            'trail ',
+            string_agg(distinct inventory_trails.trail_name, ', ' order by inventory_trails.trail_name),
+            ', as last told: KMS calls ',
+            string_agg(distinct inventory_trails.kms_effect, ', ' order by inventory_trails.kms_effect)
+        ) as detail
+    from places
+    inner join inventory_trails
+        on inventory_trails.account_id = places.account_id
+        and (inventory_trails.is_multi_region or inventory_trails.home_region = places.aws_region)
+    where not places.is_of_organization
+    group by
+        places.account_id,
+        places.aws_region
+    having bool_and(inventory_trails.kms_effect in ('excluded', 'reads_excluded', 'partial'))
 
     union all
 

@@ -9,7 +9,7 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion was due three days before the logs end, and they hold neither that nor its cancellation); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service, inaccessible_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); denied_by_key_policy (its policy denies a call of its own account explicitly: somebody there needs it, or tries), other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion was due three days before the logs end, and they hold neither that nor its cancellation); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -39,6 +39,10 @@ with called as (
             when outcome = 'blocked' and strpos(error_message, other_key_arn) > 0 and strpos(error_message, key_arn) = 0
                 then 'other_key_blocked'
             when outcome = 'succeeded' then 'unknown_operation'
+            -- Whoever denies and watches asks for just this; a stranger's tries are denied for want of a grant.
+            when outcome = 'denied'
+                and strpos(error_message, 'explicit deny in a resource-based policy') > 0
+                and principal_account_id = split_part(key_arn, ':', 5) then 'denied_by_key_policy'
             else outcome
         end as outcome,
         event_id,
@@ -178,9 +182,11 @@ facts as (
         max(event_time) filter (where is_unmet) as last_unmet_time,
         max(event_time) filter (where outcome in ('blocked', 'not_found')) as last_blocked_time,
         last_value(event_id order by event_time asc, event_id asc) filter (where is_unmet) as last_unmet_event_id,
-        count(distinct coalesce(amends_event_id, event_id)) filter (where outcome = 'denied') as denied_count,
+        count(distinct coalesce(amends_event_id, event_id)) filter (
+            where outcome in ('denied', 'denied_by_key_policy')
+        ) as denied_count,
         string_agg(distinct outcome, ',' order by outcome) filter (
-            where outcome in ('other_key_blocked', 'unknown_operation')
+            where outcome in ('denied_by_key_policy', 'other_key_blocked', 'unknown_operation')
         ) as signs
     from calls
     group by

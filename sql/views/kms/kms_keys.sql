@@ -31,9 +31,9 @@
 -- column:  deletion_time: end of the waiting period of a key that is pending deletion, or was until it was deleted, UTC; null = none scheduled
 -- column:  deletion_event_id: ScheduleKeyDeletion event of that time
 -- column:  deleted_time: time of DeleteKey, UTC; null = not deleted as far as the logs tell
--- column:  rotation_enabled: automatic rotation, by the last event that tells: creation, EnableKeyRotation, DisableKeyRotation or an automatic rotation; null = unknown
--- column:  rotation_event_id: event that tells
--- column:  last_rotated_time: latest completed rotation, UTC; null = none seen
+-- column:  rotation_enabled: automatic rotation, by the last event that tells: creation, EnableKeyRotation, DisableKeyRotation or an automatic rotation, or by get-key-rotation-status where that is newer; null = unknown
+-- column:  rotation_event_id: event that tells; null = an imported output does
+-- column:  last_rotated_time: latest completed rotation, by events and by list-key-rotations, UTC; null = none seen
 -- column:  last_rotated_event_id: RotateKey event of that time
 -- column:  policy_event_id: event that set the key policy in force; null = older than the logs
 -- column:  first_seen_time: earliest event that names the key, failed ones too, UTC
@@ -104,6 +104,10 @@ with lives as (
             where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
                 or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
         ) as rotation_event_id,
+        max(event_time) filter (
+            where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
+                or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
+        ) as rotation_event_time,
         max(event_time) filter (where lifecycle_event = 'rotated') as last_rotated_time,
         last_value(event_id order by sequence_number asc) filter (
             where lifecycle_event = 'rotated'
@@ -289,6 +293,7 @@ keys as (
         max(deleted_time) as deleted_time,
         max(rotation_event) as rotation_event,
         max(rotation_event_id) as rotation_event_id,
+        max(rotation_event_time) as rotation_event_time,
         max(last_rotated_time) as last_rotated_time,
         max(last_rotated_event_id) as last_rotated_event_id,
         max(policy_event_id) as policy_event_id,
@@ -396,6 +401,7 @@ logged as (
         deleted_time,
         rotation_event in ('rotation_enabled', 'rotated') as rotation_enabled,
         rotation_event_id,
+        rotation_event_time,
         last_rotated_time,
         last_rotated_event_id,
         policy_event_id,
@@ -445,10 +451,22 @@ known as (
         logged.deletion_time as logged_deletion_time,
         logged.deletion_event_id,
         logged.deleted_time,
-        logged.rotation_enabled,
-        logged.rotation_event_id,
-        logged.last_rotated_time,
-        logged.last_rotated_event_id,
+        case
+            when logged.rotation_event_time > described.rotation_told_time then logged.rotation_enabled
+            else coalesce(described.rotation_enabled, logged.rotation_enabled)
+        end as rotation_enabled,
+        case
+            when described.rotation_enabled is null or logged.rotation_event_time > described.rotation_told_time
+                then logged.rotation_event_id
+        end as rotation_event_id,
+        coalesce(
+            greatest(logged.last_rotated_time, described.last_rotated_time),
+            logged.last_rotated_time,
+            described.last_rotated_time
+        ) as last_rotated_time,
+        case
+            when coalesce(described.last_rotated_time <= logged.last_rotated_time, true) then logged.last_rotated_event_id
+        end as last_rotated_event_id,
         logged.policy_event_id,
         coalesce(least(logged.first_seen_time, mentioned.first_seen_time), logged.first_seen_time, mentioned.first_seen_time)
             as first_seen_time,

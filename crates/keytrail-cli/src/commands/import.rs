@@ -35,7 +35,8 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
         output::data_line(&mut out, &json(&summary).to_string())?;
         out.finish()?;
     }
-    Ok(if summary.rejected.is_empty() && summary.without_key == 0 { Exit::Done } else { Exit::Incomplete })
+    let is_whole = summary.rejected.is_empty() && summary.truncated.is_empty() && summary.without_key == 0;
+    Ok(if is_whole { Exit::Done } else { Exit::Incomplete })
 }
 
 /// A lake is made for items: a wrong path leaves nothing behind.
@@ -65,6 +66,12 @@ fn report(summary: &ImportSummary) {
     if !summary.rejected.is_empty() {
         output::hint(ACCEPTED);
     }
+    for path in &summary.truncated {
+        output::finding(format!(
+            "{}: a page of a list, which says that more follow: print all of them (the AWS CLI does so without --max-items and --no-paginate)",
+            path.display()
+        ));
+    }
     let items: Vec<String> =
         summary.items.iter().map(|(kind, count)| format!("{} {kind}", count_text(*count))).collect();
     let found = if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
@@ -91,6 +98,7 @@ fn json(summary: &ImportSummary) -> serde_json::Value {
         "items": summary.items,
         "without_key": summary.without_key,
         "rejected": summary.rejected.len(),
+        "truncated": summary.truncated.len(),
         "known_items": summary.known_items,
         "is_known": summary.is_known,
     })

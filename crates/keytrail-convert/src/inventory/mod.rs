@@ -46,6 +46,8 @@ pub struct ImportSummary {
     pub items: BTreeMap<&'static str, u64>,
     /// Items about one key whose ARN could not be told.
     pub without_key: u64,
+    /// Files with a page of a list that says that more follow, and none that says it is the last: what those hold is not known.
+    pub truncated: Vec<PathBuf>,
     /// Files that were refused, and why.
     pub rejected: Vec<(PathBuf, String)>,
     /// Items that an earlier import, or another file of this one, has of the same moment: they are not added again.
@@ -99,6 +101,9 @@ pub fn read_outputs(options: &ImportOptions) -> Outputs {
         let known = KeyHint::of_path(&path.to_string_lossy());
         match read_items(&path, &known) {
             Ok(items) => {
+                if !items.is_empty() && items.iter().all(Item::is_of_truncated_list) {
+                    summary.truncated.push(path.clone());
+                }
                 let items = (0..).zip(items).map(|(index, item)| Found { item, file: files.len(), index });
                 found.extend(items);
                 files.push(SourceFile {
@@ -404,6 +409,17 @@ mod tests {
         let third = import(&lake, &options(folder.path())).await.expect("imported");
         assert_eq!((third.known_items, third.is_known), (3, true));
         assert_eq!(lake.table(INVENTORY).snapshot().await.expect("a snapshot").row_count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_page_of_a_list_is_taken_and_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let page = |end: &str| format!(r#"{{"Grants":[{{"GrantId":"a","KeyId":"{ID}"}}],{end}}}"#);
+        write(folder.path(), "first.json", &page(r#""Truncated":true,"NextMarker":"m""#));
+        write(folder.path(), "whole.json", &page(r#""Truncated":false"#));
+        write(folder.path(), "both.json", &[page(r#""NextToken":"m""#), page(r#""Truncated":false"#)].concat());
+        let summary = read_outputs(&options(folder.path())).summary;
+        assert_eq!((summary.files, summary.truncated), (3, vec![folder.path().join("first.json")]));
     }
 
     #[test]

@@ -24,12 +24,15 @@ const LISTS: [(&str, &str); 11] = [
     ("ResourceTagList", "trail_tags"),
 ];
 
+/// The member of an item whose output says that more follow: it is no end of a list.
+const TRUNCATED: &str = "Truncated";
+
 /// One thing that an output tells of.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
     /// The word of the column `item_kind`.
     pub(super) kind: &'static str,
-    /// The item as AWS printed it.
+    /// The item as AWS printed it; with `Truncated` from its output where that says that more follow.
     pub(super) value: Value,
     /// The key, as far as the item tells.
     pub(super) key: KeyHint,
@@ -187,7 +190,14 @@ fn take(value: &Value, known: &KeyHint, items: &mut Vec<Item>) -> bool {
     for (name, kind) in LISTS {
         let Some(list) = value.get(name).and_then(Value::as_array) else { continue };
         is_known = true;
-        items.extend(list.iter().map(|item| new_item(kind, item, &hint)));
+        let more_follows = more_follows(value);
+        items.extend(list.iter().map(|item| {
+            let mut item = new_item(kind, item, &hint);
+            if let Some(members) = item.value.as_object_mut().filter(|_| more_follows) {
+                members.insert(TRUNCATED.to_owned(), Value::Bool(true));
+            }
+            item
+        }));
     }
     if let Some(metadata) = value.get("KeyMetadata") {
         is_known = true;
@@ -198,6 +208,13 @@ fn take(value: &Value, known: &KeyHint, items: &mut Vec<Item>) -> bool {
         items.push(new_item("trail", trail, &hint));
     }
     is_known || items.len() > before || take_whole(value, &hint, items)
+}
+
+/// Whether an output is a page, and says that it is not the last.
+fn more_follows(output: &Value) -> bool {
+    let is_true = |name: &str| output.get(name).and_then(Value::as_bool) == Some(true);
+    let is_token = |name: &str| output.get(name).is_some_and(Value::is_string);
+    is_true(TRUNCATED) || is_true("IsTruncated") || is_token("NextToken") || is_token("NextMarker")
 }
 
 /// Outputs and items that are one object.
@@ -228,6 +245,13 @@ fn new_item(kind: &'static str, value: &Value, known: &KeyHint) -> Item {
         key = KeyHint { arn: None, id: None, ..key };
     }
     Item { kind, value: value.clone(), key }
+}
+
+impl Item {
+    /// Whether its output says that more follow.
+    pub(super) fn is_of_truncated_list(&self) -> bool {
+        self.value.get(TRUNCATED) == Some(&Value::Bool(true))
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //!
 //! KMS calls are management events; a trail takes them by its event selectors. Basic selectors: `readWriteType`,
 //! `includeManagementEvents`, `excludeManagementEventSources`; advanced selectors: fields with operators, all of which must hold
-//! (AWS API reference, `EventSelector` and `AdvancedFieldSelector`). A trail takes what any of its selectors takes.
+//! (AWS API reference, `EventSelector` and `AdvancedFieldSelector`). A trail takes what any of its selectors takes. Members are written as in
+//! CloudTrail's records, or as the AWS CLI prints them, with a capital.
 
 use std::sync::Arc;
 
@@ -113,8 +114,8 @@ impl Taken {
 
     /// What all selectors of the request take together; none where it has no selectors.
     fn of_selectors(request: &Value) -> Option<Self> {
-        let basic = request.get("eventSelectors").and_then(Value::as_array);
-        let advanced = request.get("advancedEventSelectors").and_then(Value::as_array);
+        let basic = member(request, "eventSelectors").and_then(Value::as_array);
+        let advanced = member(request, "advancedEventSelectors").and_then(Value::as_array);
         let taken: Vec<_> = match (advanced, basic) {
             (Some(selectors), _) if !selectors.is_empty() => selectors.iter().map(Self::of_advanced).collect(),
             (_, Some(selectors)) => selectors.iter().map(Self::of_basic).collect(),
@@ -135,11 +136,13 @@ impl Taken {
 
     /// Members that are left out mean that management events are logged, reads and writes alike.
     fn of_basic(selector: &Value) -> Self {
-        let is_excluded = texts(selector.get("excludeManagementEventSources")).contains(&KMS);
-        if selector.get("includeManagementEvents") == Some(&Value::Bool(false)) || is_excluded {
+        let is_excluded = texts(member(selector, "excludeManagementEventSources")).contains(&KMS);
+        let is_for_others = member(selector, "includeManagementEvents")
+            .is_some_and(|included| included == &Value::Bool(false) || included.as_str() == Some("false"));
+        if is_for_others || is_excluded {
             return Self::default();
         }
-        match selector.get("readWriteType").and_then(Value::as_str) {
+        match member(selector, "readWriteType").and_then(Value::as_str) {
             Some("ReadOnly") => Self { writes: false, ..Self::ALL },
             Some("WriteOnly") => Self { reads: false, ..Self::ALL },
             _ => Self::ALL,
@@ -148,7 +151,8 @@ impl Taken {
 
     /// All fields must hold at once; a selector without `eventCategory` equal to `Management` takes data or other events.
     fn of_advanced(selector: &Value) -> Self {
-        let fields = selector.get("fieldSelectors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let fields =
+            member(selector, "fieldSelectors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut taken = Self::default();
         for field in fields.iter().filter(|field| name_of(field) == "eventCategory") {
             if allows(field, "Management") {
@@ -172,14 +176,21 @@ impl Taken {
 }
 
 fn name_of(field: &Value) -> &str {
-    field.get("field").and_then(Value::as_str).unwrap_or_default()
+    member(field, "field").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A member by its name in CloudTrail's records, or the same with a capital.
+fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
+    object
+        .get(name)
+        .or_else(|| object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 /// Whether a field selector lets `value` pass: each operator that is there must hold, each of them by any (or, of the `not`
 /// operators, none) of its values.
 fn allows(field: &Value, value: &str) -> bool {
     let any = |name: &str, holds: fn(&str, &str) -> bool| {
-        let operands = texts(field.get(name));
+        let operands = texts(member(field, name));
         (!operands.is_empty()).then(|| operands.iter().any(|operand| holds(value, operand)))
     };
     let equals = |value: &str, operand: &str| value == operand;
@@ -232,6 +243,15 @@ mod tests {
                 "excluded",
             ),
             (r#"{"eventSelectors":[]}"#, "excluded"),
+            (r#"{"eventSelectors":[{"includeManagementEvents":"false"}]}"#, "excluded"),
+            (
+                r#"{"TrailARN":"t","EventSelectors":[{"ReadWriteType":"All","IncludeManagementEvents":true,"ExcludeManagementEventSources":["kms.amazonaws.com"]}]}"#,
+                "excluded",
+            ),
+            (
+                r#"{"AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Management"]},{"Field":"eventName","NotEquals":["Decrypt"]}]}]}"#,
+                "partial",
+            ),
             ("{}", "unknown"),
             ("no json", "unknown"),
         ] {

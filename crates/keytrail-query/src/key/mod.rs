@@ -175,7 +175,7 @@ pub async fn key_answer(session: &Session, question: &KeyQuestion) -> Result<Key
         caveats: Vec::new(),
     };
     if let Some(minimum) = question.min_window {
-        answer.verdict.require_window(answer.shortest_window(), minimum);
+        answer.verdict.require_window(answer.observed_window(), minimum);
     }
     if !answer.is_seen && !is_known {
         let is_sibling = |arn: &String| answer.family.iter().any(|member| member.key_arn == *arn);
@@ -349,10 +349,17 @@ impl KeyAnswer {
         }
     }
 
-    /// The length of the covered window, for a multi-Region key of the shortest one of its set; null = of a member nothing is covered.
-    pub fn shortest_window(&self) -> Option<TimeDelta> {
+    /// How long the key was observed: the length of the covered window, from the key's creation on where that is later; for a multi-Region
+    /// key the shortest covered window of its set, as a member's data may be as old as the set. Null = nothing is covered, or of a member.
+    pub fn observed_window(&self) -> Option<TimeDelta> {
+        let length = self.coverage.length();
+        if self.family.is_empty() {
+            let since_made =
+                self.facts.creation_time.zip(self.coverage.last_event_time).map(|(made, last)| last - made);
+            return length.map(|length| length.min(since_made.unwrap_or(length).max(TimeDelta::zero())));
+        }
         let of_members = self.family.iter().map(|member| member.covered());
-        of_members.fold(self.coverage.length(), |shortest, length| Some(shortest?.min(length?)))
+        of_members.fold(length, |shortest, length| Some(shortest?.min(length?)))
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Reason {
     BlockedInService,
     /// Another service's record tells that the key was not there.
     NotFoundInService,
+    /// Another service's record tells that it could not use the key.
+    InaccessibleInService,
     /// There is no event of the key's account and region.
     NoLogs,
     /// There is no event for longer than the traffic there is ever silent.
@@ -45,8 +47,14 @@ pub enum Reason {
     KmsPartial,
     /// Records have a form that cannot name every key and context.
     PartialDetail,
+    /// Events come from exports only, and all have one name, caller or key.
+    FilteredExport,
     /// Log files or records could not be taken.
     Rejected,
+    /// A use that GetKeyLastUsage names is not in the logs of the place.
+    MissingUse,
+    /// The trails, as their descriptions tell, leave KMS calls out.
+    TrailSettings,
     /// Log files that an integrity digest names are not in the lake.
     MissingLogFile,
     /// A conversion left log files unread.
@@ -55,6 +63,8 @@ pub enum Reason {
     UnattributedUse,
     /// A call that failed in a way that shows demand names no key.
     UnattributedDemand,
+    /// The key's policy denies a call of its own account explicitly.
+    DeniedByKeyPolicy,
     /// A ReEncrypt that named the key failed for its other key.
     OtherKeyBlocked,
     /// The key was called by an operation that keytrail does not know.
@@ -79,7 +89,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 40] = [
         Self::Use,
         Self::OnlyProbes,
         Self::SiblingUsed,
@@ -90,6 +100,7 @@ impl Reason {
         Self::VerifyFailed,
         Self::BlockedInService,
         Self::NotFoundInService,
+        Self::InaccessibleInService,
         Self::NoLogs,
         Self::Gap,
         Self::WriteOnly,
@@ -100,11 +111,15 @@ impl Reason {
         Self::KmsExcluded,
         Self::KmsPartial,
         Self::PartialDetail,
+        Self::FilteredExport,
         Self::Rejected,
+        Self::MissingUse,
+        Self::TrailSettings,
         Self::MissingLogFile,
         Self::UnfinishedConversion,
         Self::UnattributedUse,
         Self::UnattributedDemand,
+        Self::DeniedByKeyPolicy,
         Self::OtherKeyBlocked,
         Self::UnknownOperation,
         Self::ProtectsObjects,
@@ -130,6 +145,7 @@ impl Reason {
             Self::VerifyFailed => "verify_failed",
             Self::BlockedInService => "blocked_in_service",
             Self::NotFoundInService => "not_found_in_service",
+            Self::InaccessibleInService => "inaccessible_in_service",
             Self::NoLogs => "no_logs",
             Self::Gap => "gap",
             Self::WriteOnly => "write_only",
@@ -140,11 +156,15 @@ impl Reason {
             Self::KmsExcluded => "kms_excluded",
             Self::KmsPartial => "kms_partial",
             Self::PartialDetail => "partial_detail",
+            Self::FilteredExport => "filtered_export",
             Self::Rejected => "rejected",
+            Self::MissingUse => "missing_use",
+            Self::TrailSettings => "trail_settings",
             Self::MissingLogFile => "missing_log_file",
             Self::UnfinishedConversion => "unfinished_conversion",
             Self::UnattributedUse => "unattributed_use",
             Self::UnattributedDemand => "unattributed_demand",
+            Self::DeniedByKeyPolicy => "denied_by_key_policy",
             Self::OtherKeyBlocked => "other_key_blocked",
             Self::UnknownOperation => "unknown_operation",
             Self::ProtectsObjects => "protects_objects",
@@ -178,7 +198,10 @@ impl Reason {
                 | Self::KmsExcluded
                 | Self::KmsPartial
                 | Self::PartialDetail
+                | Self::FilteredExport
                 | Self::Rejected
+                | Self::MissingUse
+                | Self::TrailSettings
                 | Self::MissingLogFile
                 | Self::UnfinishedConversion
         )
@@ -190,6 +213,7 @@ impl Reason {
             self,
             Self::UnattributedUse
                 | Self::UnattributedDemand
+                | Self::DeniedByKeyPolicy
                 | Self::OtherKeyBlocked
                 | Self::UnknownOperation
                 | Self::ProtectsObjects

@@ -262,13 +262,24 @@ impl LakeTable {
         LexOrdering::new(sort.collect::<Option<Vec<_>>>()?)
     }
 
-    fn source(&self, state: &dyn Session, has_few_rows: bool) -> ParquetSource {
+    /// Whether bloom filters can tell more than the page index, which is in memory: not of the column that all files are sorted by first.
+    fn needs_bloom_filters(&self, filters: &[Expr], files: &[Arc<DataFile>]) -> bool {
+        let spec = self.table.spec();
+        let is_sorted_by =
+            |name: &str| files.iter().all(|file| (spec.sort_columns)(&file.partition).first() == Some(&name));
+        let is_looked_up =
+            |column: &&Column| spec.bloom_filter_columns.contains(&column.name.as_str()) && !is_sorted_by(&column.name);
+        filters.iter().any(|filter| filter.column_refs().iter().any(is_looked_up))
+    }
+
+    fn source(&self, state: &dyn Session, filters: &[Expr], files: &[Arc<DataFile>]) -> ParquetSource {
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = VerifyingReaderFactory::new(&self.table, cache, Arc::clone(&self.opened));
         let mut options =
             TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
         // Else the engine decodes all rows between those that it wants, and copies a column anew for each page of them.
-        options.global.force_filter_selections |= has_few_rows;
+        options.global.force_filter_selections |= filters.iter().any(|filter| asks_for_few_rows(filter, files));
+        options.global.bloom_filter_on_read &= self.needs_bloom_filters(filters, files);
         ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader))
@@ -312,8 +323,8 @@ impl TableProvider for LakeTable {
         let groups = self.file_groups(&files, state.config().target_partitions())?;
         let ordering = self.ordering(&files, &groups);
         let (groups, statistics) = merge_statistics(groups, self.schema.table_schema())?;
-        let has_few_rows = filters.iter().any(|filter| asks_for_few_rows(filter, &files));
-        let config = FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(self.source(state, has_few_rows)))
+        let source = Arc::new(self.source(state, filters, &files));
+        let config = FileScanConfigBuilder::new(self.store_url.clone(), source)
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?

@@ -126,13 +126,25 @@ impl Inventory {
                 put("describe-key", &self.metadata(key, manager))?;
             }
         }
-        let accounts: BTreeSet<&str> = self.keys.iter().map(|key| key.part(4)).collect();
-        for account in accounts {
+        for account in self.accounts() {
+            let trail = json!({"trailList": [{
+                "TrailARN": trail_arn(account), "HomeRegion": "us-east-1", "IsMultiRegionTrail": true,
+                "HasCustomEventSelectors": true,
+            }]});
+            let selectors = json!({"TrailARN": trail_arn(account), "EventSelectors": [
+                {"ReadWriteType": "All", "IncludeManagementEvents": true},
+            ]});
+            fs_err::write(folder.join(account).join("describe-trails.json"), trail.to_string())?;
+            fs_err::write(folder.join(account).join("get-event-selectors.json"), selectors.to_string())?;
             let roles: Vec<_> = ROLES.iter().map(|role| iam_role(account, role)).collect();
             let file = folder.join(account).join("get-account-authorization-details.json");
             fs_err::write(file, json!({"RoleDetailList": roles, "UserDetailList": []}).to_string())?;
         }
         Ok(())
+    }
+
+    fn accounts(&self) -> BTreeSet<&str> {
+        self.keys.iter().map(|key| key.part(4)).collect()
     }
 
     fn metadata(&self, key: &Key, manager: &str) -> Value {
@@ -198,6 +210,7 @@ impl Inventory {
                 &["principal_arn", "policy_name", "actions", "resources"],
                 self.iam_rows(),
             ),
+            view("inventory_trails", &["account_id", "trail_arn", "is_multi_region", "kms_effect"], self.trail_rows()),
             view("kms_last_usage_check", &["key_arn", "finding"], self.finding_rows(oracle)),
             view("kms_unused_keys", &["key_arn", "verdict", "reasons"], self.unused_rows(oracle)),
             view(
@@ -259,11 +272,21 @@ impl Inventory {
     }
 
     fn iam_rows(&self) -> Vec<Cells> {
-        let accounts: BTreeSet<&str> = self.keys.iter().map(|key| key.part(4)).collect();
         let row = |account: &str, (role, action, resource): &(&str, &str, &str)| {
             vec![some(&format!("arn:aws:iam::{account}:role/{role}")), some("inline"), some(action), some(resource)]
         };
-        accounts.iter().flat_map(|account| ROLES.iter().map(|role| row(account, role))).collect()
+        self.accounts().iter().flat_map(|account| ROLES.iter().map(|role| row(account, role))).collect()
+    }
+
+    fn trail_rows(&self) -> Vec<Cells> {
+        let row = |account: &str| cells([account, &trail_arn(account), "true", "logged"]);
+        self.accounts().into_iter().map(row).collect()
+    }
+
+    /// Places with a use that KMS names and the logs lack.
+    fn places_of_missing_uses(&self, oracle: &Oracle) -> BTreeSet<(String, String)> {
+        let missing = self.keys.iter().zip(self.finding_rows(oracle)).filter(|(_, row)| row[1] == some("missing"));
+        missing.map(|(key, _)| (key.part(4).to_owned(), key.part(3).to_owned())).collect()
     }
 
     /// What the logs say to the use that KMS names.
@@ -290,6 +313,7 @@ impl Inventory {
     fn unused_rows(&self, oracle: &Oracle) -> Vec<Cells> {
         let verdicts: BTreeMap<String, VerdictRow> =
             verdicts(oracle).into_iter().map(|row| (row.key_arn.clone(), row)).collect();
+        let with_missing_use = self.places_of_missing_uses(oracle);
         let row = |key: &Key| {
             let logged = verdicts.get(&key.arn);
             if logged.is_some_and(|row| ["in_use", "blocked_demand"].contains(&row.verdict)) {
@@ -300,6 +324,10 @@ impl Inventory {
                 None => kinds_of_place(oracle, key.part(4), key.part(3)),
             };
             let (first, last) = covered(oracle, key);
+            if first.is_some() && with_missing_use.contains(&(key.part(4).to_owned(), key.part(3).to_owned())) {
+                let before = |kind: &&String| kind.as_str() < "missing_use" && !kind.starts_with("un");
+                reasons.insert(reasons.iter().take_while(before).count(), "missing_use".to_owned());
+            }
             let is_covered =
                 |time: Time| first.is_some_and(|first| time >= first) && last.is_some_and(|last| time <= last);
             let proof = |time: Time| if is_covered(time) { "missing_event" } else { "tracked_use" };
@@ -357,6 +385,10 @@ impl Inventory {
         }));
         rows
     }
+}
+
+fn trail_arn(account: &str) -> String {
+    format!("arn:aws:cloudtrail:us-east-1:{account}:trail/main")
 }
 
 /// A statement of a key policy in force, for one of its principals.

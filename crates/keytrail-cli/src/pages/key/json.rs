@@ -142,6 +142,7 @@ fn verdict_json(answer: &KeyAnswer) -> Value {
         "text": words::reasons(answer),
         "min_window_days": answer.min_window.map(|window| window.num_days()),
         "covered_window_days": answer.coverage.length().map(|window| window.num_days()),
+        "observed_window_days": answer.observed_window().map(|window| window.num_days()),
         "probe_count": verdict.probe_count,
         "unmet_count": verdict.unmet_count,
         "last_unmet_time": time(verdict.last_unmet_time),

@@ -5,8 +5,8 @@ mod words;
 
 use chrono::{DateTime, Utc};
 use keytrail_query::{
-    AliasCalls, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts, FamilyMember, KeyAnswer, KeyFacts,
-    KeyUsage, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, ServiceUse,
+    AliasCalls, BlindSpot, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts, FamilyMember, KeyAnswer,
+    KeyFacts, KeyUsage, OperationUse, PotentialAccess, PrincipalUse, ProtectedKind, Reason, ServiceUse,
 };
 
 use super::layout::{Page, time_text};
@@ -346,8 +346,14 @@ fn push_coverage(page: &mut Page, answer: &KeyAnswer) {
         &format!("{days} with events, {} without any in between", count_text(coverage.missing_day_count)),
     );
     page.fact("events", &format!("{}, of these {}", count_text(coverage.record_count), kms_text(coverage)));
-    if coverage.kms_read_count == 0 && coverage.kms_write_count > 0 {
-        page.line("warning: writes of KMS but no reads: such a trail holds no use of any key");
+    let is_unlogged =
+        |spot: &BlindSpot| matches!(spot.kind, Reason::WriteOnly | Reason::KmsWritesOnly | Reason::NoKmsCalls);
+    match coverage.kms_read_count {
+        0 if answer.blind_spots.iter().any(is_unlogged) => {
+            page.line("warning: no reads of KMS: such a trail holds no use of any key");
+        }
+        0 => page.line("No read of KMS is among them. Nothing shows that such calls are not logged (see kms_read_silences), so the place is taken for quiet."),
+        _ => {}
     }
     page.line("Absence of use is shown for these days of this account and region only; calls logged elsewhere, before or after are not covered.");
 }

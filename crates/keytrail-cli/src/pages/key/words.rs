@@ -61,8 +61,12 @@ pub(super) fn reasons(answer: &KeyAnswer) -> Vec<String> {
 /// What `--min-window` asks for, what is covered, and what that does to the verdict; none where it was not given.
 pub(super) fn min_window(answer: &KeyAnswer) -> Option<String> {
     let asked = answer.min_window?;
-    let covered = answer.shortest_window();
-    let whose = if answer.family.is_empty() { "the covered window" } else { "the shortest covered window of its set" };
+    let covered = answer.observed_window();
+    let whose = match (answer.family.is_empty(), covered == answer.coverage.length()) {
+        (true, true) => "the covered window",
+        (true, false) => "the covered window since the key was made",
+        (false, _) => "the shortest covered window of its set",
+    };
     let of_days = match covered.map(|covered| covered.num_days()) {
         Some(days) => format!("{whose} has {}", count_text(u64::try_from(days).unwrap_or(0))),
         None if answer.family.is_empty() => "nothing is covered".to_owned(),
@@ -178,7 +182,7 @@ fn window(answer: &KeyAnswer) -> String {
 /// A kind of blind spot, or another reason for an incomplete answer.
 pub(super) fn reason(reason: Reason) -> &'static str {
     match reason {
-        Reason::NoLogs => "no event of the key's account and region",
+        Reason::NoLogs => "no log file of the key's account and region holds an event",
         Reason::Gap => {
             "a day or more without any event, or hours where there is otherwise never one: a trail that was off, missing files, or true silence"
         }
@@ -197,6 +201,9 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::UnattributedDemand => {
             "calls in its account and region failed, not for want of permission, and their record names no key: they may have needed this one"
         }
+        Reason::DeniedByKeyPolicy => {
+            "its policy denied calls of its own account: somebody there needs it, or tries (`select * from kms_denied_attempts`)"
+        }
         Reason::OtherKeyBlocked => "a ReEncrypt that named it failed, as its other key could not be used",
         Reason::UnknownOperation => {
             "it was called by an operation that keytrail does not know (`select * from kms_events where operation_class = 'unknown'`)"
@@ -207,6 +214,13 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         }
         Reason::PartialDetail => "records in a form that cannot name every key and context",
         Reason::Rejected => "log files or records that could not be read (`select * from rejects`)",
+        Reason::FilteredExport => {
+            "all events come from exports, and have one name, caller or key: a filter may have left the others out"
+        }
+        Reason::MissingUse => "a use of a key there that KMS knows (GetKeyLastUsage) is not in the logs: a proven hole",
+        Reason::TrailSettings => {
+            "no trail of which describe-trails told logs all KMS calls there (`select * from inventory_trails`)"
+        }
         Reason::MissingLogFile => {
             "log files or digests that integrity digests name are not in the lake (`select * from trail_digests where missing_log_file_count > 0 or is_previous_missing`)"
         }
@@ -233,7 +247,8 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         | Reason::Transient
         | Reason::VerifyFailed
         | Reason::BlockedInService
-        | Reason::NotFoundInService => reason.as_str(),
+        | Reason::NotFoundInService
+        | Reason::InaccessibleInService => reason.as_str(),
     }
 }
 
@@ -243,6 +258,7 @@ pub(super) fn proof(proof: &str) -> &str {
         "protects" => "what it wrote is encrypted with this key",
         "blocked" => "failed for the state of this key",
         "not_found" => "failed as this key was not there",
+        "inaccessible" => "failed as this key could not be used",
         other => other,
     }
 }

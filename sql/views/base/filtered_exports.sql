@@ -1,0 +1,70 @@
+-- view:    filtered_exports
+-- summary: Accounts and regions whose events come from exports only, and look as if a filter had chosen them
+-- grain:   recipient_account_id, aws_region
+-- reads:   events, trail_coverage
+-- notes:   exports are outputs of lookup-events, downloads of event history, query results: all whose name tells no delivery by a trail; lookup-events takes one filter, by name, caller, resource and the like
+-- notes:   from 48 events on: fewer leave gaps; a filter on eventSource = kms.amazonaws.com takes no KMS call away
+-- column:  filtered_by: what all of them have in common: event name, caller or key
+-- column:  event_count: management events
+-- column:  first_event_time: earliest of them, UTC
+-- column:  last_event_time: latest of them, UTC
+with exported as (
+    select
+        recipient_account_id,
+        aws_region,
+        event_time,
+        event_name,
+        key_arn,
+        coalesce(principal_arn, principal_id, user_name, invoked_by) as caller
+    from events
+    where delivery_time is null
+        and (amends_event_id is null or detail_level in ('full', 'reencoded'))
+        and (
+            event_group = 'kms'
+            or (coalesce(management_event, true) and coalesce(event_category, 'Management') = 'Management')
+        )
+),
+
+places as (
+    select
+        recipient_account_id,
+        aws_region,
+        case
+            when min(event_name) = max(event_name) then 'event name'
+            when min(key_arn) = max(key_arn) and count(key_arn) = count(*) then 'key'
+            when min(caller) = max(caller) and count(caller) = count(*) then 'caller'
+        end as filtered_by,
+        count(*) as event_count,
+        min(event_time) as first_event_time,
+        max(event_time) as last_event_time
+    from exported
+    group by
+        recipient_account_id,
+        aws_region
+),
+
+delivered as (
+    select
+        recipient_account_id,
+        aws_region
+    from trail_coverage
+    where file_count > 0
+    group by
+        recipient_account_id,
+        aws_region
+)
+
+select
+    places.recipient_account_id,
+    places.aws_region,
+    places.filtered_by,
+    places.event_count,
+    places.first_event_time,
+    places.last_event_time
+from places
+left join delivered
+    on delivered.recipient_account_id = places.recipient_account_id
+    and delivered.aws_region = places.aws_region
+where places.filtered_by is not null
+    and places.event_count >= 48
+    and delivered.recipient_account_id is null
