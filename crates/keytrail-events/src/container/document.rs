@@ -26,6 +26,10 @@ pub(super) struct Document<'d> {
     may_be_cut: bool,
     /// Something in it could be read: what is damaged then is a record, not the file.
     is_known: bool,
+    /// Elements of arrays that end before this offset were given away already, or begin at it and cannot be read.
+    read_end: usize,
+    /// An array in it was left before its end: what closes it, and the commas between its elements, say nothing any more.
+    is_torn: bool,
 }
 
 impl<'d> Document<'d> {
@@ -33,7 +37,8 @@ impl<'d> Document<'d> {
         let text = simdutf8::basic::from_utf8(bytes).ok();
         let recovery = Recovery::new(bytes);
         let (detail_level, memory) = (DetailLevel::Full, FieldMemory::default());
-        Self { bytes, text, depth, detail_level, recovery, memory, may_be_cut: true, is_known: false }
+        let (may_be_cut, is_known, read_end, is_torn) = (true, false, 0, false);
+        Self { bytes, text, depth, detail_level, recovery, memory, may_be_cut, is_known, read_end, is_torn }
     }
 
     /// A text inside another one.
@@ -48,6 +53,8 @@ impl<'d> Document<'d> {
             memory: FieldMemory::default(),
             may_be_cut: false,
             is_known: true,
+            read_end: 0,
+            is_torn: false,
         }
     }
 }
@@ -64,11 +71,17 @@ impl Reading<'_> {
             let start = scanner.position();
             let result = match byte {
                 b'{' | b'[' | b'"' => self.value(document, &mut scanner, 0),
+                b',' | b']' | b'}' if document.is_torn => {
+                    scanner.advance();
+                    continue;
+                }
                 _ => self.line(document, &mut scanner),
             };
             match result {
                 Ok(()) => document.is_known = true,
                 Err(error) => {
+                    document.is_torn |= document.read_end > start;
+                    let start = start.max(document.read_end);
                     let end = document.recovery.end_of_value(start, error.offset);
                     self.reject_syntax(document, start, end, error);
                     scanner = Scanner::at(document.bytes, end);
@@ -129,6 +142,7 @@ impl Reading<'_> {
     }
 
     /// An array's elements behind its opening bracket; one that is no JSON, or what stands between two, is rejected and the next one read.
+    /// Where the end of one cannot be told, [`Document::read_end`] says how far the array was read.
     pub(super) fn elements<'d>(
         &mut self,
         document: &mut Document<'d>,
@@ -138,11 +152,18 @@ impl Reading<'_> {
         document.is_known = true;
         let mut is_first = true;
         while !self.is_over() {
-            let mut start = scanner.position();
+            let before = scanner.position();
+            let mut start = before;
             let result = match scanner.next_element(&mut is_first) {
                 Ok(false) => return Ok(()),
+                // A comma that no element follows.
+                Ok(true) if scanner.peek() == Some(b']') => {
+                    let end = scanner.position();
+                    let error = SyntaxError { offset: end, reason: "expected a value" };
+                    self.reject_syntax(document, before, end, error);
+                    continue;
+                }
                 Ok(true) => {
-                    scanner.peek();
                     start = scanner.position();
                     read(self, document, scanner)
                 }
@@ -152,10 +173,15 @@ impl Reading<'_> {
                 }
             };
             if let Err(error) = result {
-                let end = document.recovery.end_of_element(start).ok_or(error)?;
-                self.reject_syntax(document, start, end, error);
+                let end = document.recovery.end_of_element(start);
+                if start < document.bytes.len() {
+                    document.read_end = document.read_end.max(start);
+                }
+                let end = end.ok_or(error)?.max(document.read_end);
+                self.reject_syntax(document, start.max(document.read_end), end, error);
                 *scanner = Scanner::at(document.bytes, end);
             }
+            document.read_end = scanner.position();
         }
         Ok(())
     }

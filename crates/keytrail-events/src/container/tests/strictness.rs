@@ -209,6 +209,41 @@ fn a_cut_text_keeps_what_came_before() {
 }
 
 #[test]
+fn r12_an_array_of_a_record_a_line_is_read_once_however_it_ends() {
+    for separator in ["", "\n", "\r\n", "\n  "] {
+        for (open, close) in [("[", "]"), (r#"{"Records":["#, "]}"), (r#"{"Events":["#, "]}"), ("[[", "]]")] {
+            let [first, second] = [event(1), event(2)].map(|text| format!("{separator}{text}"));
+            for (end, rest) in [
+                (format!(",{separator}{close}"), format!(",{separator}")),
+                (format!(",{separator}"), format!(",{separator}")),
+                (format!(",{separator}{}", &EVENT[..300]), EVENT[..300].to_owned()),
+            ] {
+                let text = format!("{open}{first},{second}{end}");
+                let (outcome, collected) = decode(text.as_bytes());
+                assert_eq!(collected.texts(), [event(1), event(2)], "{text}");
+                let rejects: Vec<_> =
+                    collected.rejects.iter().map(|(_, _, raw)| String::from_utf8_lossy(raw)).collect();
+                assert_eq!((outcome.record_count, rejects.as_slice()), (3, [rest.into()].as_slice()), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_without_an_end_costs_none_of_the_lines_behind_it() {
+    for (open, close) in [("[", "]"), (r#"{"Records":["#, "]}")] {
+        let lines = [event(1), "{\"a\":[\"".to_owned(), event(2), event(3)];
+        let array = format!("{open}\n{}\n{close}\n", lines.join(",\n"));
+        let text = format!("{array}{array}");
+        let (outcome, collected) = decode(text.as_bytes());
+        let taken = [event(1), event(2), event(3)];
+        assert_eq!(collected.texts(), [taken.clone(), taken].concat(), "{:?}", collected.reasons());
+        assert_eq!((outcome.record_count, collected.rejects.len()), (8, 2), "{:?}", collected.rejects);
+        assert_eq!(collected.rejects[0].2, b"{\"a\":[\",\n");
+    }
+}
+
+#[test]
 fn r14_one_bad_record_among_ten_thousand() {
     let bad = r#"{"eventSource":"kms.amazonaws.com","eventName":}"#;
     let mut all: Vec<String> = (0..10_000).map(event).collect();
