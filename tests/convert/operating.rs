@@ -150,6 +150,17 @@ async fn what_can_be_read_now_becomes_rows() {
     assert_eq!(lake.findings().await, Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn records_of_a_time_that_is_not_understood_are_told() {
+    let source = tempfile::tempdir().expect("folder");
+    write_records(&source.path().join("1.json.gz"), &[event("a", "04/03/2025 05:06"), event("b", TIME)]);
+    let lake = TestLake::new();
+    let summary = lake.convert(source.path()).await;
+    assert_eq!((summary.rows, summary.undated_records, summary.noted_log_files), (2, 1, 1));
+    let notes = lake.column(LOG_FILES, "notes").await;
+    assert_eq!(notes, ["records with an event time that is absent or not understood: 1, the first `04/03/2025 05:06`"]);
+}
+
 /// Two log files with a duplicate, a reject and two months, in a lake.
 async fn converted(source: &std::path::Path, lake: &TestLake) {
     write_plain(&source.join("1.json"), &[event("a", TIME), event("b", TIME), "7".to_owned()]);

@@ -103,6 +103,8 @@ pub struct ConvertSummary {
     pub kinds: BTreeMap<LogFileKind, u64>,
     /// Records that are no API events, and so neither rows nor rejects.
     pub ignored_records: u64,
+    /// Records taken whose event time is absent or not understood, duplicates too: no period holds them.
+    pub undated_records: u64,
     /// Log files that were read before as another version of the same object.
     pub changed_log_files: u64,
     /// Log files with an oddity in their ledger entry.
@@ -130,6 +132,7 @@ impl ConvertSummary {
         self.changed_log_files += u64::from(file.has_changed());
         self.rejected += account.outcome.rejected_count;
         self.ignored_records += account.ignored_count();
+        self.undated_records += account.outcome.undated_count;
         self.noted_log_files += u64::from(file.note().is_some() || !account.outcome.notes.is_empty());
         *self.kinds.entry(account.outcome.kind).or_default() += 1;
     }
@@ -155,6 +158,7 @@ impl ConvertSummary {
         self.data_files += other.data_files;
         self.data_file_bytes += other.data_file_bytes;
         self.ignored_records += other.ignored_records;
+        self.undated_records += other.undated_records;
         self.noted_log_files += other.noted_log_files;
         self.unread_log_files.extend_from_slice(&other.unread_log_files);
         self.archived_log_files.extend_from_slice(&other.archived_log_files);

@@ -9,8 +9,9 @@ use crate::text_sink::TextSink;
 /// Moments from 1700 up to 2200: engines count nanoseconds, of which 64 bits hold the years 1678 to 2262, and add days to them.
 const MOMENTS: std::ops::Range<i64> = -8_520_336_000 * MICROS_PER_SECOND..7_258_118_400 * MICROS_PER_SECOND;
 
-/// Microseconds since the epoch, UTC, of an ISO 8601 moment, extended or basic; `None` for anything else, and for a moment outside the years
-/// 1700 to 2199, over which one statement after another would fail.
+/// Microseconds since the epoch, UTC, of an ISO 8601 moment, extended or basic, its offset with or without a colon, or of one as query
+/// engines write it, `2023-07-10 12:00:00.000`, with or without `UTC`. `None` for anything else, and for a moment outside the years 1700 to
+/// 2199, over which one statement after another would fail.
 pub fn parse_time(text: &str) -> Option<i64> {
     parse_canonical(text.as_bytes()).or_else(|| parse_tolerant(text)).filter(|micros| MOMENTS.contains(micros))
 }
@@ -82,27 +83,27 @@ fn number(digits: &[u8]) -> Option<u32> {
 }
 
 fn parse_tolerant(text: &str) -> Option<i64> {
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Some(moment.timestamp_micros());
-    }
-    NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ").ok().map(|moment| moment.and_utc().timestamp_micros())
+    // `%z` takes an offset with a colon and without one.
+    let with_offset = |format: &str| Some(DateTime::parse_from_str(text, format).ok()?.timestamp_micros());
+    let in_utc =
+        |text: &str, format: &str| Some(NaiveDateTime::parse_from_str(text, format).ok()?.and_utc().timestamp_micros());
+    let plain = text.strip_suffix("UTC").unwrap_or(text).trim_end();
+    let rfc_3339 = DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.timestamp_micros());
+    rfc_3339
+        .or_else(|| with_offset("%Y-%m-%dT%H:%M:%S%.f%z"))
+        .or_else(|| with_offset("%Y-%m-%d %H:%M:%S%.f%z"))
+        .or_else(|| in_utc(text, "%Y%m%dT%H%M%SZ"))
+        .or_else(|| in_utc(plain, "%Y-%m-%d %H:%M:%S%.f"))
 }
 
-/// The same for what query results and the console write: also `2023-07-10 12:00:00.000`, with or without `UTC`, and
-/// `July 10, 2023, 14:00:00 (UTC+02:00)`.
+/// The same for what the console writes: also `July 10, 2023, 14:00:00 (UTC+02:00)`.
 pub(crate) fn parse_exported_time(text: &str) -> Option<i64> {
     let text = text.trim();
-    let plain = text.strip_suffix("UTC").unwrap_or(text).trim_end();
-    let query = || {
-        NaiveDateTime::parse_from_str(plain, "%Y-%m-%d %H:%M:%S%.f")
-            .ok()
-            .map(|moment| moment.and_utc().timestamp_micros())
-    };
     let console = || {
         let moment = DateTime::parse_from_str(text, "%B %d, %Y, %H:%M:%S (UTC%:z)").ok()?;
         Some(moment.timestamp_micros())
     };
-    parse_time(text).or_else(query).or_else(console)
+    parse_time(text).or_else(console)
 }
 
 /// Appends the moment in CloudTrail's form, with parts of a second where there are any.
@@ -165,7 +166,19 @@ mod tests {
             ("2023-07-10T12:00:00Z", Some(1_688_990_400_000_000)),
             ("2023-07-10T12:00:00.5Z", Some(1_688_990_400_500_000)),
             ("2023-07-10T14:00:00+02:00", Some(1_688_990_400_000_000)),
+            ("2023-07-10T14:00:00+0200", Some(1_688_990_400_000_000)),
+            ("2023-07-10T14:00:00.5+0200", Some(1_688_990_400_500_000)),
+            ("2023-07-10T12:00:00", None),
             ("20230710T120000Z", Some(1_688_990_400_000_000)),
+            ("2023-07-10 12:00:00", Some(1_688_990_400_000_000)),
+            ("2023-07-10 12:00:00.500", Some(1_688_990_400_500_000)),
+            ("2023-07-10 12:00:00.500 UTC", Some(1_688_990_400_500_000)),
+            ("2023-07-10 12:00:00Z", Some(1_688_990_400_000_000)),
+            ("2023-07-10 14:00:00+0200", Some(1_688_990_400_000_000)),
+            ("2023-07-10 12:00:00 CET", None),
+            ("2023-07-10 12:00", None),
+            ("10/07/2023 12:00:00", None),
+            ("1688990400", None),
             ("2023-02-30T12:00:00Z", None),
             ("1699-12-31T23:59:59Z", None),
             ("1700-01-01T00:00:00Z", Some(-8_520_336_000_000_000)),
@@ -173,7 +186,6 @@ mod tests {
             ("2200-01-01T00:00:00Z", None),
             ("9999-12-31T23:59:59.5Z", None),
             ("Aug 10, 2022, 10:38:27 PM", None),
-            ("2023-07-10 12:00:00", None),
             ("", None),
         ] {
             assert_eq!(parse_time(text), micros, "{text}");

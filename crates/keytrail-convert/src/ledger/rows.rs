@@ -171,6 +171,7 @@ mod tests {
                 kind: LogFileKind::Events,
                 record_count: 30,
                 rejected_count: 4,
+                undated_count: 0,
                 ignored: [(RecordKind::Insight, 5)].into(),
                 uncompressed_bytes: 20,
                 notes: vec!["odd".to_owned()],

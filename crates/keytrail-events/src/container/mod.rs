@@ -144,6 +144,8 @@ pub struct FileOutcome {
     pub record_count: u64,
     /// Rejects among them.
     pub rejected_count: u64,
+    /// Records taken whose `eventTime` is absent or not understood: no period holds them.
+    pub undated_count: u64,
     /// Records of other kinds, which are no API events.
     pub ignored: BTreeMap<RecordKind, u64>,
     /// Size after unpacking.
@@ -164,6 +166,7 @@ impl FileOutcome {
             kind: LogFileKind::Unknown,
             record_count: rejected_count,
             rejected_count,
+            undated_count: 0,
             ignored: BTreeMap::new(),
             uncompressed_bytes: 0,
             notes: Vec::new(),

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 
 use super::unpack::{Packing, Unpacker};
 use super::{FileOutcome, LogFileKind, MAX_REJECTS, MAX_WRAPPERS, RecordSink, Reject};
-use crate::record::{EventRecord, RecordKind};
+use crate::json;
+use crate::record::{EventRecord, Field, RecordKind};
 
 /// The most notes that one file leaves.
 const MAX_NOTES: usize = 20;
+/// How much of a time that is not understood a note shows.
+const SHOWN_TIME_CHARS: usize = 40;
 
 pub(super) struct Reading<'s> {
     pub(super) sink: &'s mut dyn RecordSink,
@@ -24,6 +27,8 @@ pub(super) struct Reading<'s> {
     /// Why the file ended early, until a reject has told it.
     pub(super) failure: Option<String>,
     is_over: bool,
+    /// The first `eventTime` that is not understood, as it stands.
+    strange_time: Option<String>,
 }
 
 impl<'s> Reading<'s> {
@@ -37,6 +42,7 @@ impl<'s> Reading<'s> {
             has_text: false,
             failure: None,
             is_over: false,
+            strange_time: None,
         }
     }
 
@@ -65,6 +71,10 @@ impl<'s> Reading<'s> {
 
     /// Gives an API event to the sink.
     pub(super) fn take(&mut self, record: &EventRecord<'_>) {
+        if record.event_time().is_none() {
+            self.outcome.undated_count += 1;
+            self.strange_time = self.strange_time.take().or_else(|| time_as_written(record));
+        }
         self.sink.record(self.outcome.record_count, record);
         self.outcome.record_count += 1;
     }
@@ -133,6 +143,13 @@ impl<'s> Reading<'s> {
 
     pub(super) fn finish(mut self) -> FileOutcome {
         self.outcome.kind = self.kind();
+        if self.outcome.undated_count > 0 {
+            let first = self.strange_time.map_or_else(String::new, |time| format!(", the first `{time}`"));
+            let count = self.outcome.undated_count;
+            self.outcome
+                .notes
+                .push(format!("records with an event time that is absent or not understood: {count}{first}"));
+        }
         self.outcome
     }
 
@@ -148,4 +165,12 @@ impl<'s> Reading<'s> {
             None => LogFileKind::Empty,
         }
     }
+}
+
+/// The beginning of a record's `eventTime`, without its quotes; `None` where there is none.
+fn time_as_written(record: &EventRecord<'_>) -> Option<String> {
+    let is_time = |name: &str| Field::from_any_case(name) == Some(Field::EventTime);
+    let (_, raw) = json::members(record.text()).find(|(name, _)| is_time(name))?;
+    let text = json::string_value(raw).unwrap_or(raw.into());
+    Some(text.chars().take(SHOWN_TIME_CHARS).flat_map(char::escape_debug).collect())
 }

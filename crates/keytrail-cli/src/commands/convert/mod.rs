@@ -235,6 +235,12 @@ fn note_summary(conversion: &Conversion, lake: &Lake) {
             count(summary.conflicts)
         ));
     }
+    if summary.undated_records > 0 {
+        output::finding(format!(
+            "{} records have an event time that is absent or not understood; they are in no period: see `notes` in log_files",
+            count(summary.undated_records)
+        ));
+    }
     if summary.changed_log_files > 0 {
         output::finding(format!(
             "{} log files changed after their listing or since they were read before: see `notes` in log_files",
@@ -373,6 +379,7 @@ fn write_json(conversion: &Conversion) -> Result<(), CliError> {
         "duplicates": summary.duplicates,
         "conflicts": summary.conflicts,
         "rejected": summary.rejected,
+        "undated": summary.undated_records,
         "bytes": summary.bytes,
         "elapsed_ms": elapsed_ms,
         "s3_requests": {

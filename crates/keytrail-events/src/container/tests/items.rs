@@ -469,6 +469,38 @@ fn item_25_the_event_time_decides_the_partition() {
 }
 
 #[test]
+fn item_25_event_times_in_the_forms_of_other_writers_keep_their_text() {
+    for time in
+        ["2023-07-10T14:00:00+0200", "2023-07-10T12:00:00.000Z", "2023-07-10 12:00:00", "2023-07-10 12:00:00.000 UTC"]
+    {
+        let text = EVENT.replace("2023-07-10T12:00:00Z", time);
+        let (outcome, mut collected) = decode(text.as_bytes());
+        assert_eq!(EventRecord::parse(&text).expect("record").event_time(), Some(1_688_990_400_000_000), "{time}");
+        assert_eq!(collected.value("raw_record").as_deref(), Some(text.as_str()), "{time}");
+        assert_eq!((outcome.undated_count, outcome.notes), (0, vec![]), "{time}");
+    }
+    let table = "Event time,Event source,Event name\n2023-07-10T14:00:00+0200,kms.amazonaws.com,Decrypt\n";
+    assert!(texts(table.as_bytes())[0].contains("2023-07-10T12:00:00Z"));
+}
+
+#[test]
+fn item_25_an_event_time_that_is_not_understood_is_told() {
+    let time = r#""eventTime":"2023-07-10T12:00:00Z""#;
+    for (instead, first) in [
+        (r#""eventTime":"04/03/2025 05:06""#, ", the first `04/03/2025 05:06`"),
+        (r#""eventTime":1741064767"#, ", the first `1741064767`"),
+        (r#""eventTime":"9999-12-31T23:59:59Z""#, ", the first `9999-12-31T23:59:59Z`"),
+        (r#""@timestamp":"2025-03-04T05:06:07.000Z""#, ""),
+    ] {
+        let strange = EVENT.replace(time, instead);
+        let (outcome, collected) = decode(format!("{strange}\n{EVENT}\n{strange}\n").as_bytes());
+        assert_eq!((collected.records.len(), outcome.undated_count), (3, 2), "{instead}");
+        let note = format!("records with an event time that is absent or not understood: 2{first}");
+        assert_eq!(outcome.notes, [note], "{instead}");
+    }
+}
+
+#[test]
 fn item_26_dates_in_other_forms_survive_as_text() {
     for date in ["Aug 10, 2022, 10:38:27 PM", "Jan 1, 2021 8:00:00\u{202f}PM", "Jan 1, 2021, 18:58:30 PM"] {
         let text = with_member(&format!(r#""responseElements":{{"deletionDate":"{date}"}}"#));
