@@ -263,7 +263,7 @@ impl Reading<'_> {
         let start = scanner.position();
         let bytes = &document.bytes[scanner.value()?];
         let text = std::str::from_utf8(bytes).ok().and_then(json::string_value);
-        match text.filter(|text| text.trim_start().starts_with('{')) {
+        match text.filter(|text| holds_object(text)) {
             Some(text) => self.inner_text(&text, document.depth + 1, DetailLevel::Full),
             None => self.reject(start, RecordError::NotAnObject.to_string(), bytes),
         }
@@ -292,6 +292,17 @@ impl Reading<'_> {
             None => format!("not valid JSON: {error}"),
         };
         self.reject(start, reason, &document.bytes[start..end]);
+    }
+}
+
+/// Whether a text is JSON of an object, of an array of them, or of a string that is such a text again.
+fn holds_object(text: &str) -> bool {
+    let text = text.trim();
+    match text.as_bytes().first() {
+        Some(b'{') => true,
+        Some(b'[') => text[1..].trim_start().starts_with('{'),
+        Some(b'"') => json::string_value(text).is_some_and(|inner| holds_object(&inner)),
+        _ => false,
     }
 }
 

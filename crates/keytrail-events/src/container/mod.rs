@@ -3,11 +3,11 @@
 //! Content decides, never a file's name. What is read, each around or inside the others:
 //!
 //! ```text
-//! gzip, zstd            unpack      members one after the other, also gzip in gzip
+//! gzip, zstd            unpack      members one after the other, also gzip in gzip; gzip in base64
 //! zip, tar              archives    entries one after the other, record indexes run on
 //! UTF-8, UTF-16, BOM    text        JSON, CSV or log lines
 //! JSON                  document    {"Records":[event]} · event · [event] · event⏎event · back to back · "JSON in a string"
-//! objects               wrappers    lookup-events, CloudWatch Logs, Insights, EventBridge, Lake, Splunk, Elastic, …
+//! objects               wrappers    lookup-events, CloudWatch Logs, Insights, EventBridge, SQS, Lake, Splunk, Elastic, …
 //! CSV, Lake rows        tables      event history, CloudTrail Lake, Athena: rows become record texts
 //! ```
 //! Digest, Insight, NetworkActivity and Aggregated files, notifications and control messages are recognised and counted, never taken for

@@ -324,6 +324,44 @@ impl Reading<'_> {
         }
         Ok(())
     }
+
+    /// Reads the rows of what `aws athena get-query-results` prints: their first one names the columns, where the pages were not cut.
+    pub(super) fn athena_result(&mut self, document: &Document<'_>, start: usize, result: &str) {
+        let described = member(result, "ResultSetMetadata").and_then(|raw| member(raw, "ColumnInfo")).unwrap_or("");
+        let described: Vec<_> =
+            json::elements(described).map(|column| cell_text(member(column, "Name").unwrap_or("null"))).collect();
+        let mut rows = json::elements(member(result, "Rows").unwrap_or("")).peekable();
+        let first = rows.peek().map(|row| athena_cells(row)).unwrap_or_default();
+        if described.is_empty() || described == first {
+            rows.next();
+        }
+        let names = if described.is_empty() { first } else { described };
+        let columns = Columns::of(names.iter().map(AsRef::as_ref));
+        if !columns.hold_events() {
+            let reason = "a query's result without the columns `eventsource` and `eventname`, or `eventjson`";
+            return self.reject(start, reason.to_owned(), result.as_bytes());
+        }
+        for row in rows {
+            let cells = athena_cells(row);
+            match cells.len() == names.len() {
+                true => self.row(&columns, &cells, start, document.depth),
+                false => {
+                    let reason = format!("{} cells where the header names {}", cells.len(), names.len());
+                    self.reject(start, reason, row.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+fn member<'r>(raw: &'r str, wanted: &str) -> Option<&'r str> {
+    json::members(raw).find(|(name, _)| *name == wanted).map(|(_, raw)| raw)
+}
+
+/// The cells of `{"Data":[{"VarCharValue":cell},…]}`; one without a value is null.
+fn athena_cells(row: &str) -> Vec<Cow<'_, str>> {
+    let cells = json::elements(member(row, "Data").unwrap_or(""));
+    cells.map(|cell| cell_text(member(cell, "VarCharValue").unwrap_or("null"))).collect()
 }
 
 fn offset_of(reader: &csv::Reader<&[u8]>) -> usize {

@@ -2,6 +2,9 @@
 //!
 //! It looks at first bytes only and reads nothing itself; the lines of logs, which hold JSON behind something else, are told here too.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::LogFileKind;
 use super::document::Document;
 use super::reading::Reading;
@@ -15,6 +18,8 @@ const MAX_SHORT_BYTES: usize = 64;
 const MAX_WORD_BYTES: usize = 128;
 /// How much of a file that is none of ours a message shows.
 const SHOWN_BYTES: usize = 100;
+/// How the first three bytes of gzip data look in base64.
+const GZIP_IN_BASE64: &[u8] = b"H4sI";
 /// The content of the object by which CloudWatch Logs tests a bucket before an export.
 const EXPORT_TEST: &[u8] = b"Permission Check Successful";
 
@@ -37,12 +42,30 @@ impl Reading<'_> {
         if bytes.trim_ascii() == EXPORT_TEST {
             return self.count_other(LogFileKind::ControlMessage);
         }
+        if bytes.trim_ascii_start().starts_with(GZIP_IN_BASE64) {
+            return self.encoded(bytes, depth);
+        }
         if let Some(reason) = other_format(bytes) {
             return self.refuse(bytes, reason);
         }
         match tables::Csv::of(bytes) {
             Some(table) => self.csv(&table, depth),
             None => self.document(Document::new(bytes, depth)),
+        }
+    }
+
+    /// Reads gzip data in base64, as subscriptions of CloudWatch Logs bring them to a stream: in lines of any length, one behind the other.
+    fn encoded(&mut self, bytes: &[u8], depth: u32) {
+        let mut words = bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).peekable();
+        while let Some(word) = words.next().filter(|_| !self.is_over()) {
+            let mut text = word.to_vec();
+            while let Some(more) = words.next_if(|word| !word.starts_with(GZIP_IN_BASE64)) {
+                text.extend_from_slice(more);
+            }
+            match STANDARD.decode(&text) {
+                Ok(data) => self.content(&data, depth + 1),
+                Err(_) => self.reject(0, "gzip data in base64 that is damaged or cut short".to_owned(), &text),
+            }
         }
     }
 

@@ -85,10 +85,15 @@ enum Inner {
     Data,
     /// Base64 of bytes, mostly packed ones.
     Base64,
+    /// A record in Splunk's event, or Elastic's with the record's own text in `original`; both are a record or nothing.
+    Event,
+    /// Messages of a queue.
+    Messages,
 }
 
 /// Members that hold records, the first that is there counts.
-const INNER: [(&str, Inner); 14] = [
+const INNER: [(&str, Inner); 17] = [
+    ("event", Inner::Event),
     ("CloudTrailEvent", Inner::Json),
     ("eventJson", Inner::Json),
     ("detail", Inner::Json),
@@ -103,7 +108,32 @@ const INNER: [(&str, Inner); 14] = [
     ("awslogs", Inner::Data),
     ("kinesis", Inner::Data),
     ("data", Inner::Base64),
+    ("Data", Inner::Base64),
+    ("Messages", Inner::Messages),
 ];
+
+impl Inner {
+    /// Whether a member of the name, which others use too, has such a value.
+    fn may_be(self, raw: &str) -> bool {
+        match self {
+            Self::Json | Self::Data => true,
+            Self::Base64 => raw.starts_with('"'),
+            Self::Event => record_of_event(raw).is_some(),
+            Self::Messages => json::elements(raw).next().is_some_and(|message| message.contains("\"ReceiptHandle\"")),
+        }
+    }
+}
+
+/// The record in a member `event`: its own text, the event itself, or that in its `original`.
+fn record_of_event(raw: &str) -> Option<&str> {
+    let value = |name: &str| json::members(raw).find(|(found, _)| *found == name).map(|(_, raw)| raw);
+    let is_text = |raw: &str| json::string_value(raw).is_some_and(|text| text.trim_start().starts_with('{'));
+    match value("original") {
+        Some(original) => is_text(original).then_some(original),
+        None if value("eventSource").is_some() => Some(raw),
+        None => is_text(raw).then_some(raw),
+    }
+}
 
 /// An object's members, as far as they are no fields of event records.
 struct Members<'m>(Vec<json::RawMember<'m>>);
@@ -138,7 +168,12 @@ impl<'m> Members<'m> {
     fn is_notification(&self) -> bool {
         let is_envelope = self.has("Message") && self.value("Type") == Some("\"Notification\"");
         let is_test = self.value("Event") == Some("\"s3:TestEvent\"");
-        is_envelope || is_test || self.has("s3ObjectKey") || self.has("Sns") || self.has("receiptHandle")
+        is_envelope || is_test || self.has("s3ObjectKey") || self.has("Sns") || self.is_queued()
+    }
+
+    /// A queue's message, as Lambda or the AWS CLI writes it.
+    fn is_queued(&self) -> bool {
+        self.has("receiptHandle") || self.has("ReceiptHandle")
     }
 
     /// What a notification or a queue's message carries, where that is an event and not the name of a log file.
@@ -161,9 +196,8 @@ impl<'m> Members<'m> {
 
     /// The values of the first of the wrapping members that is there; a repeated name has several.
     fn inner(&self) -> Option<(Vec<&'m str>, Inner)> {
-        let is_possible = |raw: &str, inner| inner != Inner::Base64 || raw.starts_with('"');
         INNER.iter().find_map(|(name, inner)| {
-            let of_name = self.0.iter().filter(|(found, raw)| found == name && is_possible(raw, *inner));
+            let of_name = self.0.iter().filter(|(found, raw)| found == name && inner.may_be(raw));
             let values: Vec<_> = of_name.map(|(_, raw)| *raw).collect();
             (!values.is_empty()).then_some((values, *inner))
         })
@@ -186,6 +220,10 @@ impl Reading<'_> {
             self.reject(start, reason, record.text().as_bytes());
             return true;
         }
+        if let Some(result) = members.value("ResultSet") {
+            self.athena_result(document, start, result);
+            return true;
+        }
         if let Some((values, inner)) = members.inner() {
             values.into_iter().for_each(|raw| self.inner_value(document, start, raw, inner));
             return true;
@@ -206,9 +244,10 @@ impl Reading<'_> {
 
     fn inner_value(&mut self, document: &Document<'_>, start: usize, raw: &str, inner: Inner) {
         let depth = document.depth + 1;
+        let raw = if inner == Inner::Event { record_of_event(raw).unwrap_or(raw) } else { raw };
         match (inner, json::string_value(raw)) {
-            (Inner::Json, Some(text)) => self.inner_text(&text, depth, DetailLevel::Full),
-            (Inner::Json, None) => self.inner_text(raw, depth, DetailLevel::Reencoded),
+            (Inner::Json | Inner::Event, Some(text)) => self.inner_text(&text, depth, DetailLevel::Full),
+            (Inner::Json | Inner::Event | Inner::Messages, _) => self.inner_text(raw, depth, DetailLevel::Reencoded),
             (Inner::Data, _) => {
                 let data = json::members(raw).find(|(name, _)| *name == "data").map_or("", |(_, raw)| raw);
                 self.base64(start, json::string_value(data).as_deref().unwrap_or(""), depth);

@@ -50,6 +50,19 @@ pub(super) fn full_shapes() -> Vec<String> {
         format!(r#"{{"results":[{{"_raw":{text}}}]}}"#),
         format!(r#"[{{"_raw":{text}}}]"#),
         format!("_time,_raw\nx,{}\n", csv_quoted(EVENT)),
+        format!(r#"{{"_source":{{"event":{{"original":{text},"kind":"event"}},"@timestamp":"x"}}}}"#),
+        format!(r#"{{"time":1,"host":"h","sourcetype":"aws:cloudtrail","event":{text}}}"#),
+        data.clone(),
+        data.as_bytes().chunks(76).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n") + "\n",
+        format!(
+            r#"{{"Records":[{{"SequenceNumber":"1","Data":"{data}","PartitionKey":"p"}}],"MillisBehindLatest":0}}"#
+        ),
+        quoted(&text),
+        quoted(&quoted(&format!("[{EVENT}]"))),
+        format!(r#"{{"Messages":[{{"MessageId":"1","ReceiptHandle":"r","MD5OfBody":"x","Body":{text}}}]}}"#),
+        format!(
+            r#"{{"UpdateCount":0,"ResultSet":{{"Rows":[{{"Data":[{{"VarCharValue":"day"}},{{"VarCharValue":"eventjson"}}]}},{{"Data":[{{}},{{"VarCharValue":{text}}}]}}]}}}}"#
+        ),
     ]
 }
 
@@ -68,6 +81,11 @@ pub(super) fn reencoded_shapes() -> Vec<String> {
         ),
         format!(r#"{{"_index":"i","_id":"1","_source":{EVENT}}}"#),
         format!(r#"[{{"_raw":{{"Records":[{EVENT}]}}}}]"#),
+        format!(r#"{{"time":1,"host":"h","sourcetype":"aws:cloudtrail","event":{EVENT}}}"#),
+        format!(
+            r#"{{"Messages":[{{"MessageId":"1","ReceiptHandle":"r","MD5OfBody":"x","Body":{}}}]}}"#,
+            quoted(&format!(r#"{{"detail-type":"AWS API Call via CloudTrail","detail":{EVENT}}}"#))
+        ),
     ]
 }
 
@@ -95,7 +113,7 @@ fn every_shape_gives_the_record_back_in_every_packing() {
             count += 1;
         }
     }
-    assert_eq!(count, 8 * 30);
+    assert_eq!(count, 8 * 41);
 }
 
 #[test]
@@ -106,6 +124,65 @@ fn several_values_follow_each_other() {
     }
     let (_, collected) = decode(&[gzip(EVENT.as_bytes()), gzip(EVENT.as_bytes())].concat());
     assert_eq!(collected.records.len(), 2);
+}
+
+#[test]
+fn what_only_looks_like_a_wrapper_stays_a_reject_with_its_bytes() {
+    for text in [
+        r#"{"event":{"action":"Decrypt","provider":"kms.amazonaws.com"}}"#,
+        r#"{"event":{"original":"<134>Mar  4 host x"},"@timestamp":"x"}"#,
+        r#"{"event":"started"}"#,
+        r#"{"Messages":[{"text":"hello"}]}"#,
+        r#"{"Messages":[]}"#,
+        r#""\"hello\"""#,
+        r#""[1,2]""#,
+        "H4sIAAAAAAAAA not base64",
+    ] {
+        let (outcome, collected) = decode(text.as_bytes());
+        assert_eq!(
+            (outcome.kind, collected.rejects.len()),
+            (LogFileKind::Unknown, 1),
+            "{text}: {:?}",
+            collected.reasons()
+        );
+        let bytes = if text.starts_with("H4sI") { text.replace(' ', "") } else { text.to_owned() };
+        assert_eq!(collected.rejects[0].2, bytes.as_bytes(), "{text}");
+    }
+    let notification =
+        quoted(r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}"#);
+    let messages = format!(r#"{{"Messages":[{{"MessageId":"1","ReceiptHandle":"r","Body":{notification}}}]}}"#);
+    let (outcome, collected) = decode(messages.as_bytes());
+    assert_eq!((outcome.kind, collected.rejects.len()), (LogFileKind::Notification, 0), "{:?}", collected.reasons());
+}
+
+#[test]
+fn rows_of_athena_are_named_by_their_first_one() {
+    let cell = |text: &str| format!(r#"{{"VarCharValue":{}}}"#, quoted(text));
+    let row = |cells: &[&str]| {
+        format!(r#"{{"Data":[{}]}}"#, cells.iter().map(|text| cell(text)).collect::<Vec<_>>().join(","))
+    };
+    let names = ["eventid", "eventname", "eventsource", "eventtime"];
+    let event = row(&["e-1", "Decrypt", "kms.amazonaws.com", "2024-01-31T10:00:00Z"]);
+    let expected = r#"{"eventID":"e-1","eventName":"Decrypt","eventSource":"kms.amazonaws.com","eventTime":"2024-01-31T10:00:00Z"}"#;
+    let columns = names.map(|name| format!(r#"{{"Name":"{name}","Type":"varchar"}}"#)).join(",");
+    let described = format!(r#","ResultSetMetadata":{{"ColumnInfo":[{columns}]}}"#);
+    for (rows, described, taken) in [
+        (vec![row(&names), event.clone(), event.clone()], "", 2),
+        (vec![row(&names), event.clone()], described.as_str(), 1),
+        // The pages behind the first have no row of names.
+        (vec![event.clone(), event.clone()], described.as_str(), 2),
+    ] {
+        let text = format!(r#"{{"ResultSet":{{"Rows":[{}]{described}}}}}"#, rows.join(","));
+        assert_eq!(texts(text.as_bytes()), vec![expected; taken], "{text}");
+    }
+    let short = row(&["e-1"]);
+    let text = format!(r#"{{"ResultSet":{{"Rows":[{},{short},{event}]}}}}"#, row(&names));
+    let (_, collected) = decode(text.as_bytes());
+    assert_eq!((collected.texts(), collected.reasons()), (vec![expected], vec!["1 cells where the header names 4"]));
+    assert_eq!(collected.rejects[0].2, short.as_bytes());
+    let text = format!(r#"{{"ResultSet":{{"Rows":[{},{}]}}}}"#, row(&["key", "uses"]), row(&["k", "1"]));
+    let (_, collected) = decode(text.as_bytes());
+    assert_eq!(collected.reasons().len(), 1);
 }
 
 #[test]
