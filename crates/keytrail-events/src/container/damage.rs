@@ -3,6 +3,7 @@
 //! A bracket count finds the end of most damaged values; it reads on and on where brackets do not balance, so [`Recovery`] bounds
 //! its work to a few times the text's length. Behind that, the next line that looks like the beginning of a value is taken.
 
+use super::text::{begins_with_priority, begins_with_time, is_cli_line};
 use crate::json::Scanner;
 
 /// What bracket counting may still read in one text.
@@ -50,7 +51,7 @@ fn next_line_with_value(bytes: &[u8], start: usize) -> Option<usize> {
     let lines = memchr::memchr_iter(b'\n', &bytes[start..]).map(|at| start + at + 1);
     lines.into_iter().find(|line| {
         let rest = &bytes[*line..];
-        rest.first() == Some(&b'{') || super::text::begins_with_time(rest) || super::text::is_cli_line(rest)
+        rest.first() == Some(&b'{') || begins_with_time(rest) || begins_with_priority(rest) || is_cli_line(rest)
     })
 }
 

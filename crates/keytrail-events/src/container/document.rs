@@ -94,7 +94,7 @@ impl Reading<'_> {
     fn line<'d>(&mut self, document: &mut Document<'d>, scanner: &mut Scanner<'d>) -> Result<(), SyntaxError> {
         let start = scanner.position();
         match LogLine::at(document.bytes, start) {
-            Some(LogLine::Timed(json)) => *scanner = Scanner::at(document.bytes, json),
+            Some(LogLine::Headed(json)) => *scanner = Scanner::at(document.bytes, json),
             Some(LogLine::Cli(json)) => {
                 *scanner = Scanner::at(document.bytes, json);
                 document.is_known = true;

@@ -112,7 +112,8 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(b"PAR1") {
         return Some("a Parquet file: keytrail reads CloudTrail's own records, convert the trail's log files");
     }
-    if bytes.trim_ascii_start().starts_with(b"<") {
+    let text = bytes.trim_ascii_start();
+    if text.starts_with(b"<") && !begins_with_priority(text) {
         return Some("an HTML or XML page, perhaps an error in place of a download: fetch the log file again");
     }
     None
@@ -143,8 +144,9 @@ fn is_security_lake(bytes: &[u8]) -> bool {
 /// A line of a log that holds JSON behind something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogLine {
-    /// `2023-07-10T12:00:00.000Z {…}`: CloudWatch Logs exports and `aws logs tail`; the JSON's offset.
-    Timed(usize),
+    /// `2023-07-10T12:00:00.000Z {…}`: CloudWatch Logs exports and `aws logs tail`; `<134>Mar  4 05:06:07 host cloudtrail: {…}`: syslog.
+    /// The JSON's offset.
+    Headed(usize),
     /// The same without JSON.
     Message,
     /// `EVENTS⇥…⇥{…}⇥…`: the AWS CLI's text output; the JSON's offset.
@@ -158,8 +160,8 @@ impl LogLine {
     pub(super) fn at(bytes: &[u8], start: usize) -> Option<Self> {
         let is_line_start = start == 0 || matches!(bytes[start - 1], b'\n' | b'\r');
         let line = bytes.get(start..).filter(|_| is_line_start)?;
-        if begins_with_time(line) {
-            return Some(json_in_line(line).map_or(Self::Message, |at| Self::Timed(start + at)));
+        if begins_with_time(line) || begins_with_priority(line) {
+            return Some(json_in_line(line).map_or(Self::Message, |at| Self::Headed(start + at)));
         }
         match is_cli_line(line) {
             true if line.starts_with(b"EVENTS\t") => Some(Self::Cli(start + json_in_line(line)?)),
@@ -185,6 +187,13 @@ pub(super) fn begins_with_time(line: &[u8]) -> bool {
         _ => byte.is_ascii_digit(),
     };
     line.first_chunk::<11>().is_some_and(|date| date.iter().enumerate().all(is_shaped))
+}
+
+/// Whether a line begins with syslog's priority, `<134>`.
+pub(super) fn begins_with_priority(line: &[u8]) -> bool {
+    let digits = line.strip_prefix(b"<").unwrap_or_default();
+    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (1..=3).contains(&length) && digits.get(length) == Some(&b'>')
 }
 
 /// Whether a line begins like one of the AWS CLI's text output of `lookup-events` or `filter-log-events`.

@@ -32,6 +32,8 @@ pub(super) fn full_shapes() -> Vec<String> {
         ),
         format!("2023-07-10T12:00:03.000Z {EVENT}\n"),
         format!("2023-07-10T12:00:03.000000+00:00 my-stream {EVENT}\n"),
+        format!("<134>Mar  4 05:06:07 host cloudtrail: {EVENT}\n"),
+        format!("<6>1 2023-07-10T12:00:03Z host cloudtrail - - - {EVENT}\n"),
         format!(r#"{{"awslogs":{{"data":"{data}"}}}}"#),
         format!(
             r#"{{"Records":[{{"kinesis":{{"data":"{data}"}},"eventID":"s","eventVersion":"1.0","eventName":"aws:kinesis:record","eventSource":"aws:kinesis"}}]}}"#
@@ -113,7 +115,7 @@ fn every_shape_gives_the_record_back_in_every_packing() {
             count += 1;
         }
     }
-    assert_eq!(count, 8 * 41);
+    assert_eq!(count, 8 * 43);
 }
 
 #[test]
@@ -324,6 +326,15 @@ fn an_archive_is_read_entry_by_entry() {
         assert!(reasons[2].starts_with(r"entry `with a \u{1b}[31m name`: "), "{reasons:?}");
         assert_eq!(reasons.len(), 3);
     }
+}
+
+#[test]
+fn a_damaged_line_of_syslog_costs_itself() {
+    let line = |text: &str| format!("<134>Mar  4 05:06:07 host cloudtrail: {text}\n");
+    let text = [line(EVENT), line(&EVENT[..200]), line("started"), line(EVENT)].concat();
+    let (_, collected) = decode(text.as_bytes());
+    assert_eq!((collected.records.len(), collected.rejects.len()), (2, 2), "{:?}", collected.reasons());
+    assert_eq!(collected.reasons()[1], "a log line without an event");
 }
 
 #[test]
