@@ -127,6 +127,16 @@ fn delivery_time(name: &str) -> Option<NaiveDateTime> {
     })
 }
 
+/// The endings of what log files are delivered, downloaded and packed as.
+const LOG_ENDINGS: [&str; 12] =
+    ["csv", "gz", "gzip", "json", "jsonl", "log", "ndjson", "tar", "tgz", "tsv", "zip", "zst"];
+
+/// Whether a path ends as log files do, or is named as CloudTrail names them.
+pub fn has_log_name(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
+    name.contains("_cloudtrail") || name.rsplit_once('.').is_some_and(|(_, ending)| LOG_ENDINGS.contains(&ending))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

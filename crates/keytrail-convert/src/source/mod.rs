@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use keytrail_events::container::is_prose;
 use keytrail_events::hash::sha256_hex;
 use keytrail_events::{FileDecoder, FileOutcome, LogFilePath, RecordSink};
 use keytrail_lake::{LakeError, Location, StorageOptions};
@@ -169,13 +168,9 @@ impl LogFile {
         read.await.map_err(|unread: Unread| unread.to_string())
     }
 
-    /// Decodes its bytes. Text that is no log counts as one only where the name is that of a log file: there it may be an error message in
-    /// place of a download, elsewhere it is a README or a list of checksums.
+    /// Decodes its bytes.
     pub(crate) fn decode(&self, decoder: &mut FileDecoder, bytes: &[u8], sink: &mut dyn RecordSink) -> FileOutcome {
-        match !has_log_name(&self.path) && is_prose(bytes) {
-            true => FileOutcome::prose(bytes.len() as u64),
-            false => decoder.decode(bytes, sink),
-        }
+        decoder.decode_named(Some(&self.path), bytes, sink)
     }
 
     /// Why it is left out of a listing; `None` = it is not.
@@ -268,16 +263,6 @@ impl LogFile {
         let history = if self.was_read_before() { History::ReadBefore } else { History::Replaced };
         Self { version, size_bytes, last_modified, history, ..self.clone() }
     }
-}
-
-/// The endings of what log files are delivered, downloaded and packed as.
-const LOG_ENDINGS: [&str; 12] =
-    ["csv", "gz", "gzip", "json", "jsonl", "log", "ndjson", "tar", "tgz", "tsv", "zip", "zst"];
-
-/// Whether a path ends as log files do, or is named as CloudTrail names them.
-fn has_log_name(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
-    name.contains("_cloudtrail") || name.rsplit_once('.').is_some_and(|(_, ending)| LOG_ENDINGS.contains(&ending))
 }
 
 /// What was found in the places that were asked for.

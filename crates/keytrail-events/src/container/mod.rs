@@ -1,6 +1,7 @@
 //! A log file's bytes into event records: what the file is, which records it holds, and what of it could not be taken.
 //!
-//! Content decides, never a file's name. What is read, each around or inside the others:
+//! Content decides, never a file's name, which tells only whether plain text stands in a log file's place. What is read, each around or
+//! inside the others:
 //!
 //! ```text
 //! gzip, zstd            unpack      members one after the other, also gzip in gzip; gzip in base64
@@ -42,7 +43,6 @@ use std::collections::BTreeMap;
 
 use crate::record::{EventRecord, RecordKind};
 use reading::Reading;
-pub use text::is_prose;
 use unpack::Unpacker;
 
 /// The most that one log file may unpack to, over all members, entries and wrappers; AWS's own limit is 50 MB.
@@ -155,11 +155,6 @@ pub struct FileOutcome {
 }
 
 impl FileOutcome {
-    /// A text without records, of which nothing was given to the sink.
-    pub fn prose(text_bytes: u64) -> Self {
-        Self { kind: LogFileKind::Prose, uncompressed_bytes: text_bytes, ..Self::unreadable(0) }
-    }
-
     /// A file whose bytes could not be read: `rejected_count` rejects were given to the sink, and nothing else.
     pub fn unreadable(rejected_count: u64) -> Self {
         Self {
@@ -199,8 +194,13 @@ impl FileDecoder {
 
     /// Gives every record of the file to `sink`.
     pub fn decode(&mut self, bytes: &[u8], sink: &mut dyn RecordSink) -> FileOutcome {
+        self.decode_named(None, bytes, sink)
+    }
+
+    /// The same for a file whose path is known: text that is no log is a reject only where the name is that of a log file.
+    pub fn decode_named(&mut self, path: Option<&str>, bytes: &[u8], sink: &mut dyn RecordSink) -> FileOutcome {
         self.unpacker.begin_file();
-        let mut reading = Reading::new(sink, &mut self.unpacker);
+        let mut reading = Reading::new(sink, &mut self.unpacker, path);
         reading.content(bytes, 0);
         reading.finish()
     }

@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use super::unpack::{Packing, Unpacker};
 use super::{FileOutcome, LogFileKind, MAX_REJECTS, MAX_WRAPPERS, RecordSink, Reject};
 use crate::json;
+use crate::path::has_log_name;
 use crate::record::{EventRecord, Field, RecordKind};
 
 /// The most notes that one file leaves.
 const MAX_NOTES: usize = 20;
+/// How long a tar archive without entries is: two blocks, which most writers fill up to twenty.
+const EMPTY_TAR_BYTES: [usize; 2] = [1024, 10_240];
 /// How much of a time that is not understood a note shows.
 const SHOWN_TIME_CHARS: usize = 40;
 
@@ -22,6 +25,10 @@ pub(super) struct Reading<'s> {
     others: BTreeMap<LogFileKind, u64>,
     /// The names of the archive entries that are being read, outermost first, each with its `/`.
     place: String,
+    /// The name of the file, or of the archive's entry that is being read; `None` = not told.
+    name: Option<String>,
+    /// Some text was none of a log.
+    has_prose: bool,
     /// Some text was more than white space.
     has_text: bool,
     /// Why the file ended early, until a reject has told it.
@@ -32,13 +39,15 @@ pub(super) struct Reading<'s> {
 }
 
 impl<'s> Reading<'s> {
-    pub(super) fn new(sink: &'s mut dyn RecordSink, unpacker: &'s mut Unpacker) -> Self {
+    pub(super) fn new(sink: &'s mut dyn RecordSink, unpacker: &'s mut Unpacker, name: Option<&str>) -> Self {
         Self {
             sink,
             unpacker,
             outcome: FileOutcome::unreadable(0),
             others: BTreeMap::new(),
             place: String::new(),
+            name: name.map(str::to_owned),
+            has_prose: false,
             has_text: false,
             failure: None,
             is_over: false,
@@ -50,6 +59,7 @@ impl<'s> Reading<'s> {
     pub(super) fn content(&mut self, bytes: &[u8], depth: u32) {
         let packing = Packing::of(bytes);
         match packing {
+            None if self.is_empty_tar(bytes) => self.outcome.uncompressed_bytes += bytes.len() as u64,
             None => self.text(bytes, depth),
             Some(_) if depth >= MAX_WRAPPERS => {
                 self.reject_whole(format!("packed more than {MAX_WRAPPERS} times"), bytes)
@@ -65,8 +75,32 @@ impl<'s> Reading<'s> {
         let length = self.place.len();
         self.place.push_str(name);
         self.place.push('/');
+        let outer = self.name.replace(name.to_owned());
         read(self);
+        self.name = outer;
         self.place.truncate(length);
+    }
+
+    /// Whether what is read is named, and not as log files are: a README, a list of checksums. Under a log file's name text may be an error
+    /// message in place of a download.
+    pub(super) fn is_beside_logs(&self) -> bool {
+        self.name.as_deref().is_some_and(|name| !has_log_name(name))
+    }
+
+    /// Leaves a text alone that is none of a log.
+    pub(super) fn pass_over(&mut self) {
+        self.has_prose = true;
+        if !self.place.is_empty() {
+            self.note("text that is no log".to_owned());
+        }
+    }
+
+    /// Whether a tar archive without entries, which is nothing but zeros, stands where its name tells of one.
+    fn is_empty_tar(&self, bytes: &[u8]) -> bool {
+        let is_tar = |name: &str| [".tar", ".tgz"].iter().any(|ending| name.to_ascii_lowercase().contains(ending));
+        self.name.as_deref().is_some_and(is_tar)
+            && EMPTY_TAR_BYTES.contains(&bytes.len())
+            && bytes.iter().all(|byte| *byte == 0)
     }
 
     /// Gives an API event to the sink.
@@ -161,6 +195,7 @@ impl<'s> Reading<'s> {
             _ if self.outcome.record_count > self.outcome.rejected_count => LogFileKind::Events,
             Some((kind, _)) => kind,
             None if self.outcome.record_count > 0 => LogFileKind::Unknown,
+            None if self.has_prose => LogFileKind::Prose,
             None if self.has_text => LogFileKind::Events,
             None => LogFileKind::Empty,
         }

@@ -42,6 +42,9 @@ impl Reading<'_> {
         if bytes.trim_ascii() == EXPORT_TEST {
             return self.count_other(LogFileKind::ControlMessage);
         }
+        if self.is_beside_logs() && is_prose(bytes) {
+            return self.pass_over();
+        }
         if bytes.trim_ascii_start().starts_with(GZIP_IN_BASE64) {
             return self.encoded(bytes, depth);
         }
@@ -120,9 +123,9 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// Whether bytes are words in lines, in which no event record can hide: plain UTF-8, with spaces or shorter than any record, without
-/// braces, the word "event" or a run of characters that could be an encoding. What took the place of a damaged log file can look so, too: the decoder rejects it, and
-/// only who knows that no log file was expected there may ask.
-pub fn is_prose(bytes: &[u8]) -> bool {
+/// braces, the word "event" or a run of characters that could be an encoding. What took the place of a damaged log file can look so, too: it
+/// is asked only where the name says that no log file was expected there.
+fn is_prose(bytes: &[u8]) -> bool {
     let is_readable = |character: char| !character.is_control() || matches!(character, '\t' | '\r' | '\n');
     let is_telling = |word: &str| {
         let holds_event = word.as_bytes().windows(5).any(|part| part.eq_ignore_ascii_case(b"event"));

@@ -78,8 +78,12 @@ fn decode(bytes: &[u8]) -> (FileOutcome, Collected) {
 }
 
 fn decode_up_to(bytes: &[u8], max_bytes: usize) -> (FileOutcome, Collected) {
+    decode_file(None, bytes, max_bytes)
+}
+
+fn decode_file(path: Option<&str>, bytes: &[u8], max_bytes: usize) -> (FileOutcome, Collected) {
     let mut collected = Collected::default();
-    let outcome = FileDecoder::with_max_file_bytes(max_bytes).decode(bytes, &mut collected);
+    let outcome = FileDecoder::with_max_file_bytes(max_bytes).decode_named(path, bytes, &mut collected);
     assert_eq!(outcome.record_count, (collected.records.len() + collected.rejects.len()) as u64);
     assert_eq!(outcome.rejected_count, collected.rejects.len() as u64);
     let indexes = collected.records.iter().map(|(index, _)| *index);

@@ -306,6 +306,7 @@ fn an_archive_is_read_entry_by_entry() {
         ("AWSLogs/one.json.gz", gzip(three[0])),
         ("__MACOSX/._one.json.gz", b"\0\x05\x16\x07".to_vec()),
         ("README", b"Dear reader".to_vec()),
+        ("error.json", b"Dear reader".to_vec()),
         ("../../etc/passwd", three[1].to_vec()),
         ("empty", Vec::new()),
         ("broken.gz", gzip(three[0])[..40].to_vec()),
@@ -320,11 +321,52 @@ fn an_archive_is_read_entry_by_entry() {
         let reasons = collected.reasons();
         assert_eq!(
             reasons[0],
-            "entry `README`: not a CloudTrail log file: expected a JSON object or array at byte 0: begins with `Dear reader`"
+            "entry `error.json`: not a CloudTrail log file: expected a JSON object or array at byte 0: begins with `Dear reader`"
         );
         assert!(reasons[1].starts_with("entry `broken.gz`: the packed data is cut short"), "{reasons:?}");
         assert!(reasons[2].starts_with(r"entry `with a \u{1b}[31m name`: "), "{reasons:?}");
         assert_eq!(reasons.len(), 3);
+        assert_eq!(outcome.notes, ["entry `README`: text that is no log"]);
+    }
+}
+
+#[test]
+fn text_beside_logs_is_no_reject_alone_or_in_an_archive() {
+    for (name, kind) in [("README", LogFileKind::Prose), ("a.json", LogFileKind::Unknown)] {
+        let text = b"Dear reader";
+        for (path, bytes) in [
+            (name, text.to_vec()),
+            ("a.zip", zip(&[(name, text)])),
+            ("a.tar", tar(&[(name, text)])),
+            ("a.tgz", gzip(&tar(&[(name, text)]))),
+        ] {
+            let (outcome, _) = decode_file(Some(path), &bytes, 1 << 20);
+            let rejected_count = u64::from(kind == LogFileKind::Unknown);
+            assert_eq!((outcome.kind, outcome.rejected_count), (kind, rejected_count), "{name} in {path}");
+        }
+    }
+    let (outcome, _) = decode(b"Dear reader");
+    assert_eq!(outcome.kind, LogFileKind::Unknown, "without a name");
+}
+
+#[test]
+fn an_empty_archive_is_empty() {
+    let [short, usual] = [1024, 10_240].map(|length| vec![0_u8; length]);
+    for (path, bytes) in [
+        ("a.tar", short.clone()),
+        ("a.tar", usual.clone()),
+        ("a.tar.gz", gzip(&usual)),
+        ("a.tgz", gzip(&short)),
+        ("a.zip", zip(&[("b.tar", &usual)])),
+        ("a.zip", zip(&[])),
+    ] {
+        let (outcome, collected) = decode_file(Some(path), &bytes, 1 << 20);
+        assert_eq!((outcome.kind, collected.rejects.len()), (LogFileKind::Empty, 0), "{path}");
+    }
+    // Zeros are what a crash leaves of a file.
+    for (path, bytes) in [("a.json", usual.clone()), ("a.json.gz", gzip(&usual)), ("a.tar", vec![0; 4096])] {
+        let (_, collected) = decode_file(Some(path), &bytes, 1 << 20);
+        assert_eq!(collected.rejects.len(), 1, "{path}");
     }
 }
 
