@@ -206,7 +206,10 @@ pub(crate) fn exit_of(conversion: &Conversion) -> Exit {
 fn note_summary(conversion: &Conversion, lake: &Lake) {
     let summary = &conversion.summary;
     let count = count_text;
-    if summary.log_files + summary.known_log_files == 0 {
+    let has_listed = conversion.ending == Ending::Complete || summary.log_files + summary.known_log_files > 0;
+    if !has_listed {
+        output::note("stopped before any log file was read");
+    } else if summary.log_files + summary.known_log_files == 0 {
         output::warning("there is no log file at all; check the path, and the period if one is given");
     } else if summary.rejected > 0 && summary.rows + summary.duplicates == 0 && summary.known_log_files == 0 {
         output::warning("nothing in these log files was understood; check that the path leads to CloudTrail logs");
