@@ -325,8 +325,9 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Reads the rows of what `aws athena get-query-results` prints: their first one names the columns, where the pages were not cut.
-    pub(super) fn athena_result(&mut self, document: &Document<'_>, start: usize, result: &str) {
+    /// Reads the rows of what `aws athena get-query-results` prints: the first one has the names of the columns, but on later pages. False
+    /// where they are not those of events.
+    pub(super) fn athena_result(&mut self, document: &Document<'_>, start: usize, result: &str) -> bool {
         let described = member(result, "ResultSetMetadata").and_then(|raw| member(raw, "ColumnInfo")).unwrap_or("");
         let described: Vec<_> =
             json::elements(described).map(|column| cell_text(member(column, "Name").unwrap_or("null"))).collect();
@@ -338,8 +339,7 @@ impl Reading<'_> {
         let names = if described.is_empty() { first } else { described };
         let columns = Columns::of(names.iter().map(AsRef::as_ref));
         if !columns.hold_events() {
-            let reason = "a query's result without the columns `eventsource` and `eventname`, or `eventjson`";
-            return self.reject(start, reason.to_owned(), result.as_bytes());
+            return false;
         }
         for row in rows {
             let cells = athena_cells(row);
@@ -351,6 +351,7 @@ impl Reading<'_> {
                 }
             }
         }
+        true
     }
 }
 

@@ -85,6 +85,8 @@ enum Inner {
     Data,
     /// Base64 of bytes, mostly packed ones.
     Base64,
+    /// Base64 of packed bytes or of an object, under a name that others use too.
+    StreamData,
     /// A record in Splunk's event, or Elastic's with the record's own text in `original`; both are a record or nothing.
     Event,
     /// Messages of a queue.
@@ -108,7 +110,7 @@ const INNER: [(&str, Inner); 17] = [
     ("awslogs", Inner::Data),
     ("kinesis", Inner::Data),
     ("data", Inner::Base64),
-    ("Data", Inner::Base64),
+    ("Data", Inner::StreamData),
     ("Messages", Inner::Messages),
 ];
 
@@ -118,6 +120,7 @@ impl Inner {
         match self {
             Self::Json | Self::Data => true,
             Self::Base64 => raw.starts_with('"'),
+            Self::StreamData => ["\"H4sI", "\"eyJ"].iter().any(|beginning| raw.starts_with(beginning)),
             Self::Event => record_of_event(raw).is_some(),
             Self::Messages => json::elements(raw).next().is_some_and(|message| message.contains("\"ReceiptHandle\"")),
         }
@@ -220,8 +223,11 @@ impl Reading<'_> {
             self.reject(start, reason, record.text().as_bytes());
             return true;
         }
-        if let Some(result) = members.value("ResultSet") {
-            self.athena_result(document, start, result);
+        if let Some(result) = members.value("ResultSet").filter(|result| result.contains("\"VarCharValue\"")) {
+            if !self.athena_result(document, start, result) {
+                let reason = "a query's result without the columns `eventsource` and `eventname`, or `eventjson`";
+                self.reject(start, reason.to_owned(), record.text().as_bytes());
+            }
             return true;
         }
         if let Some((values, inner)) = members.inner() {
@@ -252,7 +258,7 @@ impl Reading<'_> {
                 let data = json::members(raw).find(|(name, _)| *name == "data").map_or("", |(_, raw)| raw);
                 self.base64(start, json::string_value(data).as_deref().unwrap_or(""), depth);
             }
-            (Inner::Base64, text) => self.base64(start, text.as_deref().unwrap_or(""), depth),
+            (Inner::Base64 | Inner::StreamData, text) => self.base64(start, text.as_deref().unwrap_or(""), depth),
         }
     }
 
