@@ -16,6 +16,16 @@ async fn assert_answer(sql: &str, expected: &[&str]) {
     assert_eq!(answer(&session, sql).await, expected, "{sql}");
 }
 
+/// Rows of the event history tell a user's name, and nothing else of who called.
+#[tokio::test]
+async fn item_10_a_row_of_the_event_history_names_who_called() {
+    let key = "arn:aws:kms:us-east-1:111122223333:key/11111111-1111-1111-1111-111111111111";
+    let row = format!("ann,2024-01-31T10:00:00Z,kms.amazonaws.com,Decrypt,AWS::KMS::Key {key}");
+    let table = ["User name,Event time,Event source,Event name,Resources", &row];
+    let (_folder, session) = fixture::raw_session(&table).await;
+    assert_eq!(answer(&session, "select principal, use_event_count from kms_key_principals").await, ["ann 1"]);
+}
+
 #[tokio::test]
 async fn item_33_random_bytes_need_no_key() {
     assert_answer("select count(*) from kms_events where event_id = 'c34' and key_arn is null", &["1"]).await;

@@ -12,7 +12,7 @@
 -- column:  is_attested: additionalEventData.recipient is there: the answer was for an enclave or an attested instance only
 -- column:  is_cross_account: the key is of another account than the caller or than the recipient of this copy; null = key not resolvable
 -- column:  account_side: whose copy this is: caller (the key is another account's), owner (the caller is another account, or a service that names none), both (one account); null = not told
--- column:  principal: the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user; null where the record names nobody
+-- column:  principal: the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user, else the user's name (rows of the event history tell no more); null where the record names nobody
 select
     event_id,
     event_time,
@@ -150,7 +150,8 @@ select
         principal_role(principal_arn),
         invoked_by,
         principal_role(principal_id),
-        on_behalf_of_user_id
+        on_behalf_of_user_id,
+        user_name
     ) as principal
 from events
 where event_group = 'kms'
@@ -262,7 +263,8 @@ select
         principal_role(principal_arn),
         invoked_by,
         principal_role(principal_id),
-        on_behalf_of_user_id
+        on_behalf_of_user_id,
+        user_name
     ) as principal
 from events
 where event_group = 'kms'

@@ -189,6 +189,7 @@ impl KmsEvent {
             &["userIdentity", "invokedBy"],
             &["userIdentity", "principalId"],
             &["userIdentity", "onBehalfOf", "userId"],
+            &["userIdentity", "userName"],
         ];
         Some(Self {
             event_id: event.event_id.clone(),
