@@ -4,6 +4,7 @@
 -- reads:   inventory
 -- notes:   of an organization's trail the ARN names the organization's account; its members are not named
 -- column:  account_id: account of the trail's ARN
+-- column:  trail_arn: ARN of the trail
 -- column:  trail_name: name without the ARN
 -- column:  home_region: region where the trail was made
 -- column:  is_multi_region: whether it logs all regions

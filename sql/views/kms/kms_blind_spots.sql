@@ -157,10 +157,12 @@ spots as (
         null as to_time,
         null as event_id,
         concat(
-            'trail ',
-            string_agg(distinct inventory_trails.trail_name, ', ' order by inventory_trails.trail_name),
-            ', as last told: KMS calls ',
-            string_agg(distinct inventory_trails.kms_effect, ', ' order by inventory_trails.kms_effect)
+            'KMS calls by its selectors, as last told: ',
+            string_agg(
+                distinct concat(inventory_trails.trail_name, ' ', inventory_trails.kms_effect),
+                ', '
+                order by concat(inventory_trails.trail_name, ' ', inventory_trails.kms_effect)
+            )
         ) as detail
     from places
     inner join inventory_trails
