@@ -151,6 +151,34 @@ async fn what_can_be_read_now_becomes_rows() {
 }
 
 #[tokio::test]
+async fn what_another_version_mended_is_rejected_no_longer() {
+    for is_read_in_passing in [false, true] {
+        let source = tempfile::tempdir().expect("folder");
+        let (file, other) = (source.path().join("1.json"), source.path().join("2.json"));
+        write_plain(&file, &[event("a", TIME), "7".to_owned()]);
+        write_plain(&other, &["8".to_owned()]);
+        let lake = TestLake::new();
+        lake.convert(source.path()).await;
+        write_plain(&file, &[event("a", TIME), event("mended", TIME)]);
+        if is_read_in_passing {
+            lake.convert(source.path()).await;
+            assert_eq!(lake.column(REJECTS, "reason").await.len(), 2, "a retry was not asked for");
+        }
+        for _ in 0..2 {
+            lake.convert_with(source.path(), |options| options.input = ConvertInput::Rejected).await;
+            let rejected = lake.column(REJECTS, "log_file_path").await;
+            assert_eq!(rejected, [other.display().to_string()], "{is_read_in_passing}");
+            assert_eq!(lake.texts().await.len(), 2);
+            assert_eq!(lake.findings().await, Vec::<String>::new(), "{is_read_in_passing}");
+            let notes = lake.column(LOG_FILES, "notes").await;
+            let told =
+                notes.iter().filter(|note| note.contains("its rejects (1) were dropped: a later version was read"));
+            assert_eq!(told.count(), 1, "{notes:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn records_of_a_time_that_is_not_understood_are_told() {
     let source = tempfile::tempdir().expect("folder");
     write_records(&source.path().join("1.json.gz"), &[event("a", "04/03/2025 05:06"), event("b", TIME)]);

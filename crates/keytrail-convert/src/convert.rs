@@ -8,6 +8,7 @@
 //! The work of one thread is [`crate::worker`], what is between two commits [`crate::epochs`].
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use keytrail_lake::{Lake, Location};
@@ -21,8 +22,9 @@ use crate::dedupe::Deduplicator;
 use crate::epochs::{Epochs, Output};
 use crate::error::ConvertError;
 use crate::held::LakeRows;
-use crate::ledger::{Ledger, RunStamp, committed_rejects, entries_with_rejects, refuse_lost_rows};
+use crate::ledger::{EntryId, Ledger, RunStamp, committed_rejects, entries_with_rejects, refuse_lost_rows};
 use crate::lock::lock;
+use crate::mended::{drop_rejects, replaced_entries};
 use crate::progress::{ConvertProgress, StopSignal};
 use crate::queue::FileQueue;
 use crate::runs::{RunStatus, begin_run, end_run};
@@ -46,11 +48,13 @@ pub async fn convert(
     stop: Arc<StopSignal>,
 ) -> Result<ConvertSummary, ConvertError> {
     let mut summary = ConvertSummary::default();
+    let mut current = Vec::new();
     let listing = match &options.input {
         ConvertInput::Sources => Cow::Owned(list_wanted(options).await?),
         ConvertInput::Listed(listing) => Cow::Borrowed(listing),
         ConvertInput::Rejected => {
-            let log_files = list_rejected(lake, options, &mut summary).await?;
+            current = list_rejected(lake, options, &mut summary).await?;
+            let log_files = unread_or_rejected(lake, &current).await?;
             Cow::Owned(Listing { log_files, ..Listing::default() })
         }
     };
@@ -60,7 +64,10 @@ pub async fn convert(
     let supplanted = SupplantedPartitions::default();
     let mut committer =
         Committer { lake, stamp, progress, summary, is_retry, has_begun: false, sequence: 0, supplanted };
-    let outcome = convert_all(options, &listing.log_files, &mut committer, &stop).await;
+    let mut outcome = convert_all(options, &listing.log_files, &mut committer, &stop).await;
+    if outcome.is_ok() && !stop.is_ending() {
+        outcome = mend(options, &current, &mut committer).await;
+    }
     let Committer { summary, has_begun, .. } = committer;
     let status = match outcome {
         Ok(()) if stop.is_ending() => RunStatus::Stopped,
@@ -83,30 +90,54 @@ pub async fn list_wanted(options: &ConvertOptions) -> Result<Listing, ConvertErr
     Ok(listed)
 }
 
-/// The log files with rejects in the ledger, as far as they are still there; those that are not are counted as unread.
+/// What the paths of log files with rejects lead to now; those that lead to nothing are counted as unread.
 async fn list_rejected(
     lake: &Lake,
     options: &ConvertOptions,
     summary: &mut ConvertSummary,
 ) -> Result<Vec<LogFile>, ConvertError> {
-    let (ledger, _) = Ledger::load(lake).await?;
     let mut found = Vec::new();
-    for (path, entries) in entries_with_rejects(lake).await? {
+    for path in entries_with_rejects(lake).await?.into_keys() {
         let place = Location::parse(&path).map_err(ConvertError::Lake);
         let listed = match place {
             Ok(place) => list(&[Source::Place(place)], &DeliveryRange::default(), &options.storage).await,
             Err(error) => Err(error),
         };
         match listed {
-            // What took its place and was read well is not read again.
-            Ok(listing) if !listing.log_files.is_empty() => found.extend(
-                listing.log_files.into_iter().filter(|file| !ledger.holds(file) || entries.contains(&file.entry_id())),
-            ),
+            Ok(listing) if !listing.log_files.is_empty() => found.extend(listing.log_files),
             Ok(_) => summary.unread_log_files.push((path, "it is not there any more".to_owned())),
             Err(error) => summary.unread_log_files.push((path, error.to_string())),
         }
     }
     Ok(found)
+}
+
+/// Those of them that a retry reads: what took the place of a log file with rejects and was read well is not read again.
+async fn unread_or_rejected(lake: &Lake, current: &[LogFile]) -> Result<Vec<LogFile>, ConvertError> {
+    let (ledger, _) = Ledger::load(lake).await?;
+    let rejected: HashSet<EntryId> = entries_with_rejects(lake).await?.into_values().flatten().collect();
+    let is_read = |file: &&LogFile| !ledger.holds(file) || rejected.contains(&file.entry_id());
+    Ok(current.iter().filter(is_read).cloned().collect())
+}
+
+/// Drops the rejects of log files that were replaced and read since; `current` is what a retry found in their places.
+async fn mend(
+    options: &ConvertOptions,
+    current: &[LogFile],
+    committer: &mut Committer<'_>,
+) -> Result<(), ConvertError> {
+    if current.is_empty() {
+        return Ok(());
+    }
+    let replaced = replaced_entries(committer.lake, current).await?;
+    if replaced.is_empty() {
+        return Ok(());
+    }
+    if !committer.has_begun {
+        begin_run(committer.lake, options).await?;
+        committer.has_begun = true;
+    }
+    Ok(drop_rejects(committer.lake, &committer.stamp, &replaced).await?)
 }
 
 /// Attempts until none is overtaken: each that is finds the other writer's work done, so there is an end.

@@ -25,6 +25,7 @@ pub mod integrity;
 pub mod inventory;
 mod ledger;
 mod lock;
+mod mended;
 mod partition_builders;
 mod progress;
 mod queue;
