@@ -15,6 +15,7 @@ mod fixture;
 mod functions;
 mod guards;
 mod items;
+mod joins;
 mod kept;
 mod key;
 mod last_use;

@@ -35,6 +35,7 @@ use crate::files::FileTables;
 use crate::functions;
 use crate::logical::analyzer_rules;
 use crate::physical::few_text_groups::FewTextGroups;
+use crate::physical::named_filters;
 use crate::physical::utc_floor::UtcFloors;
 use crate::physical::yielding::YieldingJoins;
 use crate::prompt::describe::with_sql_types;
@@ -199,6 +200,7 @@ impl Session {
             .with_config(config(options).with_extension(watch))
             .with_runtime_env(runtime)
             .with_analyzer_rules(analyzer_rules())
+            .with_physical_optimizer_rules(named_filters::optimizer_rules())
             .with_physical_optimizer_rule(Arc::new(UtcFloors))
             .with_physical_optimizer_rule(Arc::new(FewTextGroups))
             .with_physical_optimizer_rule(Arc::new(YieldingJoins))

@@ -1,0 +1,88 @@
+//! Joins whose sides have columns of one name; `t` and `u` are files beside the lake.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use datafusion::parquet::arrow::ArrowWriter;
+use keytrail_query::{Session, SessionOptions};
+use tempfile::TempDir;
+
+use crate::cells::{rows, value};
+use crate::fixture;
+
+/// `t (id, g)` has 100 rows, `u (id, g, v)` 20, with nulls in the columns that both have.
+async fn session() -> (TempDir, Session) {
+    let folder = tempfile::tempdir().unwrap();
+    let column = |count: i64, value: fn(i64) -> Option<i64>| -> ArrayRef {
+        Arc::new((0..count).map(value).collect::<Int64Array>())
+    };
+    let t = [("id", column(100, Some)), ("g", column(100, |i| (i % 8 != 7).then_some(i % 8)))];
+    let u = [
+        ("id", column(20, |i| (i % 5 != 4).then_some(7 * i))),
+        ("g", column(20, |i| (i % 4 != 3).then_some(i % 4))),
+        ("v", column(20, |i| Some(i - 10))),
+    ];
+    let files = [("t", RecordBatch::try_from_iter(t).unwrap()), ("u", RecordBatch::try_from_iter(u).unwrap())];
+    let attach = |(name, rows): &(&str, RecordBatch)| {
+        let path = folder.path().join(format!("{name}.parquet"));
+        write(&path, rows);
+        ((*name).to_owned(), path)
+    };
+    let options = SessionOptions { attached_files: files.iter().map(attach).collect(), ..SessionOptions::default() };
+    let session = Session::over_lake(&fixture::lake().await, &options).await.unwrap();
+    (folder, session)
+}
+
+fn write(path: &Path, rows: &RecordBatch) {
+    let mut writer = ArrowWriter::try_new(fs_err::File::create(path).unwrap(), rows.schema(), None).unwrap();
+    writer.write(rows).unwrap();
+    writer.close().unwrap();
+}
+
+/// Each row's cells with `,` between them, the rows sorted.
+async fn table(session: &Session, sql: &str) -> String {
+    let rows = rows(session, sql).await.into_iter();
+    let cell = |cell: Option<String>| cell.unwrap_or_else(|| "null".to_owned());
+    let mut lines: Vec<_> = rows.map(|row| row.into_iter().map(cell).collect::<Vec<_>>().join(",")).collect();
+    lines.sort();
+    lines.join(" ")
+}
+
+#[tokio::test]
+async fn filters_stay_with_their_columns() {
+    let (_folder, session) = session().await;
+    for (sql, expected) in [
+        ("select u.v from t right join u on t.id = u.id where t.id is null", "-1 -6 4 5 6 7 8 9"),
+        ("select u.v from u left join t on t.id = u.id where t.id is null", "-1 -6 4 5 6 7 8 9"),
+        ("select u.v from t right join u on t.id = u.id and u.v > 3 where coalesce(t.id, 0) >= u.id", "-10"),
+        ("select u.g from t right join u on t.id = u.id where t.g is null group by u.g", "0 1 2 null"),
+        (
+            "select t.id, t.g from t join u on t.id = u.id where u.g in (select id from t x where x.g = 1)",
+            "35,3 7,null 91,3",
+        ),
+        ("select t.id, t.g from t join u on t.id = u.id join t x on x.id = u.g where x.g = 1", "35,3 7,null 91,3"),
+        (
+            "select t.id from (select * from t where exists (select 1 from u x where x.g = t.id and x.id <> coalesce(t.g, -5))) t join (select v from u where v = 2) w on t.id = w.v",
+            "2",
+        ),
+        ("select g, id from (select id, g from t union all select g, id from u) order by g, id limit 3", "0,0 0,0 0,8"),
+    ] {
+        assert_eq!(table(&session, sql).await, expected, "{sql}");
+    }
+    let sql = "select b.event_id from events a right join events b on a.shared_event_id = b.event_id where a.event_id is null";
+    assert_eq!(value(&session, &format!("select count(*) from ({sql})")).await.as_deref(), Some("26"));
+}
+
+#[tokio::test]
+async fn filters_on_columns_of_one_side_still_reach_its_scan() {
+    let (_folder, session) = session().await;
+    let sql = "select t.g, u.g, u.v from t right join u on t.id = u.id where u.v = 3";
+    let plan = table(&session, &format!("explain format indent {sql}")).await;
+    assert!(plan.contains("predicate=v@"), "{plan}");
+    // A join's run-time filter goes through another join that has two columns `id`.
+    let sql =
+        "select t.id, t.g, u.id, u.v from t join u on t.id = u.g join (select v from u where v > 8) w on u.v = w.v";
+    let plan = table(&session, &format!("explain format indent {sql}")).await;
+    assert!(plan.matches("DynamicFilter").count() >= 2, "{plan}");
+}
