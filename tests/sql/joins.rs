@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::cells::{rows, value};
 use crate::fixture;
+use crate::semantics::column;
 
 /// `t (id, g)` has 100 rows, `u (id, g, v)` 20, with nulls in the columns that both have.
 async fn session() -> (TempDir, Session) {
@@ -85,4 +86,52 @@ async fn filters_on_columns_of_one_side_still_reach_its_scan() {
         "select t.id, t.g, u.id, u.v from t join u on t.id = u.g join (select v from u where v > 8) w on u.v = w.v";
     let plan = table(&session, &format!("explain format indent {sql}")).await;
     assert!(plan.matches("DynamicFilter").count() >= 2, "{plan}");
+}
+
+#[tokio::test]
+async fn a_query_that_looks_for_a_value_has_three_answers() {
+    let (_folder, session) = session().await;
+    // Of 2 and null: 2 is among them, of everything else nobody can tell. Of no rows everything is known.
+    for (condition, expected) in [
+        ("x not in (select y from l) or x = 1", "1"),
+        ("x in (select y from l) or x = 1", "1 2"),
+        ("(x in (select y from l)) is null", "1 5 null"),
+        ("(x not in (select y from l)) is null", "1 5 null"),
+        ("(x in (select y from l)) is false", ""),
+        ("(x in (select y from l)) is not true", "1 5 null"),
+        ("(x in (select y from l where y > 0)) is false", "1 5"),
+        ("(x in (select y from l where y > 0)) is null", "null"),
+        ("(x in (select y from l where y > 5)) is false", "1 2 5 null"),
+        ("coalesce(x in (select y from l), true)", "1 2 5 null"),
+        ("case when x not in (select y from l) then false else true end", "1 2 5 null"),
+        ("case when x in (select y from l) then false else true end", "1 5 null"),
+        ("not (x in (select y from l) or x = 1)", ""),
+        ("not (x in (select y from l where y > 0) or x = 1)", "5"),
+        ("(x in (select y from l)) = (x = 2)", "2"),
+        ("x not in (select y from l)", ""),
+        ("x not in (select y from l where y > 0)", "1 5"),
+        ("not (x in (select y from l where y > 0))", "1 5"),
+        ("x not in (select y from l where y > 5)", "1 2 5 null"),
+        ("x not in (select y from l where y > 5) or x = 7", "1 2 5 null"),
+        ("x in (select y from l) and x > 0", "2"),
+        ("x not in (select y from l where y = x)", "1 5 null"),
+        ("x not in (select y from l where y = x or y is null)", ""),
+        ("x not in (select y from l where y = x) or x = 2", "1 2 5 null"),
+        ("x + 1 not in (select y from l where y > 0) or x is null", "2 5 null"),
+        ("x in (select x from n where x > 1) or x not in (select x from n where x is not null)", "2 5"),
+    ] {
+        let sql = format!(
+            "with l as (select y from (values (2), (null)) l(y)), n as (select x from (values (1), (2), (5), (null)) n(x))
+             select x from n where {condition}"
+        );
+        assert_eq!(column(&session, &sql).await, expected, "{condition}");
+    }
+    assert_eq!(column(&session, "select id from t where g not in (select g from u) or id < 5").await, "0 1 2 3 4");
+    assert_eq!(
+        value(&session, "select count(*) from t where g not in (select g from u where g is not null) or id < 5").await,
+        value(&session, "select count(*) from t where g > 2 or id < 5").await,
+    );
+    let having =
+        "select g from t group by g having count(*) not in (select v from u where v > 5) or g not in (select g from u)";
+    assert_eq!(column(&session, having).await, "0 1 2 3 4 5 6 null");
 }

@@ -13,7 +13,7 @@ async fn assert_values(session: &Session, cases: &[(&str, Option<&str>)]) {
 }
 
 /// The first column, sorted by its text, nulls last, in one line.
-async fn column(session: &Session, sql: &str) -> String {
+pub(crate) async fn column(session: &Session, sql: &str) -> String {
     let mut cells: Vec<_> = rows(session, sql).await.into_iter().map(|row| row[0].clone()).collect();
     cells.sort_by_key(|cell| (cell.is_none(), cell.clone()));
     cells.into_iter().map(|cell| cell.unwrap_or_else(|| "null".to_owned())).collect::<Vec<_>>().join(" ")

@@ -7,6 +7,7 @@
 mod far_times;
 pub(crate) mod interval_lengths;
 mod list_pairs;
+mod memberships;
 mod nulls_in_lists;
 mod repeated_orders;
 
@@ -29,13 +30,14 @@ type Rule = Arc<dyn AnalyzerRule + Send + Sync>;
 
 /// All rules that settle what a plan means, in their order: ours, the engine's, and ours that need the types.
 pub(crate) fn analyzer_rules() -> Vec<Rule> {
+    let memberships: Rule = Arc::new(memberships::Memberships);
     let before: Rule = Arc::new(ExpressionRule {
         name: "keytrail_meaning",
         mends: &[nulls_in_lists::mend, far_times::mend, interval_lengths::mend, repeated_orders::mend],
     });
     let after: Rule = Arc::new(ExpressionRule { name: "keytrail_list_pairs", mends: &[list_pairs::mend] });
     let engine = Analyzer::new().rules;
-    [before].into_iter().chain(engine).chain([after]).collect()
+    [memberships, before].into_iter().chain(engine).chain([after]).collect()
 }
 
 /// Changes an expression whose parts have been looked at, or leaves it.
