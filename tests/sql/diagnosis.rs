@@ -38,6 +38,7 @@ async fn the_place_and_the_name_that_was_meant_are_found() {
         ("select :nothing", ":nothing", ""),
         ("select * from events tablesample (1 percent)", "tablesample", ""),
         ("select to_char(event_time, 'YYYY-MM') from events", "'YYYY-MM'", ""),
+        ("select event_id from events natural full join log_files", "natural", ""),
     ] {
         let diagnosis = diagnosed(&session, sql).await;
         let place = diagnosis.place.clone().unwrap_or_else(|| panic!("{sql}: no place: {diagnosis:?}"));

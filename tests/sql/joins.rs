@@ -1,4 +1,4 @@
-//! Joins whose sides have columns of one name; `t` and `u` are files beside the lake.
+//! Joins whose sides have columns of one name, and columns that joins make one of; `t` and `u` are files beside the lake.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use keytrail_query::{Session, SessionOptions};
 use tempfile::TempDir;
 
-use crate::cells::{rows, value};
+use crate::cells::{chain, rows, value};
 use crate::fixture;
 use crate::semantics::column;
 
@@ -86,6 +86,51 @@ async fn filters_on_columns_of_one_side_still_reach_its_scan() {
         "select t.id, t.g, u.id, u.v from t join u on t.id = u.g join (select v from u where v > 8) w on u.v = w.v";
     let plan = table(&session, &format!("explain format indent {sql}")).await;
     assert!(plan.matches("DynamicFilter").count() >= 2, "{plan}");
+}
+
+#[tokio::test]
+async fn a_merged_column_has_the_value_of_either_side() {
+    let (_folder, session) = session().await;
+    let both = "(values (1, 'a'), (2, 'b')) a(g, l) full join (values (2, 'x'), (3, 'y')) b(g, r) using (g)";
+    let right = both.replace("full", "right");
+    for (sql, expected) in [
+        (format!("select g, l, r from {both}"), "1,a,null 2,b,x 3,null,y"),
+        (format!("select * from {both}"), "1,a,null 2,b,x 3,null,y"),
+        (format!("select G + 1 from {both} where g > 1"), "3 4"),
+        (format!("select a.g, b.g from {both}"), "1,null 2,2 null,3"),
+        (format!("select g, count(*) from {both} group by g having g <> 2"), "1,1 3,1"),
+        (format!("select max(g), sum(g) over (order by g) from {both} group by g"), "1,1 2,3 3,6"),
+        (format!("select l from {both} order by g desc limit 1"), "null"),
+        (format!("select g as l from {both} order by g desc limit 1"), "3"),
+        (format!("select * from {both} order by g desc limit 1"), "3,null,y"),
+        (format!("select distinct on (g) g, r from {both}"), "1,null 2,x 3,y"),
+        (format!("select count(*) from {both} where g in (select v from u)"), "3"),
+        (format!("select z.g from (select * from {both}) z where z.g = 3"), "3"),
+        (format!("with z as (select g from {both}) select g from z union all select g from {right}"), "1 2 2 3 3"),
+        (format!("select g, l, r from {right}"), "2,b,x 3,null,y"),
+        (format!("select * from {right}"), "2,b,x 3,null,y"),
+        (format!("select g, n from {both} left join (values (3, 'c')) c(k, n) on c.k = g"), "1,null 2,null 3,c"),
+        (format!("select g from {}", both.replace("full", "left")), "1 2"),
+        (format!("select g from {}", both.replace("full", "inner")), "2"),
+        (
+            "select id, count(*) from t full join u using (id) where id > 98 group by id".to_owned(),
+            "105,1 112,1 119,1 126,1 99,1",
+        ),
+    ] {
+        assert_eq!(table(&session, &sql).await, expected, "{sql}");
+    }
+    let names = session.execute(&format!("select g, g + 1 from {both}"), &[]).await.unwrap().schema;
+    assert_eq!(names.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["g", "g + 1"]);
+    for sql in [
+        "select id from t natural full join u",
+        "select id from t full join u using (id) join t x using (id)",
+        "select g from (values (1)) full join (values (2)) using (column1)",
+        "select * from t full join u using (id), t x",
+        "select id from t full join u using (id) where exists (select 1 from u x where x.id = id)",
+    ] {
+        let error = session.execute(sql, &[]).await.err().unwrap_or_else(|| panic!("{sql} is planned"));
+        assert!(error.is_usage() && chain(&error).starts_with("not supported: "), "{sql}: {}", chain(&error));
+    }
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ use crate::statement::narrow::narrow;
 use crate::statement::parameters::{bind, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
-use crate::statement::{column_names, dialect, statement_size};
+use crate::statement::{column_names, dialect, merged_columns, statement_size};
 use crate::tables::damage::OpenedFiles;
 use crate::tables::lake_table::LakeTables;
 use crate::tables::raw_table::{RawRejects, RawSource, RawTables};
@@ -310,6 +310,7 @@ impl Session {
         statement_size::check_statement(&statement)?;
         // Only then: the text of an expression is made by recursion.
         column_names::name_columns(&mut statement);
+        merged_columns::write_out(&mut statement)?;
         declare_types(&mut statement, parameters);
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;

@@ -2,12 +2,14 @@
 //! names and types, parameters get values.
 //!
 //! ```text
-//! text ─▶ texts ─▶ dialect ─▶ statement_size ─▶ column_names ─▶ read_only ─▶ (the engine plans) ─▶ time_format ─▶ parameters ─▶ narrow
+//! text ─▶ texts ─▶ dialect ─▶ statement_size ─▶ column_names ─▶ merged_columns ─▶ read_only, with time_format
+//!      ─▶ (the engine plans) ─▶ parameters ─▶ narrow
 //! ```
 //! Names are looked up by the session, not here.
 
 pub(crate) mod column_names;
 pub(crate) mod dialect;
+pub(crate) mod merged_columns;
 pub(crate) mod narrow;
 pub(crate) mod parameters;
 pub(crate) mod read_only;
