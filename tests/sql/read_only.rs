@@ -75,6 +75,8 @@ const REFUSED: &[&str] = &[
     "select count(*) over (w) from events window w as (partition by key_arn)",
     "select * from (select event_name from events) pivot (count(*) for event_name in ('Decrypt'))",
     "select * from events unpivot (value for name in (event_name, event_source))",
+    "select 'ab' similar to 'a%'",
+    "select event_name from events where event_name not similar to '(Get|List)%' escape '!'",
     "select * from events match_recognize (partition by key_arn order by event_time pattern (a) define a as true)",
 ];
 

@@ -165,6 +165,10 @@ impl Visitor for QueryVisitor {
             Expr::AnyOp { right, is_some, .. } if is_query(right) => {
                 Self::unsupported(if *is_some { "SOME over a subquery" } else { "ANY over a subquery" }, Some(ANY))
             }
+            Expr::SimilarTo { .. } => Self::unsupported(
+                "SIMILAR TO (the engine would take its pattern for a regular expression that may match anywhere)",
+                Some(SIMILAR_TO),
+            ),
             Expr::AllOp { right, .. } if is_query(right) => Self::unsupported("ALL over a subquery", Some(ALL)),
             _ => ControlFlow::Continue(()),
         }
@@ -205,6 +209,8 @@ const ROWS_FIRST: &str = "ask for its values first, and write them into the cond
 const ANY: &str = "write `x in (select y …)` for `x = any (…)`, `x > (select min(y) …)` for `x > any (…)`";
 /// For ALL.
 const ALL: &str = "write `x not in (select y …)` for `x <> all (…)`, `x > (select max(y) …)` for `x > all (…)`";
+/// For SIMILAR TO.
+const SIMILAR_TO: &str = "write `regexp_like(event_name, '^(Get.*|List.*)$')`, or `like`, where `%` stands for any text and `_` for one character";
 /// For EXCEPT ALL and INTERSECT ALL.
 const COUNTED: &str =
     "number equal rows with `row_number() over (partition by …)` as one more column, and leave out ALL";
