@@ -84,6 +84,7 @@ const ALLOWED: &[&str] = &[
     "select 1",
     "select count(*) from events",
     "from events select event_id limit 1",
+    "from events limit 1",
     "with e as (select event_id from events) select count(*) from e",
     "with recursive n as (select 1 as i union all select i + 1 from n where i < 3) select * from n",
     "values (1), (2)",

@@ -223,6 +223,23 @@ async fn a_sort_key_may_be_named_twice() {
 }
 
 #[tokio::test]
+async fn a_query_without_a_select_shows_all_columns() {
+    let session = fixture::session().await;
+    for (sql, expected) in [
+        ("from (values (1, 'a'), (2, 'b')) t(a, b)", "1 2"),
+        ("from (values (1)) t(a) union all from (values (2)) t(a)", "1 2"),
+        ("from (values (1), (2)) t(a) order by a limit 1", "1"),
+        ("select a + 1 from (from (values (1)) t(a)) x", "2"),
+        ("with x as (from (values (1)) t(a)) from x", "1"),
+        ("from (values (1)) t(a) select a + 1", "2"),
+    ] {
+        assert_eq!(column(&session, sql).await, expected, "{sql}");
+    }
+    let width = async |sql: &str| session.execute(sql, &[]).await.unwrap().schema.fields().len();
+    assert_eq!(width("from events limit 1").await, width("select * from events limit 1").await);
+}
+
+#[tokio::test]
 async fn a_result_larger_than_the_memory_is_not_begun() {
     let lake = fixture::lake().await;
     let limited = SessionOptions { memory_limit_bytes: Some(64 << 20), ..SessionOptions::default() };

@@ -45,7 +45,7 @@ use crate::statement::narrow::narrow;
 use crate::statement::parameters::{bind, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
-use crate::statement::{column_names, dialect, merged_columns, statement_size};
+use crate::statement::{column_names, dialect, from_first, merged_columns, statement_size};
 use crate::tables::damage::OpenedFiles;
 use crate::tables::lake_table::LakeTables;
 use crate::tables::raw_table::{RawRejects, RawSource, RawTables};
@@ -326,8 +326,9 @@ impl Session {
         let mut parsed = dialect::parse_statements(sql);
         if let Ok(statements) = &mut parsed
             && statements.len() == 1
-            && let Some(statement) = statements.pop()
+            && let Some(mut statement) = statements.pop()
         {
+            from_first::complete(&mut statement);
             return Ok(statement);
         }
         let count = texts::split(sql)?.len();

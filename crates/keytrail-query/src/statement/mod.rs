@@ -2,13 +2,14 @@
 //! names and types, parameters get values.
 //!
 //! ```text
-//! text ─▶ texts ─▶ dialect ─▶ statement_size ─▶ column_names ─▶ merged_columns ─▶ read_only, with time_format
+//! text ─▶ texts ─▶ dialect ─▶ from_first ─▶ statement_size ─▶ column_names ─▶ merged_columns ─▶ read_only, with time_format
 //!      ─▶ (the engine plans) ─▶ parameters ─▶ narrow
 //! ```
 //! Names are looked up by the session, not here.
 
 pub(crate) mod column_names;
 pub(crate) mod dialect;
+pub(crate) mod from_first;
 pub(crate) mod merged_columns;
 pub(crate) mod narrow;
 pub(crate) mod parameters;
