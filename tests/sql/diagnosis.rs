@@ -2,7 +2,7 @@
 
 use keytrail_query::{Diagnosis, Session};
 
-use crate::cells::chain;
+use crate::cells::{chain, rows};
 use crate::fixture;
 
 /// The diagnosis of a statement that must fail, when it is planned or while it runs.
@@ -116,6 +116,24 @@ async fn what_is_advised_instead_of_a_function_runs() {
         advised += 1;
     }
     assert!(advised > 15, "{advised}");
+}
+
+#[tokio::test]
+async fn show_functions_knows_the_functions_that_can_be_called() {
+    let session = fixture::session().await;
+    for name in
+        ["max_by", "arg_max", "time_bucket", "histogram", "arn_part", "key_id", "count", "row_number", "array_agg"]
+    {
+        let shown = rows(&session, &format!("show functions like '{name}'")).await;
+        assert_eq!(shown.len(), 1, "{name}");
+        assert_eq!(shown[0][0].as_deref(), Some(name));
+    }
+    let parts: Vec<_> =
+        rows(&session, "show functions like '%part%'").await.into_iter().map(|row| row[0].clone()).collect();
+    for name in ["arn_part", "date_part", "split_part"] {
+        assert!(parts.contains(&Some(name.to_owned())), "{parts:?}");
+    }
+    assert!(rows(&session, "show functions").await.len() > 200);
 }
 
 #[tokio::test]

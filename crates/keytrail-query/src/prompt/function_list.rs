@@ -1,11 +1,17 @@
-//! The functions that statements can call, with what is written down about them: for a prompt's help and completion.
+//! The functions that statements can call, with what is written down about them: for a prompt's help and completion, and for
+//! `show functions`, where the engine leaves out those that take arguments of any number or type.
 //!
 //! It registers none: [`crate::functions`] and the engine do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use datafusion::logical_expr::Documentation;
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::logical_expr::{Documentation, LogicalPlan, col, lit};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{ShowStatementFilter, Statement as SqlStatement};
 
+use crate::error::QueryError;
 use crate::session::Session;
 
 /// What kind of rows a function works on.
@@ -17,6 +23,16 @@ pub enum FunctionKind {
     Aggregate,
     /// One value for each row, from the rows around it.
     Window,
+}
+
+impl FunctionKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Aggregate => "aggregate",
+            Self::Window => "window",
+        }
+    }
 }
 
 /// A function by name.
@@ -50,6 +66,45 @@ impl Session {
             add(name, FunctionKind::Window, function.documentation());
         }
         known.into_values().collect()
+    }
+
+    /// The rows of `show functions`.
+    pub(crate) fn function_table(&self, filter: Option<&ShowStatementFilter>) -> Result<LogicalPlan, QueryError> {
+        let functions = self.functions();
+        let column = |text: fn(&FunctionInfo) -> &str| {
+            Arc::new(functions.iter().map(|function| Some(text(function))).collect::<StringArray>()) as ArrayRef
+        };
+        let rows = RecordBatch::try_from_iter([
+            (NAME, column(|function| &function.name)),
+            ("function_type", column(|function| function.kind.word())),
+            ("syntax_example", column(|function| &function.syntax)),
+            ("description", column(|function| &function.description)),
+        ]);
+        let rows = rows.map_err(|error| QueryError::planning(error.into()))?;
+        let all = self.context().read_batch(rows).map_err(QueryError::planning)?;
+        let found = match filter {
+            None => Ok(all),
+            Some(ShowStatementFilter::Like(pattern)) => all.filter(col(NAME).like(lit(pattern.as_str()))),
+            Some(ShowStatementFilter::ILike(pattern)) => all.filter(col(NAME).ilike(lit(pattern.as_str()))),
+            Some(other) => {
+                let instead = Some("write `show functions like '%part%'`".to_owned());
+                return Err(QueryError::Unsupported { what: format!("SHOW FUNCTIONS {other}"), instead });
+            }
+        };
+        Ok(found.map_err(QueryError::planning)?.into_unoptimized_plan())
+    }
+}
+
+/// The column of the functions' names.
+const NAME: &str = "function_name";
+
+/// Which functions a statement asks for by `show functions`, none = it is another one; a filter is none where all are asked for.
+#[allow(clippy::option_option, reason = "a filter may be left out")]
+pub(crate) fn shown_functions(statement: &Statement) -> Option<Option<&ShowStatementFilter>> {
+    let Statement::Statement(statement) = statement else { return None };
+    match statement.as_ref() {
+        SqlStatement::ShowFunctions { filter } => Some(filter.as_ref()),
+        _ => None,
     }
 }
 

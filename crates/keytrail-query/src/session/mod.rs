@@ -39,6 +39,7 @@ use crate::physical::named_filters;
 use crate::physical::utc_floor::UtcFloors;
 use crate::physical::yielding::YieldingJoins;
 use crate::prompt::describe::with_sql_types;
+use crate::prompt::function_list::shown_functions;
 use crate::rules::context_rules::ContextRules;
 use crate::rules::observers::Observers;
 use crate::statement::narrow::narrow;
@@ -315,6 +316,9 @@ impl Session {
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;
         self.open_relations(&statement).await?;
+        if let Some(filter) = shown_functions(&statement) {
+            return self.function_table(filter);
+        }
         let plan = self.context.state().statement_to_plan(statement).await.map_err(QueryError::planning)?;
         read_only::check_plan(&plan)?;
         let plan = with_sql_types(plan)?;
