@@ -38,6 +38,7 @@ async fn the_place_and_the_name_that_was_meant_are_found() {
         ("select :nothing", ":nothing", ""),
         ("select * from events tablesample (1 percent)", "tablesample", ""),
         ("select to_char(event_time, 'YYYY-MM') from events", "'YYYY-MM'", ""),
+        ("select to_timestamp('2024-12-31 10', '%Y-%m-%d %H')", "'%Y-%m-%d %H'", ""),
         ("select 1 from events where event_name similar to 'Get%'", "similar", ""),
         ("select event_id from events natural full join log_files", "natural", ""),
     ] {
@@ -148,6 +149,7 @@ async fn what_is_advised_instead_of_a_clause_runs() {
         "select try_cast(event_name as bigint) from events",
         "select timestamp '2024-01-31 06:00:00', date '2024-01-31', interval '90 days', interval '1 month'",
         "show functions like '%part%'",
+        "select to_timestamp('2024-12-31 10' || ':00', '%Y-%m-%d %H:%M')",
         "select regexp_like(event_name, '^(Get.*|List.*)$') from events",
     ] {
         let result = session.execute(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));

@@ -77,6 +77,8 @@ const REFUSED: &[&str] = &[
     "select * from events unpivot (value for name in (event_name, event_source))",
     "select 'ab' similar to 'a%'",
     "select event_name from events where event_name not similar to '(Get|List)%' escape '!'",
+    "select to_timestamp('2024-12-31 10', '%Y-%m-%d %H')",
+    "select to_timestamp_millis(event_name, '%c', '%d %b %Y %I:%M') from events",
     "select * from events match_recognize (partition by key_arn order by event_time pattern (a) define a as true)",
 ];
 
@@ -85,6 +87,7 @@ const ALLOWED: &[&str] = &[
     "select count(*) from events",
     "from events select event_id limit 1",
     "from events limit 1",
+    "select to_timestamp('2024-12-31 10:00', '%Y-%m-%d %H:%M'), to_timestamp('31.12.2024', '%d.%m.%Y')",
     "with e as (select event_id from events) select count(*) from e",
     "with recursive n as (select 1 as i union all select i + 1 from n where i < 3) select * from n",
     "values (1), (2)",

@@ -10,8 +10,8 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement, TableFactor,
-    Visit, Visitor, WindowType, visit_expressions,
+    Expr, Function, ObjectName, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement,
+    TableFactor, Visit, Visitor, WindowType, visit_expressions,
 };
 
 use crate::diagnosis::{PIVOT, UNPIVOT};
@@ -153,15 +153,7 @@ impl Visitor for QueryVisitor {
                 "a named window with a frame or more (the engine would forget its partition and order)",
                 Some("write the window out where it is used"),
             ),
-            Expr::Function(function) => match time_format::without_fields(function) {
-                Some(format) => Self::unsupported(
-                    &format!(
-                        "to_char with the format `{format}` (without a `%`, the engine would give it back as it is)"
-                    ),
-                    Some(&time_format::advice(format)),
-                ),
-                None => ControlFlow::Continue(()),
-            },
+            Expr::Function(function) => check_time_format(function),
             Expr::AnyOp { right, is_some, .. } if is_query(right) => {
                 Self::unsupported(if *is_some { "SOME over a subquery" } else { "ANY over a subquery" }, Some(ANY))
             }
@@ -180,6 +172,21 @@ impl Visitor for QueryVisitor {
             other => Self::read_only(&statement_kind(&other.to_string())),
         }
     }
+}
+
+fn check_time_format(function: &Function) -> ControlFlow<Box<QueryError>> {
+    if let Some(format) = time_format::without_fields(function) {
+        let what =
+            format!("to_char with the format `{format}` (without a `%`, the engine would give it back as it is)");
+        return QueryVisitor::unsupported(&what, Some(&time_format::advice(format)));
+    }
+    if let Some(format) = time_format::with_half_a_time(function) {
+        let what = format!(
+            "the format `{format}`, with a part of a time of day only (the engine would read the day and drop the rest)"
+        );
+        return QueryVisitor::unsupported(&what, Some(TIME_OF_DAY));
+    }
+    ControlFlow::Continue(())
 }
 
 /// Whether what ANY or ALL stands before is a query, not a list. The engine takes a column of the outer query for one of the inner where
@@ -211,6 +218,9 @@ const ANY: &str = "write `x in (select y …)` for `x = any (…)`, `x > (select
 const ALL: &str = "write `x not in (select y …)` for `x <> all (…)`, `x > (select max(y) …)` for `x > all (…)`";
 /// For SIMILAR TO.
 const SIMILAR_TO: &str = "write `regexp_like(event_name, '^(Get.*|List.*)$')`, or `like`, where `%` stands for any text and `_` for one character";
+/// For a format of a part of a time.
+const TIME_OF_DAY: &str =
+    "add what is missing: `to_timestamp('2024-12-31 10' || ':00', '%Y-%m-%d %H:%M')`; hours by `%I` need `%p`";
 /// For EXCEPT ALL and INTERSECT ALL.
 const COUNTED: &str =
     "number equal rows with `row_number() over (partition by …)` as one more column, and leave out ALL";
