@@ -134,10 +134,13 @@ fn secrets_do_not_get_into_the_history() {
     tmux.enter("select 'AKIAIOSFODNN7EXAMPLE' as id;");
     tmux.wait_for("(1 row)");
     tmux.enter("\\set password hunter2");
-    tmux.enter("select 'kept' as x;");
+    tmux.enter(" select 'hushed' as x;");
     tmux.wait_until("two results", |screen| screen.matches("(1 row)").count() == 2);
+    tmux.enter("select 'kept' as x;");
+    tmux.wait_until("three results", |screen| screen.matches("(1 row)").count() == 3);
     let history = sandbox.read(".local/state/keytrail/history");
-    assert!(history.contains("kept") && !history.contains("AKIA") && !history.contains("hunter2"), "{history}");
+    assert!(history.contains("kept") && !history.contains("hushed"), "{history}");
+    assert!(!history.contains("AKIA") && !history.contains("hunter2"), "{history}");
     let mode = std::os::unix::fs::PermissionsExt::mode(
         &fs_err::metadata(sandbox.path(".local/state/keytrail/history")).expect("a file").permissions(),
     );
@@ -330,6 +333,23 @@ fn many_rows_are_shown_in_part_and_all_on_demand() {
     assert!(tmux.history().contains("\n 1499\n"));
     tmux.enter(".last json");
     tmux.wait_for("{\"n\":10}");
+}
+
+#[test]
+fn all_of_the_last_result_is_what_was_shown_and_the_rest() {
+    let sandbox = Sandbox::new();
+    let tmux = Tmux::start(&sandbox, "sql", &[("NO_COLOR", "1"), ("PAGER", "cat")]);
+    tmux.wait_for_prompt();
+    tmux.enter(".rows 3");
+    tmux.wait_for("rows on the screen: 3");
+    tmux.enter("select 'id-' || uuid() as id from generate_series(1, 10);");
+    tmux.wait_for("(3 of 10 rows shown; `.last all` shows all)");
+    tmux.enter(".last all");
+    tmux.wait_for("(10 rows)");
+    let history = tmux.history();
+    let ids: Vec<_> = history.lines().map(str::trim).filter(|line| line.starts_with("id-")).collect();
+    assert_eq!(ids.len(), 13, "{history}");
+    assert_eq!(ids[..3], ids[3..6], "{history}");
 }
 
 #[test]

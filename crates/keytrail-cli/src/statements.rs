@@ -40,6 +40,8 @@ pub(crate) struct KeptRows {
     pub(crate) batches: Vec<RecordBatch>,
     /// How many they are.
     pub(crate) kept_count: u64,
+    /// How many of them are shown where not all are asked for.
+    pub(crate) shown_count: u64,
     /// How many the result has.
     pub(crate) row_count: u64,
 }
@@ -48,6 +50,21 @@ impl KeptRows {
     /// Whether these are all rows of the result.
     pub(crate) fn is_complete(&self) -> bool {
         self.kept_count == self.row_count
+    }
+
+    /// All that were kept, as if nothing limited what is shown.
+    pub(crate) fn all(&self) -> Self {
+        Self { shown_count: self.kept_count, ..self.clone() }
+    }
+
+    /// The rows that are shown.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = RecordBatch> {
+        let mut room = usize::try_from(self.shown_count).unwrap_or(usize::MAX);
+        self.batches.iter().map_while(move |batch| {
+            let count = room.min(batch.num_rows());
+            room -= count;
+            (count > 0).then(|| batch.slice(0, count))
+        })
     }
 }
 
@@ -146,10 +163,12 @@ pub(crate) async fn write(
     time_limit::within(session.time_limit, work).await
 }
 
-/// Bytes of rows that are kept; a row of the lake is about a kilobyte.
+/// Bytes of rows that are kept to be shown; a row of the lake is about a kilobyte.
 const MAX_KEPT_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes beyond which rows are not kept that are only shown when all are asked for.
+const MAX_SPARE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Runs one statement to its end and keeps its first rows, at most `limit`.
+/// Runs one statement to its end and keeps its first rows: `limit` of them to be shown, and more where there is room.
 ///
 /// # Errors
 /// When the statement fails.
@@ -162,18 +181,21 @@ pub(crate) async fn keep(
 ) -> Result<(KeptRows, Outcome), CliError> {
     let work = async {
         let mut running = Running::start(session, sql, parameters, live).await?;
-        let mut kept = KeptRows { schema: running.schema(), batches: Vec::new(), kept_count: 0, row_count: 0 };
-        let mut bytes = 0;
+        let limit = limit.unwrap_or(u64::MAX);
+        let schema = running.schema();
+        let mut kept = KeptRows { schema, batches: Vec::new(), kept_count: 0, shown_count: 0, row_count: 0 };
+        let (mut bytes, mut has_room) = (0, true);
         while let Some(batch) = running.next().await? {
-            let room = if bytes < MAX_KEPT_BYTES { limit.unwrap_or(u64::MAX) - kept.kept_count } else { 0 };
-            let count = usize::try_from(room).unwrap_or(usize::MAX).min(batch.num_rows());
-            if count > 0 {
-                // A slice holds on to the whole batch, which is at most some thousand rows.
+            let most = if kept.kept_count < limit { MAX_KEPT_BYTES } else { MAX_SPARE_BYTES };
+            // Rows after one that was left out are not kept either.
+            has_room = has_room && bytes < most;
+            if has_room && batch.num_rows() > 0 {
                 bytes += batch.get_array_memory_size();
-                kept.kept_count += count as u64;
-                kept.batches.push(batch.slice(0, count));
+                kept.kept_count += batch.num_rows() as u64;
+                kept.batches.push(batch);
             }
         }
+        kept.shown_count = limit.min(kept.kept_count);
         kept.row_count = running.row_count;
         Ok((kept, running.outcome()))
     };

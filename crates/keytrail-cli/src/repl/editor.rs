@@ -88,7 +88,7 @@ impl<K: Known> LineEditor<K> {
         }
         match self.editor.readline_with_initial(prompt, (begun, "")) {
             Ok(line) => {
-                self.remember(line.trim());
+                self.remember(&line);
                 Ok(Line::Text(line))
             }
             Err(ReadlineError::Interrupted) => {
@@ -112,7 +112,7 @@ impl<K: Known> LineEditor<K> {
         if !history::is_worth_keeping(text) {
             return;
         }
-        let is_new = self.editor.add_history_entry(text).unwrap_or(false);
+        let is_new = self.editor.add_history_entry(text.trim()).unwrap_or(false);
         if let Some(path) = self.history.as_ref().filter(|_| is_new) {
             drop(self.editor.append_history(path));
         }

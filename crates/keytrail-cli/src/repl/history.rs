@@ -34,9 +34,9 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a text is to be remembered.
+/// Whether a text, as it was typed, is to be remembered. Who begins it with a space wants it forgotten.
 pub(super) fn is_worth_keeping(text: &str) -> bool {
-    !text.trim().is_empty() && !has_secret(text) && !text.contains(steers_terminal)
+    !text.trim().is_empty() && !text.starts_with(' ') && !has_secret(text) && !text.contains(steers_terminal)
 }
 
 /// Line breaks and tabs belong to statements.
@@ -145,6 +145,7 @@ mod tests {
             "select 'Authorization: Bearer abc';",
             "select '-----BEGIN RSA PRIVATE KEY-----';",
             "select 'X-Amz-Security-Token=IQoJ';",
+            " select 'hushed';",
         ] {
             assert!(!is_worth_keeping(secret), "{secret}");
         }

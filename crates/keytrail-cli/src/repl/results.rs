@@ -1,7 +1,7 @@
 //! Statements at the prompt: running them so that Ctrl-C can stop them, and showing what they give.
 //!
 //! ```text
-//! statement ─▶ first rows kept ─▶ grid or format ─▶ spool ─▶ pager or screen     `.last`, `.plot`: the kept rows again
+//! statement ─▶ rows kept ─▶ the first, as grid or format ─▶ spool ─▶ pager or screen     `.last`, `.plot`: the kept rows again
 //!           └▶ all rows ─▶ format ─▶ file                                       `\o`, `.once`, `\g FILE`
 //! ```
 //! On anything but a terminal rows go out as they come, all of them.
@@ -154,7 +154,7 @@ impl Prompt {
         match self.cancellable(write, interrupts).await? {
             Ran::Done(outcome) => {
                 self.note_absent_values(&sql, outcome).await;
-                output::note(footer(outcome.row_count, outcome.row_count));
+                output::note(count(outcome.row_count));
                 self.note_time(outcome);
                 Ok(Next::Line)
             }
@@ -181,7 +181,7 @@ impl Prompt {
         match self.cancellable(write, interrupts).await? {
             Ran::Done(outcome) => {
                 pager::show(&spool, paging)?;
-                output::note(footer(outcome.row_count, outcome.row_count));
+                output::note(count(outcome.row_count));
                 self.note_time(outcome);
                 Ok(Next::Line)
             }
@@ -192,18 +192,17 @@ impl Prompt {
     /// Shows the last result again: in another format, or all of it.
     pub(super) async fn show_last(&mut self, word: &str) -> Result<Next, CliError> {
         let last = self.last.as_ref().ok_or_else(no_result)?;
-        if word == "all" {
-            let sql = last.sql.clone();
-            let format = self.settings.screen_format();
-            return self.show_all(sql, format, Paging::WhenLong, &mut self.interruption.interrupts()).await;
-        }
-        let format =
-            if word.is_empty() { self.settings.screen_format() } else { super::settings::prompt_format(word)? };
+        // Not run again: without an order other rows could come, and the tables may have changed.
+        let (rows, format) = match word {
+            "all" => (last.rows.all(), self.settings.screen_format()),
+            "" => (last.rows.clone(), self.settings.screen_format()),
+            _ => (last.rows.clone(), super::settings::prompt_format(word)?),
+        };
         if format == Format::Plot {
             return self.plot_last().await;
         }
-        let report = self.show_rows(&last.rows, format, Paging::WhenLong)?;
-        output::note(footer(last.rows.kept_count, last.rows.row_count));
+        let report = self.show_rows(&rows, format, Paging::WhenLong)?;
+        output::note(footer(&rows));
         note_cut(report);
         Ok(Next::Line)
     }
@@ -212,10 +211,11 @@ impl Prompt {
     pub(super) async fn plot_last(&mut self) -> Result<Next, CliError> {
         let last = self.last.as_ref().ok_or_else(no_result)?;
         if last.rows.is_complete() {
-            self.show_rows(&last.rows, Format::Plot, Paging::WhenLong)?;
+            self.show_rows(&last.rows.all(), Format::Plot, Paging::WhenLong)?;
             return Ok(Next::Line);
         }
         let sql = last.sql.clone();
+        output::note("not all rows of it were kept: the statement is run again");
         self.show_all(sql, Format::Plot, Paging::WhenLong, &mut self.interruption.interrupts()).await
     }
 
@@ -226,11 +226,11 @@ impl Prompt {
             (Format::Table | Format::Vertical, Destination::Terminal { width }) => {
                 let expanded = if format == Format::Vertical { Expanded::On } else { self.settings.expanded };
                 let options = GridOptions { expanded, width, is_coloured: output::stdout_is_coloured() };
-                grid::write(&rows.schema, &rows.batches, options, &mut out)?
+                grid::write(&rows.schema, &rows.shown().collect::<Vec<_>>(), options, &mut out)?
             }
             _ => {
                 let mut renderer = renderer(format, &rows.schema, &mut out)?;
-                rows.batches.iter().try_for_each(|batch| renderer.write_batch(batch))?;
+                rows.shown().try_for_each(|batch| renderer.write_batch(&batch))?;
                 renderer.finish()?;
                 GridReport::default()
             }
@@ -302,8 +302,9 @@ impl Prompt {
     }
 
     fn note_shown(&self, outcome: Outcome, report: GridReport) {
-        let shown = self.last.as_ref().map_or(outcome.row_count, |last| last.rows.kept_count);
-        output::note(footer(shown, outcome.row_count));
+        if let Some(last) = &self.last {
+            output::note(footer(&last.rows));
+        }
         note_cut(report);
         self.note_time(outcome);
     }
@@ -337,13 +338,24 @@ fn no_result() -> CliError {
     CliError::usage("there is no result yet")
 }
 
-/// `(2 rows)`, or how many of them are shown and what shows all.
-fn footer(shown: u64, row_count: u64) -> String {
-    let rows = format!("{} {}", count_text(row_count), statements::row_word(row_count));
-    if shown == row_count {
-        return format!("({rows})");
+/// `(2 rows)`
+fn count(row_count: u64) -> String {
+    format!("({} {})", count_text(row_count), statements::row_word(row_count))
+}
+
+/// `(2 rows)`, or how many of them are shown and what shows the others.
+fn footer(rows: &KeptRows) -> String {
+    if rows.shown_count == rows.row_count {
+        return count(rows.row_count);
     }
-    format!("({} of {rows} shown; `.last all` shows all)", count_text(shown))
+    let others = if rows.is_complete() {
+        "`.last all` shows all".to_owned()
+    } else if rows.shown_count < rows.kept_count {
+        format!("`.last all` shows the {} that were kept", count_text(rows.kept_count))
+    } else {
+        r"the others were not kept: `\g FILE` runs the statement again and writes all".to_owned()
+    };
+    format!("({} of {} rows shown; {others})", count_text(rows.shown_count), count_text(rows.row_count))
 }
 
 fn note_cut(report: GridReport) {
@@ -354,12 +366,29 @@ fn note_cut(report: GridReport) {
 
 #[cfg(test)]
 mod tests {
-    use super::footer;
+    use std::sync::Arc;
+
+    use arrow_schema::Schema;
+
+    use super::{KeptRows, footer};
 
     #[test]
     fn the_footer_tells_how_much_is_shown() {
-        assert_eq!(footer(1, 1), "(1 row)");
-        assert_eq!(footer(1_000, 1_000), "(1,000 rows)");
-        assert_eq!(footer(1_000, 12_345), "(1,000 of 12,345 rows shown; `.last all` shows all)");
+        for (shown_count, kept_count, row_count, expected) in [
+            (1, 1, 1, "(1 row)"),
+            (1_000, 1_000, 1_000, "(1,000 rows)"),
+            (1_000, 12_345, 12_345, "(1,000 of 12,345 rows shown; `.last all` shows all)"),
+            (10, 2_000, 12_345, "(10 of 12,345 rows shown; `.last all` shows the 2,000 that were kept)"),
+            (
+                2_000,
+                2_000,
+                12_345,
+                r"(2,000 of 12,345 rows shown; the others were not kept: `\g FILE` runs the statement again and writes all)",
+            ),
+        ] {
+            let rows =
+                KeptRows { schema: Arc::new(Schema::empty()), batches: Vec::new(), kept_count, shown_count, row_count };
+            assert_eq!(footer(&rows), expected);
+        }
     }
 }
