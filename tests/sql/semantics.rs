@@ -240,6 +240,40 @@ async fn a_query_without_a_select_shows_all_columns() {
 }
 
 #[tokio::test]
+async fn a_text_that_says_true_or_false_is_compared_with_a_boolean() {
+    let session = fixture::session().await;
+    let of = "from (values (true), (false), (null)) t(b)";
+    for (condition, expected) in
+        [("b = 'true'", "true"), ("'FALSE' = b", "false"), ("b <> 'true'", "false"), ("(b = 'false') is null", "null")]
+    {
+        let sql = format!("select b {of} where {condition}");
+        assert_eq!(column(&session, &sql).await, expected, "{condition}");
+    }
+    assert_eq!(column(&session, &format!("select b = 'true' {of}")).await, "false true null");
+    assert_eq!(column(&session, "select 'true' = 'false'").await, "false");
+    let read_only = value(&session, "select count(*) from events where read_only").await;
+    assert_eq!(value(&session, "select count(*) from events where read_only = 'true'").await, read_only);
+}
+
+#[tokio::test]
+async fn a_union_has_the_names_of_its_first_part() {
+    let session = fixture::session().await;
+    for (sql, expected) in [
+        ("select a from (select x as a from n where false) z union all select y from m", "3 4"),
+        ("select a from (select x as a from n where 1 = 0) z union select y from m", "3 4"),
+        ("select a from (select x as a from n) z union all select y from m where false", "1 2"),
+        ("select a from (select x as a from n) z union all select y from m", "1 2 3 4"),
+    ] {
+        let with =
+            "with n as (select column1 as x from (values (1), (2))), m as (select column1 as y from (values (3), (4)))";
+        assert_eq!(column(&session, &format!("{with} {sql}")).await, expected, "{sql}");
+    }
+    let months =
+        "select m from (select event_month as m from events where false) z union all select event_name from events";
+    assert_eq!(value(&session, &format!("select count(*) from ({months})")).await.as_deref(), Some("26"));
+}
+
+#[tokio::test]
 async fn a_result_larger_than_the_memory_is_not_begun() {
     let lake = fixture::lake().await;
     let limited = SessionOptions { memory_limit_bytes: Some(64 << 20), ..SessionOptions::default() };

@@ -48,6 +48,13 @@ pub(super) fn diagnose(sql: &str, error: &DataFusionError, names: &KnownNames) -
 
 /// What the engine does not do, in its own words.
 fn of_unsupported(sql: &str, message: &str) -> Diagnosis {
+    if message.contains("does not support logical expression Exists") || message.contains("expression InSubquery") {
+        return Diagnosis {
+            problem: Some("not supported: `exists` and `in` over a subquery outside of a condition".to_owned()),
+            advice: vec!["count its rows, `(select count(*) …) > 0`, or put it into `where`".to_owned()],
+            ..Diagnosis::default()
+        };
+    }
     let word = message.split_whitespace().next().unwrap_or_default();
     Diagnosis {
         problem: Some(format!("not supported: {}", first_line(message))),
@@ -162,14 +169,28 @@ fn of_schema(sql: &str, error: &SchemaError) -> Diagnosis {
             ..Diagnosis::default()
         },
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
-            Diagnosis {
-                problem: Some(format!("two columns have one name: `{name}`")),
-                place: place::of_name(sql, name),
-                advice: vec![format!("give one of them another name with `as`, as in `{name} as other_{name}`")],
-                ..Diagnosis::default()
-            }
+            of_repeated_name(sql, name)
         }
     }
+}
+
+fn of_repeated_name(sql: &str, name: &str) -> Diagnosis {
+    Diagnosis {
+        problem: Some(format!("two columns have one name: `{name}`")),
+        place: place::of_name(sql, name),
+        advice: vec![format!("give one of them another name with `as`, as in `{name} as other_{name}`")],
+        ..Diagnosis::default()
+    }
+}
+
+/// The name in `Projections require unique expression names but the expression "u.id" at position 0 and …`.
+fn repeated_name(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("require unique expression names but the expression \"")?;
+    let (expr, _) = rest.split_once("\" at position ")?;
+    let name = expr.rsplit_once(" AS ").map_or(expr, |(_, name)| name);
+    let name = name.rsplit('.').next().unwrap_or(name);
+    // Else it is an expression, of the engine's own making.
+    name.chars().all(|c| c.is_alphanumeric() || c == '_').then_some(name)
 }
 
 fn of_unknown_column(sql: &str, field: &Column, valid: &[Column]) -> Diagnosis {
@@ -240,6 +261,16 @@ fn of_plan(sql: &str, message: &str, names: &KnownNames) -> Diagnosis {
         let problem = Some(format!("no such table or view: `{}`", name.trim_start_matches("datafusion.")));
         let advice = vec![format!("tables and views stand in no schema: write `{bare}` alone")];
         return Diagnosis { problem, place: place::of_name(sql, bare), advice, ..Diagnosis::default() };
+    }
+    if let Some(name) = repeated_name(message) {
+        return of_repeated_name(sql, name);
+    }
+    if message.contains("comparison operation") && message.contains("Boolean") && message.contains("Utf8") {
+        return Diagnosis {
+            problem: Some("a boolean is compared with a text".to_owned()),
+            advice: vec!["write `read_only`, `not read_only` or `read_only = true`".to_owned()],
+            ..Diagnosis::default()
+        };
     }
     let mut told = Diagnosis { problem: Some(lower_first(first_line(message))), ..Diagnosis::default() };
     if message.contains("Timestamp") && (message.contains("Int") || message.contains("Float")) {

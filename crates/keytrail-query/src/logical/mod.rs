@@ -10,6 +10,7 @@ mod list_pairs;
 mod memberships;
 mod nulls_in_lists;
 mod repeated_orders;
+mod union_names;
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -87,7 +88,7 @@ impl ExpressionRule {
             // Only what was changed can have lost its name.
             Ok(if mended.transformed { mended.update_data(|expr| name.restore(expr)) } else { mended })
         })?;
-        node.transform_data(repeated_orders::mend_distinct)
+        node.transform_data(repeated_orders::mend_distinct)?.transform_data(union_names::mend)
     }
 
     fn mended_part(&self, part: Expr, inputs: &Inputs) -> Result<Transformed<Expr>> {

@@ -16,12 +16,12 @@ use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
 use datafusion::common::config::Dialect;
 use datafusion::common::{DFSchema, TableReference};
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::common::spawn_buffered;
@@ -42,6 +42,7 @@ use crate::prompt::describe::with_sql_types;
 use crate::prompt::function_list::shown_functions;
 use crate::rules::context_rules::ContextRules;
 use crate::rules::observers::Observers;
+use crate::statement::boolean_texts::BooleanTexts;
 use crate::statement::narrow::narrow;
 use crate::statement::parameters::{bind, declare_types};
 use crate::statement::read_only::{self, Paths};
@@ -210,6 +211,7 @@ impl Session {
         let rules_text = format!("{}\n{}", rules.user_text(), observers.text());
         functions::register(&mut context, rules, observers, options.memory_limit_bytes)
             .map_err(QueryError::planning)?;
+        context.register_expr_planner(Arc::new(BooleanTexts)).map_err(QueryError::planning)?;
         Ok(Self {
             context,
             source,

@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! text ─▶ texts ─▶ dialect ─▶ from_first ─▶ statement_size ─▶ column_names ─▶ merged_columns ─▶ read_only, with time_format
-//!      ─▶ (the engine plans) ─▶ parameters ─▶ narrow
+//!      ─▶ (the engine plans, with boolean_texts) ─▶ parameters ─▶ narrow
 //! ```
 //! Names are looked up by the session, not here.
 
+pub(crate) mod boolean_texts;
 pub(crate) mod column_names;
 pub(crate) mod dialect;
 pub(crate) mod from_first;
