@@ -499,8 +499,11 @@ async fn weekends_of_a_place_that_sleeps_at_night_are_no_gaps() {
             let is_worked =
                 |hour: &u32| (hour / 24 + 5) % 7 < 5 && (8..18).contains(&(hour % 24)) && hour.is_multiple_of(step);
             let worked = (0..31 * 24_u32).filter(is_worked).filter(|hour| !missing.contains(hour));
-            let decrypted = |time: &str| record("kms", "Decrypt", time, &resources(&[BUSY_KEY]));
-            let mut records: Vec<_> = worked.flat_map(|hour| in_hour(hour, 9..11, decrypted)).collect();
+            let called = |time: &str| match time.contains(":09:") {
+                true => record("kms", "Decrypt", time, &resources(&[BUSY_KEY])),
+                false => record("ec2", "DescribeInstances", time, ""),
+            };
+            let mut records: Vec<_> = worked.flat_map(|hour| in_hour(hour, 9..11, called)).collect();
             records.push(record("kms", "DescribeKey", "2025-03-31T10:10:00Z", &resources(&[KEY])));
             records
         };
@@ -1269,12 +1272,12 @@ async fn global_services_events_in_another_region_s_files_cover_nothing() {
         ]
     };
     for day in 1..=3 {
-        let name = format!("{ACCOUNT}_CloudTrail_eu-west-1_202503{day:02}T1005Z_aaaaaaaaaaaaaaaa.json");
+        let name = format!("{ACCOUNT}_CloudTrail_eu-west-1_202503{day:02}T1005Z_aaaaaaaaaaaaaaaa.json.gz");
         fs_err::write(folder.path().join(name), format!(r#"{{"Records":[{}]}}"#, global(day).join(","))).unwrap();
     }
     let session = raw_session_over(&[folder.path()]).await;
     assert_eq!(answer(&session, KEY).await.verdict.reason_words(), ["no_logs"]);
-    let named = format!("{ACCOUNT}_CloudTrail_us-east-1_20250301T1005Z_bbbbbbbbbbbbbbbb.json");
+    let named = format!("{ACCOUNT}_CloudTrail_us-east-1_20250301T1005Z_bbbbbbbbbbbbbbbb.json.gz");
     fs_err::write(folder.path().join(named), format!(r#"{{"Records":[{}]}}"#, global(1)[0])).unwrap();
     let session = raw_session_over(&[folder.path()]).await;
     assert!(!answer(&session, KEY).await.verdict.reason_words().contains(&"no_logs"));

@@ -289,14 +289,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_first_rows_are_kept_but_all_are_counted() {
-        let sql = "select value from generate_series(1, 20000)";
-        for (limit, kept_count) in [(Some(10), 10), (Some(0), 0), (Some(20_000), 20_000), (None, 20_000)] {
-            let (kept, outcome) = keep(&session(), sql, &[], &Live::default(), limit).await.expect("rows");
-            assert_eq!((kept.kept_count, kept.row_count, outcome.row_count), (kept_count, 20_000, 20_000));
-            assert_eq!(kept.batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>(), kept_count);
-            assert_eq!(kept.is_complete(), kept_count == 20_000);
+    async fn only_the_first_rows_are_shown_but_all_are_counted_and_kept_while_there_is_room() {
+        let session = session();
+        let kept_of = async |row_count: u64, limit: Option<u64>| {
+            let sql = format!("select value, repeat('x', 1000) as text from generate_series(1, {row_count})");
+            let (kept, outcome) = keep(&session, &sql, &[], &Live::default(), limit).await.expect("rows");
+            assert_eq!((kept.row_count, outcome.row_count), (row_count, row_count));
+            assert_eq!(kept.batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>(), kept.kept_count);
+            (kept.shown_count, kept.kept_count)
+        };
+        for (limit, shown_count) in [(Some(10), 10), (Some(0), 0), (Some(20_000), 20_000), (None, 20_000)] {
+            assert_eq!(kept_of(20_000, limit).await, (shown_count, 20_000), "{limit:?}");
         }
+        let (shown_count, kept_count) = kept_of(200_000, Some(10)).await;
+        assert!(shown_count == 10 && (10..200_000).contains(&kept_count), "{kept_count}");
     }
 
     #[test]

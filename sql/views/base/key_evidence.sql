@@ -58,7 +58,7 @@ with records as (
             or error_code in ('DecryptionFailure', 'EncryptionFailure', 'InaccessibleEncryptionCredentialsException')
             -- Systems Manager and others repeat what KMS said.
             or (
-                error_code is not null
+                error_code not like '%AccessDenied%'
                 and error_message like '%:key/%'
                 and (
                     error_message like '%DisabledException%'
@@ -78,7 +78,7 @@ named as (
         event_name,
         proof,
         rtrim(
-            split_part(translate(substr(error_message, strpos(error_message, 'arn:')), '''",()', '     '), ' ', 1),
+            split_part(translate(substr(error_message, strpos(error_message, 'arn:')), '''",()[]<>', '         '), ' ', 1),
             '.:;'
         ) as key_arn
     from records

@@ -25,7 +25,11 @@ places as (
     select
         recipient_account_id as account_id,
         aws_region,
-        bool_or(organization_id is not null) as is_of_organization
+        bool_or(organization_id is not null) as is_of_organization,
+        coalesce(
+            max(case when kms_read_count > 0 then event_hour end) >= max(event_hour) - interval '7 days',
+            false
+        ) as has_late_reads
     from trail_coverage
     where management_count > 0
     group by
@@ -171,8 +175,11 @@ spots as (
     where not places.is_of_organization
     group by
         places.account_id,
-        places.aws_region
+        places.aws_region,
+        places.has_late_reads
+    -- Where KMS reads are there to the end, another trail delivered them.
     having bool_and(inventory_trails.kms_effect in ('excluded', 'reads_excluded', 'partial'))
+        and (bool_or(inventory_trails.kms_effect = 'partial') or not places.has_late_reads)
 
     union all
 
