@@ -59,12 +59,15 @@ async fn whom_nothing_has_to_name_is_not_missing() {
     let used = record("kms", "Decrypt", "2025-03-15T11:00:00Z", &on_key(""));
     let used = used.replace(",,", ",");
     for (principal, expected) in [
-        (r#"{"AWS":"arn:aws:iam::111122223333:user/u"}"#, &[["arn:aws:iam::111122223333:user/u", "seen"]][..]),
+        (
+            r#"{"AWS":"arn:aws:iam::111122223333:user/kms-user"}"#,
+            &[["arn:aws:iam::111122223333:user/kms-user", "seen"]][..],
+        ),
         (r#""*""#, &[]),
         (
             r#"{"AWS":"arn:aws:iam::111122223333:user/v"}"#,
             &[
-                ["arn:aws:iam::111122223333:user/u", "no_longer_named"],
+                ["arn:aws:iam::111122223333:user/kms-user", "no_longer_named"],
                 ["arn:aws:iam::111122223333:user/v", "never_seen"],
             ],
         ),

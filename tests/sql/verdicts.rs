@@ -1271,14 +1271,16 @@ async fn global_services_events_in_another_region_s_files_cover_nothing() {
             ),
         ]
     };
-    for day in 1..=3 {
-        let name = format!("{ACCOUNT}_CloudTrail_eu-west-1_202503{day:02}T1005Z_aaaaaaaaaaaaaaaa.json.gz");
-        fs_err::write(folder.path().join(name), format!(r#"{{"Records":[{}]}}"#, global(day).join(","))).unwrap();
-    }
+    let deliver = |region: &str, day: u32, records: &[String]| {
+        let place = folder.path().join(format!("AWSLogs/{ACCOUNT}/CloudTrail/{region}/2025/03/{day:02}"));
+        fs_err::create_dir_all(&place).unwrap();
+        let name = format!("{ACCOUNT}_CloudTrail_{region}_202503{day:02}T1005Z_aaaaaaaaaaaaaaaa.json.gz");
+        fs_err::write(place.join(name), format!(r#"{{"Records":[{}]}}"#, records.join(","))).unwrap();
+    };
+    (1..=3).for_each(|day| deliver("eu-west-1", day, &global(day)));
     let session = raw_session_over(&[folder.path()]).await;
     assert_eq!(answer(&session, KEY).await.verdict.reason_words(), ["no_logs"]);
-    let named = format!("{ACCOUNT}_CloudTrail_us-east-1_20250301T1005Z_bbbbbbbbbbbbbbbb.json.gz");
-    fs_err::write(folder.path().join(named), format!(r#"{{"Records":[{}]}}"#, global(1)[0])).unwrap();
+    deliver("us-east-1", 1, &global(1)[..1]);
     let session = raw_session_over(&[folder.path()]).await;
     assert!(!answer(&session, KEY).await.verdict.reason_words().contains(&"no_logs"));
 }
