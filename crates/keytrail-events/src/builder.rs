@@ -10,9 +10,9 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 
-use crate::columns::{ColumnBuilder, ColumnValues, room_after};
+use crate::columns::{ColumnBuilder, ColumnValues};
 use crate::identity::Identity;
-use crate::interner::{NULL_KEY, TextInterner};
+use crate::interner::{NULL_KEY, TextInterner, room_after};
 use crate::kms::is_kms_event;
 use crate::record::{EventRecord, Field};
 use crate::row_keys::{amended_event_id, body_hash};

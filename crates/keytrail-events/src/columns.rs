@@ -9,7 +9,7 @@ use arrow_array::builder::{
 };
 use arrow_array::{Array, ArrayRef, StringArray};
 
-use crate::interner::{NULL_KEY, TextInterner};
+use crate::interner::{NULL_KEY, TextInterner, room_after};
 use crate::kms::ContextPairs;
 use crate::schema::{Column, ColumnType, Repetition};
 
@@ -213,12 +213,6 @@ impl ColumnBuilder {
             Self::NotBuilt => return ColumnValues::Null,
         })
     }
-}
-
-/// Room for the next rows, of which the last were so many. Where one more than there is room for makes a buffer double, and its bytes be
-/// moved, exactly as much again is too little every other time.
-pub(crate) fn room_after(length: usize) -> usize {
-    length + length / 8
 }
 
 fn map_builder() -> MapBuilder<StringBuilder, StringBuilder> {

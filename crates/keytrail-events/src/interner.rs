@@ -7,8 +7,6 @@ use arrow_array::{Array, StringArray};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::columns::room_after;
-
 /// The key of what is not there; it never stands for a text.
 pub const NULL_KEY: u32 = 0;
 
@@ -107,6 +105,12 @@ impl TextInterner {
         self.last = NULL_KEY;
         texts
     }
+}
+
+/// Room for the next rows, of which the last were so many. Where one more than there is room for makes a buffer double, and its bytes be
+/// moved, exactly as much again is too little every other time.
+pub(crate) fn room_after(length: usize) -> usize {
+    length + length / 8
 }
 
 fn text_at(texts: &StringBuilder, key: u32) -> &[u8] {
