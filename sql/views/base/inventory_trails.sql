@@ -12,31 +12,19 @@
 -- column:  kms_effect: as in trail_changes, by get-event-selectors: logged, reads_excluded, writes_excluded, excluded, partial; logged too for a trail without selectors of its own; unknown = it has some that were not imported
 -- column:  selectors_time: when get-event-selectors was made, UTC; null = not imported
 -- column:  snapshot_time: when describe-trails was made, UTC
-with trails as (
+with told as (
     select
+        item_kind,
         json_as_text(item, 'TrailARN') as trail_arn,
         item,
         snapshot_time,
         row_number() over (
-            partition by json_as_text(item, 'TrailARN')
+            partition by item_kind, json_as_text(item, 'TrailARN')
             order by snapshot_time desc nulls last, imported_time desc
         ) as rank
     from inventory
-    where item_kind = 'trail'
+    where item_kind in ('trail', 'event_selectors')
         and json_as_text(item, 'TrailARN') is not null
-),
-
-selectors as (
-    select
-        json_as_text(item, 'TrailARN') as trail_arn,
-        kms_logging_effect('PutEventSelectors', item) as kms_effect,
-        snapshot_time,
-        row_number() over (
-            partition by json_as_text(item, 'TrailARN')
-            order by snapshot_time desc nulls last, imported_time desc
-        ) as rank
-    from inventory
-    where item_kind = 'event_selectors'
 )
 
 select
@@ -47,14 +35,16 @@ select
     coalesce(json_as_text(trails.item, 'IsMultiRegionTrail') = 'true', false) as is_multi_region,
     coalesce(json_as_text(trails.item, 'IsOrganizationTrail') = 'true', false) as is_organization,
     case
-        when selectors.trail_arn is not null then selectors.kms_effect
+        when selectors.trail_arn is not null then kms_logging_effect('PutEventSelectors', selectors.item)
         when json_as_text(trails.item, 'HasCustomEventSelectors') = 'false' then 'logged'
         else 'unknown'
     end as kms_effect,
     selectors.snapshot_time as selectors_time,
     trails.snapshot_time
-from trails
-left join selectors
+from told as trails
+left join told as selectors
     on selectors.trail_arn = trails.trail_arn
+    and selectors.item_kind = 'event_selectors'
     and selectors.rank = 1
-where trails.rank = 1
+where trails.item_kind = 'trail'
+    and trails.rank = 1
