@@ -96,7 +96,7 @@ fn tell_conversion(trail: &TrailSummary, conversion: &Conversion, out: &mut Data
     let count = count_text;
     writeln!(
         out,
-        "A made-up trail: {} accounts, {} log files, {} of JSON in {} of gzip.",
+        "Made up: {} accounts, {} log files, {} of JSON in {} of gzip.",
         trail.facts.account_ids.len(),
         count(trail.log_files),
         bytes_text(trail.json_bytes),
