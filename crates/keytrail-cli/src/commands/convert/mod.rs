@@ -206,10 +206,10 @@ pub(crate) fn exit_of(conversion: &Conversion) -> Exit {
 fn note_summary(conversion: &Conversion, lake: &Lake) {
     let summary = &conversion.summary;
     let count = count_text;
-    let has_listed = conversion.ending == Ending::Complete || summary.log_files + summary.known_log_files > 0;
-    if !has_listed {
+    let has_none = summary.log_files + summary.known_log_files == 0;
+    if has_none && conversion.ending != Ending::Complete {
         output::note("stopped before any log file was read");
-    } else if summary.log_files + summary.known_log_files == 0 {
+    } else if has_none {
         output::warning("there is no log file at all; check the path, and the period if one is given");
     } else if summary.rejected > 0 && summary.rows + summary.duplicates == 0 && summary.known_log_files == 0 {
         output::warning("nothing in these log files was understood; check that the path leads to CloudTrail logs");
@@ -321,7 +321,8 @@ fn has_rejected(summary: &ConvertSummary) -> bool {
     summary.rejected > summary.unread_log_files.len() as u64
 }
 
-/// Says that the lake has rejects of earlier runs, which this one would not tell of: they make answers incomplete all the same.
+/// Says that the lake has rejects of earlier runs, which this one would not tell of: answers are incomplete for those whose log files were
+/// not replaced and read since.
 async fn note_standing_rejects(summary: &ConvertSummary, lake: &Lake) {
     // The conversion is done, whatever becomes of this look.
     let Ok(snapshot) = lake.table(REJECTS).snapshot().await else { return };
@@ -329,7 +330,7 @@ async fn note_standing_rejects(summary: &ConvertSummary, lake: &Lake) {
         return;
     }
     output::finding(format!(
-        "rejects of earlier runs, which leave answers about keys incomplete: {}",
+        "rejects of earlier runs, for which answers about keys may be incomplete: {}",
         count_text(snapshot.row_count())
     ));
     note_way_with_rejects(&shell_word(&lake.location().to_string()));
