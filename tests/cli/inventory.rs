@@ -139,7 +139,7 @@ fn an_import_tells_when_it_makes_a_lake_and_when_there_is_nothing() {
     let run = sandbox.run("keytrail import out --lake lake");
     assert!(run.code() == Some(0) && run.stderr.contains("no lake is there yet, one is made"), "{run}");
     let again = sandbox.run("keytrail import empty --lake lake");
-    assert!(again.code() == Some(0) && again.stderr.contains("no .json file is there"), "{again}");
+    assert!(again.code() == Some(66) && again.stderr.contains("no .json or .json.gz file is there"), "{again}");
     assert!(!again.stderr.contains("no lake is there yet"), "{again}");
 }
 

@@ -29,7 +29,12 @@ async fn what_a_statement_leaves_out_is_allowed() {
     assert_eq!(
         found,
         [
-            ["anyone", "*", "kms:Decrypt", "true"],
+            [
+                "anyone",
+                "all but arn:aws:iam::111122223333:role/a,arn:aws:iam::111122223333:role/b",
+                "kms:Decrypt",
+                "true"
+            ],
             ["named", "arn:aws:iam::111122223333:role/c", "all but kms:Describe*", "false"],
         ]
     );
@@ -53,29 +58,61 @@ async fn a_correction_stands_in_the_place_of_what_it_corrects() {
 }
 
 #[tokio::test]
-async fn whom_nothing_has_to_name_is_not_missing() {
+async fn whoever_used_a_key_has_a_row() {
     let at = "2025-03-15T10:00:00Z";
-    let sql = "select principal, finding from kms_potential_vs_actual order by all";
+    let sql = "select principal, finding, tiers from kms_potential_vs_actual order by all";
     let used = record("kms", "Decrypt", "2025-03-15T11:00:00Z", &on_key(""));
     let used = used.replace(",,", ",");
-    for (principal, expected) in [
+    let me = "arn:aws:iam::111122223333:user/kms-user";
+    let never = ["arn:aws:iam::111122223333:user/v", "never_seen", "named"];
+    for (principal, action, expected) in [
+        (r#""Principal":{"AWS":"arn:aws:iam::111122223333:user/kms-user"}"#, "kms:*", &[[me, "seen", "named"]][..]),
+        (r#""Principal":"*""#, "kms:Decrypt", &[[me, "seen", "anyone"]]),
+        (r#""Principal":"*""#, "kms:Describe*", &[[me, "no_longer_named", ""]]),
+        (r#""Principal":{"AWS":"arn:aws:iam::111122223333:root"}"#, "kms:*", &[[me, "seen", "account_delegation"]]),
+        (r#""Principal":{"AWS":"111122223333"}"#, "kms:*", &[[me, "seen", "account_delegation"]]),
+        (r#""Principal":{"AWS":"arn:aws:iam::444455556666:root"}"#, "kms:*", &[[me, "no_longer_named", ""]]),
+        (r#""NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/v"}"#, "kms:*", &[[me, "seen", "anyone"]]),
         (
-            r#"{"AWS":"arn:aws:iam::111122223333:user/kms-user"}"#,
-            &[["arn:aws:iam::111122223333:user/kms-user", "seen"]][..],
+            r#""NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/kms-user"}"#,
+            "kms:*",
+            &[[me, "no_longer_named", ""]],
         ),
-        (r#""*""#, &[]),
         (
-            r#"{"AWS":"arn:aws:iam::111122223333:user/v"}"#,
-            &[
-                ["arn:aws:iam::111122223333:user/kms-user", "no_longer_named"],
-                ["arn:aws:iam::111122223333:user/v", "never_seen"],
-            ],
+            r#""Principal":{"AWS":"arn:aws:iam::111122223333:user/v"}"#,
+            "kms:Decrypt",
+            &[[me, "no_longer_named", ""], never],
         ),
+        // Who may only manage the key is not waited for.
+        (r#""Principal":{"AWS":"arn:aws:iam::111122223333:user/v"}"#, "kms:Put*", &[[me, "no_longer_named", ""]]),
     ] {
-        let statement =
-            format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":"kms:Decrypt","Resource":"*"}}"#);
+        let statement = format!(r#"{{"Effect":"Allow",{principal},"Action":"{action}","Resource":"*"}}"#);
         let found = answers(&[policy(at, &statement, ""), used.clone()], sql).await;
-        assert_eq!(found, expected, "{principal}");
+        assert_eq!(found, expected, "{principal} {action}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_key_policy_denies_is_a_condition() {
+    let at = "2025-03-15T10:00:00Z";
+    let statement = |effect: &str, principal: &str, action: &str| {
+        format!(r#"{{"Effect":"{effect}",{principal},"Action":"{action}","Resource":"*"}}"#)
+    };
+    let user = |name: &str| format!(r#""Principal":{{"AWS":"arn:aws:iam::111122223333:user/{name}"}}"#);
+    for (denied, action, expected) in [
+        (r#""Principal":"*""#.to_owned(), "kms:Decrypt", "true"),
+        (r#""Principal":"*""#.to_owned(), "kms:ScheduleKeyDeletion", "false"),
+        (r#""NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/w"}"#.to_owned(), "kms:*", "true"),
+        (user("v"), "kms:*", "true"),
+        (user("w"), "kms:*", "false"),
+    ] {
+        let statements = [statement("Allow", &user("v"), "kms:Decrypt"), statement("Deny", &denied, action)].join(",");
+        let found = answers(&[policy(at, &statements, "")], ACCESS).await;
+        assert_eq!(
+            found,
+            [["named", "arn:aws:iam::111122223333:user/v", "kms:Decrypt", expected]],
+            "{denied} {action}"
+        );
     }
 }
 

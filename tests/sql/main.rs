@@ -18,6 +18,7 @@ mod items;
 mod joins;
 mod kept;
 mod key;
+mod key_facts;
 mod last_use;
 mod ledgers;
 mod oracle;

@@ -33,7 +33,8 @@ async fn a_key_filter_reaches_every_scan_of_every_kms_view() {
             continue;
         }
         let plan = plan(&session, &format!("select * from {name} where key_arn = '{key}'")).await;
-        let scans = scans(&plan);
+        // Rows of kept views are in memory.
+        let scans: Vec<_> = scans(&plan).into_iter().filter(|scan| scan.contains("file_groups=")).collect();
         assert_eq!(scans.len(), 2, "{name}: {plan}");
         for (scan, column) in scans.iter().zip(["key_arn@", "source_key_arn@"]) {
             assert!(
@@ -249,11 +250,14 @@ async fn the_keys_that_events_name_are_not_looked_for_again() {
     // The view's other half is for rows of older lakes, and there are none.
     let sql = "select key_arn, resource, event_id from key_mentions";
     let over_lake = plan(&fixture::session_over("contexts").await, sql).await;
-    let [scan] = scans(&over_lake)[..] else { panic!("{over_lake}") };
+    let of_files: Vec<_> = scans(&over_lake).into_iter().filter(|scan| scan.contains("file_groups=")).collect();
+    let [scan] = of_files[..] else { panic!("{over_lake}") };
     let columns = ["request_parameters", "response_elements", "resources"];
     assert!(columns.iter().all(|column| !scan.contains(column)), "{over_lake}");
     let record = r#"{"eventSource":"ec2.amazonaws.com","eventName":"CreateVolume","requestParameters":{"kmsKeyId":"arn:aws:kms:r:1:key/11111111-1111-1111-1111-111111111111"}}"#;
     let (_folder, session) = fixture::raw_session(&[record]).await;
+    // The aliases are kept then.
+    rows(&session, "select * from kms_aliases").await;
     let run = session.start(sql, &[]).await.unwrap();
     assert_eq!(run.metrics.counts().files_to_read, 1, "logs are read for one half only");
     assert_eq!(rows(&session, sql).await.len(), 1);

@@ -280,6 +280,26 @@ async fn an_operation_that_nobody_knows_is_no_absence_of_use() {
     assert_eq!(verdict_with(&[call("ListSomethingNew", "")]).await, "no_use_found ");
 }
 
+#[tokio::test]
+async fn a_failure_that_may_be_the_key_s_is_no_absence_of_use() {
+    let call = |name: &str, code: &str| {
+        let members = format!(r#""requestParameters":{{"keyId":"KEY"}},"errorCode":"{code}","errorMessage":"failed""#);
+        record("kms", name, "2025-03-15T10:00:00Z", &on_key(&members))
+    };
+    for (name, code, expected) in [
+        ("Decrypt", "SomethingNewException", "incomplete unknown_failure"),
+        ("Sign", "LimitExceededException", "incomplete unknown_failure"),
+        ("Decrypt", "InvalidCiphertextException", "incomplete unopened_ciphertext"),
+        ("Decrypt", "CustomKeyStoreInvalidStateException", "blocked_demand blocked"),
+        ("Decrypt", "IncorrectKeyException", "no_use_found "),
+        ("Encrypt", "ValidationException", "no_use_found "),
+        ("Encrypt", "ValidationError", "no_use_found "),
+        ("DescribeKey", "SomethingNewException", "no_use_found "),
+    ] {
+        assert_eq!(verdict_with(&[call(name, code)]).await, expected, "{name} {code}");
+    }
+}
+
 /// Days of March 2025 with a KMS read and another at 00:00, 06:00, …; none of KMS while `is_excluded`, none at all while `is_off`.
 fn days(account: &str, is_excluded: impl Fn(&str) -> bool, is_off: impl Fn(&str) -> bool) -> Vec<String> {
     let mut records = Vec::new();
@@ -816,7 +836,11 @@ async fn a_deleted_alias_stands_for_no_key_at_a_later_moment() {
         let question = KeyQuestion { key: "alias/app".to_owned(), at, ..KeyQuestion::default() };
         match key_answer(&session, &question).await {
             Ok(answer) => assert!(is_found && answer.key_arn == KEY, "{at:?}"),
-            Err(error) => assert!(!is_found && matches!(error, QueryError::KeyNotFound { .. }), "{at:?} {error}"),
+            Err(QueryError::AliasGone { key_arn, until, .. }) => {
+                assert!(!is_found && key_arn == KEY, "{at:?}");
+                assert_eq!(until.to_rfc3339(), "2025-03-15T10:00:00+00:00");
+            }
+            Err(error) => panic!("{at:?} {error}"),
         }
     }
 }
@@ -1420,14 +1444,20 @@ async fn a_page_of_grants_ends_none() {
                 r#"{{"GrantId":"{id}","KeyId":"{KEY}","GranteePrincipal":"arn:aws:iam::{ACCOUNT}:role/{id}","Operations":["Decrypt"]}}"#
             )
         };
-        format!(r#"{{"Grants":[{}]{end}}}"#, ids.iter().map(of).collect::<Vec<_>>().join(","))
+        format!(r#"{{"KeyId":"{KEY}","Grants":[{}]{end}}}"#, ids.iter().map(of).collect::<Vec<_>>().join(","))
     };
-    for (end, expected) in [(r#","Truncated":false"#, "a"), (r#","Truncated":true,"NextMarker":"m""#, "a,b")] {
+    let page = r#","Truncated":true,"NextMarker":"m""#;
+    for (ids, end, expected) in [
+        (&["a"][..], r#","Truncated":false"#, Some("a")),
+        (&["a"], page, Some("a,b")),
+        (&[], r#","Truncated":false"#, None),
+        (&[], page, Some("a,b")),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let lake = Lake::create_or_open_in(Storage::in_memory(), lake_spec()).await.unwrap();
         for (name, text, made) in [
             ("older.json", grants(&["a", "b"], ""), "2025-02-01T00:00:00Z"),
-            ("newer.json", grants(&["a"], end), "2025-03-01T00:00:00Z"),
+            ("newer.json", grants(ids, end), "2025-03-01T00:00:00Z"),
         ] {
             let of_output = folder.path().join(name.trim_end_matches(".json"));
             fs_err::create_dir(&of_output).unwrap();
@@ -1435,8 +1465,8 @@ async fn a_page_of_grants_ends_none() {
             import_outputs(&lake, &of_output, made).await;
         }
         let session = Session::over_lake(&lake, &SessionOptions::default()).await.unwrap();
-        let ids = "select string_agg(grant_id, ',' order by grant_id) from inventory_grants";
-        assert_eq!(rows(&session, ids).await, [[Some(expected.to_owned())]], "{end}");
+        let found = "select string_agg(grant_id, ',' order by grant_id) from inventory_grants";
+        assert_eq!(rows(&session, found).await, [[expected.map(str::to_owned)]], "{ids:?} {end}");
     }
 }
 

@@ -172,6 +172,9 @@ pub(crate) fn of_query(error: &QueryError) -> Vec<String> {
         QueryError::AliasNotYet { since, key_arn, .. } => {
             return vec![format!("it does since {since:?}, for {key_arn}: leave --at away, or give a later time")];
         }
+        QueryError::AliasGone { until, key_arn, .. } => {
+            return vec![format!("it was deleted at {until:?}; before that it stood for {key_arn}: ask for that")];
+        }
         QueryError::NotAKey { .. } => {
             "a key is named as arn:aws:kms:REGION:ACCOUNT:key/ID, as its ID, as alias/NAME or as an alias ARN"
         }

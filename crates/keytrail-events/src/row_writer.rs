@@ -8,7 +8,7 @@ use crate::columns::ColumnBuilder;
 use crate::flattened;
 use crate::identity::Identity;
 use crate::json;
-use crate::kms::{CallPlace, ContextPairs, KmsFacts, KmsInput, mentioned_keys, resource_of_call};
+use crate::kms::{CallPlace, ContextPairs, KmsFacts, KmsInput, keys_in_message, mentioned_keys, resource_of_call};
 use crate::record::{DetailLevel, EventRecord, Field, FieldValue};
 use crate::row_keys::event_id;
 
@@ -238,17 +238,24 @@ pub(crate) const MENTION_COLUMN_COUNT: usize = 2;
 
 /// The keys that a record of another service than KMS names, and for what.
 pub(crate) fn append_mentions(row: &mut RowWriter<'_>, record: &EventRecord<'_>, caller: &Caller) {
-    let texts = [Field::RequestParameters, Field::ResponseElements].map(|field| record.text_of(field));
+    let [request, response, resources, additional, details] = [
+        Field::RequestParameters,
+        Field::ResponseElements,
+        Field::Resources,
+        Field::AdditionalEventData,
+        Field::ServiceEventDetails,
+    ]
+    .map(|field| record.text_of(field));
     let account_id = record.text_of(Field::RecipientAccountId).or(caller.account_id.as_deref());
     let place = CallPlace { region: record.text_of(Field::AwsRegion), account_id };
-    let keys = mentioned_keys(texts.into_iter().flatten(), place);
+    let mut keys = mentioned_keys([request, response, resources, additional, details].into_iter().flatten(), place);
+    keys.extend(record.text_of(Field::ErrorMessage).into_iter().flat_map(keys_in_message).map(str::to_owned));
     if keys.is_empty() {
         row.text(Some(""));
         return row.skip(1);
     }
-    let [request, response] = texts;
     row.text(Some(&Vec::from_iter(keys).join(" ")));
-    row.text(resource_of_call([record.text_of(Field::Resources), response, request]).as_deref());
+    row.text(resource_of_call([resources, response, request]).as_deref());
 }
 
 pub(crate) const TEXT_COLUMN_COUNT: usize = 2;

@@ -264,7 +264,7 @@ pub const COLUMNS: &[Column] = &[
     text(
         Mentions,
         MENTIONED_KEY_ARNS,
-        "ARNs of the KMS keys that request_parameters and response_elements name, sorted, a space between two; empty = they name none; null = a KMS event, or a row of a lake of format 1 (then key_mentions(…) finds them)",
+        "ARNs of the KMS keys, and of aliases, that the record names in its parameters, answer, resources, additional data, details or error message, sorted, a space between two; empty = it names none; null = a KMS event, or a row of a lake of format 1 (then key_mentions(…) finds them)",
     ),
     text(
         Mentions,

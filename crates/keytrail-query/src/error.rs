@@ -171,6 +171,18 @@ pub enum QueryError {
         /// That key.
         key_arn: String,
     },
+    /// The alias stood for no key any more at the moment that was asked for, as far as the lake tells.
+    #[error("the alias stood for no key any more at {at:?}, as far as the logs tell: `{alias}`")]
+    AliasGone {
+        /// The text as typed.
+        alias: String,
+        /// The moment, UTC.
+        at: DateTime<Utc>,
+        /// Until when it stood for a key before, UTC.
+        until: DateTime<Utc>,
+        /// That key.
+        key_arn: String,
+    },
     /// Several keys answer to the name; a multi-Region key's id and an alias name can.
     #[error("several keys answer to `{key}`")]
     AmbiguousKey {
@@ -231,6 +243,7 @@ impl QueryError {
                 | Self::NotAKey { .. }
                 | Self::KeyNotFound { .. }
                 | Self::AliasNotYet { .. }
+                | Self::AliasGone { .. }
                 | Self::AmbiguousKey { .. }
         )
     }

@@ -14,6 +14,7 @@ select
     count(*) over () as total_count
 from kms_potential_access
 where key_arn = $key
+    and has_use_action
 order by
     case tier when 'anyone' then 0 when 'named' then 1 when 'grant' then 2 when 'service' then 3 else 4 end,
     principal,

@@ -6,6 +6,7 @@ select
     event_source,
     event_name,
     resource,
+    alias_arn,
     event_count,
     last_seen_time,
     count(*) over () as total_count
@@ -15,5 +16,6 @@ order by
     last_seen_time desc nulls last,
     event_source,
     event_name,
-    resource
+    resource,
+    alias_arn
 limit 20

@@ -19,6 +19,7 @@ select
     key_state_source,
     deletion_time,
     deletion_event_id,
+    material_expiry_time,
     multi_region_role,
     described_time,
     inventory_last_usage.snapshot_time as usage_asked_time,

@@ -2,7 +2,7 @@
 -- summary: The grants of the newest list-grants output of each key
 -- grain:   key_arn, grant_id
 -- reads:   inventory
--- notes:   a grant of an older output that the newest of its key does not hold is not in it
+-- notes:   a grant of an older output that the newest of its key does not hold is not in it; nor is any where that is empty, and its file's name tells of which key
 -- notes:   outputs of a key that were made within an hour are taken for pages of one; a page that says that more follow ends no grant that it does not hold
 -- column:  grantee_principal: who may use the key by it; a service stands for several real grantees
 -- column:  operations: sorted, comma-separated
@@ -17,7 +17,8 @@ with newest as (
         key_arn,
         max(snapshot_time) filter (where item ->> 'Truncated' is null) as snapshot_time
     from inventory
-    where item_kind = 'grant'
+    -- An output without any grant is an item of its own.
+    where item_kind in ('grant', 'grant_none')
         and key_arn is not null
     group by
         key_arn

@@ -14,6 +14,7 @@
 -- column:  effect: Allow or Deny
 -- column:  actions: actions as written, comma-separated
 -- column:  is_action_negated: the statement means everything but its actions (NotAction)
+-- column:  has_use_action: the actions, wildcards and all, take in a cryptographic operation of KMS; null = none named
 -- column:  resources: resources as written, comma-separated
 -- column:  is_resource_negated: the statement means everything but its resources (NotResource)
 -- column:  conditions: Condition as JSON text; null = unconditional
@@ -146,6 +147,7 @@ select
     statement['effect'] as effect,
     statement['actions'] as actions,
     statement['is_action_negated'] as is_action_negated,
+    statement['has_use_action'] as has_use_action,
     statement['resources'] as resources,
     statement['is_resource_negated'] as is_resource_negated,
     statement['conditions'] as conditions,

@@ -10,6 +10,8 @@
 -- column:  key_state: KeyState; null = only listed
 -- column:  creation_time: CreationDate, UTC
 -- column:  deletion_time: DeletionDate, UTC; null = none scheduled
+-- column:  material_expiry_time: ValidTo of imported key material, UTC; null = it does not expire, or there is none
+-- column:  custom_key_store_id: CustomKeyStoreId; null = none
 -- column:  primary_key_arn: of a multi-Region set; null for a single-Region key
 -- column:  rotation_enabled: whether it is rotated automatically, by get-key-rotation-status; null = not imported
 -- column:  rotation_told_time: when that was asked, UTC; null = not imported
@@ -78,6 +80,8 @@ select
     described.item ->> 'Description' as description,
     aws_time(json_as_text(described.item, 'CreationDate')) as creation_time,
     aws_time(json_as_text(described.item, 'DeletionDate')) as deletion_time,
+    aws_time(json_as_text(described.item, 'ValidTo')) as material_expiry_time,
+    described.item ->> 'CustomKeyStoreId' as custom_key_store_id,
     json_as_text(described.item, 'MultiRegionConfiguration', 'PrimaryKey', 'Arn') as primary_key_arn,
     rotations.rotation_enabled,
     rotations.rotation_told_time,

@@ -1,11 +1,13 @@
 -- view:    kms_configuration_dependencies
 -- summary: What was configured to use each key: keys named by successful changes in services other than KMS
--- grain:   key_arn, event_source, event_name, resource
+-- grain:   key_arn, alias_arn, event_source, event_name, resource
 -- reads:   key_mentions
 -- kept:    up to 500,000 rows, until the data changes: keys read it, and its events are parsed once
 -- notes:   evidence of a dependency even where no cryptographic call was seen; it does not tell whether the resource still exists
 -- notes:   policies that name a key are among them: an iam.amazonaws.com row is a permission, not a dependency
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
+-- column:  key_arn: the key; null = named by an alias of which nothing tells what it stood for then
+-- column:  alias_arn: the alias that the change named, and which stood for the key then: where it was moved since, the service may use another key now; null = the key itself was named
 -- column:  event_source: service that was changed
 -- column:  event_name: what was done
 -- column:  resource: best name of what the call made or changed: an ARN, an id or a name; null = nothing looks like one
@@ -15,6 +17,7 @@
 -- column:  last_event_id: latest event; of several in that second, the greatest id
 select
     key_arn,
+    alias_arn,
     event_source,
     event_name,
     resource,
@@ -25,6 +28,7 @@ select
 from key_mentions
 group by
     key_arn,
+    alias_arn,
     event_source,
     event_name,
     resource

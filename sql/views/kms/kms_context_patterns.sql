@@ -6,9 +6,10 @@
 -- notes:   of a call across accounts both copies count, where the logs hold both
 -- notes:   a pattern that only failed calls named has a row too: a denied call still tells which data needs the key
 -- notes:   key_arn is null for calls whose key cannot be resolved
--- notes:   words stay as callers wrote them; where they are sensitive, show sha256(context_value) of kms_encryption_contexts instead
+-- notes:   a context key of the caller's own (none of AWS's, no ARNs) that has more than 20 patterns with one key has one row, `*`: names of tenants, customers, files
+-- notes:   other words stay as callers wrote them; where they are sensitive, show sha256(context_value) of kms_encryption_contexts instead
 -- column:  context_key: name of the pair, such as `aws:s3:arn`
--- column:  value_pattern: its value as context_pattern generalises it; `*` for names whose values are random; null = null in the record
+-- column:  value_pattern: its value as context_pattern generalises it; `*` for names whose values are random, or many; null = null in the record
 -- column:  value_count: distinct values of that pattern
 -- column:  encrypt_count: calls that succeeded and made a ciphertext or a data key; ReEncrypt for its destination key
 -- column:  decrypt_count: calls that succeeded and opened one; ReEncrypt for its source key
@@ -40,19 +41,53 @@ context_values as (
         key_arn,
         entry['key'],
         entry['value']
+),
+
+patterns as (
+    select
+        key_arn,
+        context_key,
+        context_pattern(context_key, context_value) as value_pattern,
+        count(context_value) as value_count,
+        sum(encrypt_count) as encrypt_count,
+        sum(decrypt_count) as decrypt_count,
+        min(first_seen_time) as first_seen_time,
+        max(last_seen_time) as last_seen_time
+    from context_values
+    group by
+        key_arn,
+        context_key,
+        context_pattern(context_key, context_value)
+),
+
+counted as (
+    select
+        *,
+        count(*) over (partition by key_arn, context_key) as pattern_count
+    from patterns
+),
+
+collapsed as (
+    select
+        *,
+        case
+            when pattern_count > 20 and not (starts_with(context_key, 'aws:') or starts_with(value_pattern, 'arn:')) then '*'
+            else value_pattern
+        end as shown_pattern
+    from counted
 )
 
 select
     key_arn,
     context_key,
-    context_pattern(context_key, context_value) as value_pattern,
-    count(context_value) as value_count,
+    shown_pattern as value_pattern,
+    cast(sum(value_count) as bigint) as value_count,
     cast(sum(encrypt_count) as bigint) as encrypt_count,
     cast(sum(decrypt_count) as bigint) as decrypt_count,
     min(first_seen_time) as first_seen_time,
     max(last_seen_time) as last_seen_time
-from context_values
+from collapsed
 group by
     key_arn,
     context_key,
-    context_pattern(context_key, context_value)
+    shown_pattern

@@ -20,6 +20,7 @@
 -- column:  is_cross_account: the principal's account is another one than the key's; null = it names no account
 -- column:  actions: actions as written, separated by commas; null = none named
 -- column:  is_action_negated: the statement means everything but its actions (NotAction)
+-- column:  has_use_action: the actions, wildcards and all, take in a cryptographic operation; null = none named
 -- column:  conditions: Condition as JSON text, names sorted; null = unconditional
 -- column:  is_account_delegation: allows the key's own account as such, so that IAM policies of the account can permit use
 -- column:  policy_text: the text, where it could not be read as a policy; null = it could
@@ -103,6 +104,7 @@ select
     statement['principal_account_id'] <> split_part(key_arn, ':', 5) as is_cross_account,
     statement['actions'] as actions,
     statement['is_action_negated'] as is_action_negated,
+    statement['has_use_action'] as has_use_action,
     statement['conditions'] as conditions,
     coalesce(
         statement['effect'] = 'Allow'

@@ -9,7 +9,7 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service, inaccessible_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); denied_by_key_policy (its policy denies a call of its own account explicitly: somebody there needs it, or tries), other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_operation (a call that keytrail does not know), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion was due three days before the logs end, and they hold neither that nor its cancellation); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service, inaccessible_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); denied_by_key_policy (its policy denies a call of its own account explicitly: somebody there needs it, or tries), other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_failure (a cryptographic call failed, and the error does not tell whether for the key), unknown_operation (a call that keytrail does not know), unopened_ciphertext (a Decrypt or ReEncrypt of what was taken for a ciphertext of the key failed, as it is damaged or its encryption context another one), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion, or the end of its imported material, was due three days before the logs end, and they hold neither that nor what prevented it); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -39,6 +39,8 @@ with called as (
             when outcome = 'blocked' and strpos(error_message, other_key_arn) > 0 and strpos(error_message, key_arn) = 0
                 then 'other_key_blocked'
             when outcome = 'succeeded' then 'unknown_operation'
+            when outcome = 'failed' and strpos(error_code, 'InvalidCiphertext') > 0 then 'unopened_ciphertext'
+            when outcome = 'failed' then 'unknown_failure'
             -- Whoever denies and watches asks for just this; a stranger's tries are denied for want of a grant.
             when outcome = 'denied'
                 and strpos(error_message, 'explicit deny in a resource-based policy') > 0
@@ -58,6 +60,12 @@ with called as (
             or (
                 event_name in ('CreateGrant', 'GetPublicKey', 'ReplicateKey')
                 and outcome in ('blocked', 'not_found', 'transient')
+            )
+            -- Somebody takes what he holds for a ciphertext of the key; and errors of which nothing says that they are his mistake.
+            or (
+                key_role <> 'target'
+                and outcome = 'failed'
+                and not regexp_like(error_code, '^(IncorrectKey|InvalidKeyUsage|InvalidGrantToken|InvalidGrantId|InvalidArn|InvalidParameter|Validation|ValidationError|UnsupportedOperation)(Exception)?$')
             )
             -- What KMS learns to do one day.
             or (
@@ -186,7 +194,7 @@ facts as (
             where outcome in ('denied', 'denied_by_key_policy')
         ) as denied_count,
         string_agg(distinct outcome, ',' order by outcome) filter (
-            where outcome in ('denied_by_key_policy', 'other_key_blocked', 'unknown_operation')
+            where outcome in ('denied_by_key_policy', 'other_key_blocked', 'unknown_failure', 'unknown_operation', 'unopened_ciphertext')
         ) as signs
     from calls
     group by
@@ -226,7 +234,10 @@ facts as (
         creation_time,
         key_state,
         deleted_time,
-        case when key_state = 'PendingDeletion' then deletion_time end as due_time,
+        case
+            when key_state = 'PendingDeletion' then deletion_time
+            when key_state in ('Enabled', 'Disabled') then material_expiry_time
+        end as due_time,
         created_event_id,
         key_manager,
         true as is_known
@@ -370,7 +381,7 @@ placed as (
                         and keys.creation_time > coverage.covered_from_time + interval '1 hour'
                         and keys.creation_time < coverage.covered_to_time - interval '1 hour'
                     )
-                    -- Either the key was deleted, or somebody cancelled that.
+                    -- Either the key was deleted or its material expired, or somebody prevented that.
                     or keys.due_time < coverage.covered_to_time - interval '3 days' then 'missing_event'
             end,
             case

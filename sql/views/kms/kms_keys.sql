@@ -1,12 +1,13 @@
 -- view:    kms_keys
 -- summary: Every key that any event or imported output names, with what they tell of it: kind, family, creation, state, rotation, deletion
 -- grain:   key_arn
--- reads:   kms_events, kms_key_lifecycle, kms_configuration_dependencies, inventory_keys, inventory_family_members
+-- reads:   kms_events, kms_key_lifecycle, named_keys, inventory_keys, inventory_family_members
 -- kept:    up to 500,000 rows, until the data changes: verdicts, families and blind spots read it
--- notes:   keys that only changes in other services name, or only the inventory, have nulls in what KMS events tell
+-- notes:   keys that only records of other services name, or only the inventory, have nulls in what KMS events tell
 -- notes:   what describe-key tells goes before the creation's facts; of two states the later one counts
 -- notes:   a fact that neither tells is null: the creation of a key, say, that is older than the logs and of which no output is imported
 -- notes:   the state is that of the last lifecycle event, unless calls more than five minutes later prove another one: a cryptographic call that succeeded (Enabled), or a failure whose message names the state; five minutes, because a change takes effect after a while
+-- notes:   a key whose custom key store was disconnected since is Unavailable; a primary that waits for its replicas to be deleted is pending deletion from the deletion of the last one that is known
 -- notes:   a replica is known from the ReplicateKey of its primary, even where its own region has no logs
 -- column:  key_id: last part of the ARN; the members of a multi-Region key share theirs
 -- column:  account_id: account of the ARN, the owner
@@ -28,6 +29,7 @@
 -- column:  key_state_since_time: time of the event that set the state, or of the describe-key output; of an observed state the earliest observation where nothing tells of another state after it, else the latest, UTC
 -- column:  key_state_event_id: event of that time; null = none, or told by an output
 -- column:  key_state_source: event (a lifecycle event set it), observed (calls prove it), inventory (describe-key said so later); null = unknown
+-- column:  material_expiry_time: when imported key material expires, or was to, by the last import that the logs hold, or by a later describe-key, UTC; null = it does not, there is none, or nothing tells
 -- column:  deletion_time: end of the waiting period of a key that is pending deletion, or was until it was deleted, UTC; null = none scheduled
 -- column:  deletion_event_id: ScheduleKeyDeletion event of that time
 -- column:  deleted_time: time of DeleteKey, UTC; null = not deleted as far as the logs tell
@@ -108,6 +110,15 @@ with lives as (
             where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
                 or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
         ) as rotation_event_time,
+        last_value(
+            case when lifecycle_event = 'material_imported' then aws_time(request_parameters ->> 'validTo') end
+            order by sequence_number asc
+        ) filter (where starts_with(lifecycle_event, 'material_')) as material_expiry_time,
+        max(event_time) filter (where starts_with(lifecycle_event, 'material_')) as material_event_time,
+        last_value(
+            coalesce(request_parameters ->> 'pendingWindowInDays', response_elements ->> 'pendingWindowInDays', '30')
+            order by sequence_number asc
+        ) filter (where lifecycle_event = 'deletion_scheduled') as waiting_days,
         max(event_time) filter (where lifecycle_event = 'rotated') as last_rotated_time,
         last_value(event_id order by sequence_number asc) filter (
             where lifecycle_event = 'rotated'
@@ -170,7 +181,8 @@ primary_events as (
         split_part(key_arn, ':', 2) as arn_partition,
         split_part(key_arn, ':', 5) as account_id,
         split_part(split_part(key_arn, ':', 6), '/', 2) as key_id,
-        event_time,
+        -- What KMS synchronises meanwhile names the primary of before.
+        case when event_name = 'UpdatePrimaryRegion' then event_time + interval '1 hour' else event_time end as settled_time,
         event_name,
         event_id,
         case
@@ -210,11 +222,11 @@ families as (
         -- The set begins with a CreateKey: whatever else tells came later.
         last_value(
             primary_key_arn
-            order by event_name <> 'CreateKey' asc, event_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc
+            order by event_name <> 'CreateKey' asc, settled_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc
         ) as primary_key_arn,
         last_value(
             event_id
-            order by event_name <> 'CreateKey' asc, event_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc
+            order by event_name <> 'CreateKey' asc, settled_time asc, event_name = 'UpdatePrimaryRegion' asc, event_id asc
         ) as primary_event_id
     from primary_events
     where primary_key_arn is not null
@@ -294,6 +306,9 @@ keys as (
         max(rotation_event) as rotation_event,
         max(rotation_event_id) as rotation_event_id,
         max(rotation_event_time) as rotation_event_time,
+        max(material_expiry_time) as material_expiry_time,
+        max(material_event_time) as material_event_time,
+        max(waiting_days) as waiting_days,
         max(last_rotated_time) as last_rotated_time,
         max(last_rotated_event_id) as last_rotated_event_id,
         max(policy_event_id) as policy_event_id,
@@ -316,6 +331,10 @@ judged as (
         keys.*,
         max(family_primary_key_arn) over (partition by arn_partition, account_id, key_id) as primary_key_arn,
         max(family_primary_event_id) over (partition by arn_partition, account_id, key_id) as primary_event_id,
+        max(deleted_time) over (partition by arn_partition, account_id, key_id) as family_deleted_time,
+        count(*) over (partition by arn_partition, account_id, key_id) as family_key_count,
+        sum(case when life_state = 'Deleted' then 1 else 0 end) over (partition by arn_partition, account_id, key_id)
+            as family_deleted_count,
         keys.observed_state is not null
             and (keys.observed_state is distinct from keys.life_state)
             and (keys.life_state is distinct from 'Deleted')
@@ -334,6 +353,20 @@ judged as (
                 or keys.observed_first_time > keys.life_state_time + interval '5 minutes'
             ) as is_first_conclusive
     from keys
+),
+
+-- A primary's own waiting period begins when its last replica is gone.
+settled as (
+    select
+        *,
+        case
+            when life_state = 'PendingReplicaDeletion'
+                and not is_observed
+                and family_key_count > 1
+                and family_deleted_count = family_key_count - 1
+            then greatest(life_state_time, family_deleted_time)
+        end as waiting_since_time
+    from judged
 ),
 
 -- What the KMS events tell.
@@ -373,13 +406,19 @@ logged as (
         creation_time,
         created_by_principal_arn,
         creation_event_id as created_event_id,
-        case when is_observed then observed_state else life_state end as key_state,
         case
+            when waiting_since_time is not null then 'PendingDeletion'
+            when is_observed then observed_state
+            else life_state
+        end as key_state,
+        case
+            when waiting_since_time is not null then waiting_since_time
             when is_observed and is_first_conclusive then observed_first_time
             when is_observed then observed_last_time
             else life_state_time
         end as key_state_since_time,
         case
+            when waiting_since_time is not null then null
             when is_observed and is_first_conclusive then observed_first_event_id
             when is_observed then observed_last_event_id
             else life_state_event_id
@@ -389,6 +428,7 @@ logged as (
             when life_state is not null then 'event'
         end as key_state_source,
         case
+            when waiting_since_time is not null then waiting_since_time + try_cast(concat(waiting_days, ' days') as interval)
             when deleted_time is not null
                 or case when is_observed then observed_state else life_state end in ('PendingDeletion', 'PendingReplicaDeletion')
             then scheduled_deletion_time
@@ -399,6 +439,10 @@ logged as (
             then scheduled_deletion_event_id
         end as deletion_event_id,
         deleted_time,
+        material_expiry_time,
+        material_event_time,
+        case when observed_state = 'Enabled' then coalesce(greatest(observed_last_time, life_state_time), observed_last_time) else life_state_time end
+            as last_enabled_time,
         rotation_event in ('rotation_enabled', 'rotated') as rotation_enabled,
         rotation_event_id,
         rotation_event_time,
@@ -407,17 +451,27 @@ logged as (
         policy_event_id,
         first_seen_time,
         last_seen_time
-    from judged
+    from settled
 ),
 
-mentioned as (
+-- Its keys cannot be used while a store is disconnected.
+disconnected_stores as (
     select
-        key_arn,
-        min(first_seen_time) as first_seen_time,
-        max(last_seen_time) as last_seen_time
-    from kms_configuration_dependencies
+        recipient_account_id as account_id,
+        aws_region,
+        request_parameters ->> 'customKeyStoreId' as custom_key_store_id,
+        last_value(event_name order by event_time asc, event_id asc) as event_name,
+        last_value(event_time order by event_time asc, event_id asc) as disconnected_time,
+        last_value(event_id order by event_time asc, event_id asc) as disconnected_event_id
+    from kms_events
+    where key_role = 'target'
+        and event_name in ('ConnectCustomKeyStore', 'DisconnectCustomKeyStore')
+        and outcome = 'succeeded'
     group by
-        key_arn
+        recipient_account_id,
+        aws_region,
+        request_parameters ->> 'customKeyStoreId'
+    having last_value(event_name order by event_time asc, event_id asc) = 'DisconnectCustomKeyStore'
 ),
 
 -- Each is read once: the engine would compute a relation anew for every place that names it.
@@ -430,7 +484,7 @@ known as (
         coalesce(described.key_spec, logged.key_spec) as key_spec,
         coalesce(described.key_usage, logged.key_usage) as key_usage,
         coalesce(described.origin, logged.origin) as origin,
-        logged.custom_key_store_id,
+        coalesce(logged.custom_key_store_id, described.custom_key_store_id) as custom_key_store_id,
         case
             when logged.description_time > described.described_time then coalesce(logged.description, described.description)
             else coalesce(described.description, logged.description)
@@ -448,9 +502,14 @@ known as (
         logged.key_state_since_time,
         logged.key_state_event_id,
         logged.key_state_source,
+        logged.last_enabled_time,
         logged.deletion_time as logged_deletion_time,
         logged.deletion_event_id,
         logged.deleted_time,
+        case
+            when described.described_time > logged.material_event_time then described.material_expiry_time
+            else coalesce(logged.material_expiry_time, described.material_expiry_time)
+        end as material_expiry_time,
         case
             when logged.rotation_event_time > described.rotation_told_time then logged.rotation_enabled
             else coalesce(described.rotation_enabled, logged.rotation_enabled)
@@ -479,7 +538,7 @@ known as (
             and (logged.key_state is distinct from 'Deleted')
             and coalesce(logged.key_state_since_time < described.described_time, true) as is_described_later
     from logged
-    full join mentioned
+    full join named_keys as mentioned
         on mentioned.key_arn = logged.key_arn
     full join inventory_keys as described
         on described.key_arn = coalesce(logged.key_arn, mentioned.key_arn)
@@ -492,54 +551,77 @@ compared as (
         *,
         split_part(key_arn, ':', 4) as aws_region,
         split_part(key_arn, ':', 5) as account_id,
-        split_part(split_part(key_arn, ':', 6), '/', 2) as key_id
+        split_part(split_part(key_arn, ':', 6), '/', 2) as key_id,
+        case when is_described_later then described_state else logged_state end as last_state,
+        is_described_later and (described_state is distinct from logged_state) as is_state_described,
+        case
+            when is_described_later then coalesce(greatest(last_enabled_time, described_time), described_time)
+            else last_enabled_time
+        end as last_shown_time
     from known
 )
 
 select
-    key_arn,
-    key_id,
-    account_id,
-    aws_region,
+    compared.key_arn,
+    compared.key_id,
+    compared.account_id,
+    compared.aws_region,
     case
-        when not starts_with(key_id, 'mrk-') then null
-        when primary_key_arn is null then 'member'
-        when primary_key_arn = key_arn then 'primary'
+        when not starts_with(compared.key_id, 'mrk-') then null
+        when compared.primary_key_arn is null then 'member'
+        when compared.primary_key_arn = compared.key_arn then 'primary'
         else 'replica'
     end as multi_region_role,
-    primary_key_arn,
-    primary_event_id,
-    key_manager,
-    key_spec,
-    key_usage,
-    origin,
-    custom_key_store_id,
-    description,
-    description_event_id,
-    creation_time,
-    created_by_principal_arn,
-    created_event_id,
-    case when is_described_later then described_state else logged_state end as key_state,
+    compared.primary_key_arn,
+    compared.primary_event_id,
+    compared.key_manager,
+    compared.key_spec,
+    compared.key_usage,
+    compared.origin,
+    compared.custom_key_store_id,
+    compared.description,
+    compared.description_event_id,
+    compared.creation_time,
+    compared.created_by_principal_arn,
+    compared.created_event_id,
+    case when stores.disconnected_time is not null then 'Unavailable' else compared.last_state end as key_state,
     case
-        when is_described_later and (described_state is distinct from logged_state) then described_time
-        else key_state_since_time
+        when stores.disconnected_time is not null then stores.disconnected_time
+        when compared.is_state_described then compared.described_time
+        else compared.key_state_since_time
     end as key_state_since_time,
-    case when not is_described_later or (described_state is not distinct from logged_state) then key_state_event_id end as key_state_event_id,
     case
-        when is_described_later and (described_state is distinct from logged_state) then 'inventory'
-        else key_state_source
+        when stores.disconnected_time is not null then stores.disconnected_event_id
+        when not compared.is_state_described then compared.key_state_event_id
+    end as key_state_event_id,
+    case
+        when stores.disconnected_time is not null then 'event'
+        when compared.is_state_described then 'inventory'
+        else compared.key_state_source
     end as key_state_source,
-    case when is_described_later then described_deletion_time else logged_deletion_time end as deletion_time,
     case
-        when not is_described_later or (described_deletion_time is not distinct from logged_deletion_time) then deletion_event_id
+        when compared.is_described_later then compared.described_deletion_time
+        else compared.logged_deletion_time
+    end as deletion_time,
+    case
+        when not compared.is_described_later
+            or (compared.described_deletion_time is not distinct from compared.logged_deletion_time)
+        then compared.deletion_event_id
     end as deletion_event_id,
-    deleted_time,
-    rotation_enabled,
-    rotation_event_id,
-    last_rotated_time,
-    last_rotated_event_id,
-    policy_event_id,
-    first_seen_time,
-    last_seen_time,
-    described_time
+    compared.deleted_time,
+    compared.material_expiry_time,
+    compared.rotation_enabled,
+    compared.rotation_event_id,
+    compared.last_rotated_time,
+    compared.last_rotated_event_id,
+    compared.policy_event_id,
+    compared.first_seen_time,
+    compared.last_seen_time,
+    compared.described_time
 from compared
+left join disconnected_stores as stores
+    on stores.custom_key_store_id = compared.custom_key_store_id
+    and stores.account_id = compared.account_id
+    and stores.aws_region = compared.aws_region
+    and compared.last_state = 'Enabled'
+    and coalesce(stores.disconnected_time > compared.last_shown_time, true)

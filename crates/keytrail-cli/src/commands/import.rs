@@ -24,6 +24,9 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
     let options =
         ImportOptions { paths: arguments.paths.clone(), snapshot_time: arguments.as_of, started: clock::now() };
     let outputs = read_outputs(&options);
+    if outputs.summary().files == 0 {
+        return Err(nothing_to_import(arguments));
+    }
     let summary = match opened {
         Err(LakeError::NotALake { .. }) => add_to_new_lake(outputs, arguments).await?,
         Err(error) => return Err(error.into()),
@@ -41,9 +44,6 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Result<Exit, CliError> {
 
 /// A lake is made for items: a wrong path leaves nothing behind.
 async fn add_to_new_lake(outputs: Outputs, arguments: &ImportArguments) -> Result<ImportSummary, CliError> {
-    if outputs.summary().files == 0 {
-        return Err(nothing_to_import(arguments));
-    }
     let location = session::lake_location(&arguments.lake)?;
     if outputs.is_empty() {
         output::warning(format!("there is nothing to add, and no lake is made: {location}"));
@@ -76,9 +76,6 @@ fn report(summary: &ImportSummary) {
         summary.items.iter().map(|(kind, count)| format!("{} {kind}", count_text(*count))).collect();
     let found = if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
     output::note(format!("files: {} with {found}", count_text(summary.files)));
-    if summary.files == 0 {
-        output::warning("no .json file is there; `scripts/collect-inventory` collects what can be imported");
-    }
     if summary.without_key > 0 {
         output::note(format!(
             "{} items do not tell which key they are about: name their files ACCOUNT/REGION/…/KEY-ID.json",

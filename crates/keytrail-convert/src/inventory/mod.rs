@@ -16,14 +16,16 @@ use chrono::{DateTime, Utc};
 use keytrail_events::compression::{Inflater, is_gzip};
 use keytrail_events::container::MAX_FILE_BYTES;
 use keytrail_events::hash::sha256_hex;
-use keytrail_lake::{Lake, PartitionValues, Table, TransactionId};
+use keytrail_events::kms::arn::key_id_of;
+use keytrail_events::schema::{EVENT_GROUP, EventGroup};
+use keytrail_lake::{DataFile, Lake, PartitionValues, Table, TransactionId};
 use rustc_hash::FxHashSet;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::error::ConvertError;
 use crate::reading::read_columns;
-use crate::spec::{INVENTORY, inventory_schema};
+use crate::spec::{EVENTS, INVENTORY, inventory_schema};
 use shapes::{Item, KeyHint, items};
 
 /// What an import is asked for.
@@ -134,6 +136,7 @@ impl Outputs {
     }
 
     /// Adds the items to the lake, in one commit, each once, whichever files it comes in: the lake's items of the table are read for that.
+    /// A key that is named by its id only is looked up among them, and among the keys of the lake's KMS events.
     ///
     /// # Errors
     ///
@@ -145,8 +148,14 @@ impl Outputs {
         }
         let table = lake.table(INVENTORY);
         let Known { items: mut known, keys } = known_items(table).await?;
-        for found in found.iter_mut().filter(|found| found.item.key.arn.is_none()) {
-            found.item.key.arn = found.item.key.id.as_ref().and_then(|id| keys.arn_of(id));
+        let name = |found: &mut [Found], keys: &KeyNames| {
+            for found in found.iter_mut().filter(|found| found.item.key.arn.is_none()) {
+                found.item.key.arn = found.item.key.id.as_ref().and_then(|id| keys.arn_of(id));
+            }
+        };
+        name(&mut found, &keys);
+        if found.iter().any(|found| found.lacks_key() && found.item.key.id.is_some()) {
+            name(&mut found, &logged_keys(lake.table(EVENTS)).await?);
         }
         summary.without_key = found.iter().filter(|found| found.lacks_key()).count() as u64;
         let item_count = found.len();
@@ -204,6 +213,26 @@ async fn known_items(table: &Table) -> Result<Known, ConvertError> {
     })
     .await?;
     Ok(known)
+}
+
+/// The keys that KMS events name.
+async fn logged_keys(events: &Table) -> Result<KeyNames, ConvertError> {
+    let mut keys = KeyNames::default();
+    let snapshot = events.snapshot().await?;
+    let is_of_kms =
+        |file: &&Arc<DataFile>| file.partition.get(EVENT_GROUP).is_some_and(|group| group == EventGroup::Kms.as_str());
+    let files: Vec<_> = snapshot.files().iter().filter(is_of_kms).cloned().collect();
+    let mut arns = FxHashSet::default();
+    read_columns(events, &files, &["key_arn"], |batch| {
+        for arn in batch.column(0).as_string::<i32>().iter().flatten() {
+            if !arns.contains(arn) {
+                arns.insert(arn.to_owned());
+            }
+        }
+    })
+    .await?;
+    arns.iter().for_each(|arn| key_id_of(arn).into_iter().for_each(|id| keys.add(id, arn)));
+    Ok(keys)
 }
 
 /// The files, in order; folders are walked.
@@ -310,7 +339,7 @@ impl KeyNames {
 }
 
 fn is_about_a_key(kind: &str) -> bool {
-    kind.starts_with("key") || kind == "grant"
+    kind.starts_with("key") || kind.starts_with("grant")
 }
 
 /// The same items at the same moment are the same import.

@@ -4,7 +4,7 @@
 //! not name their key: a member beside them, or the path of the file, must.
 
 use keytrail_events::kms::arn::{Arn, is_account_id, is_key_id, key_arn, key_id_of};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How deep wrappers around an output are looked into.
 const MAX_WRAPPERS: usize = 4;
@@ -191,6 +191,10 @@ fn take(value: &Value, known: &KeyHint, items: &mut Vec<Item>) -> bool {
         let Some(list) = value.get(name).and_then(Value::as_array) else { continue };
         is_known = true;
         let more_follows = more_follows(value);
+        // That a key has no grant is news, where the file's name tells of which.
+        if list.is_empty() && kind == "grant" && !more_follows && hint.id.is_some() {
+            items.push(new_item(NO_GRANTS, &Value::Object(Map::new()), &hint));
+        }
         items.extend(list.iter().map(|item| {
             let mut item = new_item(kind, item, &hint);
             if let Some(members) = item.value.as_object_mut().filter(|_| more_follows) {
@@ -209,6 +213,9 @@ fn take(value: &Value, known: &KeyHint, items: &mut Vec<Item>) -> bool {
     }
     is_known || items.len() > before || take_whole(value, &hint, items)
 }
+
+/// The kind of an empty list of a key's grants.
+const NO_GRANTS: &str = "grant_none";
 
 /// Whether an output is a page, and says that it is not the last.
 fn more_follows(output: &Value) -> bool {
@@ -277,6 +284,9 @@ mod tests {
             (json!({"Policy": "{}", "PolicyName": "default"}), vec!["key_policy"]),
             (json!({"Version": "2012-10-17", "Statement": []}), vec!["key_policy"]),
             (json!({"Grants": [{"GrantId": "g", "KeyId": ARN}]}), vec!["grant"]),
+            (json!({"Grants": []}), vec![]),
+            (json!({"KeyId": ID, "Grants": []}), vec!["grant_none"]),
+            (json!({"KeyId": ID, "Grants": [], "NextMarker": "m"}), vec![]),
             (json!({"KeyId": ID, "KeyLastUsage": {}, "TrackingStartDate": 1}), vec!["key_last_usage"]),
             (json!({"Rotations": [{"KeyId": ID}]}), vec!["key_rotation"]),
             (json!({"Tags": [{"TagKey": "a", "TagValue": "b"}]}), vec!["key_tag"]),

@@ -113,6 +113,17 @@ pub(super) fn is_whole_key_arn(text: &str) -> bool {
     matches!(KeyReference::of(text), KeyReference::KeyArn(parts) if is_key_id(parts.name))
 }
 
+/// Whether the text is the ARN of one alias, and nothing else.
+pub(super) fn is_whole_alias_arn(text: &str) -> bool {
+    let name = Arn::parse(text).filter(|arn| arn.service == "kms").and_then(|arn| arn.resource.strip_prefix("alias/"));
+    name.is_some_and(is_alias_suffix)
+}
+
+/// Whether the text may stand after `alias/` in an alias's name (API reference, CreateAlias).
+pub(super) fn is_alias_suffix(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-'))
+}
+
 /// Whether the text is a bare key id: a UUID, or `mrk-` and 32 hexadecimal digits.
 pub fn is_key_id(text: &str) -> bool {
     match text.strip_prefix(MULTI_REGION) {
@@ -153,6 +164,12 @@ pub(super) fn partition(region: &str) -> &'static str {
 pub fn key_arn(region: &str, account: &str, key_id: &str) -> String {
     let partition = partition(region);
     format!("arn:{partition}:kms:{region}:{account}:key/{key_id}")
+}
+
+/// The ARN of an alias, whose name begins with `alias/`.
+pub(super) fn alias_arn(region: &str, account: &str, alias_name: &str) -> String {
+    let partition = partition(region);
+    format!("arn:{partition}:kms:{region}:{account}:{alias_name}")
 }
 
 /// The first key ARN within a sentence such as an error message.

@@ -1,9 +1,9 @@
 //! The KMS keys that calls of other services name: volumes, databases, secrets, buckets, trails, policies.
 //!
-//! Found are key ARNs anywhere in a text, a policy's text too, and a bare key id under a member that speaks of a key: by its name (`kmsKeyId`,
-//! `KMSMasterKeyID`, …), as `keyId` (Systems Manager, Kinesis), as the `id` of an `encryptionKey` (CodePipeline), or as an `attributeValue` where
-//! an attribute speaks of one (SNS). Aliases are not resolved: that takes a moment in time. What they are named for is the resource that the call
-//! made or changed.
+//! Found are key ARNs anywhere in a text, a policy's text too, an alias's ARN that is a whole value, and a bare key id or an alias's name under
+//! a member that speaks of a key: by its name (`kmsKeyId`, `KMSMasterKeyID`, …), as `keyId` (Systems Manager, Kinesis), as the `id` of an
+//! `encryptionKey` (CodePipeline), or as an `attributeValue` where an attribute speaks of one (SNS). Which key an alias stood for is a question
+//! to the table: that takes a moment in time. What they are named for is the resource that the call made or changed.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub struct CallPlace<'a> {
     pub account_id: Option<&'a str>,
 }
 
-/// ARNs of the KMS keys that JSON texts of a call name, sorted, each once.
+/// ARNs of the KMS keys, and of the aliases, that JSON texts of a call name, sorted, each once.
 pub fn mentioned_keys<'t>(texts: impl IntoIterator<Item = &'t str>, place: CallPlace<'_>) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for text in texts.into_iter().filter(|text| speaks_of_key(text)) {
@@ -28,13 +28,27 @@ pub fn mentioned_keys<'t>(texts: impl IntoIterator<Item = &'t str>, place: CallP
     keys
 }
 
+/// ARNs of the KMS keys that a message for people names.
+pub(crate) fn keys_in_message(message: &str) -> impl Iterator<Item = &str> {
+    let message = if speaks_of_key(message) { message } else { "" };
+    arn::key_arns_in(message)
+}
+
 fn add_keys(names: MemberNames<'_>, value: &str, place: CallPlace<'_>, keys: &mut BTreeSet<String>) {
-    if !arn::is_key_id(value) {
-        keys.extend(arn::key_arns_in(value).map(str::to_owned));
-    } else if let (true, Some(region), Some(account_id)) = (holds_key_id(names), place.region, place.account_id)
-        && [region, account_id].into_iter().all(is_part_of_arn)
-    {
-        keys.insert(arn::key_arn(region, account_id, value));
+    let is_alias_name = || value.strip_prefix("alias/").is_some_and(arn::is_alias_suffix);
+    match (place.region, place.account_id) {
+        _ if arn::is_whole_alias_arn(value) => _ = keys.insert(value.to_owned()),
+        (Some(region), Some(account_id))
+            if (arn::is_key_id(value) || is_alias_name())
+                && holds_key_id(names)
+                && [region, account_id].into_iter().all(is_part_of_arn) =>
+        {
+            keys.insert(match arn::is_key_id(value) {
+                true => arn::key_arn(region, account_id, value),
+                false => arn::alias_arn(region, account_id, value),
+            });
+        }
+        _ => keys.extend(arn::key_arns_in(value).map(str::to_owned)),
     }
 }
 
@@ -164,8 +178,14 @@ mod tests {
             (r#"{"encryptionKey":{"a":{"id":"KEY"}},"accessKeyId":"KEY","id":"KEY"}"#, vec![]),
             (r#"{"attributeName":"Policy","attributeValue":"KEY"}"#, vec![]),
             (r#"{"clientToken":"KEY","kmsNote":"none"}"#, vec![]),
-            (r#"{"kmsKeyId":"alias/app"}"#, vec![]),
-            (r#"{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:alias/app"}"#, vec![]),
+            (r#"{"kmsKeyId":"alias/app"}"#, vec!["arn:aws:kms:us-east-1:111122223333:alias/app"]),
+            (r#"{"note":"alias/app","kmsNote":"alias/a b"}"#, vec![]),
+            (
+                r#"{"x":"arn:aws:kms:eu-west-1:111122223333:alias/team/app_1"}"#,
+                vec!["arn:aws:kms:eu-west-1:111122223333:alias/team/app_1"],
+            ),
+            (r#"{"policy":"{\"Resource\":\"arn:aws:kms:us-east-1:111122223333:alias/app\"}"}"#, vec![]),
+            (r#"{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:alias/*"}"#, vec![]),
             (r#"{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:key/*"}"#, vec![]),
             ("null", vec![]),
             (r#""HIDDEN_DUE_TO_SECURITY_REASONS""#, vec![]),

@@ -23,6 +23,7 @@ mod resolution;
 use std::borrow::Cow;
 
 pub use context::{ContextPairs, ContextState};
+pub(crate) use mentions::keys_in_message;
 pub use mentions::{CallPlace, mentioned_keys, resource_of_call};
 pub use operations::{Access, OPERATIONS, Operation, OperationClass, operation};
 pub use outcome::Outcome;

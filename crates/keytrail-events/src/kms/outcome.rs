@@ -15,7 +15,7 @@ pub enum Outcome {
     Used,
     /// Any other call succeeded.
     Succeeded,
-    /// The key's state stood in the way: disabled, pending deletion, pending import, unavailable.
+    /// The key's state stood in the way: disabled, pending deletion, pending import, unavailable; or that of its custom key store.
     Blocked,
     /// The key, alias or grant is not there.
     NotFound,
@@ -91,6 +91,13 @@ fn of_error(code: &str, message: &str) -> Outcome {
         | "RequestTimeout"
         | "XksProxyUriUnreachable"
         | "XksProxyInvalidResponse" => Outcome::Transient,
+        "CustomKeyStoreInvalidState"
+        | "CustomKeyStoreNotFound"
+        | "CloudHsmClusterNotActive"
+        | "CloudHsmClusterNotFound"
+        | "CloudHsmClusterInvalidConfiguration"
+        | "XksKeyInvalidConfiguration"
+        | "XksKeyNotFound" => Outcome::Blocked,
         "" if says_blocked(message) => Outcome::Blocked,
         name if is_fault(name) => Outcome::Transient,
         _ => Outcome::Failed,
@@ -188,6 +195,9 @@ mod tests {
             ("KMSInvalidStateException", "arn:… is updating.", "transient"),
             ("KMSInvalidStateException", "The external key store proxy rejected the request because …", "transient"),
             ("", "arn:… is disabled.", "blocked"),
+            ("CustomKeyStoreInvalidStateException", "", "blocked"),
+            ("CloudHsmClusterNotActiveException", "", "blocked"),
+            ("XksKeyNotFoundException", "", "blocked"),
             ("", "something went wrong", "failed"),
             ("NotFoundException", "Key 'arn:…' does not exist", "not_found"),
             ("AccessDenied", "", "denied"),

@@ -87,7 +87,22 @@ pub(super) fn resolve<'a>(
         None if names_alias(request) => (None, KeyResolution::Alias),
         None => (None, KeyResolution::None),
     };
-    ResolvedKeys { key_arn, source_key_arn, resolution }
+    ResolvedKeys {
+        key_arn: key_arn.map(in_small_letters),
+        source_key_arn: source_key_arn.map(in_small_letters),
+        resolution,
+    }
+}
+
+/// The ARN of a key whose id was typed in capitals, as spreadsheets write it, is the one that AWS writes.
+fn in_small_letters(arn: Cow<'_, str>) -> Cow<'_, str> {
+    if arn.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let small = arn.to_ascii_lowercase();
+        if arn::is_whole_key_arn(&small) {
+            return small.into();
+        }
+    }
+    arn
 }
 
 /// The first two keys of `resources`; aliases stand there too and carry the type of a key, so only the ARN's shape counts.
@@ -360,6 +375,18 @@ mod tests {
             };
             assert_eq!(resolved(&input), expected, "{event_name} {request} {resources}");
         }
+    }
+
+    #[test]
+    fn capitals_name_the_same_key() {
+        let id = ONE.rsplit('/').next().expect("an id");
+        for reference in [id.to_uppercase(), ONE.replace(id, &id.to_uppercase())] {
+            let request = format!(r#"{{"keyId":"{reference}"}}"#);
+            let call = KmsInput { request_parameters: Some(&request), error_code: Some("NotFoundException"), ..CALL };
+            assert!(resolved(&call).ends_with(" ONE"), "{reference}");
+        }
+        let odd = r#"{"keyId":"arn:aws:kms:us-west-2:111122223333:key/Example"}"#;
+        assert!(resolved(&KmsInput { request_parameters: Some(odd), ..CALL }).ends_with("key/Example"));
     }
 
     #[test]

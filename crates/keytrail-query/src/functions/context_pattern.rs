@@ -1,8 +1,8 @@
 //! `context_pattern(value)` and `context_pattern(name, value)`: what many values of an encryption context have in common.
 //!
 //! An ARN keeps its partition, service, region and account, the type of its resource and the first parts of its path;
-//! ids, hexadecimal digits, numbers, dates and versions become `*`. With the pair's name, values that are new in every
-//! call become `*` as a whole, whatever they look like. It hides no secrets: words that callers wrote stay readable.
+//! ids, hexadecimal digits, numbers, dates and versions become `*`, and who is written to becomes `*@*`. With the pair's name, values that are new in every
+//! call become `*` as a whole, whatever they look like. It hides no other secrets: words that callers wrote stay readable.
 //!
 //! ```text
 //! arn:aws:s3:::bucket/logs/2024/01/x.gz            arn:aws:s3:::bucket/logs/*
@@ -148,6 +148,9 @@ fn part_pattern(part: &str) -> String {
     if is_uuid(part) {
         return "*".to_owned();
     }
+    if is_mail_address(part) {
+        return "*@*".to_owned();
+    }
     for word in part.split_inclusive(is_separator) {
         let (name, separator) = match word.strip_suffix(is_separator) {
             Some(name) => (name, &word[name.len()..]),
@@ -168,6 +171,13 @@ fn part_pattern(part: &str) -> String {
         pattern.push_str(separator);
     }
     pattern
+}
+
+/// Whether the part is a person's address: a name, `@` and a domain of two words or more.
+fn is_mail_address(part: &str) -> bool {
+    let Some((name, domain)) = part.split_once('@') else { return false };
+    let is_name = !name.is_empty() && !name.contains(char::is_whitespace);
+    is_name && domain.split('.').count() > 1 && domain.split('.').all(|word| !word.is_empty() && !word.contains('@'))
 }
 
 /// Whether a word is an id, a number, a date or a version.
@@ -270,6 +280,10 @@ mod tests {
             ("111122223333", "*"),
             ("build-v12", "build-v*"),
             ("billing", "billing"),
+            ("ann.b+x@mail.example.org", "*@*"),
+            ("user/ann@example.org", "user/*@*"),
+            ("a@b", "a@b"),
+            ("@x.y", "@x.y"),
             ("Rechnungsprüfung", "Rechnungsprüfung"),
             ("経理", "経理"),
             ("AES/GCM/NoPadding", "AES/GCM/NoPadding"),

@@ -1,5 +1,6 @@
 //! `context_resource(context)`: what an encryption context protects, by the table of rules: a struct of `service`,
-//! `resource_kind`, `resource`, `is_call_per_object` and `is_latent`; all of them null where nothing tells.
+//! `resource_kind`, `resource`, `is_call_per_object` and `is_latent`; all of them null where nothing tells. The context is a map, or a JSON
+//! object as in a grant's constraints.
 //!
 //! The rules and their order are [`crate::rules`]'.
 
@@ -7,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, StringViewBuilder};
+use arrow_array::cast::AsArray as _;
 use arrow_array::{ArrayRef, StructArray};
 use arrow_schema::{DataType, Field, Fields};
 use datafusion::common::{Result, plan_err};
@@ -14,7 +16,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::contexts::{Contexts, check_map};
+use super::contexts::{Contexts, check_map, is_text, maps_of};
 use super::documentation;
 use crate::rules::context_rules::ContextRules;
 
@@ -70,6 +72,9 @@ impl ScalarUDFImpl for ContextResource {
         let [context] = arg_types else {
             return plan_err!("context_resource takes a context, got {} arguments", arg_types.len());
         };
+        if is_text(context) {
+            return Ok(vec![DataType::Utf8View]);
+        }
         check_map(self.name(), context)?;
         Ok(arg_types.to_vec())
     }
@@ -83,7 +88,10 @@ impl ScalarUDFImpl for ContextResource {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let contexts = args.args[0].to_array(args.number_rows)?;
+        let mut contexts = args.args[0].to_array(args.number_rows)?;
+        if let Some(texts) = contexts.as_string_view_opt() {
+            contexts = Arc::new(maps_of(texts)?);
+        }
         let contexts = Contexts::of(&contexts)?;
         let mut texts: [StringViewBuilder; 3] = Default::default();
         let mut truths: [BooleanBuilder; 2] = Default::default();

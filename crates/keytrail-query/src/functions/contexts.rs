@@ -2,8 +2,11 @@
 //!
 //! Which service a context belongs to is not decided here.
 
+use std::collections::BTreeMap;
+
+use arrow_array::builder::{MapBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, MapArray, StringArray};
+use arrow_array::{Array, ArrayRef, MapArray, StringArray, StringViewArray};
 use arrow_schema::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
 
@@ -43,6 +46,25 @@ impl<'a> Contexts<'a> {
     pub(super) fn len(&self) -> usize {
         self.map.len()
     }
+}
+
+/// The contexts that JSON objects of texts are, as in a grant's constraints; null = another JSON value, or none.
+pub(super) fn maps_of(texts: &StringViewArray) -> Result<MapArray> {
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for text in texts {
+        let object: Option<BTreeMap<String, Option<String>>> = text.and_then(|text| serde_json::from_str(text).ok());
+        for (name, value) in object.iter().flatten() {
+            maps.keys().append_value(name);
+            maps.values().append_option(value.as_ref());
+        }
+        maps.append(object.is_some())?;
+    }
+    Ok(maps.finish())
+}
+
+/// Whether a type is one of texts.
+pub(super) fn is_text(arg_type: &DataType) -> bool {
+    matches!(arg_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 /// Refuses what is no map of texts, when a call is planned.

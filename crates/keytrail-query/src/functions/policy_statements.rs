@@ -13,11 +13,13 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
+use keytrail_events::kms::OPERATIONS;
 use keytrail_events::kms::arn::is_account_id;
 use serde_json::Value;
 use url::form_urlencoded;
 
 use super::documentation;
+use crate::rules::glob::Glob;
 
 /// The scalar function.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -52,6 +54,7 @@ static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
         flag("is_action_negated"),
         text("resources"),
         flag("is_resource_negated"),
+        flag("has_use_action"),
     ])
 });
 
@@ -113,6 +116,7 @@ fn columns(rows: &[StatementRow]) -> Result<StructArray> {
         flag(|row| row.statement.is_action_negated),
         text(|row| row.statement.resources.as_deref()),
         flag(|row| row.statement.is_resource_negated),
+        flag(|row| row.statement.has_use_action),
     ];
     Ok(StructArray::try_new(FIELDS.clone(), columns, None)?)
 }
@@ -133,6 +137,8 @@ struct Statement {
     /// As written, separated by commas.
     resources: Option<String>,
     is_resource_negated: Option<bool>,
+    /// Its actions, or what they leave out, take in a cryptographic one.
+    has_use_action: Option<bool>,
 }
 
 /// One principal of a statement.
@@ -171,6 +177,7 @@ fn statement_rows(index: i64, value: &Value) -> Vec<StatementRow> {
         effect: text_of("Effect"),
         actions: actions.map(joined),
         conditions: member(value, "Condition").map(Value::to_string),
+        has_use_action: actions.map(|actions| has_use_action(&items(actions), is_action_negated == Some(true))),
         is_principal_negated,
         is_action_negated,
         resources: resources.map(joined),
@@ -179,6 +186,24 @@ fn statement_rows(index: i64, value: &Value) -> Vec<StatementRow> {
     let principals = principals.map(principals_of).unwrap_or_default();
     let row = |principal| StatementRow { statement: Arc::clone(&statement), principal };
     if principals.is_empty() { vec![row(None)] } else { principals.into_iter().map(|one| row(Some(one))).collect() }
+}
+
+/// The IAM actions of the operations that are uses of a key, in lower case: those of ReEncrypt are two, for its two keys.
+static USE_ACTIONS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let tracked = OPERATIONS.iter().filter(|operation| operation.is_usage_tracked);
+    let actions = tracked.flat_map(|operation| match operation.name {
+        "ReEncrypt" => vec!["ReEncryptFrom", "ReEncryptTo"],
+        name => vec![name],
+    });
+    actions.map(|action| format!("kms:{}", action.to_ascii_lowercase())).collect()
+});
+
+/// Whether patterns take in the action of a use; a `?` is taken for a `*`, which lets in more.
+fn has_use_action(actions: &[&Value], is_negated: bool) -> bool {
+    let patterns: Vec<Glob> =
+        actions.iter().map(|action| Glob::new(&plain(action).to_ascii_lowercase().replace('?', "*"))).collect();
+    let is_named = |action: &String| patterns.iter().any(|pattern| pattern.matches(action));
+    USE_ACTIONS.iter().any(|action| is_named(action) != is_negated)
 }
 
 /// A text or a list of texts, separated by commas.
@@ -303,6 +328,27 @@ mod tests {
         assert_eq!(row.statement.actions.as_deref(), Some("kms:Decrypt,kms:Encrypt"));
         assert_eq!(row.statement.conditions.as_deref(), Some(r#"{"StringEquals":{"a":"2","b":"1"}}"#));
         assert_eq!((row.statement.is_principal_negated, row.statement.is_action_negated), (Some(false), Some(false)));
+    }
+
+    #[test]
+    fn uses_are_told_from_management() {
+        for (element, actions, expected) in [
+            ("Action", r#""kms:Decrypt""#, true),
+            ("Action", r#"["kms:Describe*","KMS:GENERATEDATAKEY*"]"#, true),
+            ("Action", r#""kms:ReEncrypt*""#, true),
+            ("Action", r#""kms:*""#, true),
+            ("Action", r#""*""#, true),
+            ("Action", r#""k?s:Sig?""#, true),
+            ("Action", r#"["kms:Describe*","kms:List*","kms:Put*","kms:Create*","kms:ScheduleKeyDeletion"]"#, false),
+            ("Action", r#""s3:*""#, false),
+            ("NotAction", r#""iam:*""#, true),
+            ("NotAction", r#"["kms:Decrypt","kms:Encrypt"]"#, true),
+            ("NotAction", r#""kms:*""#, false),
+        ] {
+            let policy = format!(r#"{{"Statement":{{"Effect":"Allow","{element}":{actions}}}}}"#);
+            assert_eq!(rows_of(&policy)[0].statement.has_use_action, Some(expected), "{element} {actions}");
+        }
+        assert_eq!(rows_of(r#"{"Statement":{"Effect":"Allow"}}"#)[0].statement.has_use_action, None);
     }
 
     #[test]

@@ -71,13 +71,29 @@ pub(super) async fn resolve(session: &Session, text: &str, at: Option<DateTime<U
         }
         Some(KeyName::Alias { name, place }) => {
             let moment = at.map_or_else(|| END_OF_TIME.to_owned(), |at| at.to_rfc3339());
+            let parameters =
+                [("alias", name), ("at", &moment)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let rows = report(session, "key/keys_by_alias.sql", &parameters).await?;
             // Who asks for no moment means the last key of the name, deleted or not.
-            let is_meant = |row: &Row<'_>| Ok(at.is_none() || row.count("is_ended")? == 0);
-            let parameters = [("alias", name), ("at", &moment)];
-            let found = key_arns(session, "key/keys_by_alias.sql", &parameters, is_meant).await?;
+            let is_ended = |row: &Row<'_>| Ok::<_, QueryError>(at.is_some() && row.count("is_ended")? != 0);
+            let keys = rows.map(|row| {
+                let ended_time = if is_ended(&row)? { row.time("ended_time")? } else { None };
+                Ok((row.required_text("key_arn")?, ended_time))
+            })?;
+            let (found, ended): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(_, ended_time)| ended_time.is_none());
+            let found: Vec<_> = found.into_iter().map(|(arn, _)| arn).collect();
             let latest = latest_by_place(&found, place);
             match at {
-                Some(at) if latest.is_empty() => Err(unseen_alias(session, text, name, place, at).await?),
+                Some(at) if latest.is_empty() => {
+                    let is_there = |arn: &str| place.is_none() || KeyPlace::of_key(arn) == place;
+                    let gone = ended.into_iter().filter(|(arn, _)| is_there(arn)).max_by_key(|(_, time)| *time);
+                    Err(match gone {
+                        Some((key_arn, Some(until))) => {
+                            QueryError::AliasGone { alias: text.to_owned(), at, until, key_arn }
+                        }
+                        _ => unseen_alias(session, text, name, place, at).await?,
+                    })
+                }
                 _ => only(text, latest),
             }
         }

@@ -67,8 +67,12 @@ pub enum Reason {
     DeniedByKeyPolicy,
     /// A ReEncrypt that named the key failed for its other key.
     OtherKeyBlocked,
+    /// A cryptographic call failed by an error that keytrail does not know.
+    UnknownFailure,
     /// The key was called by an operation that keytrail does not know.
     UnknownOperation,
+    /// What was taken for a ciphertext of the key could not be opened.
+    UnopenedCiphertext,
     /// A data event names the key for what was written.
     ProtectsObjects,
     /// The logs end before the key was made.
@@ -89,7 +93,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::Use,
         Self::OnlyProbes,
         Self::SiblingUsed,
@@ -121,7 +125,9 @@ impl Reason {
         Self::UnattributedDemand,
         Self::DeniedByKeyPolicy,
         Self::OtherKeyBlocked,
+        Self::UnknownFailure,
         Self::UnknownOperation,
+        Self::UnopenedCiphertext,
         Self::ProtectsObjects,
         Self::NotYetCovered,
         Self::TrackedUse,
@@ -166,7 +172,9 @@ impl Reason {
             Self::UnattributedDemand => "unattributed_demand",
             Self::DeniedByKeyPolicy => "denied_by_key_policy",
             Self::OtherKeyBlocked => "other_key_blocked",
+            Self::UnknownFailure => "unknown_failure",
             Self::UnknownOperation => "unknown_operation",
+            Self::UnopenedCiphertext => "unopened_ciphertext",
             Self::ProtectsObjects => "protects_objects",
             Self::NotYetCovered => "not_yet_covered",
             Self::TrackedUse => "tracked_use",

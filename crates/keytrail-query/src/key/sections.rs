@@ -159,6 +159,8 @@ pub struct AliasUse {
     pub first_seen_time: Option<DateTime<Utc>>,
     /// Latest event.
     pub last_seen_time: Option<DateTime<Utc>>,
+    /// When it ceased to stand for the key; null = it still does, as far as is known.
+    pub ended_time: Option<DateTime<Utc>>,
 }
 
 /// What the logs cover in one account and region.
@@ -284,6 +286,7 @@ pub(super) fn alias_use(row: Row<'_>) -> Result<AliasUse, QueryError> {
         alias_name: row.required_text("alias_name")?,
         first_seen_time: row.time("first_seen_time")?,
         last_seen_time: row.time("last_seen_time")?,
+        ended_time: row.time("ended_time")?,
     })
 }
 
@@ -333,6 +336,8 @@ pub struct KeyFacts {
     pub deletion_time: Option<DateTime<Utc>>,
     /// The event that scheduled it; null beside a time = an output tells it.
     pub deletion_event_id: Option<String>,
+    /// When imported key material expires, or was to; null = never, or nothing tells.
+    pub material_expiry_time: Option<DateTime<Utc>>,
     /// `primary`, `replica` or `member` of a multi-Region set.
     pub multi_region_role: Option<String>,
     /// When the newest imported describe-key output was made; null = none.
@@ -450,6 +455,8 @@ pub struct Dependency {
     pub event_name: Option<String>,
     /// What was configured, where the call tells.
     pub resource: Option<String>,
+    /// The alias that it named, where it did not name the key.
+    pub alias_arn: Option<String>,
     /// Such calls.
     pub event_count: u64,
     /// The latest.
@@ -487,6 +494,7 @@ pub(super) fn key_facts(row: Row<'_>) -> Result<KeyFacts, QueryError> {
         key_state_source: row.text("key_state_source")?.as_deref().and_then(StateSource::parse),
         deletion_time: row.time("deletion_time")?,
         deletion_event_id: row.text("deletion_event_id")?,
+        material_expiry_time: row.time("material_expiry_time")?,
         multi_region_role: row.text("multi_region_role")?,
         described_time: row.time("described_time")?,
         usage_asked_time: row.time("usage_asked_time")?,
@@ -550,6 +558,7 @@ pub(super) fn dependency(row: Row<'_>) -> Result<Dependency, QueryError> {
         event_source: row.text("event_source")?,
         event_name: row.text("event_name")?,
         resource: row.text("resource")?,
+        alias_arn: row.text("alias_arn")?,
         event_count: row.count("event_count")?,
         last_seen_time: row.time("last_seen_time")?,
     })

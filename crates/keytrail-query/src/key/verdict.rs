@@ -158,6 +158,8 @@ pub enum Caveat {
     PublicKey,
     /// The material came from outside and may be used there.
     ImportedMaterial,
+    /// The material is in a custom key store, which others run.
+    CustomKeyStore,
     /// Other members of the multi-Region set open the same ciphertexts.
     MultiRegion,
     /// Data keys are kept by their users: one call can stand for many objects and months.
@@ -187,6 +189,7 @@ impl Caveat {
             Self::OlderThanWindow => "older_than_window",
             Self::PublicKey => "public_key",
             Self::ImportedMaterial => "imported_material",
+            Self::CustomKeyStore => "custom_key_store",
             Self::MultiRegion => "multi_region",
             Self::CachedDataKeys => "cached_data_keys",
             Self::BucketKeys => "bucket_keys",
@@ -222,6 +225,7 @@ impl Caveat {
                     || did(&["Sign", "Verify", "DeriveSharedSecret", "Encapsulate", "Decapsulate"]),
             ),
             (Self::ImportedMaterial, facts.origin.as_deref() == Some("EXTERNAL")),
+            (Self::CustomKeyStore, ["AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"].map(Some).contains(&facts.origin.as_deref())),
             (Self::MultiRegion, !answer.family.is_empty() || is_of_set),
             (Self::CachedDataKeys, did(&["GenerateDataKey", "GenerateDataKeyWithoutPlaintext"])),
             (Self::BucketKeys, in_context("aws:s3:arn", &|value| !value.contains('/'))),

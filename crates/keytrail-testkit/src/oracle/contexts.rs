@@ -184,9 +184,29 @@ impl<'o> Use<'o> {
 
     /// What a context of a generated trail protects.
     fn protected(self) -> Option<Protected> {
-        let s3 = self.context("aws:s3:arn");
+        Protected::by(|name| self.context(name))
+    }
+}
+
+/// An AWS resource behind a context.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Protected {
+    service: Option<String>,
+    kind: &'static str,
+    resource: Option<String>,
+    is_call_per_object: Option<bool>,
+    is_latent: bool,
+}
+
+impl Protected {
+    fn new(service: &str, kind: &'static str, resource: Option<&str>, is_call_per_object: Option<bool>) -> Self {
+        let service = (!service.is_empty()).then(|| format!("{service}.amazonaws.com"));
+        Self { service, kind, resource: resource.map(str::to_owned), is_call_per_object, is_latent: false }
+    }
+
+    fn by<'c>(get: impl Fn(&str) -> Option<&'c str>) -> Option<Self> {
+        let s3 = get("aws:s3:arn");
         let is_object = s3.is_some_and(|arn| arn.split(":::").nth(1).is_some_and(|path| path.contains('/')));
-        let get = |name: &str| self.context(name);
         let (name, is_latent) = (get("aws:ebs:id").unwrap_or_default(), true);
         Some(match () {
             () if get("aws:cloudtrail:arn").is_some() => {
@@ -240,23 +260,6 @@ impl<'o> Use<'o> {
             () if get("aws:novel:arn").is_some() => Protected::new("novel", "shelf", get("aws:novel:arn"), None),
             () => return None,
         })
-    }
-}
-
-/// An AWS resource behind a context.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Protected {
-    service: Option<String>,
-    kind: &'static str,
-    resource: Option<String>,
-    is_call_per_object: Option<bool>,
-    is_latent: bool,
-}
-
-impl Protected {
-    fn new(service: &str, kind: &'static str, resource: Option<&str>, is_call_per_object: Option<bool>) -> Self {
-        let service = (!service.is_empty()).then(|| format!("{service}.amazonaws.com"));
-        Self { service, kind, resource: resource.map(str::to_owned), is_call_per_object, is_latent: false }
     }
 }
 
@@ -384,6 +387,7 @@ impl<'o> Records<'o> {
             self.principals(),
             self.services(),
             self.mentions(),
+            self.sightings(),
             self.dependencies(),
         ]
     }
@@ -517,14 +521,23 @@ impl<'o> Records<'o> {
             "first_seen_time",
             "last_seen_time",
         ];
+        let contexts = || {
+            let uses = self.uses().filter(|found| found.is_cryptographic());
+            uses.flat_map(|found| found.touch.context.iter().flatten().map(move |pair| (found, pair)))
+        };
+        let mut patterns: BTreeMap<(Cell, &str), BTreeSet<Cell>> = BTreeMap::new();
+        for (found, (name, value)) in contexts() {
+            let pattern = value.as_deref().map(|value| pattern_of(name, value));
+            patterns.entry((found.key(), name)).or_default().insert(pattern);
+        }
         let mut groups: BTreeMap<(Cell, String, Cell), Sides> = BTreeMap::new();
-        for found in self.uses().filter(|found| found.is_cryptographic()) {
-            for (name, value) in found.touch.context.iter().flatten() {
-                let pattern = value.as_deref().map(|value| pattern_of(name, value));
-                let sides = groups.entry((found.key(), name.clone(), pattern)).or_default();
-                sides.add(found);
-                sides.values.extend(value.clone());
-            }
+        for (found, (name, value)) in contexts() {
+            let is_many = patterns[&(found.key(), name.as_str())].len() > 20 && !name.starts_with("aws:");
+            let pattern = value.as_deref().map(|value| pattern_of(name, value));
+            let pattern = pattern.map(|text| if is_many && !text.starts_with("arn:") { "*".to_owned() } else { text });
+            let sides = groups.entry((found.key(), name.clone(), pattern)).or_default();
+            sides.add(found);
+            sides.values.extend(value.clone());
         }
         let row = |((key, name, pattern), sides): ((Cell, String, Cell), Sides)| {
             let [first, last] = sides.span.cells();
@@ -545,6 +558,7 @@ impl<'o> Records<'o> {
             "encrypt_count",
             "decrypt_count",
             "failed_count",
+            "live_grant_count",
             "first_encrypt_time",
             "last_encrypt_time",
             "first_decrypt_time",
@@ -552,6 +566,16 @@ impl<'o> Records<'o> {
             "is_written_never_read",
         ];
         let mut groups: BTreeMap<(Cell, Protected), Sides> = BTreeMap::new();
+        let mut grants: BTreeMap<(Cell, Protected), u64> = BTreeMap::new();
+        for grant in self.oracle.grant_lives().iter().filter(|grant| grant.grant_state == "live") {
+            let context = grant.request.pointer("/constraints/encryptionContextSubset");
+            let protected = Protected::by(|name| context.and_then(|context| text_at(context, &[name])));
+            if let (Some(key), Some(protected)) = (&grant.key_arn, protected) {
+                let group = (Some(key.clone()), protected);
+                groups.entry(group.clone()).or_default();
+                *grants.entry(group).or_default() += 1;
+            }
+        }
         for found in self.uses() {
             let is_counted =
                 found.is_cryptographic() && found.touch.key_arn.is_some() && found.event.outcome != "probe";
@@ -561,6 +585,7 @@ impl<'o> Records<'o> {
             }
         }
         let row = |((key, protected), sides): ((Cell, Protected), Sides)| {
+            let granted = grants.get(&(key.clone(), protected.clone())).copied().unwrap_or_default();
             let is_read = sides.opened_span.last.is_some() && sides.opened_span.last >= sides.closed_span.first;
             let [first_closed, last_closed] = sides.closed_span.cells();
             let [first_opened, last_opened] = sides.opened_span.cells();
@@ -574,6 +599,7 @@ impl<'o> Records<'o> {
                 some(sides.closed),
                 some(sides.opened),
                 some(sides.failed),
+                some(granted),
                 first_closed,
                 last_closed,
                 first_opened,
@@ -798,16 +824,28 @@ impl<'o> Records<'o> {
     }
 
     fn mentions(&self) -> ViewTable {
-        let columns = &["recipient_account_id", "event_id", "key_arn", "resource"];
-        let row = |(event, key, resource): (&super::Event, String, Cell)| {
-            vec![event.recipient_account_id.clone(), some(&event.event_id), Some(key), resource]
+        let columns = &["recipient_account_id", "event_id", "key_arn", "alias_arn", "resource"];
+        let row = |named: NamedKey<'_>| {
+            let NamedKey { event, key, alias_arn, resource } = named;
+            vec![event.recipient_account_id.clone(), some(&event.event_id), key, alias_arn, resource]
         };
         table("key_mentions", columns, named_keys(self.oracle).into_iter().map(row))
+    }
+
+    fn sightings(&self) -> ViewTable {
+        let columns = &["key_arn", "first_seen_time", "last_seen_time"];
+        let mut spans: BTreeMap<String, Span> = BTreeMap::new();
+        for (event, key) in sighted_keys(self.oracle) {
+            spans.entry(key).or_default().add(event.event_time);
+        }
+        let row = |(key, span): (String, Span)| [vec![Some(key)], span.cells().to_vec()].concat();
+        table("named_keys", columns, spans.into_iter().map(row))
     }
 
     fn dependencies(&self) -> ViewTable {
         let columns = &[
             "key_arn",
+            "alias_arn",
             "event_source",
             "event_name",
             "resource",
@@ -816,13 +854,13 @@ impl<'o> Records<'o> {
             "last_seen_time",
             "last_event_id",
         ];
-        let mut groups: BTreeMap<[Cell; 4], Attempts> = BTreeMap::new();
-        for (event, key, resource) in named_keys(self.oracle) {
+        let mut groups: BTreeMap<[Cell; 5], Attempts> = BTreeMap::new();
+        for NamedKey { event, key, alias_arn, resource } in named_keys(self.oracle) {
             let text = |name: &str| text_at(&event.value, &[name]).and_then(some);
-            let group = [Some(key), text("eventSource"), text("eventName"), resource];
+            let group = [key, alias_arn, text("eventSource"), text("eventName"), resource];
             groups.entry(group).or_default().add(event.event_time, &event.event_id);
         }
-        let row = |(group, attempts): ([Cell; 4], Attempts)| [group.to_vec(), attempts.cells()].concat();
+        let row = |(group, attempts): ([Cell; 5], Attempts)| [group.to_vec(), attempts.cells()].concat();
         table("kms_configuration_dependencies", columns, groups.into_iter().map(row))
     }
 }
@@ -835,8 +873,28 @@ fn counts_of(calls: &[Use<'_>]) -> Vec<Cell> {
     vec![some(calls.len() - failed), some(failed), first, last]
 }
 
-/// The changes of other services that name keys: the record, the key, the resource.
-pub(super) fn named_keys(oracle: &Oracle) -> Vec<(&super::Event, String, Cell)> {
+/// A key that a change of another service names.
+pub(super) struct NamedKey<'o> {
+    event: &'o super::Event,
+    /// None = an alias that stood for none then, as far as the logs tell.
+    key: Cell,
+    /// The alias that is named in its place.
+    alias_arn: Cell,
+    resource: Cell,
+}
+
+/// Every key that a record of another service names, with the record.
+pub(super) fn sighted_keys(oracle: &Oracle) -> Vec<(&super::Event, String)> {
+    let is_other = |event: &&super::Event| {
+        !text_at(&event.value, &["eventSource"]).is_some_and(|source| source.starts_with("kms."))
+    };
+    let others = oracle.events.iter().filter(is_other);
+    let by_alias = named_keys(oracle).into_iter().filter_map(|named| Some((named.event, named.key?)));
+    others.flat_map(|event| keys_in(event).into_iter().map(move |key| (event, key))).chain(by_alias).collect()
+}
+
+/// The changes of other services that name keys.
+pub(super) fn named_keys(oracle: &Oracle) -> Vec<NamedKey<'_>> {
     let is_change = |event: &&super::Event| {
         let text = |name: &str| text_at(&event.value, &[name]);
         let flag = |name: &str| member(&event.value, name).map(|flag| flag.to_string().trim_matches('"') == "true");
@@ -845,17 +903,55 @@ pub(super) fn named_keys(oracle: &Oracle) -> Vec<(&super::Event, String, Cell)> 
             && flag("readOnly") != Some(true)
             && flag("managementEvent") != Some(false)
     };
+    let aliases = oracle.alias_intervals();
     let mut named = Vec::new();
     for event in oracle.events.iter().filter(is_change) {
-        named.extend(keys_in(event).into_iter().map(|key| (event, key, changed_resource(&event.value))));
+        let resource = || changed_resource(&event.value);
+        let of_key = |key| NamedKey { event, key: Some(key), alias_arn: None, resource: resource() };
+        named.extend(keys_in(event).into_iter().map(of_key));
+        for alias_arn in aliases_in(event) {
+            let key = stood_for(&aliases, &alias_arn, event.event_time);
+            named.push(NamedKey { event, key, alias_arn: Some(alias_arn), resource: resource() });
+        }
     }
     named
 }
 
-/// The keys that the parameters and the answer of a call name.
+/// The key of an alias at a moment; one that was first observed later may have stood for it before.
+fn stood_for(aliases: &[super::ledgers::AliasInterval], alias_arn: &str, time: Option<Time>) -> Cell {
+    let time = time?;
+    let mut seen_until = None;
+    let of_alias: Vec<_> = aliases.iter().filter(|interval| interval.alias_arn == alias_arn).collect();
+    for interval in of_alias {
+        let begin = if interval.source == "observed" { seen_until } else { Some(interval.valid_from) };
+        if begin.is_none_or(|begin| begin <= time) && interval.valid_to.is_none_or(|end| time < end) {
+            return some(&interval.key_arn);
+        }
+        seen_until = Some(interval.last_seen_time);
+    }
+    None
+}
+
+/// The aliases that the parameters of a call name in the place of a key, as ARNs.
+fn aliases_in(event: &super::Event) -> BTreeSet<String> {
+    let region = text_at(&event.value, &["awsRegion"]).unwrap_or_default();
+    let account = event.recipient_account_id.as_deref().unwrap_or_default();
+    let reference = text_at(&event.value, &["requestParameters", "kmsKeyId"]);
+    let alias = reference.filter(|reference| reference.starts_with("alias/"));
+    alias.map(|alias| format!("arn:aws:kms:{region}:{account}:{alias}")).into_iter().collect()
+}
+
+/// The keys that a record names.
 pub(super) fn keys_in(event: &super::Event) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    for name in ["requestParameters", "responseElements"] {
+    for name in [
+        "requestParameters",
+        "responseElements",
+        "resources",
+        "additionalEventData",
+        "serviceEventDetails",
+        "errorMessage",
+    ] {
         collect_keys(event, "", &event.value[name], &mut keys);
     }
     keys
@@ -883,9 +979,12 @@ fn collect_keys(event: &super::Event, name: &str, value: &Value, keys: &mut BTre
         Value::Object(members) => members.iter().for_each(|(name, value)| collect_keys(event, name, value, keys)),
         Value::Array(elements) => elements.iter().for_each(|value| collect_keys(event, name, value, keys)),
         Value::String(text) if text.contains(":key/") => {
-            let words = text.split(['"', ' ', ',', '[', ']', '\\']);
+            let words = text.split(['"', ' ', ',', '[', ']', '\\', '\'']);
             keys.extend(
-                words.filter(|word| word.starts_with("arn:aws:kms:") && word.contains(":key/")).map(str::to_owned),
+                words
+                    .map(|word| word.trim_end_matches(['.', ':']))
+                    .filter(|word| word.starts_with("arn:aws:kms:") && word.contains(":key/"))
+                    .map(str::to_owned),
             );
         }
         Value::String(text) if name.to_lowercase().contains("kms") => {

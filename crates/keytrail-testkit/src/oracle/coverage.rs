@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DurationRound as _, NaiveDate, NaiveDateTime, TimeDelta};
 use serde_json::Value;
 
-use super::contexts::{keys_in, named_keys};
+use super::contexts::{keys_in, sighted_keys};
 use super::kms::{KeyRole, KmsEvent, is_cryptographic, is_write, member, text_at};
 use super::ledgers::{AliasInterval, LifeEvent};
 use super::rhythms::{Rhythm, Silence};
@@ -465,7 +465,7 @@ fn place_of_key(key: &str) -> Place {
 /// The keys that any event names.
 fn keys(oracle: &Oracle, events: &[KmsEvent]) -> BTreeSet<String> {
     let touched = events.iter().flat_map(|event| &event.touches).filter_map(|touch| touch.key_arn.clone());
-    touched.chain(named_keys(oracle).into_iter().map(|(_, key, _)| key)).collect()
+    touched.chain(sighted_keys(oracle).into_iter().map(|(_, key)| key)).collect()
 }
 
 /// Those, and the keys that only data events, failures of other services and aliases tell of.
@@ -870,6 +870,18 @@ pub(super) fn verdicts(oracle: &Oracle) -> Vec<VerdictRow> {
     seen.iter().map(|of_key| verdict(of_key, &seen)).collect()
 }
 
+/// What is no use, and nothing that a key without one would have.
+const SIGNS: [&str; 4] = ["other_key_blocked", "unknown_failure", "unknown_operation", "unopened_ciphertext"];
+
+/// What a failure that was no refusal shows.
+fn of_failure(event: &KmsEvent) -> &'static str {
+    match event.error_code.as_deref().unwrap_or_default() {
+        "InvalidCiphertextException" => "unopened_ciphertext",
+        "IncorrectKeyException" | "InvalidKeyUsageException" | "ValidationException" => "failed",
+        _ => "unknown_failure",
+    }
+}
+
 /// The outcome of each call with a key that says anything about its use, with its event.
 fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -> Vec<(&'static str, &'e KmsEvent)> {
     let mut calls = Vec::new();
@@ -891,6 +903,7 @@ fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -
         match event.outcome {
             _ if roles.is_empty() => {}
             "blocked" if is_other_key => calls.push(("other_key_blocked", event)),
+            "failed" if is_cryptographic => calls.push((of_failure(event), event)),
             outcome if is_cryptographic => calls.push((outcome, event)),
             outcome @ ("blocked" | "not_found" | "transient")
                 if REFUSED_BESIDE.contains(&event.event_name.as_str()) =>
@@ -998,11 +1011,8 @@ impl Evidence<'_> {
             true => spots.map(|spot| spot.kind).collect(),
             false => BTreeSet::from(["no_logs"]),
         };
-        let signs: BTreeSet<&str> = calls
-            .iter()
-            .map(|(outcome, _)| *outcome)
-            .filter(|outcome| ["other_key_blocked", "unknown_operation"].contains(outcome))
-            .collect();
+        let signs: BTreeSet<&str> =
+            calls.iter().map(|(outcome, _)| *outcome).filter(|outcome| SIGNS.contains(outcome)).collect();
         let is_protecting = self.proofs.iter().any(|proof| proof.key_arn == key && proof.proof == "protects");
         let (first, last) = self.span_of_nameless(place);
         let is_later = |one: Option<Time>, other: Option<Time>| one.zip(other).is_some_and(|(one, other)| one > other);

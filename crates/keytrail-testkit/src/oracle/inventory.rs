@@ -216,7 +216,7 @@ impl Inventory {
             view(
                 "kms_potential_vs_actual",
                 &["key_arn", "principal", "finding", "tiers", "use_event_count"],
-                comparison_rows(&access, oracle),
+                comparison_rows(&access, &self.told_accounts(), oracle),
             ),
             view("kms_potential_access", &["key_arn", "tier", "principal", "via", "source"], access),
         ]
@@ -338,6 +338,11 @@ impl Inventory {
         self.keys.iter().filter(|key| key.manager() != Some("AWS")).filter_map(row).collect()
     }
 
+    /// The accounts whose IAM policies are told.
+    fn told_accounts(&self) -> BTreeSet<&str> {
+        self.keys.iter().map(|key| key.part(4)).collect()
+    }
+
     /// Who may be allowed to use each key: key, tier, principal, via, source.
     fn access(&self, oracle: &Oracle) -> Vec<Cells> {
         let with_policy: BTreeSet<&str> =
@@ -345,9 +350,7 @@ impl Inventory {
         let mut statements: Vec<Statement> = oracle.policies_in_force();
         statements.retain(|statement| !with_policy.contains(statement.key.as_str()));
         for cells in self.policy_rows() {
-            let [Some(key), Some(index), Some(effect), Some(principal), Some(kind), Some(delegation)] =
-                cells.as_slice()
-            else {
+            let [Some(key), Some(index), Some(effect), Some(principal), Some(kind), _] = cells.as_slice() else {
                 continue;
             };
             let via = if index == "0" { "Delegate".to_owned() } else { format!("statement {index}") };
@@ -357,22 +360,20 @@ impl Inventory {
                 principal: principal.clone(),
                 kind: kind.clone(),
                 via,
-                is_delegation: delegation == "true",
                 source: "inventory",
             });
         }
         statements.retain(|statement| statement.is_allow);
-        let (delegations, named): (Vec<_>, Vec<_>) =
-            statements.into_iter().partition(|statement| statement.is_delegation);
-        let mut rows: Vec<Cells> = named.iter().map(Statement::cells).collect();
-        let delegated: BTreeSet<&str> = delegations.iter().map(|statement| statement.key.as_str()).collect();
-        let accounts: BTreeSet<&str> = self.keys.iter().map(|key| key.part(4)).collect();
-        for key in delegated {
-            let account = key.split(':').nth(4).unwrap_or_default();
-            if accounts.contains(account) {
-                let reader = format!("arn:aws:iam::{account}:role/{}", ROLES[0].0);
-                rows.push(cells([key, "account_delegation", &reader, "inline", "inventory"]));
-            }
+        let mut rows: Vec<Cells> = statements.iter().map(Statement::cells).collect();
+        let delegated: BTreeSet<(&str, &str)> = statements
+            .iter()
+            .filter(|statement| statement.kind == "account")
+            .map(|statement| (statement.key.as_str(), account_of(&statement.principal)))
+            .collect();
+        let accounts = self.told_accounts();
+        for (key, account) in delegated.into_iter().filter(|(_, account)| accounts.contains(account)) {
+            let reader = format!("arn:aws:iam::{account}:role/{}", ROLES[0].0);
+            rows.push(cells([key, "account_delegation", &reader, "inline", "inventory"]));
         }
         rows.extend(
             oracle
@@ -387,6 +388,11 @@ impl Inventory {
     }
 }
 
+/// The account of an ARN; anything else is one.
+fn account_of(principal: &str) -> &str {
+    principal.split(':').nth(4).unwrap_or(principal)
+}
+
 fn trail_arn(account: &str) -> String {
     format!("arn:aws:cloudtrail:us-east-1:{account}:trail/main")
 }
@@ -398,7 +404,6 @@ pub(super) struct Statement {
     pub(super) principal: String,
     pub(super) kind: String,
     pub(super) via: String,
-    pub(super) is_delegation: bool,
     pub(super) source: &'static str,
 }
 
@@ -406,6 +411,7 @@ impl Statement {
     fn cells(&self) -> Cells {
         let tier = match self.kind.as_str() {
             kind @ ("anyone" | "service") => kind,
+            "account" => "account_delegation",
             _ => "named",
         };
         cells([&self.key, tier, &self.principal, &self.via, self.source])
@@ -413,11 +419,22 @@ impl Statement {
 }
 
 /// Who may and who did.
-fn comparison_rows(access: &[Cells], oracle: &Oracle) -> Vec<Cells> {
+fn comparison_rows(access: &[Cells], told_accounts: &BTreeSet<&str>, oracle: &Oracle) -> Vec<Cells> {
     let mut tiers: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    // Everyone, or an account of which nobody told who in it is allowed.
+    let mut unnamed: BTreeSet<(&str, Option<&str>, &str)> = BTreeSet::new();
     let keys: BTreeSet<&String> = access.iter().filter_map(|row| row[0].as_ref()).collect();
     for row in access {
         let [Some(key), Some(tier), Some(principal), ..] = row.as_slice() else { continue };
+        let account = account_of(principal);
+        let is_account = principal.ends_with(":root") || account == principal;
+        match tier.as_str() {
+            "anyone" => _ = unnamed.insert((key, None, tier)),
+            "account_delegation" if is_account && !told_accounts.contains(account) => {
+                unnamed.insert((key, Some(account), tier));
+            }
+            _ => {}
+        }
         let is_one = principal.starts_with("arn:") && !principal.ends_with(":root");
         if is_one && ["named", "account_delegation", "grant"].contains(&tier.as_str()) {
             tiers.entry((key.clone(), principal.clone())).or_default().insert(tier.clone());
@@ -434,12 +451,19 @@ fn comparison_rows(access: &[Cells], oracle: &Oracle) -> Vec<Cells> {
     let all: BTreeSet<_> = tiers.keys().chain(uses.keys()).cloned().collect();
     let row = |pair: (String, String)| {
         let (tiers, count) = (tiers.get(&pair), uses.get(&pair));
-        let finding = match (tiers, count) {
-            (Some(_), Some(_)) => "seen",
-            (Some(_), None) => "never_seen",
-            (None, _) => "no_longer_named",
+        let lets_in = |account: &Option<&str>| account.is_none_or(|account| account == account_of(&pair.1));
+        let let_in: BTreeSet<&str> = unnamed
+            .iter()
+            .filter(|(key, account, _)| *key == pair.0 && lets_in(account))
+            .map(|(.., tier)| *tier)
+            .collect();
+        let (finding, tiers) = match (tiers, count) {
+            (Some(tiers), Some(_)) => ("seen", tiers.iter().map(String::as_str).collect()),
+            (Some(tiers), None) => ("never_seen", tiers.iter().map(String::as_str).collect()),
+            (None, _) if let_in.is_empty() => ("no_longer_named", let_in),
+            (None, _) => ("seen", let_in),
         };
-        let tiers = tiers.into_iter().flatten().cloned().collect::<Vec<_>>().join(",");
+        let tiers = Vec::from_iter(tiers).join(",");
         let count = count.cloned().unwrap_or("0".to_owned());
         cells([&pair.0, &pair.1, finding, &tiers, &count])
     };

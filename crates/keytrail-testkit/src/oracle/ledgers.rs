@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use serde_json::Value;
 
-use super::contexts::named_keys;
+use super::contexts::sighted_keys;
 use super::inventory::Statement;
 use super::kms::{KeyRole, KmsEvent, member, text_at};
 use super::views::{ViewTable, some, time_cell};
@@ -19,6 +19,8 @@ type Cells = Vec<Option<String>>;
 
 /// Calls may contradict a change for so long.
 const SETTLING: Duration = Duration::minutes(5);
+/// And what tells of a set's primary for so long.
+const SETTLING_PRIMARY: Duration = Duration::hours(1);
 
 /// One event in the life of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub struct GrantLife {
     pub grant_state: &'static str,
     creator: Option<String>,
     service: Option<String>,
-    request: Value,
+    pub(super) request: Value,
 }
 
 /// Whether it is no creation, time, whether the primary moved, event and primary key.
@@ -299,7 +301,9 @@ impl Oracle {
             };
             if let Some(primary) = primary {
                 let is_later = call.event.event_name != "CreateKey";
-                let told = (is_later, call.event.event_time, is_move, call.event.event_id.clone(), primary);
+                // What is synchronised meanwhile is told of the primary of before.
+                let settled = call.event.event_time.map(|time| if is_move { time + SETTLING_PRIMARY } else { time });
+                let told = (is_later, settled, is_move, call.event.event_id.clone(), primary);
                 primaries.entry(family).or_default().push(told);
             }
         }
@@ -317,7 +321,7 @@ impl Oracle {
                 seen.entry(key.clone()).or_default().add(call, key, touch.role);
             }
         }
-        for (event, key, _) in named_keys(self) {
+        for (event, key) in sighted_keys(self) {
             seen.entry(key).or_default().see(event.event_time);
         }
         for (key, life) in &lives {
@@ -466,7 +470,6 @@ impl Oracle {
                 principal: cell("principal")?,
                 kind: cell("principal_kind").unwrap_or_default(),
                 via: cell("statement_id").unwrap_or_else(|| format!("statement {index}")),
-                is_delegation: cell("is_account_delegation").as_deref() == Some("true"),
                 source: "logs",
             })
         };

@@ -43,7 +43,7 @@ fn of_failure(code: &str, message: &str) -> &'static str {
         "KMSInvalidState" if ["proxy", "is creating", "is updating"].iter().any(|text| message.contains(text)) => {
             "transient"
         }
-        "KMSInvalidState" => "blocked",
+        "KMSInvalidState" | "CustomKeyStoreInvalidState" | "CloudHsmClusterNotActive" | "XksKeyNotFound" => "blocked",
         "NotFound" => "not_found",
         "AccessDenied" | "VpceAccessDenied" => "denied",
         "KMSInvalidSignature" | "KMSInvalidMac" => "verify_failed",

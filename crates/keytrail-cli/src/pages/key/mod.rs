@@ -20,7 +20,11 @@ pub(crate) fn page(answer: &KeyAnswer, destination: Destination) -> String {
     page.heading("KMS key");
     page.line(&answer.key_arn);
     for alias in &answer.aliases {
-        page.line(&format!("{} (last seen {})", alias.alias_name, time_text(alias.last_seen_time)));
+        let told = match alias.ended_time {
+            Some(ended) => format!("until {}: it was deleted or moved then", iso_8601(ended, true)),
+            None => format!("last seen {}", time_text(alias.last_seen_time)),
+        };
+        page.line(&format!("{} ({told})", alias.alias_name));
     }
     push_verdict(&mut page, answer);
     push_facts(&mut page, answer);
@@ -290,7 +294,8 @@ fn push_surroundings(page: &mut Page, answer: &KeyAnswer) {
     let columns = &["uses", "last used", "days covered"];
     page.table("Other keys of its multi-Region set", columns, answer.family.iter().map(rows).collect());
     let rows = |row: &Dependency| {
-        let parts = [&row.event_source, &row.event_name, &row.resource];
+        let alias = row.alias_arn.as_ref().map(|arn| format!("(by {})", arn.rsplit(':').next().unwrap_or(arn)));
+        let parts = [&row.event_source, &row.event_name, &row.resource, &alias];
         let name: Vec<&str> = parts.into_iter().filter_map(|part| part.as_deref()).collect();
         (name.join(" "), vec![count_text(row.event_count), time_text(row.last_seen_time)])
     };

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use keytrail_query::{Caveat, KeyAnswer, KeyFacts, Reason, StateSource, Verdict};
 
 use crate::pages::layout::time_text;
@@ -205,6 +205,12 @@ pub(super) fn reason(reason: Reason) -> &'static str {
             "its policy denied calls of its own account: somebody there needs it, or tries (`select * from kms_denied_attempts`)"
         }
         Reason::OtherKeyBlocked => "a ReEncrypt that named it failed, as its other key could not be used",
+        Reason::UnknownFailure => {
+            "a cryptographic call on it failed by an error that may be the key's (`select * from kms_failed_attempts`)"
+        }
+        Reason::UnopenedCiphertext => {
+            "somebody tried to decrypt what he took for a ciphertext of this key, and it is damaged or of another encryption context (`select * from kms_failed_attempts`)"
+        }
         Reason::UnknownOperation => {
             "it was called by an operation that keytrail does not know (`select * from kms_events where operation_class = 'unknown'`)"
         }
@@ -230,7 +236,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::NotYetCovered => "the logs end before the key was made",
         Reason::TrackedUse => "GetKeyLastUsage names a use at a time that the logs do not cover",
         Reason::MissingEvent => {
-            "a use or the creation that KMS itself knows (GetKeyLastUsage, describe-key), or a deletion that was due, is not in the logs: a proven hole"
+            "a use or the creation that KMS itself knows (GetKeyLastUsage, describe-key), or a deletion or an end of imported material that was due, is not in the logs: a proven hole"
         }
         Reason::KnownElsewhere => "the logs know its id in another account or region: is the ARN right?",
         Reason::SimilarKey => {
@@ -264,7 +270,7 @@ pub(super) fn proof(proof: &str) -> &str {
 }
 
 /// Where none of the caveats applies.
-pub(super) const NO_CAVEAT: &str = "- Nothing that is known of the key points to a use that KMS does not log: no public key, imported material, data key, grant or configuration.";
+pub(super) const NO_CAVEAT: &str = "- Nothing that is known of the key points to a use that KMS does not log: no public key, imported material, custom key store, data key, grant or configuration.";
 
 /// What may need the key in spite of the logs.
 pub(super) fn caveat(caveat: Caveat, facts: &KeyFacts) -> Cow<'static, str> {
@@ -275,8 +281,9 @@ pub(super) fn caveat(caveat: Caveat, facts: &KeyFacts) -> Cow<'static, str> {
             "The covered window does not reach back to the key's creation: earlier uses, and data that they left, are not seen."
         }
         Caveat::PublicKey => return public_key(facts).into(),
-        Caveat::ImportedMaterial => {
-            "Its material was imported and may be used elsewhere; a copy of the material, imported again, does not bring a deleted key back."
+        Caveat::ImportedMaterial => return imported_material(facts).into(),
+        Caveat::CustomKeyStore => {
+            "Its material is in a custom key store: while that is disconnected every call fails, and who runs the store may use the material, or lose it, without KMS."
         }
         Caveat::MultiRegion => {
             "It belongs to a multi-Region set: every member opens the others' ciphertexts, in regions whose logs may be missing."
@@ -303,6 +310,17 @@ pub(super) fn caveat(caveat: Caveat, facts: &KeyFacts) -> Cow<'static, str> {
     text.into()
 }
 
+fn imported_material(facts: &KeyFacts) -> String {
+    let text = "Its material was imported and may be used elsewhere; a copy of the material, imported again, does not bring a deleted key back.";
+    match facts.material_expiry_time {
+        Some(time) => format!(
+            "{text} It expires at {}: then the key is unusable until it is imported again.",
+            iso_8601(time, true)
+        ),
+        None => text.to_owned(),
+    }
+}
+
 /// What those do who have the public part, and who took it last.
 fn public_key(facts: &KeyFacts) -> String {
     let use_of_it = match facts.key_usage.as_deref() {
@@ -320,6 +338,13 @@ fn public_key(facts: &KeyFacts) -> String {
     format!("Whoever has its public key {use_of_it} {calls}, the last at {time} by {reader}.")
 }
 
+/// The days on which so long is over, of a key that is disabled.
+fn dates_of(disabled: Option<DateTime<Utc>>) -> String {
+    let Some(disabled) = disabled else { return String::new() };
+    let [month, year] = [31, 400].map(|days| (disabled + TimeDelta::days(days)).date_naive());
+    format!(", so until {month} and {year}")
+}
+
 /// What an owner who wants the key gone does now.
 pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
     if answer.facts.key_state.as_deref() == Some("Deleted") {
@@ -334,7 +359,10 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
         Some("PendingDeletion" | "PendingReplicaDeletion") => format!(
             "The key is pending deletion, and the time runs. Cancel that (kms cancel-key-deletion), which leaves the key disabled, and watch {until}."
         ),
-        Some("Disabled") => format!("The key is disabled, which can be undone. Watch {until}."),
+        Some("Disabled") => format!(
+            "The key is disabled, which can be undone. Watch {until}{}.",
+            dates_of(answer.facts.key_state_since_time)
+        ),
         _ => format!("Disable the key (kms disable-key), which can be undone, and watch {until}."),
     };
     match answer.verdict.verdict {
