@@ -1,7 +1,7 @@
 //! Who may use a key, by what, and with which material: cases that were answered wrongly once.
 
 use crate::cells::rows;
-use crate::fixture::raw_session;
+use crate::fixture::{raw_session, session_with_outputs};
 use crate::verdicts::{KEY, correction, on_key, record};
 
 /// A statement that sets the key's policy.
@@ -131,4 +131,43 @@ async fn a_rotation_ends_the_material_before_it() {
     assert_eq!(answers(&before, sql).await, [["11", "false", "false", "1", "NULL"], new]);
     let opened = [&before[..], &[call("Decrypt", "11", "11")]].concat();
     assert_eq!(answers(&opened, sql).await, [["11", "false", "true", "1", "NULL"], new]);
+}
+
+#[tokio::test]
+async fn identities_of_an_account_that_the_key_policy_leaves_it_to_may_be_allowed() {
+    let allow = |action: &str, rest: &str| format!(r#"{{"Effect":"Allow","Action":"{action}",{rest}}}"#);
+    let all = r#""Resource":"*""#;
+    let denied = r#"{"Effect":"Deny","Action":"kms:*","Resource":"*"}"#;
+    let roles = [
+        ("reader", allow("kms:Decrypt", all)),
+        ("denied", [&allow("kms:Decrypt", all), denied].join(",")),
+        ("admin", allow("kms:Put*", all)),
+        ("others", allow("kms:Decrypt", &format!(r#""NotResource":"{KEY}""#))),
+    ];
+    let role = |(name, statements): (&str, String)| {
+        format!(
+            r#"{{"RoleName":"{name}","Arn":"arn:aws:iam::444455556666:role/{name}","RolePolicyList":[{{"PolicyName":"own","PolicyDocument":{{"Statement":[{statements}]}}}}]}}"#
+        )
+    };
+    let details = format!(r#"{{"UserDetailList":[],"RoleDetailList":[{}]}}"#, roles.map(role).join(","));
+    let statement = r#"{"Sid":"a","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"kms:*","Resource":"*"}"#;
+    let records = [policy("2025-03-15T10:00:00Z", statement, "")];
+    let session = session_with_outputs(&records, &[("iam.json", details)]).await;
+    let sql = "select split_part(principal, ':', 6), has_use_action, is_conditional, is_cross_account from kms_potential_access \
+               where tier = 'account_delegation' order by 1";
+    let text = |cell: Option<String>| cell.unwrap_or_else(|| "NULL".to_owned());
+    let found: Vec<_> = rows(&session, sql)
+        .await
+        .into_iter()
+        .map(|row| row.into_iter().map(text).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "role/admin false false true",
+            "role/denied true true true",
+            "role/reader true false true",
+            "root true false true"
+        ]
+    );
 }

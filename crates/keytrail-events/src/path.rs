@@ -9,11 +9,11 @@ use chrono::{NaiveDate, NaiveDateTime};
 pub struct LogFilePath<'a> {
     /// The organization's id, of an organization trail.
     pub organization_id: Option<&'a str>,
-    /// The account whose activity the file holds, 12 digits.
+    /// The account whose activity the file holds, 12 digits; from the folders or the file's name, which may not differ.
     pub account_id: Option<&'a str>,
     /// The folder's kind: `CloudTrail`, `CloudTrail-Digest`, `CloudTrail-Insight`, …
     pub kind: Option<&'a str>,
-    /// The region the activity was in.
+    /// The region the activity was in; likewise.
     pub aws_region: Option<&'a str>,
     /// The day of delivery, UTC, from the folders, else from the file's name.
     pub delivery_date: Option<NaiveDate>,
@@ -25,11 +25,12 @@ impl<'a> LogFilePath<'a> {
     /// Reads a path with `/` between its parts.
     pub fn parse(path: &'a str) -> Self {
         let parts: Vec<&str> = path.split('/').collect();
-        let mut parsed = Self::of_file_name(parts.last().copied().unwrap_or(""));
+        let name = parts.last().copied().unwrap_or("");
+        let mut parsed = Self::of_file_name(name);
         if let Some(root) = parts.iter().rposition(|part| *part == "AWSLogs") {
             parsed.take_folders(&parts[root + 1..parts.len().max(root + 2) - 1]);
-            parsed.doubt_folders(parts.last().copied().unwrap_or(""));
         }
+        parsed.take_place_of(name);
         parsed
     }
 
@@ -62,15 +63,21 @@ impl<'a> LogFilePath<'a> {
         self.delivery_date = date_below(below).or_else(|| date_below(rest)).or(self.delivery_date);
     }
 
-    /// Forgets the account and the region where the file's name tells others than its folders: one of the two is wrong.
-    fn doubt_folders(&mut self, name: &str) {
+    /// Account and region are in the file's name, too, and stay there when files are moved; where it tells others than the folders, one of
+    /// the two is wrong, and neither is taken.
+    fn take_place_of(&mut self, name: &'a str) {
         let mut parts = name.split('_');
-        let (Some(account), Some(_kind), Some(region)) = (parts.next(), parts.next(), parts.next()) else { return };
-        if is_account(account) && self.account_id.is_some_and(|told| told != account) {
-            self.account_id = None;
+        let (Some(account), Some(kind), Some(region)) = (parts.next(), parts.next(), parts.next()) else { return };
+        if !is_account(account) {
+            return;
         }
-        if is_account(account) && is_region(region) && self.aws_region.is_some_and(|told| told != region) {
-            self.aws_region = None;
+        let agreed = |told: Option<&'a str>, named: &'a str| match told {
+            Some(told) => Some(told).filter(|told| *told == named),
+            None => Some(named).filter(|_| kind.starts_with("CloudTrail")),
+        };
+        self.account_id = agreed(self.account_id, account);
+        if is_region(region) {
+            self.aws_region = agreed(self.aws_region, region);
         }
     }
 
@@ -168,9 +175,10 @@ mod tests {
         for (folder, account_id, aws_region) in [
             ("CloudTrail/eu-west-1/2023/07/10", Some("111122223333"), Some("eu-west-1")),
             ("CloudTrail/us-gov-west-1/2023/07/10", Some("111122223333"), None),
-            ("CloudTrail/backup/eu-west-1", Some("111122223333"), None),
-            ("CloudTrail/2023/07/10", Some("111122223333"), None),
-            ("CloudTrail", Some("111122223333"), None),
+            // The name tells where the folders do not.
+            ("CloudTrail/backup/eu-west-1", Some("111122223333"), Some("eu-west-1")),
+            ("CloudTrail/2023/07/10", Some("111122223333"), Some("eu-west-1")),
+            ("CloudTrail", Some("111122223333"), Some("eu-west-1")),
         ] {
             let path = format!("AWSLogs/111122223333/{folder}/{file}");
             let parsed = LogFilePath::parse(&path);
@@ -220,7 +228,10 @@ mod tests {
     #[test]
     fn a_flat_file_keeps_its_name() {
         let parsed = LogFilePath::parse("011122223333_CloudTrail_eu-west-1_20230710T1205Z_x9kHmzMa7cx6l9wM.json");
-        assert_eq!((parsed.account_id, parsed.delivery_time), (None, Some(1_688_990_700_000_000)));
+        assert_eq!((parsed.account_id, parsed.aws_region), (Some("011122223333"), Some("eu-west-1")));
+        assert_eq!(parsed.delivery_time, Some(1_688_990_700_000_000));
+        let other = LogFilePath::parse("011122223333_vpcflowlogs_eu-west-1_fl-1_20230710T1205Z_x9.log.gz");
+        assert_eq!((other.account_id, other.aws_region), (None, None));
         assert_eq!(LogFilePath::parse("events.json"), LogFilePath::default());
         assert_eq!(LogFilePath::parse("AWSLogs"), LogFilePath::default());
         assert_eq!(LogFilePath::parse(""), LogFilePath::default());
