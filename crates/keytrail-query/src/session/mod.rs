@@ -47,7 +47,10 @@ use crate::statement::narrow::narrow;
 use crate::statement::parameters::{bind, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
-use crate::statement::{column_names, dialect, from_first, merged_columns, statement_size};
+use crate::statement::{
+    column_names, dialect, exact_numbers, from_first, merged_columns, sql_statement,
+    statement_size,
+};
 use crate::tables::damage::OpenedFiles;
 use crate::tables::lake_table::LakeTables;
 use crate::tables::raw_table::{RawRejects, RawSource, RawTables};
@@ -302,6 +305,7 @@ impl Session {
         read_only::check_condition(&condition)?;
         statement_size::balance(&mut condition);
         statement_size::check(&condition)?;
+        exact_numbers::write_out(&mut condition);
         let planned = self.context.state().create_logical_expr_from_sql_expr(condition, columns);
         planned.map_err(QueryError::planning)
     }
@@ -313,7 +317,7 @@ impl Session {
         statement_size::check_statement(&statement)?;
         // Only then: the text of an expression is made by recursion.
         column_names::name_columns(&mut statement);
-        merged_columns::write_out(&mut statement)?;
+        Self::write_out(&mut statement)?;
         declare_types(&mut statement, parameters);
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;
@@ -342,6 +346,14 @@ impl Session {
             return Err(QueryError::StatementCount { count });
         }
         parsed.map_err(QueryError::planning)?.pop().ok_or(QueryError::StatementCount { count: 0 })
+    }
+
+    /// Writes out what the engine reads in another way than SQL says, and what it has no words for.
+    fn write_out(statement: &mut Statement) -> Result<(), QueryError> {
+        if let Some(statement) = sql_statement(statement) {
+            exact_numbers::write_out(statement);
+        }
+        merged_columns::write_out(statement)
     }
 
     /// A session over the same data in which a relation is replaced by what `replacement` makes of it: views read that one. Kept views

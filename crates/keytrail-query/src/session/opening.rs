@@ -19,7 +19,6 @@ use keytrail_convert::{INVENTORY, RUNS, inventory_schema, runs_schema};
 use super::Session;
 use crate::error::QueryError;
 use crate::locks::lock;
-use crate::statement::merged_columns;
 use crate::statement::narrow::narrow;
 use crate::statement::read_only::{self, Paths};
 use crate::statement::statement_size;
@@ -108,7 +107,7 @@ impl Session {
         outer.push(view.name.clone());
         let mut statement = Self::parse(&view.sql)?;
         statement_size::check_statement(&statement)?;
-        merged_columns::write_out(&mut statement)?;
+        Self::write_out(&mut statement)?;
         read_only::check_statement(&statement, Paths::Refused)?;
         for reference in self.references(&statement)? {
             self.open_named(reference.table(), outer).await?;

@@ -11,6 +11,7 @@ pub(crate) mod boolean_texts;
 pub(crate) mod column_names;
 pub(crate) mod dialect;
 pub(crate) mod from_first;
+pub(crate) mod exact_numbers;
 pub(crate) mod merged_columns;
 pub(crate) mod narrow;
 pub(crate) mod parameters;
@@ -18,3 +19,15 @@ pub(crate) mod read_only;
 pub(crate) mod statement_size;
 pub(crate) mod texts;
 pub(crate) mod time_format;
+
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+
+/// The SQL of a statement, and of the one that is explained; none for commands of the engine's own.
+pub(crate) fn sql_statement(statement: &mut Statement) -> Option<&mut SqlStatement> {
+    match statement {
+        Statement::Statement(statement) => Some(statement),
+        Statement::Explain(explain) => sql_statement(&mut explain.statement),
+        _ => None,
+    }
+}
