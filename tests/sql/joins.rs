@@ -180,3 +180,25 @@ async fn a_query_that_looks_for_a_value_has_three_answers() {
         "select g from t group by g having count(*) not in (select v from u where v > 5) or g not in (select g from u)";
     assert_eq!(column(&session, having).await, "0 1 2 3 4 5 6 null");
 }
+
+#[tokio::test]
+async fn a_name_stands_for_a_table_before_it_stands_for_a_column() {
+    let (_folder, session) = session().await;
+    // `g` and `v` are columns, too.
+    for (sql, expected) in [
+        ("select g.id from u g where exists (select 1 from t where t.id = g.id) and g.id < 20 order by g.id", "0 14 7"),
+        ("select v.g from t v where v.id in (select u.id from u where u.g = v.g and v.id < 50)", "0 2"),
+        ("select g.* from (select id from u where v > 7) g where exists (select 1 from t a where a.g = g.id)", ""),
+        (
+            "with c as (select * from u) select v.id from t v where exists (select 1 from c where c.id = v.id) and id < 9",
+            "0 7",
+        ),
+        ("select id from t g where g.id in (select g.id from u g) and g.g = 0", "0 56"),
+        (
+            "select g.id from t g where exists (select 1 from (select g.v from u g) x where x.v = g.id) and g.id > 7",
+            "8 9",
+        ),
+    ] {
+        assert_eq!(column(&session, sql).await, expected, "{sql}");
+    }
+}

@@ -322,6 +322,7 @@ impl Session {
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;
         self.open_relations(&statement).await?;
+        self.name_outer_tables(&mut statement).await?;
         if let Some(filter) = shown_functions(&statement) {
             return self.function_table(filter);
         }

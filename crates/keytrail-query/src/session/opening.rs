@@ -20,8 +20,9 @@ use super::Session;
 use crate::error::QueryError;
 use crate::locks::lock;
 use crate::statement::narrow::narrow;
+use crate::statement::outer_names::{self, KnownColumns};
 use crate::statement::read_only::{self, Paths};
-use crate::statement::statement_size;
+use crate::statement::{sql_statement, statement_size};
 use crate::views::catalogue::ViewDefinition;
 use crate::views::flat_view::FlatView;
 use crate::views::kept::{KeptView, StoredView};
@@ -39,6 +40,24 @@ impl Session {
                 Some("information_schema") => self.open_all().await?,
                 _ => self.open_named(reference.table(), &mut Vec::new()).await?,
             }
+        }
+        Ok(())
+    }
+
+    /// Gives tables other names where a query within the query has columns of their names; the relations are open.
+    pub(super) async fn name_outer_tables(&self, statement: &mut Statement) -> Result<(), QueryError> {
+        if !sql_statement(statement).is_some_and(outer_names::are_used) {
+            return Ok(());
+        }
+        let mut columns = KnownColumns::new();
+        for reference in self.references(statement)? {
+            let name = reference.table().to_owned();
+            // What is no table of the session has columns that nobody knows here.
+            let Ok(table) = self.context.table_provider(reference).await else { continue };
+            columns.insert(name, table.schema().fields().iter().map(|field| field.name().clone()).collect());
+        }
+        if let Some(statement) = sql_statement(statement) {
+            outer_names::write_out(statement, &columns);
         }
         Ok(())
     }
@@ -113,6 +132,7 @@ impl Session {
             self.open_named(reference.table(), outer).await?;
         }
         outer.pop();
+        self.name_outer_tables(&mut statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await.map_err(view_error)?;
         read_only::check_plan(&plan)?;
         let plan = narrow(plan, &self.context.state());

@@ -17,6 +17,7 @@ pub(crate) mod narrow;
 pub(crate) mod parameters;
 pub(crate) mod read_only;
 pub(crate) mod statement_size;
+pub(crate) mod outer_names;
 pub(crate) mod texts;
 pub(crate) mod time_format;
 
