@@ -37,3 +37,61 @@ async fn numbers_keep_their_digits_where_they_are_to_be_exact() {
         assert_eq!(text(&session, sql).await, expected, "{sql}");
     }
 }
+
+#[tokio::test]
+async fn an_escape_character_is_what_the_pattern_says() {
+    let session = fixture::session().await;
+    for (condition, expected) in [
+        ("'a%b' like 'a!%b' escape '!'", "true"),
+        ("'axb' like 'a!%b' escape '!'", "false"),
+        ("'a_b' like 'a#_%' escape '#'", "true"),
+        ("'axb' like 'a#_%' escape '#'", "false"),
+        ("'a!b' like 'a!!b' escape '!'", "true"),
+        ("'a\\b' like 'a\\b' escape '!'", "true"),
+        ("'A%B' ilike 'a!%b' escape '!'", "true"),
+        ("'a%b' not like 'a!%b' escape '!'", "false"),
+        ("'a\\%' like 'a\\%' escape ''", "true"),
+        ("'a%' like 'a\\%' escape '\\'", "true"),
+    ] {
+        assert_eq!(text(&session, &format!("select {condition}")).await, expected, "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn tables_are_joined_and_made_of_lists_as_other_databases_write_it() {
+    let session = fixture::session().await;
+    let tables = "with t(a) as (values (1), (2), (3), (null)), u(a) as (values (2), (3), (3))";
+    for (sql, expected) in [
+        ("select a from t semi join u using (a)", "2 3"),
+        ("select a from t anti join u using (a)", "1 null"),
+        ("select t.a from (t semi join u on t.a = u.a)", "2 3"),
+        ("select x from unnest([3, 1]) as l(x)", "1 3"),
+        ("select x + 1 from unnest([3, 1]) x", "2 4"),
+        ("select unnest from unnest([3, 1])", "1 3"),
+        ("select x + a from t cross join unnest([10, 20]) as l(x) where a < 3", "11 12 21 22"),
+        ("select a from t where a in (select * from unnest([1, 2]))", "1 2"),
+    ] {
+        assert_eq!(column(&session, &format!("{tables} {sql}")).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn an_interval_is_taken_a_number_of_times() {
+    let session = fixture::session().await;
+    for (sql, expected) in [
+        ("select interval '1 day' * 7 = interval '7 days'", "true"),
+        ("select 3 * interval '1 month' = interval '3 months'", "true"),
+        ("select date '2024-01-31' + 2 * interval '1 day'", "2024-02-02"),
+        ("select interval (n) day = interval '3 days' from (values (3)) t(n)", "true"),
+        ("select interval (1 + 1) hour = interval '2 hours'", "true"),
+        ("select interval 30 day = interval '30 days'", "true"),
+        ("select interval -3 day = interval '-3 days'", "true"),
+        ("select count(*) from (values (1), (null)) t(n) where interval '2 hours' * n is null", "1"),
+    ] {
+        assert_eq!(text(&session, sql).await, expected, "{sql}");
+    }
+    let parameters = [("n".to_owned(), "30".to_owned())];
+    let result = session.execute("select interval '1 day' * :n = interval '30 days' as same", &parameters).await;
+    let rows = result.unwrap_or_else(|error| panic!("{}", chain(&error))).collect().await.expect("rows");
+    assert_eq!(crate::cells::cells(&rows)[0][0].as_deref(), Some("true"));
+}

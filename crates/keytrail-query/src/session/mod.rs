@@ -43,12 +43,13 @@ use crate::prompt::function_list::shown_functions;
 use crate::rules::context_rules::ContextRules;
 use crate::rules::observers::Observers;
 use crate::statement::boolean_texts::BooleanTexts;
+use crate::statement::interval_products::IntervalProducts;
 use crate::statement::narrow::narrow;
 use crate::statement::parameters::{bind, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
 use crate::statement::{
-    column_names, dialect, exact_numbers, from_first, merged_columns, sql_statement,
+    column_names, dialect, exact_numbers, from_first, merged_columns, spellings, sql_statement,
     statement_size,
 };
 use crate::tables::damage::OpenedFiles;
@@ -215,6 +216,7 @@ impl Session {
         functions::register(&mut context, rules, observers, options.memory_limit_bytes)
             .map_err(QueryError::planning)?;
         context.register_expr_planner(Arc::new(BooleanTexts)).map_err(QueryError::planning)?;
+        context.register_expr_planner(Arc::new(IntervalProducts)).map_err(QueryError::planning)?;
         Ok(Self {
             context,
             source,
@@ -305,6 +307,7 @@ impl Session {
         read_only::check_condition(&condition)?;
         statement_size::balance(&mut condition);
         statement_size::check(&condition)?;
+        spellings::write_out(&mut condition)?;
         exact_numbers::write_out(&mut condition);
         let planned = self.context.state().create_logical_expr_from_sql_expr(condition, columns);
         planned.map_err(QueryError::planning)
@@ -352,6 +355,7 @@ impl Session {
     /// Writes out what the engine reads in another way than SQL says, and what it has no words for.
     fn write_out(statement: &mut Statement) -> Result<(), QueryError> {
         if let Some(statement) = sql_statement(statement) {
+            spellings::write_out(statement)?;
             exact_numbers::write_out(statement);
         }
         merged_columns::write_out(statement)
