@@ -76,6 +76,24 @@ async fn tables_are_joined_and_made_of_lists_as_other_databases_write_it() {
 }
 
 #[tokio::test]
+async fn json_paths_lead_to_members() {
+    let session = fixture::session().await;
+    let json = "(values ('{\"a\":{\"b c\":[5,{\"d\":\"x\"}]},\"$.a\":1}')) t(j)";
+    for (path, expected) in [
+        ("j ->> '$.a.\"b c\"[1].d'", "x"),
+        ("j ->> '$[''a''][''b c''][0]'", "5"),
+        ("j -> '$.a' -> 'b c' ->> 0", "5"),
+        ("j ->> '$.b'", "null"),
+    ] {
+        assert_eq!(text(&session, &format!("select {path} from {json}")).await, expected, "{path}");
+    }
+    let refused = session.execute("select user_identity ->> '$..type' from events", &[]).await;
+    let Err(error @ QueryError::Unsupported { .. }) = refused else { panic!("it is taken") };
+    let diagnosis = session.diagnose("select user_identity ->> '$..type' from events", &error);
+    assert!(diagnosis.place.is_some() && diagnosis.advice[0].contains("->>"), "{diagnosis:?}");
+}
+
+#[tokio::test]
 async fn an_interval_is_taken_a_number_of_times() {
     let session = fixture::session().await;
     for (sql, expected) in [

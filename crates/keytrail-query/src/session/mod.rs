@@ -49,7 +49,7 @@ use crate::statement::parameters::{bind, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
 use crate::statement::{
-    column_names, dialect, exact_numbers, from_first, merged_columns, spellings, sql_statement,
+    column_names, dialect, exact_numbers, from_first, json_paths, merged_columns, spellings, sql_statement,
     statement_size,
 };
 use crate::tables::damage::OpenedFiles;
@@ -308,6 +308,7 @@ impl Session {
         statement_size::balance(&mut condition);
         statement_size::check(&condition)?;
         spellings::write_out(&mut condition)?;
+        json_paths::write_out(&mut condition)?;
         exact_numbers::write_out(&mut condition);
         let planned = self.context.state().create_logical_expr_from_sql_expr(condition, columns);
         planned.map_err(QueryError::planning)
@@ -356,6 +357,7 @@ impl Session {
     fn write_out(statement: &mut Statement) -> Result<(), QueryError> {
         if let Some(statement) = sql_statement(statement) {
             spellings::write_out(statement)?;
+            json_paths::write_out(statement)?;
             exact_numbers::write_out(statement);
         }
         merged_columns::write_out(statement)
