@@ -94,6 +94,33 @@ async fn json_paths_lead_to_members() {
 }
 
 #[tokio::test]
+async fn questions_about_other_rows_are_answered_in_columns_and_aggregates() {
+    let session = fixture::session().await;
+    let tables = "with t(a) as (values (1), (2), (null)), u(a) as (values (2), (5)), n(a) as (values (2), (null))";
+    for (sql, expected) in [
+        ("select exists (select 1 from u where u.a = t.a) from t", "false false true"),
+        ("select not exists (select 1 from u where u.a = t.a limit 1) from t", "false true true"),
+        ("select exists (select 1 from u) from t", "true true true"),
+        ("select exists (select 1 from u where a > 9) from t", "false false false"),
+        ("select a in (select a from u) from t", "false true null"),
+        ("select a not in (select a from u) from t", "false true null"),
+        ("select a in (select a from n) from t", "true null null"),
+        ("select a in (select a from u where a > 9) from t", "false false false"),
+        ("select case when exists (select 1 from u where u.a = t.a) then 'y' else 'n' end from t", "n n y"),
+        ("select count(*) filter (where exists (select 1 from u where u.a = t.a)) from t", "1"),
+        ("select sum(case when a in (select a from u) then 10 else 1 end) from t", "12"),
+        ("select count(*) from t group by exists (select 1 from u where u.a = t.a)", "1 2"),
+        ("select exists (select 1)", "true"),
+    ] {
+        assert_eq!(column(&session, &format!("{tables} {sql}")).await, expected, "{sql}");
+    }
+    let named = session.execute("select exists (select 1) as is_one, exists (select 1)", &[]).await;
+    let schema = named.unwrap_or_else(|error| panic!("{}", chain(&error))).schema;
+    assert_eq!(schema.field(0).name(), "is_one");
+    assert_eq!(schema.field(1).name(), "EXISTS (SELECT 1)");
+}
+
+#[tokio::test]
 async fn an_interval_is_taken_a_number_of_times() {
     let session = fixture::session().await;
     for (sql, expected) in [
