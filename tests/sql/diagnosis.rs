@@ -41,7 +41,7 @@ async fn the_place_and_the_name_that_was_meant_are_found() {
         ("select to_timestamp('2024-12-31 10', '%Y-%m-%d %H')", "'%Y-%m-%d %H'", ""),
         ("select 1 from events where event_name similar to 'Get%'", "similar", ""),
         ("select event_id from events natural full join log_files", "natural", ""),
-        ("select 1 as twice, 2 as twice", "twice", ""),
+        ("select * from (select 1 as twice, 2 as twice)", "twice", ""),
     ] {
         let diagnosis = diagnosed(&session, sql).await;
         let place = diagnosis.place.clone().unwrap_or_else(|| panic!("{sql}: no place: {diagnosis:?}"));
@@ -124,8 +124,8 @@ async fn what_is_advised_instead_of_a_function_runs() {
 async fn what_the_engine_says_is_told_in_words() {
     let session = fixture::session().await;
     for (sql, problem) in [
-        ("select 1 as twice, 2 as twice", "two columns have one name: `twice`"),
-        ("select event_id, event_id from events", "two columns have one name: `event_id`"),
+        ("select * from (select 1 as twice, 2 as twice)", "two columns have one name: `twice`"),
+        ("with e as (select event_id, event_id from events) select * from e", "two columns have one name: `event_id`"),
         ("select 1 from events where read_only = 'perhaps'", "a boolean is compared with a text"),
         (
             "select exists (select 1 from events e where e.event_id = l.run_id) from log_files l",

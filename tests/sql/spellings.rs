@@ -140,3 +140,20 @@ async fn an_interval_is_taken_a_number_of_times() {
     let rows = result.unwrap_or_else(|error| panic!("{}", chain(&error))).collect().await.expect("rows");
     assert_eq!(crate::cells::cells(&rows)[0][0].as_deref(), Some("true"));
 }
+
+#[tokio::test]
+async fn a_column_that_comes_again_is_numbered() {
+    let session = fixture::session().await;
+    for (sql, names) in [
+        ("select 1 a, 2 a, 3 a", "a a_2 a_3"),
+        ("select 1 a, 2 as \"a_2\", 3 A", "a a_2 a_3"),
+        ("select event_id, events.event_id from events order by event_id", "event_id event_id_2"),
+        ("select count(*), count(*) from events", "count(*) count(*)_2"),
+        ("select 1, 1 union all select 2, 3", "1 1_2"),
+    ] {
+        let result = session.execute(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
+        let found: Vec<_> = result.schema.fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(found.join(" "), names, "{sql}");
+        result.collect().await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
+    }
+}
