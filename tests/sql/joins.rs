@@ -112,6 +112,16 @@ async fn a_merged_column_has_the_value_of_either_side() {
         (format!("select g, n from {both} left join (values (3, 'c')) c(k, n) on c.k = g"), "1,null 2,null 3,c"),
         (format!("select g from {}", both.replace("full", "left")), "1 2"),
         (format!("select g from {}", both.replace("full", "inner")), "2"),
+        ("select id from t join u using (id) join t x using (id) where id < 20 order by id".to_owned(), "0 14 7"),
+        (
+            "select id, x.g from t left join u using (id) join t x using (id) where id < 2 group by id, x.g".to_owned(),
+            "0,0 1,1",
+        ),
+        (
+            "select count(*) from t join u using (id) join t x using (id) where exists (select 1 from u z where id = t.id)"
+                .to_owned(),
+            "12",
+        ),
         (
             "select id, count(*) from t full join u using (id) where id > 98 group by id".to_owned(),
             "105,1 112,1 119,1 126,1 99,1",
