@@ -45,7 +45,7 @@ use crate::rules::observers::Observers;
 use crate::statement::boolean_texts::BooleanTexts;
 use crate::statement::interval_products::IntervalProducts;
 use crate::statement::narrow::narrow;
-use crate::statement::parameters::{bind, declare_types};
+use crate::statement::parameters::{bind, declare_truths, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
 use crate::statement::{
@@ -323,6 +323,9 @@ impl Session {
         column_names::name_columns(&mut statement);
         Self::write_out(&mut statement)?;
         declare_types(&mut statement, parameters);
+        if let Some(statement) = sql_statement(&mut statement) {
+            declare_truths(statement);
+        }
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;
         self.open_relations(&statement).await?;
