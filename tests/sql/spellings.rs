@@ -142,6 +142,45 @@ async fn an_interval_is_taken_a_number_of_times() {
 }
 
 #[tokio::test]
+async fn numbers_that_their_type_cannot_hold_are_errors() {
+    let session = fixture::session().await;
+    let most = "9223372036854775807";
+    for sql in [
+        format!("select {most} + 1"),
+        format!("select -{most} - 2"),
+        format!("select {most} * 2"),
+        format!("select x + 1 from (values ({most})) t(x)"),
+        format!("select record_index * {most} from (select record_index + 2 as record_index from events)"),
+        format!("select count(*) from events where record_index + {most} > 0"),
+        format!("select sum(x) from (values ({most}), (1)) t(x)"),
+        format!("select g, sum(x) from (values (1, {most}), (1, 1), (2, 0)) t(g, x) group by g"),
+        format!("select sum(x) over (order by x) from (values ({most}), (1)) t(x)"),
+    ] {
+        let error = match session.execute(&sql, &[]).await {
+            Err(error) => error,
+            Ok(result) => result.collect().await.err().unwrap_or_else(|| panic!("{sql} runs")),
+        };
+        let problem = session.diagnose(&sql, &error).problem.unwrap_or_else(|| panic!("{sql}: {}", chain(&error)));
+        assert!(problem.starts_with("a number is too large for its type"), "{sql}: {problem}");
+    }
+    for (sql, expected) in [
+        (format!("select {most} + 0 - 1"), "9223372036854775806"),
+        (format!("select sum(x) from (values ({most}), (1), (-1)) t(x)"), most),
+        (format!("select sum(x) from (values ({most}), (null)) t(x) where x < 0"), "null"),
+        (format!("select sum(distinct x) from (values ({most}), ({most})) t(x)"), most),
+        ("select sum(x) filter (where x > 1) from (values (1), (2), (3)) t(x)".to_owned(), "5"),
+        ("select sum(x + 1) from (values (1), (2)) t(x)".to_owned(), "5"),
+        ("select sum(x) from (values (1.5), (2)) t(x)".to_owned(), "3.5"),
+        ("select (1 + 2) * 3".to_owned(), "9"),
+    ] {
+        assert_eq!(text(&session, &sql).await, expected, "{sql}");
+    }
+    let sliding =
+        "select sum(x) over (order by x rows between 1 preceding and current row) from (values (1), (2), (4)) t(x)";
+    assert_eq!(column(&session, sliding).await, "1 3 6");
+}
+
+#[tokio::test]
 async fn a_column_that_comes_again_is_numbered() {
     let session = fixture::session().await;
     for (sql, names) in [
