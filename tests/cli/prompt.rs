@@ -425,7 +425,7 @@ fn the_time_over_logs_tells_their_files() {
     let screen = tmux.wait_for("pruned)");
     // The line may be broken anywhere.
     let letters: String = screen.split_whitespace().collect();
-    assert!(letters.contains("1filesread,0pruned)"), "{screen}");
+    assert!(letters.contains("1fileread,0pruned)"), "{screen}");
 }
 
 #[test]

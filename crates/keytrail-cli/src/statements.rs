@@ -14,7 +14,7 @@ use keytrail_query::{AbsentValue, StatementCounts, StatementRun};
 use crate::errors::CliError;
 use crate::hints::did_you_mean;
 use crate::output::{self, DataWriter};
-use crate::progress::{bytes_text, count_text};
+use crate::progress::{bytes_text, count_text, counted};
 use crate::query_progress::{Live, QueryProgress};
 use crate::render::{Format, renderer};
 use crate::session::SqlSession;
@@ -275,8 +275,8 @@ fn time_text(outcome: Outcome) -> String {
     if counts.files_to_read + counts.files_pruned > 0 {
         parts.push(format!("{} read", bytes_text(counts.bytes_read)));
         parts.push(format!(
-            "{} files read, {} pruned",
-            count_text(counts.files_to_read),
+            "{} read, {} pruned",
+            counted(counts.files_to_read, "file"),
             count_text(counts.files_pruned)
         ));
     }
