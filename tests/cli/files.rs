@@ -33,6 +33,15 @@ fn attached_files_are_tables() {
 }
 
 #[test]
+fn cells_of_a_csv_file_are_separated_as_its_first_line_says() {
+    let sandbox = Sandbox::new();
+    sandbox.write("semicolons.csv", "\u{feff}account;\"amount, EUR\"\n012;1,5\n013;\"a;b\"\n");
+    sandbox.write("tabs.csv", "account\tamount\n012\t1,5\n");
+    let run = sandbox.run("keytrail sql --attach s=semicolons.csv --attach t=tabs.csv -c 'select s.*, t.amount from s left join t using (account) order by 1'");
+    assert_eq!(run.data(), "account,\"amount, EUR\",amount\n012,\"1,5\",\"1,5\"\n013,a;b,\n");
+}
+
+#[test]
 fn files_under_an_allowed_folder_are_read_by_their_path() {
     let sandbox = with_files();
     for path in ["extra/owners.csv", "owners.csv", "./extra/../extra/owners.csv", "extra/inside.csv", "inside.csv"] {

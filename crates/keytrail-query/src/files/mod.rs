@@ -85,8 +85,10 @@ impl FileTables {
         let by_name = FileFormat::of_path(&path).ok_or_else(|| unknown_ending(name))?;
         let file = OpenFile::open(&path).map_err(read_error)?;
         let format = match by_name {
-            FileFormat::JsonLines => by_name.with_first_character(file.first_character().map_err(read_error)?),
-            _ => by_name,
+            FileFormat::JsonLines | FileFormat::Cells(_) => {
+                by_name.with_first_line(&file.first_line().map_err(read_error)?)
+            }
+            FileFormat::JsonArray | FileFormat::Parquet => by_name,
         };
         let bad = |source| QueryError::BadFile { path: path.clone(), source: Box::new(source) };
         Ok(Some(format::table(file, format, context).await.map_err(bad)?))
