@@ -438,6 +438,11 @@ impl Session {
         self.source.names().into_iter().chain(self.files.names().map(str::to_owned)).collect()
     }
 
+    /// Files that statements may read and whose paths are like this one.
+    pub(crate) fn similar_files(&self, path: &str) -> Vec<String> {
+        self.files.similar(path)
+    }
+
     /// What a statement can name.
     pub(crate) fn known_names(&self) -> KnownNames {
         let state = self.context.state();
