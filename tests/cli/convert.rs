@@ -752,7 +752,7 @@ fn the_lake_is_compared_with_its_logs() {
     insta::assert_snapshot!(sandbox.run("keytrail check --lake lake --against logs"), @"
     exit 3
     -- stdout
-    note: 1 log files of the source were not compared: the lake has not read them, or another version of them; `keytrail convert` does
+    note: not compared: 1 log file of the source, which the lake has not read, or of another version; `keytrail convert` does
     -- stderr
     compared: 2 log files, 4 records; repeated deliveries, looked for in the whole lake: 1
     checked: 4 data files, 6 rows, 0 findings

@@ -33,6 +33,15 @@ fn attached_files_are_tables() {
 }
 
 #[test]
+fn cells_of_a_csv_file_are_separated_as_its_first_line_says() {
+    let sandbox = Sandbox::new();
+    sandbox.write("semicolons.csv", "\u{feff}account;\"amount, EUR\"\n012;1,5\n013;\"a;b\"\n");
+    sandbox.write("tabs.csv", "account\tamount\n012\t1,5\n");
+    let run = sandbox.run("keytrail sql --attach s=semicolons.csv --attach t=tabs.csv -c 'select s.*, t.amount from s left join t using (account) order by 1'");
+    assert_eq!(run.data(), "account,\"amount, EUR\",amount\n012,\"1,5\",\"1,5\"\n013,a;b,\n");
+}
+
+#[test]
 fn files_under_an_allowed_folder_are_read_by_their_path() {
     let sandbox = with_files();
     for path in ["extra/owners.csv", "owners.csv", "./extra/../extra/owners.csv", "extra/inside.csv", "inside.csv"] {
@@ -57,7 +66,7 @@ fn nothing_else_is_read_and_nothing_is_told_of_it() {
         "extra/link.csv",
         "way-out/secret.csv",
         "/etc/passwd.csv",
-        "nowhere.csv",
+        "absent-words.csv",
         "deep",
         "/etc/passwd",
         "s3://bucket/file.csv",
@@ -80,6 +89,25 @@ fn nothing_else_is_read_and_nothing_is_told_of_it() {
     // What is there and what is not look alike.
     assert_eq!(told[0], told[7], "{told:#?}");
     assert_eq!(told[3], told[7], "{told:#?}");
+}
+
+#[test]
+fn a_misspelt_path_is_told_with_the_file_that_was_meant() {
+    let sandbox = with_files();
+    for (path, hint) in [
+        ("ownres.csv", "did you mean `owners.csv`?"),
+        ("extra/ownres.csv", "did you mean `extra/owners.csv`?"),
+        ("deep/owner.tsv", "did you mean `deep/owners.tsv`?"),
+        ("*.csv", "a path names one file"),
+    ] {
+        let run = sandbox.run(&format!("keytrail sql --allow-files extra -c \"select * from '{path}'\""));
+        assert!(run.code() == Some(2) && run.stderr.contains(hint), "{path}: {run}");
+    }
+    // Neither what is elsewhere nor what leads there is offered.
+    for path in ["secret/secrets.csv", "link.cvs", "way-out/secrets.csv", "links.csv"] {
+        let run = sandbox.run(&format!("keytrail sql --allow-files extra -c \"select * from '{path}'\""));
+        assert!(run.code() == Some(2) && !run.stderr.contains("did you mean"), "{path}: {run}");
+    }
 }
 
 #[test]

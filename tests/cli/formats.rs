@@ -104,6 +104,23 @@ fn json_comes_back() {
 }
 
 #[test]
+fn an_interval_that_parquet_cannot_hold_is_told_with_what_to_write() {
+    let sandbox = Sandbox::new();
+    let write = |format: &str, value: &str| {
+        sandbox.run(&format!("keytrail sql --format {format} -o out.{format} -c \"select {value} as span\""))
+    };
+    for value in ["interval '1 day'", "[interval '1 month']", "named_struct('a', interval '1 day')"] {
+        let run = write("parquet", value);
+        assert_eq!(run.code(), Some(2), "{run}");
+        assert!(run.stderr.contains("intervals of a column: `span`") && run.stderr.contains("hint: "), "{run}");
+    }
+    for value in ["date_part('epoch', interval '1 day')", "interval '1 day'::text"] {
+        assert_eq!(write("parquet", value).code(), Some(0), "{value}");
+    }
+    assert_eq!(write("arrow", "interval '1 day'").code(), Some(0));
+}
+
+#[test]
 fn parquet_and_arrow_keep_types_and_come_back() {
     let sandbox = Sandbox::new();
     let parquet = std::fs::File::from(fs_err::File::open(sandbox.path(written(&sandbox, "parquet"))).expect("a file"));

@@ -136,7 +136,14 @@ fn an_answer_without_rows_tells_what_no_event_has() {
     note: no event has the aws_region `us-esat-1`; did you mean `us-east-1`?
     ");
     assert_eq!(run("--lake demo/lake", "select 1 from events where event_id = 'none'").stderr, "");
-    assert_eq!(run("--lake demo/lake", "select count(*) from events where aws_region = 'us-esat-1'").stderr, "");
+    let told = run("--lake demo/lake", sql).stderr;
+    for sql in [
+        "select count(*) from events where aws_region = 'us-esat-1'",
+        "select max(event_time), sum(record_index), count(*) from events where aws_region = 'us-esat-1'",
+    ] {
+        assert_eq!(run("--lake demo/lake", sql).stderr, told, "{sql}");
+    }
+    assert_eq!(run("--lake demo/lake", "select count(*) from events where aws_region <> 'us-esat-1'").stderr, "");
     assert_eq!(run("--raw demo/trail", sql).stderr, "");
 }
 

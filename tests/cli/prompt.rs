@@ -425,7 +425,7 @@ fn the_time_over_logs_tells_their_files() {
     let screen = tmux.wait_for("pruned)");
     // The line may be broken anywhere.
     let letters: String = screen.split_whitespace().collect();
-    assert!(letters.contains("1filesread,0pruned)"), "{screen}");
+    assert!(letters.contains("1fileread,0pruned)"), "{screen}");
 }
 
 #[test]
@@ -453,4 +453,15 @@ fn watching_repeats_until_ctrl_c() {
     tmux.press(&["C-c"]);
     tmux.wait_for("cancelled");
     tmux.wait_for_prompt();
+}
+
+#[test]
+fn a_statement_typed_in_a_narrowed_window_stands_there_once() {
+    let sandbox = Sandbox::new();
+    let tmux = prompt_over_nothing(&sandbox);
+    tmux.resize(50, 24);
+    tmux.type_text("select 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 1 as b");
+    let screen = tmux.wait_for("1 as b");
+    assert_eq!(screen.matches("keytrail>").count(), 1, "{screen}");
+    assert_eq!(screen.matches("select").count(), 1, "{screen}");
 }

@@ -151,3 +151,16 @@ fn every_reason_is_documented() {
         );
     }
 }
+
+#[tokio::test]
+async fn every_column_of_every_table_has_a_meaning() {
+    let session = fixture::session().await;
+    for table in session.table_names() {
+        let described = session.describe(&table).await.unwrap();
+        for column in described.columns {
+            assert!(column.meaning.is_some(), "{table}.{}", column.name);
+        }
+    }
+    let ended = session.describe("runs").await.unwrap().columns.into_iter().find(|column| column.name == "ended_time");
+    assert!(ended.unwrap().meaning.unwrap().contains("null = it goes on"));
+}

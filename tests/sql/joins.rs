@@ -112,6 +112,16 @@ async fn a_merged_column_has_the_value_of_either_side() {
         (format!("select g, n from {both} left join (values (3, 'c')) c(k, n) on c.k = g"), "1,null 2,null 3,c"),
         (format!("select g from {}", both.replace("full", "left")), "1 2"),
         (format!("select g from {}", both.replace("full", "inner")), "2"),
+        ("select id from t join u using (id) join t x using (id) where id < 20 order by id".to_owned(), "0 14 7"),
+        (
+            "select id, x.g from t left join u using (id) join t x using (id) where id < 2 group by id, x.g".to_owned(),
+            "0,0 1,1",
+        ),
+        (
+            "select count(*) from t join u using (id) join t x using (id) where exists (select 1 from u z where id = t.id)"
+                .to_owned(),
+            "12",
+        ),
         (
             "select id, count(*) from t full join u using (id) where id > 98 group by id".to_owned(),
             "105,1 112,1 119,1 126,1 99,1",
@@ -179,4 +189,26 @@ async fn a_query_that_looks_for_a_value_has_three_answers() {
     let having =
         "select g from t group by g having count(*) not in (select v from u where v > 5) or g not in (select g from u)";
     assert_eq!(column(&session, having).await, "0 1 2 3 4 5 6 null");
+}
+
+#[tokio::test]
+async fn a_name_stands_for_a_table_before_it_stands_for_a_column() {
+    let (_folder, session) = session().await;
+    // `g` and `v` are columns, too.
+    for (sql, expected) in [
+        ("select g.id from u g where exists (select 1 from t where t.id = g.id) and g.id < 20 order by g.id", "0 14 7"),
+        ("select v.g from t v where v.id in (select u.id from u where u.g = v.g and v.id < 50)", "0 2"),
+        ("select g.* from (select id from u where v > 7) g where exists (select 1 from t a where a.g = g.id)", ""),
+        (
+            "with c as (select * from u) select v.id from t v where exists (select 1 from c where c.id = v.id) and id < 9",
+            "0 7",
+        ),
+        ("select id from t g where g.id in (select g.id from u g) and g.g = 0", "0 56"),
+        (
+            "select g.id from t g where exists (select 1 from (select g.v from u g) x where x.v = g.id) and g.id > 7",
+            "8 9",
+        ),
+    ] {
+        assert_eq!(column(&session, sql).await, expected, "{sql}");
+    }
 }

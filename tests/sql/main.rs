@@ -29,5 +29,6 @@ mod prompt;
 mod read_only;
 mod semantics;
 mod slt;
+mod spellings;
 mod user_views;
 mod verdicts;

@@ -158,3 +158,20 @@ async fn a_declared_type_holds_where_the_place_asks_for_another() {
         assert_eq!(value(sql, parameter, text).await.as_deref(), Some(expected), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn a_parameter_in_the_place_of_a_truth_value_is_one() {
+    let session = fixture::session().await;
+    for (sql, value, expected) in [
+        ("select not :p", "false", Some("true")),
+        ("select 1 where not (:p)", "true", None),
+        ("select 1 where :p", "true", Some("1")),
+        ("select 1 where $p and 1 = 1", "false", None),
+        ("select count(*) having :p or false", "true", Some("1")),
+    ] {
+        let rows = echo(&session, sql, value).await;
+        assert_eq!(rows.first().and_then(|row| row[0].as_deref()), expected, "{sql}");
+    }
+    let wrong = session.execute("select not :p", &[("p".to_owned(), "perhaps".to_owned())]).await;
+    assert!(matches!(wrong, Err(QueryError::BadParameter { ref expected, .. }) if expected == "bool"));
+}

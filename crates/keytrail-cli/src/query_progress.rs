@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use keytrail_query::{StatementCounts, StatementMetrics};
 
 use crate::output;
-use crate::progress::{bytes_text, count_text};
+use crate::progress::{bytes_text, count_text, counted};
 
 /// Nobody waits for what is done sooner.
 const DELAY: Duration = Duration::from_millis(500);
@@ -86,7 +86,7 @@ fn text(counts: Option<StatementCounts>, elapsed: Duration) -> String {
     match counts {
         None => parts.push("working".to_owned()),
         Some(counts) => {
-            parts.push(format!("{} rows read", count_text(counts.scanned_rows)));
+            parts.push(format!("{} read", counted(counts.scanned_rows, "row")));
             if counts.bytes_read > 0 {
                 parts.push(bytes_text(counts.bytes_read));
             }

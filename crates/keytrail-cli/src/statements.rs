@@ -5,14 +5,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::SchemaRef;
 use keytrail_query::{AbsentValue, StatementCounts, StatementRun};
 
 use crate::errors::CliError;
 use crate::hints::did_you_mean;
 use crate::output::{self, DataWriter};
-use crate::progress::{bytes_text, count_text};
+use crate::progress::{bytes_text, count_text, counted};
 use crate::query_progress::{Live, QueryProgress};
 use crate::render::{Format, renderer};
 use crate::session::SqlSession;
@@ -23,6 +25,8 @@ use crate::time_limit;
 pub(crate) struct Outcome {
     /// Rows of the result.
     pub(crate) row_count: u64,
+    /// It says of nothing: no row, or one of zeros and nulls, as `count(*)` and `max(…)` of no rows give.
+    pub(crate) is_of_nothing: bool,
     /// Time from the statement to its last row.
     pub(crate) elapsed: Duration,
     /// The part of it before the first row was asked for.
@@ -74,6 +78,7 @@ struct Running {
     start: Instant,
     planning: Duration,
     row_count: u64,
+    has_value: bool,
 }
 
 impl Running {
@@ -87,7 +92,7 @@ impl Running {
         let run = session.session.start(sql, parameters).await.map_err(|error| session.tell(error))?;
         // It is set once: a look belongs to one statement.
         drop(live.set(run.metrics.clone()));
-        Ok(Self { run, start, planning: start.elapsed(), row_count: 0 })
+        Ok(Self { run, start, planning: start.elapsed(), row_count: 0, has_value: false })
     }
 
     fn schema(&self) -> SchemaRef {
@@ -96,13 +101,18 @@ impl Running {
 
     async fn next(&mut self) -> Result<Option<RecordBatch>, CliError> {
         let batch = self.run.result.next().await?;
-        self.row_count += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+        if let Some(batch) = &batch {
+            self.row_count += batch.num_rows() as u64;
+            // Of many rows nobody asks.
+            self.has_value = self.has_value || self.row_count > 1 || has_value(batch);
+        }
         Ok(batch)
     }
 
     fn outcome(&self) -> Outcome {
         Outcome {
             row_count: self.row_count,
+            is_of_nothing: !self.has_value,
             elapsed: self.start.elapsed(),
             planning: self.planning,
             counts: self.run.metrics.counts(),
@@ -202,17 +212,28 @@ pub(crate) async fn keep(
     time_limit::within(session.time_limit, work).await
 }
 
+/// Whether a row says more than that there is nothing: another value than null and zero.
+fn has_value(batch: &RecordBatch) -> bool {
+    batch.columns().iter().any(|column| {
+        let numbers = column.as_primitive_opt::<Int64Type>();
+        match numbers {
+            Some(numbers) => numbers.iter().flatten().any(|number| number != 0),
+            None => column.null_count() < column.len(),
+        }
+    })
+}
+
 /// How long the search for what explains an answer without rows may take.
 const EXPLANATION_LIMIT: Duration = Duration::from_secs(2);
 
-/// Behind an answer without rows: texts that the statement asks for and no event has, on stderr.
+/// Behind an answer without rows, or about none: texts that the statement asks for and no event has, on stderr.
 pub(crate) async fn note_absent_values(
     session: &SqlSession,
     sql: &str,
     parameters: &[(String, String)],
     outcome: Outcome,
 ) {
-    if outcome.row_count > 0 {
+    if !outcome.is_of_nothing {
         return;
     }
     let search = async { Ok(session.session.absent_values(sql, parameters).await?) };
@@ -254,8 +275,8 @@ fn time_text(outcome: Outcome) -> String {
     if counts.files_to_read + counts.files_pruned > 0 {
         parts.push(format!("{} read", bytes_text(counts.bytes_read)));
         parts.push(format!(
-            "{} files read, {} pruned",
-            count_text(counts.files_to_read),
+            "{} read, {} pruned",
+            counted(counts.files_to_read, "file"),
             count_text(counts.files_pruned)
         ));
     }
@@ -309,7 +330,8 @@ mod tests {
     fn the_time_is_split_into_what_it_was_spent_on() {
         let counts = StatementCounts { bytes_read: 3 << 19, files_to_read: 3, files_pruned: 9, ..Default::default() };
         let (elapsed, planning) = (Duration::from_micros(12_340), Duration::from_millis(2));
-        let outcome = Outcome { row_count: 1, elapsed, planning, counts: StatementCounts::default() };
+        let outcome =
+            Outcome { row_count: 1, is_of_nothing: false, elapsed, planning, counts: StatementCounts::default() };
         assert_eq!(time_text(outcome), "time: 12.3 ms (planning 2.0 ms, execution 10.3 ms)");
         assert_eq!(
             time_text(Outcome { counts, ..outcome }),

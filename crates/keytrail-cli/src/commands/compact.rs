@@ -7,7 +7,7 @@ use keytrail_lake::{CompactOptions, CompactSummary, compact};
 use crate::args::CompactArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
-use crate::progress::waiting;
+use crate::progress::{counted, waiting};
 use crate::session;
 use crate::signals::Interruption;
 
@@ -28,11 +28,11 @@ pub(crate) async fn run(arguments: &CompactArguments, _interruption: &Interrupti
         bar.finish_and_clear();
         let summary = merged?;
         output::note(format!(
-            "{}: {} files merged into {}, {} rows",
+            "{}: {} merged into {}, {}",
             table.spec().name,
-            summary.files_removed,
+            counted(summary.files_removed, "file"),
             summary.files_added,
-            summary.row_count
+            counted(summary.row_count, "row")
         ));
         total.files_removed += summary.files_removed;
         total.files_added += summary.files_added;

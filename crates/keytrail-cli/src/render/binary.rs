@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_ipc::writer::FileWriter;
-use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -14,6 +14,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::{Renderer, unique_names};
 use crate::errors::CliError;
+use crate::escape;
 use crate::output::DataWriter;
 
 /// Encoded bytes after which a row group is closed.
@@ -26,8 +27,13 @@ pub(crate) struct ParquetRenderer<'a> {
 }
 
 impl<'a> ParquetRenderer<'a> {
+    /// A file of rows of this schema.
+    ///
+    /// # Errors
+    /// When it has a type that Parquet has not; and that of the destination.
     pub(crate) fn try_new(schema: &SchemaRef, out: &'a mut DataWriter) -> Result<Self, CliError> {
         let schema = with_unique_names(schema);
+        refuse_intervals(&schema)?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
         let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
         Ok(Self { schema, writer })
@@ -46,6 +52,28 @@ impl Renderer for ParquetRenderer<'_> {
     fn finish(self: Box<Self>) -> Result<(), CliError> {
         self.writer.close()?;
         Ok(())
+    }
+}
+
+/// Parquet's interval has milliseconds, those of a result nanoseconds.
+fn refuse_intervals(schema: &Schema) -> Result<(), CliError> {
+    let Some(field) = schema.fields().iter().find(|field| holds_interval(field.data_type())) else { return Ok(()) };
+    let name = escape::line(field.name());
+    Err(CliError::usage(format!("Parquet has no type for the intervals of a column: `{name}`")).with_hint(
+        "write their seconds, `date_part('epoch', …)`, or their texts, `…::text`; `--format arrow` keeps them",
+    ))
+}
+
+fn holds_interval(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Interval(_) => true,
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => holds_interval(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_interval(field.data_type())),
+        DataType::Dictionary(_, values) => holds_interval(values),
+        _ => false,
     }
 }
 

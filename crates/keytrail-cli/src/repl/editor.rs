@@ -14,7 +14,7 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
+use rustyline::{ColorMode, CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
 
 use super::catalogue::Known;
 use super::{complete, highlight, history, input};
@@ -42,6 +42,9 @@ pub(crate) enum Line {
 pub(crate) struct LineEditor<K: Known> {
     editor: Editor<PromptHelper<K>, FileHistory>,
     history: Option<PathBuf>,
+    /// As long as something may print beside it the editor waits for more than keys, and so hears of a resized window: the signal may reach
+    /// any of our threads, and the editor's own would not be woken by it. None where there is no terminal.
+    _resizes: Option<Box<dyn ExternalPrinter>>,
 }
 
 impl<K: Known> LineEditor<K> {
@@ -57,6 +60,8 @@ impl<K: Known> LineEditor<K> {
             .color_mode(ColorMode::Forced)
             .build();
         let mut editor = Editor::with_config(config)?;
+        let printer = editor.create_external_printer().ok();
+        let resizes = printer.map(|printer| Box::new(printer) as Box<dyn ExternalPrinter>);
         let is_coloured = output::colour_is_wanted();
         editor.set_helper(Some(PromptHelper {
             known,
@@ -78,7 +83,7 @@ impl<K: Known> LineEditor<K> {
                 drop(editor.save_history(path));
             }
         }
-        Ok(Self { editor, history })
+        Ok(Self { editor, history, _resizes: resizes })
     }
 
     /// Reads until a command or a statement is complete, beginning with a text that can be changed.

@@ -2,10 +2,11 @@
 //!
 //! It runs nothing and knows no table.
 
-use keytrail_query::Session;
+use keytrail_query::{Session, similar};
 
 use super::commands::{COMMANDS, PromptCommand};
 use super::scan;
+use crate::hints::did_you_mean;
 
 /// A part of a text that is run by itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,21 +131,27 @@ pub(crate) fn command_word(statement: &str) -> Option<&str> {
 }
 
 fn unknown(word: &str) -> String {
-    let words = COMMANDS.iter().flat_map(|command| command.words);
-    let near: Vec<&str> = words.filter(|known| known.len() > 2 && is_near(known, word)).copied().collect();
-    match near.is_empty() {
-        true => format!("unknown command: `{word}`"),
-        false => format!("unknown command: `{word}`; did you mean `{}`", near.join("`, `")),
-    }
+    let words = COMMANDS.iter().flat_map(|command| command.words).copied().filter(|known| known.len() > 2);
+    let near: Vec<&str> = words.clone().filter(|known| begins_alike(known, word)).collect();
+    let near: Vec<String> = match near.is_empty() {
+        true => misspelt(word, words),
+        false => near.into_iter().map(str::to_owned).collect(),
+    };
+    let meant = did_you_mean(&near).map(|meant| format!("; {meant}")).unwrap_or_default();
+    format!("unknown command: `{word}`{meant}")
 }
 
-/// Whether one is the beginning of the other, the kind of spelling aside, or they differ by one letter.
-fn is_near(known: &str, word: &str) -> bool {
-    let (known, word) = (&known.as_bytes()[1..], word.get(1..).unwrap_or_default().as_bytes());
-    let common = known.iter().zip(word).take_while(|(one, other)| one == other).count();
-    let common_end = known.iter().rev().zip(word.iter().rev()).take_while(|(one, other)| one == other).count();
-    let longer = known.len().max(word.len());
-    word.len() > 1 && (common == word.len() || common == known.len() || common + common_end + 1 >= longer)
+/// Whether one is the beginning of the other, the kind of spelling aside.
+fn begins_alike(known: &str, word: &str) -> bool {
+    let (known, word) = (&known[1..], word.get(1..).unwrap_or_default());
+    !word.is_empty() && (known.starts_with(word) || word.starts_with(known))
+}
+
+/// Commands like a word, in the spelling that was begun.
+fn misspelt<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let Some(start) = word.get(..1) else { return Vec::new() };
+    let known = known.filter_map(|known| known.strip_prefix(start));
+    similar(&word[1..], known).into_iter().map(|meant| format!("{start}{meant}")).collect()
 }
 
 /// True when the text can be run: a command, nothing, or statements that end with `;` outside quotes and comments.
@@ -238,9 +245,11 @@ mod tests {
     fn what_is_no_command_is_told_with_what_is_near() {
         for (line, told) in [
             ("\\nonsense", "unknown command: `\\nonsense`"),
-            (".tabels", "unknown command: `.tabels`"),
-            (".tablez", "did you mean `.tables`"),
-            (".outpu x", "did you mean `.output`"),
+            (".tabels", "unknown command: `.tabels`; did you mean `.tables`?"),
+            (".tablez", "did you mean `.tables`?"),
+            ("\\tming", "did you mean `\\timing`?"),
+            (".timings", "did you mean `\\timing`?"),
+            (".outpu x", "did you mean `.output`?"),
             ("\\dv x", "`\\dv` takes nothing, not `x`"),
             ("\\i", "`\\i` needs FILE"),
         ] {

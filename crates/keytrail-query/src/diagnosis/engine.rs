@@ -49,9 +49,15 @@ pub(super) fn diagnose(sql: &str, error: &DataFusionError, names: &KnownNames) -
 /// What the engine does not do, in its own words.
 fn of_unsupported(sql: &str, message: &str) -> Diagnosis {
     if message.contains("does not support logical expression Exists") || message.contains("expression InSubquery") {
+        return of_question(sql);
+    }
+    if message.contains("logical expression ScalarSubquery") || message.contains("expression OuterReferenceColumn") {
         return Diagnosis {
-            problem: Some("not supported: `exists` and `in` over a subquery outside of a condition".to_owned()),
-            advice: vec!["count its rows, `(select count(*) …) > 0`, or put it into `where`".to_owned()],
+            problem: Some(
+                "not supported: a subquery whose rows are tied to those outside by more than equalities".to_owned(),
+            ),
+            place: place::of_value_query(sql),
+            advice: vec![TIED.to_owned()],
             ..Diagnosis::default()
         };
     }
@@ -60,6 +66,20 @@ fn of_unsupported(sql: &str, message: &str) -> Diagnosis {
         problem: Some(format!("not supported: {}", first_line(message))),
         place: place::of_name(sql, word),
         advice: instead::word(word).map(str::to_owned).into_iter().collect(),
+        ..Diagnosis::default()
+    }
+}
+
+/// A question about rows of a query where the engine has no answer for it.
+fn of_question(sql: &str) -> Diagnosis {
+    let place = ["exists", "in"].iter().find_map(|word| place::of_word_before_query(sql, word));
+    Diagnosis {
+        problem: Some("not supported: `exists` or `in` over a subquery in this place".to_owned()),
+        place,
+        advice: vec![
+            "ask it in `where`, or in the select list of a query of its own: `select … from (select *, exists (…) as is_found from …)`"
+                .to_owned(),
+        ],
         ..Diagnosis::default()
     }
 }
@@ -265,6 +285,15 @@ fn of_plan(sql: &str, message: &str, names: &KnownNames) -> Diagnosis {
     if let Some(name) = repeated_name(message) {
         return of_repeated_name(sql, name);
     }
+    if message.contains("subquery can only be used in") {
+        return of_question(sql);
+    }
+    if message.contains("to coerce") && message.contains("in LIKE expression") {
+        return of_like(sql, message);
+    }
+    if message.contains("access field at argument") {
+        return of_no_member(sql, message);
+    }
     if message.contains("comparison operation") && message.contains("Boolean") && message.contains("Utf8") {
         return Diagnosis {
             problem: Some("a boolean is compared with a text".to_owned()),
@@ -277,6 +306,43 @@ fn of_plan(sql: &str, message: &str, names: &KnownNames) -> Diagnosis {
         told.advice.push(TIMES.to_owned());
     }
     told
+}
+
+/// `like` of something that is no text.
+fn of_like(sql: &str, message: &str) -> Diagnosis {
+    let place = place::of_name(sql, "like").or_else(|| place::of_name(sql, "ilike"));
+    let advice = match message.contains("Timestamp") || message.contains("Date") {
+        true => {
+            "bound it, `event_time >= '2026-02-01' and event_time < '2026-03-01'`, or compare its text: `event_time::text like '2026-02%'`"
+        }
+        false => "compare its text: `record_index::text like '1%'`",
+    };
+    Diagnosis {
+        problem: Some("`like` compares texts".to_owned()),
+        place,
+        advice: vec![advice.to_owned()],
+        ..Diagnosis::default()
+    }
+}
+
+/// A member of something that has none: most often of a text that is JSON.
+fn of_no_member(sql: &str, message: &str) -> Diagnosis {
+    let asked = place::of_member(sql);
+    let is_text = ["Utf8", "Dictionary"].iter().any(|text| message.contains(&format!("type {text}")));
+    let (what, place, advice) = match (asked, is_text) {
+        (Some((value, member, place)), true) => {
+            let advice = format!(
+                "of a text that is JSON it is `{value} ->> '{member}'`, or `{value} -> '{member}'` for more than a text"
+            );
+            (format!("`{value}` is a text, which has no members"), Some(place), vec![advice])
+        }
+        (Some((value, _, place)), false) => (format!("`{value}` has no members"), Some(place), Vec::new()),
+        (None, _) => {
+            let advice = "a name with a dot is a column of a table, or of an alias, that the statement has in `from`";
+            ("a value that has no members is asked for one".to_owned(), None, vec![advice.to_owned()])
+        }
+    };
+    Diagnosis { problem: Some(what), place, advice, ..Diagnosis::default() }
 }
 
 fn of_unknown_function(sql: &str, name: &str, names: &KnownNames) -> Diagnosis {
@@ -327,8 +393,30 @@ fn of_wrong_arguments(sql: &str, name: &str, message: &str) -> Diagnosis {
 /// How times are written, where something else was.
 const TIMES: &str = "times are written `timestamp '2024-01-31 06:00:00'`, days `date '2024-01-31'`, all in UTC";
 
+/// What to write where the engine cannot take a query for each row apart.
+const TIED: &str = "join instead: `left join (select key_arn, max(event_time) as last_time from kms_events group by key_arn) x on …`; for the value of the latest row write `max_by(value, event_time)`, without `order by` and `limit`";
+
 /// A value that cannot be what it is taken for, most often a literal of the statement.
 fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
+    match error {
+        ArrowError::DivideByZero => {
+            return Diagnosis {
+                problem: Some("a number is divided by zero".to_owned()),
+                place: place::of_division(sql),
+                advice: vec!["`a / nullif(b, 0)` gives null instead".to_owned()],
+                ..Diagnosis::default()
+            };
+        }
+        ArrowError::ArithmeticOverflow(message) => {
+            let what = message.strip_prefix("Overflow happened on: ").unwrap_or(message);
+            return Diagnosis {
+                problem: Some(format!("a number is too large for its type: {what}")),
+                advice: vec!["compute with decimals or doubles: `n::decimal(38, 0)`, `n::double`".to_owned()],
+                ..Diagnosis::default()
+            };
+        }
+        _ => {}
+    }
     let (ArrowError::ParseError(message) | ArrowError::CastError(message)) = error else {
         return Diagnosis { problem: Some(lower_first(&error.to_string())), ..Diagnosis::default() };
     };

@@ -26,6 +26,15 @@ pub(super) const FUNCTIONS: &[(&[&str], &str)] = &[
     (&["year", "month", "day", "hour", "dayofweek", "weekday"], "date_part('hour', event_time)"),
     (&["countif", "count_if"], "count(*) filter (where error_code is not null)"),
     (&["any", "arbitrary", "any_value"], "first_value(event_name)"),
+    (&["mod"], "record_index % 10"),
+    (&["sign"], "signum(record_index)"),
+    (&["last_day"], "date_trunc('month', event_time) + interval '1 month' - interval '1 day'"),
+    (&["age"], "now() - event_time"),
+    (&["mode"], "(select event_name from events group by event_name order by count(*) desc limit 1)"),
+    (
+        &["percentile_disc", "quantile_disc"],
+        "(select min(record_index) from (select record_index, cume_dist() over (order by record_index) as part from events) where part >= 0.95)",
+    ),
     (&["element_at"], "encryption_context['aws:s3:arn']"),
 ];
 

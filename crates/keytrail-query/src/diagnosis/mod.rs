@@ -65,9 +65,12 @@ impl Session {
             QueryError::MissingParameter { name } | QueryError::BadParameter { name, .. } => {
                 Diagnosis { place: place::of_parameter(sql, name), ..Diagnosis::default() }
             }
-            QueryError::FileNotAllowed { file } => {
-                Diagnosis { place: place::of_name(sql, file), ..Diagnosis::default() }
-            }
+            QueryError::FileNotAllowed { file } => Diagnosis {
+                place: place::of_name(sql, file),
+                similar: self.similar_files(file),
+                advice: file.contains(['*', '?']).then(|| GLOB.to_owned()).into_iter().collect(),
+                ..Diagnosis::default()
+            },
             QueryError::Unsupported { what, instead } => Diagnosis {
                 place: subquery_place(sql, what).or_else(|| word_place(sql, what)).or_else(|| quoted_place(sql, what)),
                 advice: instead.clone().into_iter().collect(),
@@ -81,6 +84,9 @@ impl Session {
         }
     }
 }
+
+/// For a path that is a pattern.
+const GLOB: &str = "a path names one file: `select * from 'a.csv' union all select * from 'b.csv'` reads several";
 
 /// Whether a statement has a parameter of this name, `$name` or `:name`.
 pub fn has_parameter(sql: &str, name: &str) -> bool {

@@ -88,6 +88,53 @@ pub(super) fn of_word_before_query(sql: &str, word: &str) -> Option<Range<usize>
     })
 }
 
+/// The first member that is asked for in brackets by its name, as in `request_parameters['keyId']`: the value's name, the member's, and the
+/// place of all of it.
+pub(super) fn of_member(sql: &str) -> Option<(String, String, Range<usize>)> {
+    tokens(sql).windows(4).find_map(|window| match window {
+        [
+            (Token::Word(value), start),
+            (Token::LBracket, _),
+            (Token::SingleQuotedString(member), _),
+            (Token::RBracket, end),
+        ] => Some((value.value.clone(), member.clone(), start.start..end.end)),
+        _ => None,
+    })
+}
+
+/// The only division of a statement, or the first one by a zero that stands there, from its sign on.
+pub(super) fn of_division(sql: &str) -> Option<Range<usize>> {
+    let tokens: Vec<_> = tokens(sql).into_iter().filter(|(token, _)| !matches!(token, Token::Whitespace(_))).collect();
+    let is_division = |token: &Token| matches!(token, Token::Div | Token::Mod);
+    let by_zero = tokens.windows(2).find_map(|window| match window {
+        [(division, start), (Token::Number(number, _), end)] if is_division(division) => {
+            number.parse::<f64>().is_ok_and(|number| number == 0.0).then_some(start.start..end.end)
+        }
+        _ => None,
+    });
+    let mut divisions = tokens.iter().filter(|(token, _)| is_division(token));
+    by_zero.or_else(|| match (divisions.next(), divisions.next()) {
+        (Some((_, place)), None) => Some(place.clone()),
+        _ => None,
+    })
+}
+
+/// The first query in parentheses that stands where a value can, from its bracket to its first word.
+pub(super) fn of_value_query(sql: &str) -> Option<Range<usize>> {
+    let tokens: Vec<_> = tokens(sql).into_iter().filter(|(token, _)| !matches!(token, Token::Whitespace(_))).collect();
+    let is_one_of = |token: &Token, words: &[&str]| matches!(token, Token::Word(found) if words.iter().any(|word| found.value.eq_ignore_ascii_case(word)));
+    let of_rows =
+        ["from", "join", "as", "in", "exists", "union", "all", "except", "intersect", "any", "some", "lateral"];
+    tokens.windows(3).find_map(|window| match window {
+        [(before, _), (Token::LParen, start), (first, end)]
+            if is_one_of(first, &["select", "with"]) && !is_one_of(before, &of_rows) =>
+        {
+            Some(start.start..end.end)
+        }
+        _ => None,
+    })
+}
+
 /// The word in front of a place, if nothing but blanks stand between.
 pub(super) fn word_before(sql: &str, place: &Range<usize>) -> Option<(String, Range<usize>)> {
     let mut before = tokens(sql)
@@ -141,6 +188,26 @@ mod tests {
         let sql = "select 1 union all select a from t where a > all ( (select 2))";
         assert_eq!(of_word_before_query(sql, "ALL"), Some(45..48));
         assert_eq!(of_word_before_query("select 1 union all (1)", "ALL"), None);
+    }
+
+    #[test]
+    fn divisions_members_and_queries_are_found() {
+        for (sql, place) in [
+            ("select 1 / 2, 3/0", Some("/0")),
+            ("select 5 % 0.0", Some("% 0.0")),
+            ("select a / b", Some("/")),
+            ("select a / b, c / d", None),
+            ("select '/ 0'", None),
+        ] {
+            assert_eq!(of_division(sql).map(|place| &sql[place]), place, "{sql}");
+        }
+        let sql = "select tags[1], e.request_parameters['keyId'] from events e";
+        let (value, member, place) = of_member(sql).unwrap();
+        assert_eq!((value.as_str(), member.as_str()), ("request_parameters", "keyId"));
+        assert_eq!(&sql[place], "request_parameters['keyId']");
+        let sql = "select x from (select 1 as x) where x in (select 1) and x = ( select 2)";
+        assert_eq!(of_value_query(sql).map(|place| &sql[place]), Some("( select"));
+        assert_eq!(of_value_query("with a as (select 1) select 1 from a"), None);
     }
 
     #[test]

@@ -6,18 +6,20 @@
 //! from 'extra/owners.csv' ─▶ canonical path, under a folder? ─┴─▶ opened once ─▶ a store of one file ─▶ scan
 //! ```
 //! A path is followed to its end before it is judged, so that no link leads out; from then on the open file is read,
-//! whatever its path becomes. It writes nothing, lists no folder and reads no address on a network.
+//! whatever its path becomes. It writes nothing and reads no address on a network; a folder is listed only to tell which file of it a
+//! misspelt path may have meant.
 
 mod format;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::execution::context::SessionContext;
 
+use crate::diagnosis::similar;
 use crate::error::QueryError;
 
 use format::FileFormat;
@@ -85,8 +87,10 @@ impl FileTables {
         let by_name = FileFormat::of_path(&path).ok_or_else(|| unknown_ending(name))?;
         let file = OpenFile::open(&path).map_err(read_error)?;
         let format = match by_name {
-            FileFormat::JsonLines => by_name.with_first_character(file.first_character().map_err(read_error)?),
-            _ => by_name,
+            FileFormat::JsonLines | FileFormat::Cells(_) => {
+                by_name.with_first_line(&file.first_line().map_err(read_error)?)
+            }
+            FileFormat::JsonArray | FileFormat::Parquet => by_name,
         };
         let bad = |source| QueryError::BadFile { path: path.clone(), source: Box::new(source) };
         Ok(Some(format::table(file, format, context).await.map_err(bad)?))
@@ -104,6 +108,32 @@ impl FileTables {
         // Whether a file exists elsewhere is nobody's business: absent and forbidden are told alike.
         canonical.find(is_inside).ok_or_else(|| QueryError::FileNotAllowed { file: name.to_owned() })
     }
+
+    /// Files that may be read and whose names are like that of a path, in the same folder.
+    pub(crate) fn similar(&self, path: &str) -> Vec<String> {
+        let wrong = Path::new(path);
+        let Some(name) = wrong.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
+        let parent = wrong.parent().unwrap_or(Path::new(""));
+        let from_folders = self.folders.iter().map(|folder| folder.join(parent));
+        let places = std::iter::once(Path::new(".").join(parent)).chain(from_folders);
+        let places = places.filter_map(|place| fs_err::canonicalize(place).ok());
+        let is_inside = |path: &PathBuf| self.folders.iter().any(|folder| path.starts_with(folder));
+        let files: BTreeSet<String> =
+            places.filter(is_inside).flat_map(|place| readable_files(&place, &is_inside)).collect();
+        let meant = similar(name, files.iter().map(String::as_str));
+        meant.into_iter().map(|name| parent.join(name).display().to_string()).collect()
+    }
+}
+
+/// Names of the files of a folder that can be tables, and lead nowhere else.
+fn readable_files(folder: &Path, is_inside: &impl Fn(&PathBuf) -> bool) -> Vec<String> {
+    let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    let is_readable = |path: &Path| {
+        let canonical = fs_err::canonicalize(path).ok().filter(is_inside);
+        FileFormat::of_path(path).is_some() && canonical.is_some_and(|path| path.is_file())
+    };
+    let readable = entries.filter(|entry| is_readable(&entry.path()));
+    readable.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 fn folder(path: &Path) -> Result<PathBuf, QueryError> {

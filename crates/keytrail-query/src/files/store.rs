@@ -29,8 +29,8 @@ static FILE_COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Bytes that are read at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
-/// Bytes among which the first character of a file is looked for.
-const START_BYTES: usize = 4096;
+/// Bytes among which the first line of a file is looked for.
+const START_BYTES: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Debug)]
@@ -65,14 +65,15 @@ impl OpenFile {
         &self.meta.location
     }
 
-    /// The first character that is no space, for telling one kind of JSON from the other.
+    /// The first line that is not blank, or its beginning, for telling how the file is written.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn first_character(&self) -> io::Result<Option<u8>> {
-        let mut start = [0; START_BYTES];
+    pub(super) fn first_line(&self) -> io::Result<Vec<u8>> {
+        let mut start = vec![0; START_BYTES];
         let count = self.file.read_at(&mut start, 0)?;
-        Ok(start[..count].iter().copied().find(|byte| !byte.is_ascii_whitespace()))
+        let mut lines = start[..count].split(|byte| *byte == b'\n');
+        Ok(lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default().to_vec())
     }
 
     fn not_found(location: &Path) -> object_store::Error {
@@ -225,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn the_first_character_is_no_space() {
-        assert_eq!(opened(b" \n[1]").first_character().unwrap(), Some(b'['));
-        assert_eq!(opened(b"").first_character().unwrap(), None);
+    fn the_first_line_is_not_blank() {
+        assert_eq!(opened(b" \r\n [1]\n2").first_line().unwrap(), b" [1]");
+        assert!(opened(b"").first_line().unwrap().is_empty());
     }
 }

@@ -7,6 +7,7 @@
 mod arn_part;
 mod aws_time;
 mod bounded;
+mod checked_sum;
 mod context_get;
 mod context_pattern;
 mod context_resource;
@@ -59,6 +60,7 @@ pub(crate) fn register(
 ) -> Result<()> {
     datafusion_functions_json::register_all(context)?;
     bounded::register(context, memory_limit_bytes);
+    checked_sum::register(context);
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
     context.register_udaf(AggregateUDF::new_from_impl(Histogram::new()));

@@ -1,9 +1,13 @@
-//! `a in (select b …)` and `not in`, elsewhere than as a condition of its own: beside `or`, in `case`, before `is null`.
+//! `a in (select b …)`, `not in` and `exists (select …)`, elsewhere than as a condition of its own: beside `or`, in `case`, before `is null`, in
+//! the select list.
 //!
 //! SQL knows three answers: there is an equal `b`; there is none; nobody can tell, where `a` is null and there is a `b`, or a `b` is null. The
 //! engine joins a mark that says yes or no, and `a not in (select b …) or c` gave rows for nulls (55.2). Here the third answer is written
 //! out, as `exists (… where b = a) or (a is null and exists (…) or exists (… where b is null)) and null`. A condition of its own, or one of
 //! several put together by `and`, the engine joins right; so it does beside `or` where nothing is negated: null is then as good as false.
+//!
+//! The engine joins marks for conditions only. In columns, and in what is aggregated, `exists (…)` is written `(select count(*) …) > 0`, which it
+//! computes.
 
 use std::sync::Arc;
 
@@ -14,12 +18,16 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit,
+    Aggregate, BinaryExpr, Expr, ExprSchemable, FetchType, Filter, LogicalPlan, LogicalPlanBuilder, Operator,
+    Projection, SkipType, Sort, Subquery, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::utils::NamePreserver;
 
 /// Name of the queried values, in queries of this rule; no name of a user begins so.
 const ELEMENT: &str = "__keytrail_element";
+/// Beginning of the names of answers, as columns of the rows that are aggregated.
+const ANSWER: &str = "__keytrail_answer_";
 
 /// The rule.
 #[derive(Debug)]
@@ -33,10 +41,93 @@ impl AnalyzerRule for Memberships {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|node| match node {
             LogicalPlan::Filter(filter) if has_membership(&filter.predicate)? => mended_filter(filter),
+            LogicalPlan::Projection(projection) if have_questions(&projection.expr)? => mended_columns(projection),
+            LogicalPlan::Aggregate(aggregate)
+                if have_questions(&aggregate.group_expr)? || have_questions(&aggregate.aggr_expr)? =>
+            {
+                mended_aggregate(aggregate)
+            }
             _ => Ok(Transformed::no(node)),
         })
         .data()
     }
+}
+
+fn is_question(expr: &Expr) -> bool {
+    matches!(expr, Expr::InSubquery(_) | Expr::Exists(_))
+}
+
+fn have_questions(exprs: &[Expr]) -> Result<bool> {
+    let mut has_question = false;
+    for expr in exprs {
+        has_question = has_question || expr.exists(|part| Ok(is_question(part)))?;
+    }
+    Ok(has_question)
+}
+
+fn mended_columns(projection: Projection) -> Result<Transformed<LogicalPlan>> {
+    let Projection { expr, input, .. } = projection;
+    let names = NamePreserver::new_for_projection();
+    let mended = |column: Expr| {
+        let name = names.save(&column);
+        Ok(name.restore(counted(column, input.schema())?))
+    };
+    let columns = expr.into_iter().map(mended).collect::<Result<Vec<_>>>()?;
+    Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(columns, input)?)))
+}
+
+/// The answers are columns of the rows that are aggregated: the engine computes no query within an aggregate.
+fn mended_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
+    let Aggregate { group_expr, aggr_expr, input, .. } = aggregate;
+    let names = NamePreserver::new_for_projection();
+    let mut columns: Vec<Expr> = input.schema().iter().map(Expr::from).collect();
+    let mut mended = |expr: Expr| {
+        let name = names.save(&expr);
+        let replace = |part: Expr| {
+            if !is_question(&part) {
+                return Ok(Transformed::no(part));
+            }
+            let answer = format!("{ANSWER}{}", columns.len());
+            columns.push(counted(part, input.schema())?.alias(&answer));
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(answer))))
+        };
+        let replaced = expr.transform_up(replace)?;
+        Ok(if replaced.transformed { name.restore(replaced.data) } else { replaced.data })
+    };
+    let groups = group_expr.into_iter().map(&mut mended).collect::<Result<Vec<_>>>()?;
+    let functions = aggr_expr.into_iter().map(&mut mended).collect::<Result<Vec<_>>>()?;
+    let rows = LogicalPlan::Projection(Projection::try_new(columns, input)?);
+    Ok(Transformed::yes(LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(rows), groups, functions)?)))
+}
+
+/// The expression with numbers of rows in the place of `exists`, and of `in`.
+fn counted(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    let count = |part| match part {
+        Expr::Exists(Exists { subquery, negated }) => {
+            let rows = LogicalPlanBuilder::from(without_limit(&subquery.subquery)?.clone());
+            let has_rows = Expr::ScalarSubquery(number_of(rows)?).gt(lit(0_i64));
+            Ok(Transformed::yes(if negated { Expr::Not(Box::new(has_rows)) } else { has_rows }))
+        }
+        _ => Ok(Transformed::no(part)),
+    };
+    written_out(expr, schema)?.transform_up(count).data()
+}
+
+/// The rows of a query, at least one where it has one: neither their order matters nor how many are asked for.
+fn without_limit(plan: &LogicalPlan) -> Result<&LogicalPlan> {
+    match plan {
+        LogicalPlan::Sort(Sort { input, fetch: None, .. }) => without_limit(input),
+        LogicalPlan::Limit(limit) => match (limit.get_skip_type()?, limit.get_fetch_type()?) {
+            (SkipType::Literal(0), FetchType::Literal(fetch)) if fetch != Some(0) => without_limit(&limit.input),
+            _ => Ok(plan),
+        },
+        _ => Ok(plan),
+    }
+}
+
+/// How many rows there are, as a value.
+fn number_of(rows: LogicalPlanBuilder) -> Result<Subquery> {
+    Ok(subquery(rows.aggregate(Vec::<Expr>::new(), [count(lit(1_i64))])?.build()?))
 }
 
 fn has_membership(expr: &Expr) -> Result<bool> {
@@ -166,8 +257,7 @@ impl List {
         if self.is_correlated {
             return self.exists(condition);
         }
-        let counted = self.rows(condition)?.aggregate(Vec::<Expr>::new(), [count(lit(1_i64))])?.build()?;
-        Ok(Expr::ScalarSubquery(subquery(counted)).gt(lit(0_i64)))
+        Ok(Expr::ScalarSubquery(number_of(self.rows(condition)?)?).gt(lit(0_i64)))
     }
 }
 

@@ -4,6 +4,7 @@
 //! They come before and after the engine's own analysis, which settles types. None looks at data; each leaves alone what the engine does
 //! right, and says in its module what the engine does.
 
+mod checked_arithmetic;
 mod far_times;
 pub(crate) mod interval_lengths;
 mod list_pairs;
@@ -36,7 +37,10 @@ pub(crate) fn analyzer_rules() -> Vec<Rule> {
         name: "keytrail_meaning",
         mends: &[nulls_in_lists::mend, far_times::mend, interval_lengths::mend, repeated_orders::mend],
     });
-    let after: Rule = Arc::new(ExpressionRule { name: "keytrail_list_pairs", mends: &[list_pairs::mend] });
+    let after: Rule = Arc::new(ExpressionRule {
+        name: "keytrail_typed_meaning",
+        mends: &[list_pairs::mend, checked_arithmetic::mend],
+    });
     let engine = Analyzer::new().rules;
     [memberships, before].into_iter().chain(engine).chain([after]).collect()
 }

@@ -1,9 +1,10 @@
 //! What a relation is made of, for `\d` and the docs: columns with type and meaning, grain and notes.
 //!
-//! Meanings are written down once, in the schema of `events` and in the headers of the views; a view's column without
+//! Meanings are written down once, in the schemas of the tables and in the headers of the views; a view's column without
 //! a line of its own means what the column of that name means in `events`.
 
 use datafusion::logical_expr::{DescribeTable, LogicalPlan, LogicalPlanBuilder, col, lit};
+use keytrail_convert::column_meaning;
 use keytrail_events::schema;
 
 use crate::error::QueryError;
@@ -95,7 +96,7 @@ impl Session {
         let column = |field: &arrow_schema::FieldRef| ColumnDescription {
             name: field.name().clone(),
             type_name: field.data_type().to_string(),
-            meaning: meaning(view, field.name()),
+            meaning: meaning(name, view, field.name()),
         };
         Ok(RelationDescription {
             name: name.to_owned(),
@@ -109,10 +110,13 @@ impl Session {
     }
 }
 
-fn meaning(view: Option<&ViewDefinition>, column: &str) -> Option<String> {
+fn meaning(relation: &str, view: Option<&ViewDefinition>, column: &str) -> Option<String> {
     let noted = view.and_then(|view| view.columns.iter().find(|note| note.name == column));
     if let Some(note) = noted {
         return Some(note.meaning.clone());
+    }
+    if let Some(meaning) = column_meaning(relation, column) {
+        return Some(meaning.to_owned());
     }
     let of_events = schema::COLUMNS.iter().find(|known| known.name == column).map(|known| known.summary);
     of_events.or_else(|| partition_meaning(column)).map(str::to_owned)

@@ -43,11 +43,15 @@ use crate::prompt::function_list::shown_functions;
 use crate::rules::context_rules::ContextRules;
 use crate::rules::observers::Observers;
 use crate::statement::boolean_texts::BooleanTexts;
+use crate::statement::interval_products::IntervalProducts;
 use crate::statement::narrow::narrow;
-use crate::statement::parameters::{bind, declare_types};
+use crate::statement::parameters::{bind, declare_truths, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
-use crate::statement::{column_names, dialect, from_first, merged_columns, statement_size};
+use crate::statement::{
+    column_names, dialect, exact_numbers, from_first, json_paths, merged_columns, spellings, sql_statement,
+    statement_size,
+};
 use crate::tables::damage::OpenedFiles;
 use crate::tables::lake_table::LakeTables;
 use crate::tables::raw_table::{RawRejects, RawSource, RawTables};
@@ -212,6 +216,7 @@ impl Session {
         functions::register(&mut context, rules, observers, options.memory_limit_bytes)
             .map_err(QueryError::planning)?;
         context.register_expr_planner(Arc::new(BooleanTexts)).map_err(QueryError::planning)?;
+        context.register_expr_planner(Arc::new(IntervalProducts)).map_err(QueryError::planning)?;
         Ok(Self {
             context,
             source,
@@ -302,6 +307,9 @@ impl Session {
         read_only::check_condition(&condition)?;
         statement_size::balance(&mut condition);
         statement_size::check(&condition)?;
+        spellings::write_out(&mut condition)?;
+        json_paths::write_out(&mut condition)?;
+        exact_numbers::write_out(&mut condition);
         let planned = self.context.state().create_logical_expr_from_sql_expr(condition, columns);
         planned.map_err(QueryError::planning)
     }
@@ -313,11 +321,15 @@ impl Session {
         statement_size::check_statement(&statement)?;
         // Only then: the text of an expression is made by recursion.
         column_names::name_columns(&mut statement);
-        merged_columns::write_out(&mut statement)?;
+        Self::write_out(&mut statement)?;
         declare_types(&mut statement, parameters);
+        if let Some(statement) = sql_statement(&mut statement) {
+            declare_truths(statement);
+        }
         let paths = if self.files.allows_paths() { Paths::LookedUp } else { Paths::Refused };
         read_only::check_statement(&statement, paths)?;
         self.open_relations(&statement).await?;
+        self.name_outer_tables(&mut statement).await?;
         if let Some(filter) = shown_functions(&statement) {
             return self.function_table(filter);
         }
@@ -342,6 +354,16 @@ impl Session {
             return Err(QueryError::StatementCount { count });
         }
         parsed.map_err(QueryError::planning)?.pop().ok_or(QueryError::StatementCount { count: 0 })
+    }
+
+    /// Writes out what the engine reads in another way than SQL says, and what it has no words for.
+    fn write_out(statement: &mut Statement) -> Result<(), QueryError> {
+        if let Some(statement) = sql_statement(statement) {
+            spellings::write_out(statement)?;
+            json_paths::write_out(statement)?;
+            exact_numbers::write_out(statement);
+        }
+        merged_columns::write_out(statement)
     }
 
     /// A session over the same data in which a relation is replaced by what `replacement` makes of it: views read that one. Kept views
@@ -414,6 +436,11 @@ impl Session {
     /// Names of the tables, sorted, then those of attached files.
     pub fn table_names(&self) -> Vec<String> {
         self.source.names().into_iter().chain(self.files.names().map(str::to_owned)).collect()
+    }
+
+    /// Files that statements may read and whose paths are like this one.
+    pub(crate) fn similar_files(&self, path: &str) -> Vec<String> {
+        self.files.similar(path)
     }
 
     /// What a statement can name.

@@ -19,10 +19,10 @@ use keytrail_convert::{INVENTORY, RUNS, inventory_schema, runs_schema};
 use super::Session;
 use crate::error::QueryError;
 use crate::locks::lock;
-use crate::statement::merged_columns;
 use crate::statement::narrow::narrow;
+use crate::statement::outer_names::{self, KnownColumns};
 use crate::statement::read_only::{self, Paths};
-use crate::statement::statement_size;
+use crate::statement::{sql_statement, statement_size};
 use crate::views::catalogue::ViewDefinition;
 use crate::views::flat_view::FlatView;
 use crate::views::kept::{KeptView, StoredView};
@@ -40,6 +40,24 @@ impl Session {
                 Some("information_schema") => self.open_all().await?,
                 _ => self.open_named(reference.table(), &mut Vec::new()).await?,
             }
+        }
+        Ok(())
+    }
+
+    /// Gives tables other names where a query within the query has columns of their names; the relations are open.
+    pub(super) async fn name_outer_tables(&self, statement: &mut Statement) -> Result<(), QueryError> {
+        if !sql_statement(statement).is_some_and(outer_names::are_used) {
+            return Ok(());
+        }
+        let mut columns = KnownColumns::new();
+        for reference in self.references(statement)? {
+            let name = reference.table().to_owned();
+            // What is no table of the session has columns that nobody knows here.
+            let Ok(table) = self.context.table_provider(reference).await else { continue };
+            columns.insert(name, table.schema().fields().iter().map(|field| field.name().clone()).collect());
+        }
+        if let Some(statement) = sql_statement(statement) {
+            outer_names::write_out(statement, &columns);
         }
         Ok(())
     }
@@ -108,12 +126,13 @@ impl Session {
         outer.push(view.name.clone());
         let mut statement = Self::parse(&view.sql)?;
         statement_size::check_statement(&statement)?;
-        merged_columns::write_out(&mut statement)?;
+        Self::write_out(&mut statement)?;
         read_only::check_statement(&statement, Paths::Refused)?;
         for reference in self.references(&statement)? {
             self.open_named(reference.table(), outer).await?;
         }
         outer.pop();
+        self.name_outer_tables(&mut statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await.map_err(view_error)?;
         read_only::check_plan(&plan)?;
         let plan = narrow(plan, &self.context.state());

@@ -3,6 +3,7 @@
 //! - `a -> 'b'` is the JSON operator, never a lambda: the engine runs no lambdas, and trail records are full of JSON.
 //! - `a ->> 'b' = 'c'` compares what the operator gives, as in PostgreSQL; it does not look for the member `'b' = 'c'`.
 //! - `f(a = b)` compares; it does not name the argument `a`.
+//! - `1_000` is a thousand, as DuckDB itself has it, where its dialect reads a column `1` by the name of `_000`.
 //!
 //! And one mistake of the parser is mended: `a is distinct from b and c` is `(a is distinct from b) and c`, where it takes all that follows
 //! for what `a` is compared with (sqlparser 0.62).
@@ -62,6 +63,10 @@ impl Dialect for TrailDialect {
         };
         let other = parser.parse_subexpr(self.prec_value(Precedence::Is));
         Some(other.map(|other| compared(Box::new(expr.clone()), Box::new(other))))
+    }
+
+    fn supports_numeric_literal_underscores(&self) -> bool {
+        true
     }
 
     fn supports_named_fn_args_with_eq_operator(&self) -> bool {

@@ -3,12 +3,15 @@
 //! The engine takes `a` for the column of the left side, which is null in rows of the right side only. Here it is written out: `a` as
 //! `coalesce(x.a, y.a)`, and `*` as `* replace (coalesce(x.a, y.a) as a)`. `x.a` stays what it is. Where the sides have no names to write,
 //! or the columns are not listed (`natural`), the statement is refused.
+//!
+//! The engine also calls a column ambiguous by which more than two tables are joined, `a join b using (id) join c using (id)`: there `id` is
+//! written as that of the first.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinConstraint,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Join, JoinConstraint,
     JoinOperator, ObjectName, OrderByKind, Query, ReplaceSelectElement, ReplaceSelectItem, Select, SelectItem, SetExpr,
     TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
@@ -36,6 +39,8 @@ type Flow = ControlFlow<Box<QueryError>>;
 struct Merged {
     column: Ident,
     value: Expr,
+    /// The value is that of either side, which `*` and queries within the query do not have.
+    is_of_either: bool,
 }
 
 /// Goes through the queries of a statement.
@@ -51,7 +56,9 @@ impl VisitorMut for Queries {
         }
         for item in &mut select.projection {
             name_item(item, &merged);
-            if let SelectItem::Wildcard(options) = item {
+            if let SelectItem::Wildcard(options) = item
+                && merged.iter().any(|merged| merged.is_of_either)
+            {
                 replace_in_wildcard(options, &merged, &select.from)?;
             }
         }
@@ -110,6 +117,10 @@ impl VisitorMut for Names {
         let Some(merged) = self.merged.iter().find(|merged| is_same(&merged.column, name)) else {
             return ControlFlow::Continue(());
         };
+        if self.depth > 0 && !merged.is_of_either {
+            // It may be a column of the inner query.
+            return ControlFlow::Continue(());
+        }
         if self.depth > 0 {
             let what = format!("`{name}` within a subquery of a FULL or RIGHT JOIN … USING ({name})");
             return unsupported(&what, &format!("say of which table it is, such as `x.{name}`"));
@@ -143,11 +154,36 @@ fn merged_columns(from: &[TableWithJoins]) -> ControlFlow<Box<QueryError>, Vec<M
             for column in columns.iter().filter_map(last_part) {
                 let of = |table: &Ident| Expr::CompoundIdentifier(vec![table.clone(), column.clone()]);
                 let value = coalesce(vec![of(&left), of(&right)]);
-                merged.push(Merged { column: column.clone(), value });
+                merged.push(Merged { column: column.clone(), value, is_of_either: true });
             }
         }
+        merged.extend(repeated_columns(tables));
     }
     ControlFlow::Continue(merged)
+}
+
+/// The columns by which the first two tables are joined, and others with them; all rows have them of the first.
+fn repeated_columns(tables: &TableWithJoins) -> Vec<Merged> {
+    let columns_of = |join: &Join| -> Vec<Ident> {
+        use JoinOperator::{Inner, Join, Left, LeftOuter};
+        match &join.join_operator {
+            Join(by) | Inner(by) | Left(by) | LeftOuter(by) => match by {
+                JoinConstraint::Using(columns) => columns.iter().filter_map(last_part).cloned().collect(),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    };
+    let (Some(first), [join, others @ ..]) = (name_of(&tables.relation), tables.joins.as_slice()) else {
+        return Vec::new();
+    };
+    let later: Vec<Ident> = others.iter().flat_map(columns_of).collect();
+    let repeated = columns_of(join).into_iter().filter(|column| later.iter().any(|later| is_same(later, column)));
+    let merged = |column: Ident| {
+        let value = Expr::CompoundIdentifier(vec![first.clone(), column.clone()]);
+        Merged { column, value, is_of_either: false }
+    };
+    repeated.map(merged).collect()
 }
 
 /// What to write where this module does not.
@@ -224,7 +260,7 @@ fn replace_in_wildcard(options: &mut WildcardAdditionalOptions, merged: &[Merged
     }
     let left_out = options.opt_exclude.as_ref().map(ToString::to_string).unwrap_or_default().to_lowercase();
     let replaced = options.opt_replace.get_or_insert_with(|| ReplaceSelectItem { items: Vec::new() });
-    for Merged { column, value } in merged {
+    for Merged { column, value, .. } in merged {
         let is_left_out = left_out.split(|c: char| !c.is_alphanumeric() && c != '_').any(|name| name == column.value);
         let is_replaced = replaced.items.iter().any(|item| is_same(&item.column_name, column));
         if !is_left_out && !is_replaced {

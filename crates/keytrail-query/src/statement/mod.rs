@@ -2,19 +2,37 @@
 //! names and types, parameters get values.
 //!
 //! ```text
-//! text ─▶ texts ─▶ dialect ─▶ from_first ─▶ statement_size ─▶ column_names ─▶ merged_columns ─▶ read_only, with time_format
-//!      ─▶ (the engine plans, with boolean_texts) ─▶ parameters ─▶ narrow
+//! text ─▶ texts ─▶ dialect ─▶ from_first ─▶ statement_size ─▶ column_names
+//!      ─▶ spellings ─▶ json_paths ─▶ exact_numbers ─▶ merged_columns ─▶ read_only, with time_format ─▶ outer_names
+//!      ─▶ (the engine plans, with boolean_texts and interval_products) ─▶ parameters ─▶ narrow
 //! ```
 //! Names are looked up by the session, not here.
 
 pub(crate) mod boolean_texts;
 pub(crate) mod column_names;
 pub(crate) mod dialect;
+pub(crate) mod exact_numbers;
 pub(crate) mod from_first;
+pub(crate) mod interval_products;
+pub(crate) mod json_paths;
 pub(crate) mod merged_columns;
 pub(crate) mod narrow;
+pub(crate) mod outer_names;
 pub(crate) mod parameters;
 pub(crate) mod read_only;
+pub(crate) mod spellings;
 pub(crate) mod statement_size;
 pub(crate) mod texts;
 pub(crate) mod time_format;
+
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+
+/// The SQL of a statement, and of the one that is explained; none for commands of the engine's own.
+pub(crate) fn sql_statement(statement: &mut Statement) -> Option<&mut SqlStatement> {
+    match statement {
+        Statement::Statement(statement) => Some(statement),
+        Statement::Explain(explain) => sql_statement(&mut explain.statement),
+        _ => None,
+    }
+}

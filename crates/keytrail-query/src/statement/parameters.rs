@@ -4,16 +4,18 @@
 //! it stands, else it is a text.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, Value, ValueWithSpan, visit_expressions_mut,
+    BinaryOperator, CastKind, DataType as SqlType, Expr as SqlExpr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Select, UnaryOperator, Value, ValueWithSpan, VisitMut,
+    VisitorMut, visit_expressions_mut,
 };
 
 use crate::error::QueryError;
@@ -96,6 +98,52 @@ pub(crate) fn declare_types(statement: &mut Statement, parameters: &[(String, St
     debug_assert!(visited.is_continue(), "nothing ends the visit");
 }
 
+/// Says of parameters that stand where a truth value has to that they are one: the engine asks for no type there, and they would be texts.
+pub(crate) fn declare_truths(statement: &mut impl VisitMut) {
+    let ControlFlow::Continue(()) = statement.visit(&mut Truths);
+}
+
+struct Truths;
+
+impl VisitorMut for Truths {
+    type Break = Infallible;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Infallible> {
+        let conditions = [&mut select.selection, &mut select.having, &mut select.qualify];
+        conditions.into_iter().flatten().for_each(declare_truth);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut SqlExpr) -> ControlFlow<Infallible> {
+        match expr {
+            SqlExpr::UnaryOp { op: UnaryOperator::Not, expr } => declare_truth(expr),
+            SqlExpr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+                declare_truth(left);
+                declare_truth(right);
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn declare_truth(condition: &mut SqlExpr) {
+    match condition {
+        SqlExpr::Nested(inner) => declare_truth(inner),
+        SqlExpr::Value(ValueWithSpan { value: Value::Placeholder(_), .. }) => {
+            let parameter = Box::new(condition.clone());
+            *condition = SqlExpr::Cast {
+                kind: CastKind::Cast,
+                expr: parameter,
+                data_type: SqlType::Boolean,
+                array: false,
+                format: None,
+            };
+        }
+        _ => {}
+    }
+}
+
 /// Puts a parameter into a cast to its declared type.
 fn declare_type(operand: &mut SqlExpr, declared: &HashMap<&str, ParameterType>) {
     if let SqlExpr::Nested(inner) = operand {
@@ -159,6 +207,13 @@ fn wanted_types(plan: &LogicalPlan) -> Result<HashMap<String, Vec<DataType>>, Da
         let is_limit = matches!(node, LogicalPlan::Limit(_));
         node.apply_expressions(|expression| {
             expression.apply(|part| {
+                // The type of a truth value is said by a cast; others of a user's own may be of texts that are no value of the type yet.
+                if let Expr::Cast(Cast { expr, field }) = part
+                    && field.data_type() == &DataType::Boolean
+                    && let Expr::Placeholder(placeholder) = expr.as_ref()
+                {
+                    wanted.entry(placeholder.id[1..].to_owned()).or_default().push(DataType::Boolean);
+                }
                 if let Expr::Placeholder(placeholder) = part {
                     let types = wanted.entry(placeholder.id[1..].to_owned()).or_default();
                     let of_place = placeholder.field.as_ref().map(|field| field.data_type().clone());

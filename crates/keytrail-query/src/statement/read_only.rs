@@ -10,8 +10,8 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, ObjectName, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement as SqlStatement,
-    TableFactor, Visit, Visitor, WindowType, visit_expressions,
+    Expr, Function, GroupByExpr, ObjectName, Query, Select, SetExpr, SetOperator, SetQuantifier,
+    Statement as SqlStatement, TableFactor, Visit, Visitor, WindowType, visit_expressions,
 };
 
 use crate::diagnosis::{PIVOT, UNPIVOT};
@@ -123,6 +123,10 @@ impl Visitor for QueryVisitor {
         if select.into.is_some() {
             return Self::read_only("SELECT INTO");
         }
+        let is_empty = |group: &Expr| matches!(group, Expr::Tuple(columns) if columns.is_empty());
+        if matches!(&select.group_by, GroupByExpr::Expressions(groups, _) if groups.iter().any(is_empty)) {
+            return Self::unsupported("GROUP BY ()", Some("leave it out: without `group by` all rows are one group"));
+        }
         ControlFlow::Continue(())
     }
 
@@ -132,6 +136,7 @@ impl Visitor for QueryVisitor {
                 Self::unsupported("TABLESAMPLE (the engine would return all rows)", Some(SAMPLE))
             }
             TableFactor::Table { version: Some(_), .. } => Self::unsupported("a table version", None),
+            TableFactor::Derived { lateral: true, .. } => Self::unsupported("LATERAL", Some(LATERAL)),
             TableFactor::Pivot { .. } => Self::unsupported("PIVOT", Some(PIVOT)),
             TableFactor::Unpivot { .. } => Self::unsupported("UNPIVOT", Some(UNPIVOT)),
             TableFactor::MatchRecognize { .. } => Self::unsupported("MATCH_RECOGNIZE", Some(MATCH_RECOGNIZE)),
@@ -161,6 +166,7 @@ impl Visitor for QueryVisitor {
                 "SIMILAR TO (the engine would take its pattern for a regular expression that may match anywhere)",
                 Some(SIMILAR_TO),
             ),
+            Expr::Collate { .. } => Self::unsupported("COLLATE", Some(COLLATE)),
             Expr::AllOp { right, .. } if is_query(right) => Self::unsupported("ALL over a subquery", Some(ALL)),
             _ => ControlFlow::Continue(()),
         }
@@ -218,6 +224,10 @@ const ANY: &str = "write `x in (select y …)` for `x = any (…)`, `x > (select
 const ALL: &str = "write `x not in (select y …)` for `x <> all (…)`, `x > (select max(y) …)` for `x > all (…)`";
 /// For SIMILAR TO.
 const SIMILAR_TO: &str = "write `regexp_like(event_name, '^(Get.*|List.*)$')`, or `like`, where `%` stands for any text and `_` for one character";
+/// For COLLATE.
+const COLLATE: &str = "leave it out: texts are compared and sorted by their bytes; `lower(event_name)` makes capitals and small letters one";
+/// For LATERAL.
+const LATERAL: &str = "join the rows instead, `left join (select key_arn, count(*) as n from kms_events group by key_arn) x using (key_arn)`, or write one value into the select list, `(select count(*) from … where …)`";
 /// For a format of a part of a time.
 const TIME_OF_DAY: &str =
     "add what is missing: `to_timestamp('2024-12-31 10' || ':00', '%Y-%m-%d %H:%M')`; hours by `%I` need `%p`";

@@ -10,7 +10,7 @@ use crate::args::CheckArguments;
 use crate::commands::convert;
 use crate::errors::CliError;
 use crate::output;
-use crate::progress::{ConvertBar, count_text};
+use crate::progress::{ConvertBar, count_text, counted};
 use crate::session;
 
 /// Compares, and adds what differs to the report.
@@ -36,8 +36,8 @@ pub(super) async fn check(lake: &Lake, arguments: &CheckArguments, report: &mut 
     if compared.unconverted_log_files > 0 {
         report.is_incomplete = true;
         report.notes.push(format!(
-            "{} log files of the source were not compared: the lake has not read them, or another version of them; `keytrail convert` does",
-            count_text(compared.unconverted_log_files)
+            "not compared: {} of the source, which the lake has not read, or of another version; `keytrail convert` does",
+            counted(compared.unconverted_log_files, "log file")
         ));
     }
     Ok(())

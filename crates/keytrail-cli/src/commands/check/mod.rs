@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::args::CheckArguments;
 use crate::errors::{CliError, Exit};
 use crate::output::{self, DataWriter};
-use crate::progress::{count_text, counted, over_bytes, waiting};
+use crate::progress::{counted, over_bytes, waiting};
 use crate::session;
 
 use resume::{Checked, Resume};
@@ -130,7 +130,7 @@ fn show_progress(bar: &ProgressBar, report: &Report, file: &DataFile) {
 
 /// The file, what is wrong, and how much is behind it.
 fn words(table: &Table, file: &DataFile, kind: &FindingKind) -> String {
-    let rows = if kind.is_note() { String::new() } else { format!(" (holds {} rows)", count_text(file.row_count)) };
+    let rows = if kind.is_note() { String::new() } else { format!(" (holds {})", counted(file.row_count, "row")) };
     format!("{}/{}: {kind}{rows}", table.spec().name, file.path)
 }
 

@@ -31,11 +31,14 @@ pub(super) fn draw(shape: &Shape, points: &[Point], width: usize) -> String {
 }
 
 fn columns(shape: &Shape, points: &[Point], width: usize) -> String {
-    let margin = amount_text(total(points)).width();
-    let room = width.saturating_sub(margin + 3).max(10);
-    let scale = scale(shape, points, room);
-    let sums = sums(scale, points.iter());
-    let most = sums.iter().copied().fold(0.0, f64::max);
+    let mut margin = amount_text(total(points)).width();
+    let (mut room, mut scale, mut sums, mut most) = steps(shape, points, width, margin);
+    // Half of an odd number is the longest label there can be, and then asks for the room of its own.
+    let widest = [most, most / 2.0].map(|amount| amount_text(amount).width()).into_iter().max().unwrap_or(0);
+    if widest > margin {
+        margin = widest + 1;
+        (room, scale, sums, most) = steps(shape, points, width, margin);
+    }
     let column = (room / scale.step_count).clamp(1, WIDEST_COLUMN);
     let mut text = format!("{}\n", shape.measure_name);
     for row in (0..HEIGHT).rev() {
@@ -51,6 +54,15 @@ fn columns(shape: &Shape, points: &[Point], width: usize) -> String {
     text.push_str(&time_axis(scale, margin + 2, column * scale.step_count));
     text.push_str(&legend(scale, points));
     text
+}
+
+/// The columns beside labels of some width: the room for them, their scale, what each amounts to, and the most of it.
+fn steps(shape: &Shape, points: &[Point], width: usize, margin: usize) -> (usize, TimeScale, Vec<f64>, f64) {
+    let room = width.saturating_sub(margin + 3).max(10);
+    let scale = scale(shape, points, room);
+    let sums = sums(scale, points.iter());
+    let most = sums.iter().copied().fold(0.0, f64::max);
+    (room, scale, sums, most)
 }
 
 /// The eighths of a column that stand in a row of the picture; what is not nothing is seen.

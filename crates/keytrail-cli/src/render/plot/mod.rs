@@ -25,6 +25,7 @@ use super::{Renderer, value};
 use crate::errors::CliError;
 use crate::escape;
 use crate::output::{DataWriter, Destination};
+use crate::progress::counted;
 
 /// More rows are no picture but a mistake, and would fill memory.
 const MAX_ROWS: usize = 1_000_000;
@@ -38,8 +39,8 @@ pub(crate) struct PlotRenderer<'a> {
     out: &'a mut DataWriter,
     shape: Shape,
     points: Vec<Point>,
-    /// Rows without a time or a number.
-    left_out: usize,
+    /// Rows without a time or a finite number.
+    left_out: u64,
 }
 
 /// A row of what is drawn.
@@ -68,7 +69,8 @@ impl<'a> PlotRenderer<'a> {
             return Ok(());
         };
         if amount < 0.0 {
-            return Err(CliError::usage(format!("cannot plot a number below zero: {amount}")));
+            return Err(CliError::usage(format!("cannot plot a number below zero: {amount}"))
+                .with_hint("plot its size, `abs(n)`, or leave such rows out: `where n >= 0`"));
         }
         if self.points.len() == MAX_ROWS {
             return Err(CliError::usage(format!("cannot plot more than {MAX_ROWS} rows"))
@@ -108,9 +110,13 @@ impl Renderer for PlotRenderer<'_> {
             Destination::Terminal { width } => width,
             Destination::Exact => WIDTH,
         };
-        let mut picture = chart::draw(&self.shape, &self.points, usize::from(width));
+        let mut picture = match self.points.is_empty() && self.left_out > 0 {
+            true => "nothing to plot\n".to_owned(),
+            false => chart::draw(&self.shape, &self.points, usize::from(width)),
+        };
         if self.left_out > 0 {
-            picture.push_str(&format!("{} rows without a time or a number are left out\n", self.left_out));
+            let (count, are) = (counted(self.left_out, "row"), if self.left_out == 1 { "is" } else { "are" });
+            picture.push_str(&format!("{count} without a time or a finite number {are} left out\n"));
         }
         if !self.shape.not_drawn.is_empty() {
             picture.push_str(&format!("not drawn: {}\n", self.shape.not_drawn.join(", ")));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
@@ -74,12 +74,31 @@ fn what_is_left_out_is_told() {
     let times = TimestampMicrosecondArray::from(vec![Some(0), None, Some(1)]).with_timezone("UTC");
     let columns =
         vec![("at", Arc::new(times) as ArrayRef), ("n", Arc::new(Int64Array::from(vec![Some(1), Some(1), None])) as _)];
-    assert!(plot(columns, 60).expect("a picture").ends_with("2 rows without a time or a number are left out\n"));
+    assert!(plot(columns, 60).expect("a picture").ends_with("2 rows without a time or a finite number are left out\n"));
     let many: Vec<String> = (0..100).map(|n| format!("name {n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let picture = plot(vec![("x", texts(&many)), ("n", numbers(&[1; 100]))], 60).expect("a picture");
     assert!(picture.contains("… 40 more"), "{picture}");
     assert_eq!(plot(vec![("x", texts(&[])), ("n", numbers(&[]))], 60).expect("a text"), "nothing to plot: no rows\n");
+}
+
+#[test]
+fn numbers_without_a_place_in_a_picture_are_told() {
+    let infinite: ArrayRef = Arc::new(Float64Array::from(vec![f64::INFINITY]));
+    assert_eq!(
+        plot(vec![("x", texts(&["a"])), ("n", infinite)], 60).expect("a text"),
+        "nothing to plot\n1 row without a time or a finite number is left out\n"
+    );
+}
+
+#[test]
+fn labels_of_any_length_stand_in_one_column() {
+    for amounts in [[1051, 0], [1, 0], [1, 2_000], [999, 1], [1_000_001, 5]] {
+        let picture = plot(vec![("day", days(0..2)), ("n", numbers(&amounts))], 40).expect("a picture");
+        let axis: Vec<_> = picture.lines().filter_map(|line| line.find(['┤', '┼'])).collect();
+        assert!(axis.len() == 15 && axis.iter().all(|place| *place == axis[0]), "{picture}");
+        assert!(picture.lines().all(|line| line.width() <= 40), "{picture}");
+    }
 }
 
 #[test]
