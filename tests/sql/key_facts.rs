@@ -75,17 +75,32 @@ async fn a_configuration_by_an_alias_is_one_of_the_key_that_it_stood_for() {
         secret("four", 8, "alias/unheard-of"),
     ];
     let sql = "select resource, left(split_part(key_arn, '/', 2), 4), split_part(alias_arn, ':', 6) \
-               from kms_configuration_dependencies order by resource";
+               from kms_configuration_dependencies order by resource, key_arn";
     assert_eq!(
         answers(&records, sql).await,
         [
-            "early null alias/app",
+            "early cccc alias/app",
             "four null alias/unheard-of",
             "one aaaa alias/app",
+            "one cccc alias/app",
             "three cccc alias/app",
             "two aaaa alias/app",
+            "two cccc alias/app",
         ]
     );
+}
+
+#[tokio::test]
+async fn failures_of_services_by_an_alias_are_demand_for_its_key() {
+    let alias = alias_event("CreateAlias", "2025-03-03T08:00:00Z", KEY);
+    for members in [
+        r#""errorCode":"Client.InvalidKmsKey.InvalidState","requestParameters":{"kmsKeyId":"alias/app"}"#,
+        r#""errorCode":"KMSKeyNotAccessibleFault","errorMessage":"The key [arn:aws:kms:us-east-1:111122223333:alias/app] cannot be used.""#,
+    ] {
+        let call = record("rds", "StartDBInstance", "2025-03-04T10:00:00Z", members);
+        let found = answers(&[alias.clone(), call], "select key_arn from key_evidence").await;
+        assert_eq!(found, [KEY], "{members}");
+    }
 }
 
 #[tokio::test]

@@ -254,7 +254,7 @@ async fn the_keys_that_events_name_are_not_looked_for_again() {
     let [scan] = of_files[..] else { panic!("{over_lake}") };
     let columns = ["request_parameters", "response_elements", "resources"];
     assert!(columns.iter().all(|column| !scan.contains(column)), "{over_lake}");
-    let record = r#"{"eventSource":"ec2.amazonaws.com","eventName":"CreateVolume","requestParameters":{"kmsKeyId":"arn:aws:kms:r:1:key/11111111-1111-1111-1111-111111111111"}}"#;
+    let record = r#"{"eventSource":"ec2.amazonaws.com","eventName":"CreateVolume","requestParameters":{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:key/11111111-1111-1111-1111-111111111111"}}"#;
     let (_folder, session) = fixture::raw_session(&[record]).await;
     // The aliases are kept then.
     rows(&session, "select * from kms_aliases").await;

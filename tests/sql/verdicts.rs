@@ -1376,6 +1376,10 @@ async fn calls_that_the_key_s_policy_denies_are_a_sign() {
         .replace(&format!(r#""accountId":"{ACCOUNT}""#), r#""accountId":"999900009999""#);
     for (call, expected) in [
         (by_policy, "incomplete denied_by_key_policy"),
+        (denied("with an explicit deny"), "incomplete denied_by_key_policy"),
+        (denied("with an explicit deny in a resource control policy"), "incomplete denied_by_key_policy"),
+        (denied("because no resource-based policy allows the kms:Decrypt action"), "incomplete denied_by_key_policy"),
+        (denied("with an explicit deny in an identity-based policy"), "no_use_found "),
         (denied("because no identity-based policy allows the kms:Decrypt action"), "no_use_found "),
         (stranger, "no_use_found "),
     ] {

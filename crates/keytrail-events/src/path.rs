@@ -109,7 +109,7 @@ fn is_account(text: &str) -> bool {
 }
 
 /// Whether a text has the shape of a region's name: `us-gov-west-1`, `eusc-de-east-1`.
-fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     let mut parts = text.split('-');
     let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());

@@ -249,7 +249,7 @@ pub(crate) fn append_mentions(row: &mut RowWriter<'_>, record: &EventRecord<'_>,
     let account_id = record.text_of(Field::RecipientAccountId).or(caller.account_id.as_deref());
     let place = CallPlace { region: record.text_of(Field::AwsRegion), account_id };
     let mut keys = mentioned_keys([request, response, resources, additional, details].into_iter().flatten(), place);
-    keys.extend(record.text_of(Field::ErrorMessage).into_iter().flat_map(keys_in_message).map(str::to_owned));
+    keys.extend(record.text_of(Field::ErrorMessage).into_iter().flat_map(keys_in_message));
     if keys.is_empty() {
         row.text(Some(""));
         return row.skip(1);

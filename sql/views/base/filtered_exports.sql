@@ -3,8 +3,9 @@
 -- grain:   recipient_account_id, aws_region
 -- reads:   events, trail_coverage
 -- notes:   exports are outputs of lookup-events, downloads of event history, query results: all whose name tells no delivery by a trail; lookup-events takes one filter, by name, caller, resource and the like
+-- notes:   the events of the place as a whole, or those of every export by themselves where nine of ten are in such of 48 events or more: several lookups side by side
 -- notes:   from 48 events on: fewer leave gaps; a filter on eventSource = kms.amazonaws.com takes no KMS call away
--- column:  filtered_by: what all of them have in common: event name, caller or key
+-- column:  filtered_by: what all of them, or those of the greatest export, have in common: event name, caller or key
 -- column:  event_count: management events
 -- column:  first_event_time: earliest of them, UTC
 -- column:  last_event_time: latest of them, UTC
@@ -12,6 +13,7 @@ with exported as (
     select
         recipient_account_id,
         aws_region,
+        log_file_path,
         event_time,
         event_name,
         key_arn,
@@ -43,6 +45,35 @@ places as (
         aws_region
 ),
 
+files as (
+    select
+        recipient_account_id,
+        aws_region,
+        case
+            when min(event_name) = max(event_name) then 'event name'
+            when min(key_arn) = max(key_arn) and count(key_arn) = count(*) then 'key'
+            when min(caller) = max(caller) and count(caller) = count(*) then 'caller'
+        end as filtered_by,
+        count(*) as event_count
+    from exported
+    group by
+        recipient_account_id,
+        aws_region,
+        log_file_path
+),
+
+side_by_side as (
+    select
+        recipient_account_id,
+        aws_region,
+        last_value(filtered_by order by event_count asc, filtered_by asc) as filtered_by
+    from files
+    group by
+        recipient_account_id,
+        aws_region
+    having sum(event_count) filter (where filtered_by is not null and event_count >= 48) >= 0.9 * sum(event_count)
+),
+
 delivered as (
     select
         recipient_account_id,
@@ -57,7 +88,7 @@ delivered as (
 select
     places.recipient_account_id,
     places.aws_region,
-    places.filtered_by,
+    coalesce(places.filtered_by, side_by_side.filtered_by) as filtered_by,
     places.event_count,
     places.first_event_time,
     places.last_event_time
@@ -65,6 +96,9 @@ from places
 left join delivered
     on delivered.recipient_account_id = places.recipient_account_id
     and delivered.aws_region = places.aws_region
-where places.filtered_by is not null
+left join side_by_side
+    on side_by_side.recipient_account_id = places.recipient_account_id
+    and side_by_side.aws_region = places.aws_region
+where coalesce(places.filtered_by, side_by_side.filtered_by) is not null
     and places.event_count >= 48
     and delivered.recipient_account_id is null

@@ -1,11 +1,12 @@
 -- view:    key_evidence
 -- summary: What data events and failures of other services prove of a KMS key: objects that it encrypts, and calls that failed for its state
 -- grain:   key_arn, proof, event_source, event_name
--- reads:   events
+-- reads:   events, kms_aliases
 -- kept:    up to 500,000 rows, until the data changes: every verdict reads it
 -- notes:   data events are in the logs only where a trail asks for them; keys are found as for key_mentions
+-- notes:   an alias that a failed call, or its error's message, names counts for the key that it stood for then, or stands for now
 -- notes:   what changes in other services name is in key_mentions
--- column:  key_arn: the key that the error's message names, else the keys that the record names
+-- column:  key_arn: the key that the error's message names, else the keys that the record names; of an alias the key that it stood for
 -- column:  proof: protects (a data event that succeeded names the key, as that of what it wrote), blocked (KMS refused the service for the key's state, as KMS.DisabledException in S3, or a message that says so), not_found (so it did as the key is not there), inaccessible (the service could not use the key, and its error does not tell whether for its state or for want of permission, as KMSKeyNotAccessibleFault of RDS)
 -- column:  event_count: events
 -- column:  first_seen_time: earliest of them, UTC
@@ -31,7 +32,8 @@ with records as (
             else 'blocked'
         end as proof,
         error_code,
-        error_message,
+        -- The first key or alias of the message.
+        regexp_match(error_message, 'arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]+:(?:key|alias)/[A-Za-z0-9/_-]+')[1] as message_arn,
         mentioned_key_arns,
         request_parameters,
         response_elements,
@@ -77,13 +79,10 @@ named as (
         event_source,
         event_name,
         proof,
-        rtrim(
-            split_part(translate(substr(error_message, strpos(error_message, 'arn:')), '''",()[]<>', '         '), ' ', 1),
-            '.:;'
-        ) as key_arn
+        message_arn as named_arn
     from records
     where error_code is not null
-        and strpos(error_message, ':key/') > 0
+        and message_arn is not null
 
     union all
 
@@ -93,10 +92,10 @@ named as (
         event_source,
         event_name,
         proof,
-        unnest(string_to_array(mentioned_key_arns, ' ')) as key_arn
+        unnest(string_to_array(mentioned_key_arns, ' ')) as named_arn
     from records
     where mentioned_key_arns <> ''
-        and (error_message is null or strpos(error_message, ':key/') = 0)
+        and message_arn is null
 
     union all
 
@@ -107,10 +106,32 @@ named as (
         event_source,
         event_name,
         proof,
-        unnest(key_mentions(request_parameters, response_elements, aws_region, account_id)) as key_arn
+        unnest(key_mentions(request_parameters, response_elements, aws_region, account_id)) as named_arn
     from records
     where mentioned_key_arns is null
-        and (error_message is null or strpos(error_message, ':key/') = 0)
+        and message_arn is null
+),
+
+-- An alias that was moved may have meant two keys, or one twice.
+keys as (
+    select distinct
+        named.event_id,
+        named.event_time,
+        named.event_source,
+        named.event_name,
+        named.proof,
+        case when strpos(named.named_arn, ':alias/') = 0 then named.named_arn else kms_aliases.key_arn end as key_arn
+    from named
+    left join kms_aliases
+        on kms_aliases.alias_arn = named.named_arn
+        and (
+            kms_aliases.valid_to is null
+            or coalesce(
+                (kms_aliases.source = 'observed' or kms_aliases.valid_from <= named.event_time)
+                    and named.event_time < kms_aliases.valid_to,
+                true
+            )
+        )
 )
 
 select
@@ -122,7 +143,7 @@ select
     min(event_time) as first_seen_time,
     max(event_time) as last_seen_time,
     last_value(event_id order by event_time asc nulls first, event_id asc) as last_event_id
-from named
+from keys
 where strpos(key_arn, ':kms:') > 0
     and strpos(key_arn, ':key/') > 0
 group by

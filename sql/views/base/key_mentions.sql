@@ -6,7 +6,7 @@
 -- notes:   they are found at conversion; of rows from a lake of format 1, which has mentioned_key_arns null, they are found here, in requestParameters and responseElements
 -- notes:   data events (an object that names its key) are left out
 -- column:  key_arn: ARN of a key that the event names; a bare id is taken for a key of the event's account and region; null = an alias, and nothing tells what it stood for then
--- column:  alias_arn: the alias by which the event names the key, and which stood for it then; null = the key itself is named
+-- column:  alias_arn: the alias by which the event names the key, and which stood for it then, or stands for it now: some services look it up when they use it, and of an alias that was moved since both keys have a row; null = the key itself is named
 -- column:  resource: best name of what the call made or changed: an ARN, an id or a name; null = nothing looks like one
 with changes as (
     select
@@ -107,5 +107,7 @@ select
 from named
 left join aliases
     on aliases.alias_arn = named.named_arn
-    and coalesce(aliases.begin_time <= named.event_time, true)
-    and coalesce(named.event_time < aliases.valid_to, true)
+    and (
+        aliases.valid_to is null
+        or coalesce(aliases.begin_time <= named.event_time and named.event_time < aliases.valid_to, true)
+    )

@@ -30,12 +30,13 @@ names as (
 
     union all
 
-    -- By aliases, and of rows of a lake of format 1.
+    -- Of rows of a lake of format 1.
     select
         key_arn as named_arn,
         first_seen_time,
         last_seen_time
     from kms_configuration_dependencies
+    where alias_arn is null
 )
 
 select

@@ -11,7 +11,7 @@
 -- column:  event_hour: start of the hour of event_time, UTC; null for records without a readable time
 -- column:  file_count: log files delivered in that hour for the account and region, by their paths; null = no path names such a file
 -- column:  record_count: distinct event records of all services and categories
--- column:  management_count: management events of all services: what a trail holds that would hold a KMS call, too; 0 for what was delivered late, of hours more than two before the first log file of the place was delivered, or after the last: such an event is no sign that its hour is covered; nor is one in another region's log file, of a region without any, as CloudTrail put those of global services (IAM, STS) under us-east-1 into the files of a trail of one region
+-- column:  management_count: management events of all services: what a trail holds that would hold a KMS call, too; 0 for what was delivered late, of hours more than two before the first log file of the place was delivered, or after the last: such an event is no sign that its hour is covered; nor is one in another region's log file, of a region without any, as CloudTrail put those of global services (IAM, STS) under us-east-1 into the files of a trail of one region, nor, where file names tell nothing, one of a place that has none but those
 -- column:  kms_read_count: KMS events except management and those made by KMS itself; every cryptographic call is among them
 -- column:  kms_marked_write_count: those of kms_read_count that say readOnly = false, which a trail of writes lets pass
 -- column:  kms_write_count: KMS key management and events made by KMS itself
@@ -78,6 +78,18 @@ parts as (
                 and coalesce(management_event, true)
                 and coalesce(event_category, 'Management') = 'Management'
         ) as partial_detail_count,
+        -- Events of global services are under these regions wherever they were made.
+        count(*) filter (
+            where not aws_region in ('us-east-1', 'us-gov-west-1', 'cn-north-1')
+                or not event_source in (
+                    'iam.amazonaws.com',
+                    'sts.amazonaws.com',
+                    'cloudfront.amazonaws.com',
+                    'organizations.amazonaws.com',
+                    'route53.amazonaws.com',
+                    'signin.amazonaws.com'
+                )
+        ) as regional_count,
         0 as rejected_count,
         cast(null as varchar) as organization_id,
         min(event_time) filter (
@@ -112,6 +124,7 @@ parts as (
         0 as other_read_count,
         0 as other_write_count,
         0 as partial_detail_count,
+        0 as regional_count,
         sum(case when replaced.log_file_path is null then rejected_count else 0 end) as rejected_count,
         max(organization_id) as organization_id,
         arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as first_event_time,
@@ -143,6 +156,7 @@ grouped as (
         sum(other_read_count) as other_read_count,
         sum(other_write_count) as other_write_count,
         sum(partial_detail_count) as partial_detail_count,
+        sum(regional_count) as regional_count,
         sum(rejected_count) as rejected_count,
         max(organization_id) as organization_id,
         min(first_event_time) as first_event_time,
@@ -160,7 +174,8 @@ delivered as (
         *,
         min(case when file_count > 0 then event_hour end) over (partition by recipient_account_id, aws_region) as first_hour,
         max(case when file_count > 0 then event_hour end) over (partition by recipient_account_id, aws_region) as last_hour,
-        max(case when file_count > 0 then event_hour end) over (partition by recipient_account_id) as last_hour_of_account
+        max(case when file_count > 0 then event_hour end) over (partition by recipient_account_id) as last_hour_of_account,
+        sum(regional_count) over (partition by recipient_account_id, aws_region) as regional_count_of_place
     from grouped
 ),
 
@@ -175,11 +190,11 @@ undated as (
 judged as (
     select
         delivered.*,
-        undated.log_file_count > 0
-            or case
-                when first_hour is not null then coalesce(event_hour between first_hour - interval '2 hours' and last_hour, true)
-                else last_hour_of_account is null or recipient_account_id is null or aws_region is null
-            end as is_covered
+        case
+            when undated.log_file_count > 0 then regional_count_of_place > 0
+            when first_hour is not null then coalesce(event_hour between first_hour - interval '2 hours' and last_hour, true)
+            else last_hour_of_account is null or recipient_account_id is null or aws_region is null
+        end as is_covered
     from delivered
     cross join undated
 )

@@ -7,7 +7,7 @@
 -- notes:   policies that name a key are among them: an iam.amazonaws.com row is a permission, not a dependency
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- column:  key_arn: the key; null = named by an alias of which nothing tells what it stood for then
--- column:  alias_arn: the alias that the change named, and which stood for the key then: where it was moved since, the service may use another key now; null = the key itself was named
+-- column:  alias_arn: the alias that the change named, and which stood for the key then, or stands for it now: some services look it up when they use it; null = the key itself was named
 -- column:  event_source: service that was changed
 -- column:  event_name: what was done
 -- column:  resource: best name of what the call made or changed: an ARN, an id or a name; null = nothing looks like one

@@ -7,8 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use super::arn;
+use super::arn::{self, Arn};
 use crate::json::{self, MemberNames};
+use crate::path::is_region;
 
 /// Where a call was made: a bare key id is of that place.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,9 +30,16 @@ pub fn mentioned_keys<'t>(texts: impl IntoIterator<Item = &'t str>, place: CallP
 }
 
 /// ARNs of the KMS keys that a message for people names.
-pub(crate) fn keys_in_message(message: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn keys_in_message(message: &str) -> impl Iterator<Item = String> {
     let message = if speaks_of_key(message) { message } else { "" };
-    arn::key_arns_in(message)
+    keys_in(message)
+}
+
+/// The key ARNs within a text, as AWS writes them; whoever wrote it may have made up a place, or an id in capitals.
+fn keys_in(text: &str) -> impl Iterator<Item = String> {
+    let is_placed =
+        |arn: &&str| Arn::parse(arn).is_some_and(|arn| is_region(arn.region) && arn::is_account_id(arn.account));
+    arn::key_arns_in(text).filter(is_placed).map(str::to_ascii_lowercase)
 }
 
 fn add_keys(names: MemberNames<'_>, value: &str, place: CallPlace<'_>, keys: &mut BTreeSet<String>) {
@@ -44,11 +52,11 @@ fn add_keys(names: MemberNames<'_>, value: &str, place: CallPlace<'_>, keys: &mu
                 && [region, account_id].into_iter().all(is_part_of_arn) =>
         {
             keys.insert(match arn::is_key_id(value) {
-                true => arn::key_arn(region, account_id, value),
+                true => arn::key_arn(region, account_id, &value.to_ascii_lowercase()),
                 false => arn::alias_arn(region, account_id, value),
             });
         }
-        _ => keys.extend(arn::key_arns_in(value).map(str::to_owned)),
+        _ => keys.extend(keys_in(value)),
     }
 }
 
@@ -187,6 +195,8 @@ mod tests {
             (r#"{"policy":"{\"Resource\":\"arn:aws:kms:us-east-1:111122223333:alias/app\"}"}"#, vec![]),
             (r#"{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:alias/*"}"#, vec![]),
             (r#"{"kmsKeyId":"arn:aws:kms:us-east-1:111122223333:key/*"}"#, vec![]),
+            (r#"{"x":"arn:aws:kms:us-east-1:123:key/KEY and arn:aws:kms::111122223333:key/KEY"}"#, vec![]),
+            (r#"{"x":"arn:aws:kms:us-east-1:111122223333:key/1234ABCD-12AB-34CD-56EF-1234567890AB"}"#, vec![own]),
             ("null", vec![]),
             (r#""HIDDEN_DUE_TO_SECURITY_REASONS""#, vec![]),
         ];
@@ -198,9 +208,9 @@ mod tests {
 
     #[test]
     fn a_bare_id_needs_a_place() {
-        let text = format!(r#"{{"kmsKeyId":"{KEY}","masterKeyArn":"arn:aws:kms:us-east-1:1:key/{KEY}"}}"#);
+        let text = format!(r#"{{"kmsKeyId":"{KEY}","masterKeyArn":"arn:aws:kms:us-east-1:111122223333:key/{KEY}"}}"#);
         let named = mentioned_keys([text.as_str()], CallPlace::default());
-        assert_eq!(Vec::from_iter(named), [format!("arn:aws:kms:us-east-1:1:key/{KEY}")]);
+        assert_eq!(Vec::from_iter(named), [format!("arn:aws:kms:us-east-1:111122223333:key/{KEY}")]);
         let bare = format!(r#"{{"kmsKeyId":"{KEY}"}}"#);
         for (region, account_id) in [("us-east-1", "1111 2222"), ("us:east", "1"), ("", "1"), ("us-east-1", "")] {
             let place = CallPlace { region: Some(region), account_id: Some(account_id) };
@@ -263,7 +273,7 @@ mod tests {
             ),
             (
                 "null",
-                r#"{"kmsKeyArn":"arn:aws:kms:us-east-1:1:key/k","roleArn":"arn:aws:iam::1:role/r"}"#,
+                r#"{"kmsKeyArn":"arn:aws:kms:us-east-1:111122223333:key/k","roleArn":"arn:aws:iam::1:role/r"}"#,
                 "null",
                 None,
             ),

@@ -889,8 +889,7 @@ pub(super) fn sighted_keys(oracle: &Oracle) -> Vec<(&super::Event, String)> {
         !text_at(&event.value, &["eventSource"]).is_some_and(|source| source.starts_with("kms."))
     };
     let others = oracle.events.iter().filter(is_other);
-    let by_alias = named_keys(oracle).into_iter().filter_map(|named| Some((named.event, named.key?)));
-    others.flat_map(|event| keys_in(event).into_iter().map(move |key| (event, key))).chain(by_alias).collect()
+    others.flat_map(|event| keys_in(event).into_iter().map(move |key| (event, key))).collect()
 }
 
 /// The changes of other services that name keys.
@@ -910,26 +909,28 @@ pub(super) fn named_keys(oracle: &Oracle) -> Vec<NamedKey<'_>> {
         let of_key = |key| NamedKey { event, key: Some(key), alias_arn: None, resource: resource() };
         named.extend(keys_in(event).into_iter().map(of_key));
         for alias_arn in aliases_in(event) {
-            let key = stood_for(&aliases, &alias_arn, event.event_time);
-            named.push(NamedKey { event, key, alias_arn: Some(alias_arn), resource: resource() });
+            for key in stood_for(&aliases, &alias_arn, event.event_time) {
+                named.push(NamedKey { event, key, alias_arn: Some(alias_arn.clone()), resource: resource() });
+            }
         }
     }
     named
 }
 
-/// The key of an alias at a moment; one that was first observed later may have stood for it before.
-fn stood_for(aliases: &[super::ledgers::AliasInterval], alias_arn: &str, time: Option<Time>) -> Cell {
-    let time = time?;
-    let mut seen_until = None;
-    let of_alias: Vec<_> = aliases.iter().filter(|interval| interval.alias_arn == alias_arn).collect();
-    for interval in of_alias {
+/// The keys of an alias at a moment and now; one that was first observed later may have stood for it before. None of them is known = none.
+fn stood_for(aliases: &[super::ledgers::AliasInterval], alias_arn: &str, time: Option<Time>) -> Vec<Cell> {
+    let (mut keys, mut seen_until) = (Vec::new(), None);
+    for interval in aliases.iter().filter(|interval| interval.alias_arn == alias_arn) {
         let begin = if interval.source == "observed" { seen_until } else { Some(interval.valid_from) };
-        if begin.is_none_or(|begin| begin <= time) && interval.valid_to.is_none_or(|end| time < end) {
-            return some(&interval.key_arn);
+        let is_then = time.is_none_or(|time| {
+            begin.is_none_or(|begin| begin <= time) && interval.valid_to.is_none_or(|end| time < end)
+        });
+        if is_then || interval.valid_to.is_none() {
+            keys.push(some(&interval.key_arn));
         }
         seen_until = Some(interval.last_seen_time);
     }
-    None
+    if keys.is_empty() { vec![None] } else { keys }
 }
 
 /// The aliases that the parameters of a call name in the place of a key, as ARNs.

@@ -202,7 +202,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
             "calls in its account and region failed, not for want of permission, and their record names no key: they may have needed this one"
         }
         Reason::DeniedByKeyPolicy => {
-            "its policy denied calls of its own account: somebody there needs it, or tries (`select * from kms_denied_attempts`)"
+            "its policy, or one about resources, denied calls of its own account: somebody there needs it, or tries (`select * from kms_denied_attempts`)"
         }
         Reason::OtherKeyBlocked => "a ReEncrypt that named it failed, as its other key could not be used",
         Reason::UnknownFailure => {
@@ -313,11 +313,11 @@ pub(super) fn caveat(caveat: Caveat, facts: &KeyFacts) -> Cow<'static, str> {
 fn imported_material(facts: &KeyFacts) -> String {
     let text = "Its material was imported and may be used elsewhere; a copy of the material, imported again, does not bring a deleted key back.";
     match facts.material_expiry_time {
-        Some(time) => format!(
+        Some(time) if facts.key_state.as_deref() != Some("Deleted") => format!(
             "{text} It expires at {}: then the key is unusable until it is imported again.",
             iso_8601(time, true)
         ),
-        None => text.to_owned(),
+        _ => text.to_owned(),
     }
 }
 
