@@ -1272,6 +1272,15 @@ async fn an_export_that_was_filtered_shows_no_absence() {
         let session = session_with_outputs(&records, &[("describe-key.json", described)]).await;
         assert_eq!(verdict_of(&session, KEY).await, expected);
     }
+    // Two lookups side by side, each by one key.
+    let folder = tempfile::tempdir().unwrap();
+    for key in [BUSY_KEY, OTHER_KEY] {
+        let records = hourly(60, |hour| ("kms", names[hour as usize % 3], on(key)));
+        let records = records.join("\n").replace(r#""eventID":""#, &format!(r#""eventID":"{}"#, &key[key.len() - 4..]));
+        fs_err::write(folder.path().join(format!("{}.ndjson", &key[key.len() - 4..])), records).unwrap();
+    }
+    let session = raw_session_over(&[folder.path()]).await;
+    assert_eq!(answer(&session, KEY).await.verdict.reason_words(), ["filtered_export"]);
     // Few events leave gaps, which are told as such.
     let few = [one_caller[..20].to_vec(), vec![seen]].concat();
     assert!(!verdict_over(&few, KEY).await.contains("filtered_export"));
@@ -1295,6 +1304,11 @@ async fn global_services_events_in_another_region_s_files_cover_nothing() {
             ),
         ]
     };
+    // Names that tell nothing are no reason to take them for the region's own.
+    let renamed = tempfile::tempdir().unwrap();
+    fs_err::write(renamed.path().join("a.ndjson"), (1..=3).flat_map(global).collect::<Vec<_>>().join("\n")).unwrap();
+    let session = raw_session_over(&[renamed.path()]).await;
+    assert_eq!(answer(&session, KEY).await.verdict.reason_words(), ["no_logs"]);
     let deliver = |region: &str, day: u32, records: &[String]| {
         let place = folder.path().join(format!("AWSLogs/{ACCOUNT}/CloudTrail/{region}/2025/03/{day:02}"));
         fs_err::create_dir_all(&place).unwrap();

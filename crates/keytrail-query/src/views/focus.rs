@@ -22,7 +22,7 @@ use crate::views::kept::rows_at_most;
 const MAX_ROWS: usize = 500_000;
 
 /// The columns that the reports under `sql/reports/key/` read, by way of the views.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 17] = [
     "event_id",
     "event_time",
     "event_name",
@@ -37,7 +37,6 @@ const COLUMNS: [&str; 18] = [
     "key_arn",
     "encryption_context",
     "source_encryption_context",
-    "alias_name",
     "amends_event_id",
     "key_role",
     "other_key_arn",
