@@ -28,13 +28,11 @@ use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::sql::parser::Statement;
 use futures::TryStreamExt;
 use keytrail_lake::Lake;
-use tokio::task::JoinSet;
 
 use crate::diagnosis::KnownNames;
 use crate::error::QueryError;
 use crate::files::FileTables;
 use crate::functions;
-use crate::locks::lock;
 use crate::logical::analyzer_rules;
 use crate::physical::few_text_groups::FewTextGroups;
 use crate::physical::named_filters;
@@ -160,8 +158,6 @@ pub struct Session {
     digests: Mutex<HashMap<String, Option<ContentDigest>>>,
     /// Held while tables and views are opened, so that each is opened once.
     opening: tokio::sync::Mutex<()>,
-    /// What computes kept views that were opened; it ends with the session.
-    ahead: Mutex<JoinSet<()>>,
 }
 
 impl Session {
@@ -231,7 +227,6 @@ impl Session {
             rules_text,
             digests: Mutex::default(),
             opening: tokio::sync::Mutex::new(()),
-            ahead: Mutex::default(),
         })
     }
 
@@ -407,7 +402,6 @@ impl Session {
             rules_text: self.rules_text.clone(),
             digests: Mutex::default(),
             opening: tokio::sync::Mutex::new(()),
-            ahead: Mutex::default(),
         })
     }
 
@@ -417,7 +411,6 @@ impl Session {
     /// Only when the engine's catalogue is broken.
     pub fn refresh(&self) -> Result<(), QueryError> {
         self.known_digests().clear();
-        *lock(&self.ahead) = JoinSet::new();
         for name in self.relation_names() {
             self.context.deregister_table(TableReference::bare(name)).map_err(QueryError::planning)?;
         }

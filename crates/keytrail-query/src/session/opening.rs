@@ -28,21 +28,6 @@ use crate::views::flat_view::FlatView;
 use crate::views::kept::{KeptView, StoredView};
 use crate::views::kept_rows::{ContentDigest, RowsFile};
 
-/// What relations are opened for.
-#[derive(Debug, Default)]
-struct Opening {
-    /// The views that are being opened, because of which the next one is.
-    outer: Vec<String>,
-    /// Rows are asked for: those of kept views are computed while the others are opened.
-    is_for_rows: bool,
-}
-
-impl Opening {
-    fn for_rows() -> Self {
-        Self { is_for_rows: true, ..Self::default() }
-    }
-}
-
 impl Session {
     /// Opens every table and view that the statement names, and those that they read.
     pub(super) async fn open_relations(&self, statement: &Statement) -> Result<(), QueryError> {
@@ -53,7 +38,7 @@ impl Session {
         for reference in self.references(statement)? {
             match reference.schema() {
                 Some("information_schema") => self.open_all().await?,
-                _ => self.open_named(reference.table(), &mut Opening::for_rows()).await?,
+                _ => self.open_named(reference.table(), &mut Vec::new()).await?,
             }
         }
         Ok(())
@@ -84,10 +69,10 @@ impl Session {
     /// Opens all tables, and the views that can be: a list of relations is not to fail because of one broken view.
     async fn open_all(&self) -> Result<(), QueryError> {
         for name in self.table_names() {
-            self.open_named(&name, &mut Opening::default()).await?;
+            self.open_named(&name, &mut Vec::new()).await?;
         }
         for name in self.views.keys() {
-            match self.open_named(name, &mut Opening::default()).await {
+            match self.open_named(name, &mut Vec::new()).await {
                 Err(error) if !error.is_usage() => return Err(error),
                 _ => {}
             }
@@ -98,24 +83,24 @@ impl Session {
     /// Opens all tables of the source, side by side; the caller holds `opening`.
     pub(super) async fn open_tables(&self) -> Result<(), QueryError> {
         let names = self.source.names();
-        try_join_all(names.iter().map(async |name| self.open_named(name, &mut Opening::default()).await)).await?;
+        try_join_all(names.iter().map(async |name| self.open_named(name, &mut Vec::new()).await)).await?;
         Ok(())
     }
 
-    /// Opens a table or view by name.
-    fn open_named<'a>(&'a self, name: &'a str, opening: &'a mut Opening) -> BoxFuture<'a, Result<(), QueryError>> {
+    /// Opens a table or view by name; `outer` are the views that are being opened because of which this one is.
+    fn open_named<'a>(&'a self, name: &'a str, outer: &'a mut Vec<String>) -> BoxFuture<'a, Result<(), QueryError>> {
         Box::pin(async move {
             if self.context.table_exist(TableReference::bare(name)).map_err(QueryError::planning)? {
                 return Ok(());
             }
             let file = self.files.open(name, &self.context).await?;
             let provider = match (self.views.get(name), file) {
-                (Some(view), _) => self.open_view(view, opening).await?,
+                (Some(view), _) => self.open_view(view, outer).await?,
                 (None, Some(file)) => file,
                 _ if self.source.names().iter().any(|table| table == name) => self.source.open(name).await?,
                 _ if name == INVENTORY => Arc::new(EmptyTable::new(inventory_schema())),
                 // Logs that are read as they are have no conversions.
-                _ if name == RUNS && !opening.outer.is_empty() => Arc::new(EmptyTable::new(runs_schema())),
+                _ if name == RUNS && !outer.is_empty() => Arc::new(EmptyTable::new(runs_schema())),
                 _ if self.context.state().table_functions().contains_key(name) => return Ok(()),
                 _ => return Err(QueryError::UnknownRelation { name: name.to_owned() }),
             };
@@ -127,26 +112,26 @@ impl Session {
     async fn open_view(
         &self,
         view: &ViewDefinition,
-        opening: &mut Opening,
+        outer: &mut Vec<String>,
     ) -> Result<Arc<dyn TableProvider>, QueryError> {
         let view_error = |source| QueryError::View { view: view.name.clone(), source: Box::new(source) };
-        if opening.outer.contains(&view.name) {
-            let message = format!("the view reads itself, by way of {}", opening.outer.join(", "));
+        if outer.contains(&view.name) {
+            let message = format!("the view reads itself, by way of {}", outer.join(", "));
             return Err(view_error(datafusion::common::DataFusionError::Plan(message)));
         }
         let file = self.rows_file(view).await?;
         if let Some((schema, rows)) = file.as_ref().and_then(RowsFile::read) {
             return Ok(Arc::new(StoredView::try_new(schema, rows).map_err(view_error)?));
         }
-        opening.outer.push(view.name.clone());
+        outer.push(view.name.clone());
         let mut statement = Self::parse(&view.sql)?;
         statement_size::check_statement(&statement)?;
         Self::write_out(&mut statement)?;
         read_only::check_statement(&statement, Paths::Refused)?;
         for reference in self.references(&statement)? {
-            self.open_named(reference.table(), opening).await?;
+            self.open_named(reference.table(), outer).await?;
         }
-        opening.outer.pop();
+        outer.pop();
         self.name_outer_tables(&mut statement).await?;
         let plan = self.context.state().statement_to_plan(statement).await.map_err(view_error)?;
         read_only::check_plan(&plan)?;
@@ -161,12 +146,7 @@ impl Session {
         }
         // Only the optimizer settles the types of columns, such as those that are null in one part of a union.
         let plan = self.context.state().optimize(&plan).map_err(view_error)?;
-        let kept = Arc::new(KeptView::new(ViewTable::new(plan, Some(view.sql.clone())), file));
-        // Logs that are read as they are take long: a statement that fails for another reason is not to leave that behind.
-        if opening.is_for_rows && self.source.place().is_some() {
-            lock(&self.ahead).spawn(kept.begin(self.context.state()));
-        }
-        Ok(kept)
+        Ok(Arc::new(KeptView::new(ViewTable::new(plan, Some(view.sql.clone())), file)))
     }
 
     /// The plan with types settled and operators replaced by functions.
@@ -240,7 +220,7 @@ impl Session {
 
     /// Opens a relation; the caller holds `opening`.
     pub(super) async fn provider(&self, name: &str) -> Result<Arc<dyn TableProvider>, QueryError> {
-        self.open_named(name, &mut Opening::default()).await?;
+        self.open_named(name, &mut Vec::new()).await?;
         self.context.table_provider(TableReference::bare(name)).await.map_err(QueryError::planning)
     }
 }

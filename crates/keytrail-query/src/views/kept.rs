@@ -5,7 +5,7 @@
 //! session. A result that is not small is not kept.
 //!
 //! Planning a statement over many views takes as long as computing them, and has one thread: so the kept views that it needs are computed
-//! beside it, those of a lake from when they are opened ([`KeptView::begin`]), others once the whole statement is known ([`compute_ahead`]).
+//! beside it ([`compute_ahead`]).
 
 use std::sync::Arc;
 
@@ -43,12 +43,6 @@ pub(crate) struct KeptView {
 impl KeptView {
     pub(crate) fn new(view: ViewTable, file: Option<RowsFile>) -> Self {
         Self { view, max_rows: MAX_ROWS, file, rows: OnceCell::new() }
-    }
-
-    /// Computes the rows, unless that has begun. What fails fails again, and is told, where a statement asks for the rows.
-    pub(crate) fn begin(self: &Arc<Self>, state: SessionState) -> impl Future<Output = ()> + Send + use<> {
-        let view = Arc::clone(self);
-        async move { drop(view.rows.get_or_try_init(|| view.compute(&state)).await) }
     }
 
     async fn compute(&self, state: &dyn Session) -> Result<Option<MemTable>> {
