@@ -31,10 +31,12 @@ async fn count(session: &Session, condition: &str) -> String {
 }
 
 /// What is asked of both lakes: every view, and the events but for the columns that one of them lacks. Aliases that other services' records
-/// name were not looked for when the lakes were made, and of rows of format 1 only changes tell of keys.
+/// name, with which something may have been made, were not looked for when the lakes were made, and of rows of format 1 only changes tell of
+/// keys.
 fn questions() -> Vec<String> {
     let question = |name: &str| match name {
         "key_mentions" | "kms_configuration_dependencies" => format!("select * from {name} where alias_arn is null"),
+        "key_evidence" => format!("select * from {name} where proof <> 'encrypted'"),
         "kms_keys" | "named_keys" => format!("select * exclude (last_seen_time) from {name}"),
         _ => format!("select * from {name}"),
     };

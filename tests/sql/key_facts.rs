@@ -210,3 +210,121 @@ async fn outputs_that_name_a_key_by_its_id_are_of_the_key_in_the_logs() {
     let session = session_with_outputs(&[described], &[("grants.json", grants)]).await;
     assert_eq!(told(&session, "select grant_id, key_arn from kms_grants").await, [format!("g1 {KEY}")]);
 }
+
+/// A grant of which a newer list-grants output of its key tells no more (2025-03-16) has ended, though nothing tells how.
+#[tokio::test]
+async fn a_grant_that_is_not_listed_any_more_is_not_live() {
+    let granted = |grant: &str, time: &str| {
+        let response = match grant {
+            "" => "null".to_owned(),
+            grant => format!(r#"{{"grantId":"{grant}","keyId":"KEY"}}"#),
+        };
+        let rest = format!(
+            r#""requestParameters":{{"keyId":"KEY","granteePrincipal":"p{grant}","operations":["Decrypt"]}},"responseElements":{response},{}"#,
+            resources(&[KEY])
+        );
+        record("kms", "CreateGrant", time, &rest)
+    };
+    let listed = format!(
+        r#"{{"KeyId":"{KEY}","Grants":[{{"GrantId":"g2","KeyId":"{KEY}","GranteePrincipal":"p","Operations":["Decrypt"]}}],"Truncated":false}}"#
+    );
+    let records = [
+        granted("g1", "2025-03-15T10:00:00Z"),
+        granted("g2", "2025-03-15T10:01:00Z"),
+        granted("g3", "2025-03-17T10:00:00Z"),
+        granted("", "2025-03-15T10:02:00Z"),
+    ];
+    let session = session_with_outputs(&records, &[("grants.json", listed)]).await;
+    let sql = "select grantee_principal, grant_id, grant_state from kms_grants order by grantee_principal";
+    assert_eq!(told(&session, sql).await, ["p null live", "pg1 g1 not_listed", "pg2 g2 live", "pg3 g3 live"]);
+    // Without an output nothing tells of an end.
+    let live = answers(&records, "select count(*) from kms_grants where grant_state = 'live'").await;
+    assert_eq!(live, ["4"]);
+}
+
+/// A federated user is not who issued it; of another account's caller the owner sees an id, whichever service called for it.
+#[tokio::test]
+async fn item_52_callers_of_other_kinds_have_names_of_their_own() {
+    let by = |minute: u32, identity: &str| {
+        let time = format!("2025-03-15T10:{minute:02}:00Z");
+        let call = record("kms", "Decrypt", &time, &resources(&[KEY]));
+        let start = call.find(r#""userIdentity":{"#).unwrap();
+        let end = start + call[start..].find('}').unwrap() + 1;
+        [&call[..start], r#""userIdentity":{"#, identity, "}", &call[end..]].concat()
+    };
+    let federated = r#""type":"FederatedUser","arn":"arn:aws:sts::111122223333:federated-user/auditor","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/broker","userName":"broker"}}"#;
+    let foreign = |id: &str, rest: &str| format!(r#""type":"AWSAccount",{id}"accountId":"444455556666"{rest}"#);
+    let records = [
+        by(1, federated),
+        by(2, &foreign(r#""principalId":"AROAONE:s","#, r#","invokedBy":"s3.amazonaws.com""#)),
+        by(3, &foreign(r#""principalId":"AROATWO:s","#, r#","invokedBy":"s3.amazonaws.com""#)),
+        by(4, &foreign("", "")),
+        by(5, &foreign(r#""principalId":"","#, "")),
+    ];
+    let sql = "select principal, principal_account_id, use_event_count from kms_key_principals order by principal";
+    let expected = [
+        "444455556666 444455556666 2",
+        "AROAONE 444455556666 1",
+        "AROATWO 444455556666 1",
+        "arn:aws:sts::111122223333:federated-user/auditor 111122223333 1",
+    ];
+    assert_eq!(answers(&records, sql).await, expected);
+}
+
+/// Records of before 2019 or so name the service as where the call came from.
+#[tokio::test]
+async fn a_service_is_told_by_its_address_too() {
+    let call = record("kms", "Decrypt", "2025-03-15T10:00:00Z", &resources(&[KEY]));
+    let from = |address: &str| call.replacen('{', &format!(r#"{{"sourceIPAddress":"{address}","#), 1);
+    let sql = "select service from kms_key_services";
+    assert_eq!(answers(&[from("redshift.amazonaws.com")], sql).await, ["redshift.amazonaws.com"]);
+    assert_eq!(answers(&[from("192.0.2.1")], sql).await, [""; 0]);
+}
+
+/// What rotates the members of a set is an event of the primary.
+#[tokio::test]
+async fn item_45_a_set_is_rotated_as_one() {
+    let replica = PRIMARY.replace("us-east-1", "eu-west-1");
+    let of = |key: &str, name: &str, time: &str, members: &str| {
+        record("kms", name, time, &[members, &*resources(&[key])].concat())
+    };
+    let request = format!(r#""requestParameters":{{"keyId":"{PRIMARY}","replicaRegion":"eu-west-1"}},"#);
+    let records = [
+        of(PRIMARY, "EnableKeyRotation", "2025-03-01T10:00:00Z", ""),
+        of(PRIMARY, "ReplicateKey", "2025-03-02T10:00:00Z", &request),
+        of(PRIMARY, "RotateKey", "2025-03-06T10:00:00Z", r#""serviceEventDetails":{"rotationType":"AUTOMATIC"},"#),
+        of(&replica, "Decrypt", "2025-03-07T10:00:00Z", ""),
+    ];
+    let sql = "select aws_region, rotation_enabled, last_rotated_time from kms_keys order by aws_region";
+    let expected = ["eu-west-1 true 2025-03-06T10:00:00Z", "us-east-1 true 2025-03-06T10:00:00Z"];
+    assert_eq!(answers(&records, sql).await, expected);
+}
+
+#[tokio::test]
+async fn rotations_that_were_listed_are_known_without_anything_else() {
+    let (old, new) = ("a".repeat(64), "b".repeat(64));
+    let used = format!(r#""additionalEventData":{{"keyMaterialId":"{old}"}},{}"#, resources(&[KEY]));
+    let used = record("kms", "Decrypt", "2025-03-15T10:00:00Z", &used);
+    let listed = format!(
+        r#"{{"Rotations":[{{"KeyId":"{KEY}","KeyMaterialId":"{old}","KeyMaterialState":"NON_CURRENT"}},{{"KeyId":"{KEY}","KeyMaterialId":"{new}","KeyMaterialState":"CURRENT","RotationDate":"2025-03-10T00:00:00Z","RotationType":"ON_DEMAND"}}]}}"#
+    );
+    let session = session_with_outputs(&[used], &[("list-key-rotations.json", listed)]).await;
+    let rotated = told(&session, "select last_rotated_time from kms_keys where key_arn = 'KEY'").await;
+    assert_eq!(rotated, ["2025-03-10T00:00:00Z"]);
+    let sql = "select left(key_material_id, 1), is_current, is_needed_after_rotation from kms_key_materials order by 1";
+    assert_eq!(told(&session, sql).await, ["a false true", "b true false"]);
+}
+
+/// 30 days are the default of a request that asks for none, not of a record that keeps its request to itself.
+#[tokio::test]
+async fn item_21_a_waiting_period_that_is_not_told_is_unknown() {
+    let scheduled = |request: &str| {
+        let members = format!(r#""requestParameters":{request},"responseElements":null,{}"#, resources(&[KEY]));
+        record("kms", "ScheduleKeyDeletion", "2025-03-15T10:00:00Z", &members)
+    };
+    let sql = "select key_state, deletion_time from kms_keys where key_arn = 'KEY'";
+    assert_eq!(answers(&[scheduled(r#"{"keyId":"KEY"}"#)], sql).await, ["PendingDeletion 2025-04-14T10:00:00Z"]);
+    for unknown in ["null", r#"{"omitted":true}"#, r#""HIDDEN_DUE_TO_SECURITY_REASONS""#] {
+        assert_eq!(answers(&[scheduled(unknown)], sql).await, ["PendingDeletion null"], "{unknown}");
+    }
+}

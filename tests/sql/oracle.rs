@@ -28,10 +28,11 @@ struct Trail {
 }
 
 /// Views of what users hold beside the logs: compared on a lake with planted outputs.
-pub(crate) const FROM_INVENTORY: [&str; 13] = [
+pub(crate) const FROM_INVENTORY: [&str; 14] = [
     "inventory_alias_history",
     "inventory_aliases",
     "inventory_family_members",
+    "inventory_grant_lists",
     "inventory_grants",
     "inventory_iam_statements",
     "inventory_key_policies",

@@ -269,6 +269,50 @@ async fn what_other_services_say_of_a_key_counts() {
     }
 }
 
+/// A volume or a secret is not made with a key without a KMS call, and needs the key as long as it is there.
+#[tokio::test]
+async fn what_other_services_made_with_a_key_is_no_absence_of_use() {
+    let named = r#""requestParameters":{"kmsKeyId":"KEY"},"readOnly":false"#;
+    let made = r#""responseElements":{"encrypted":true,"kmsKeyId":"KEY"},"readOnly":false"#;
+    let failed = [named, r#","errorCode":"Client.Unauthorized""#].concat();
+    for (service, name, members, expected) in [
+        ("ec2", "CreateVolume", made, "incomplete encrypted_resource"),
+        ("ec2", "CreateVolume", &failed, "no_use_found "),
+        ("ec2", "DescribeVolumes", made, "no_use_found "),
+        ("rds", "RestoreDBInstanceFromDBSnapshot", named, "incomplete encrypted_resource"),
+        ("secretsmanager", "CreateSecret", named, "incomplete encrypted_resource"),
+        // Nothing is encrypted yet.
+        ("sqs", "SetQueueAttributes", named, "no_use_found "),
+    ] {
+        let call = record(service, name, "2025-03-15T10:00:00Z", members);
+        assert_eq!(verdict_with(std::slice::from_ref(&call)).await, expected, "{name} {members}");
+        let used = record("kms", "Decrypt", "2025-03-15T10:00:00Z", &resources(&[KEY]));
+        assert_eq!(verdict_with(&[call, used]).await, "in_use use");
+    }
+}
+
+/// Services look at a key before they use it; what only takes stock does not want it.
+#[tokio::test]
+async fn a_service_that_finds_a_key_gone_wants_it() {
+    let deleted = record("kms", "DeleteKey", "2025-03-15T09:30:00Z", &resources(&[KEY]));
+    let looked = |service: &str| {
+        let missing = r#""errorCode":"NotFoundException","errorMessage":"Key 'KEY' does not exist","requestParameters":{"keyId":"KEY"}"#;
+        record("kms", "DescribeKey", "2025-03-15T10:00:00Z", &on_key(missing))
+            .replace(r#""type":"IAMUser","#, &format!(r#""type":"IAMUser",{service}"#))
+    };
+    for (service, expected) in [
+        (r#""invokedBy":"rds.amazonaws.com","#, "blocked_demand not_found"),
+        (r#""invokedBy":"config.amazonaws.com","#, "no_use_found "),
+        ("", "no_use_found "),
+    ] {
+        let records = [deleted.clone(), looked(service)];
+        assert_eq!(verdict_with(&records).await, expected, "{service}");
+        let (_folder, session) = raw_session(&records).await;
+        let found = rows(&session, "select reason from kms_blocked_attempts").await;
+        assert_eq!(found.len(), usize::from(expected.starts_with("blocked")), "{service}");
+    }
+}
+
 #[tokio::test]
 async fn an_operation_that_nobody_knows_is_no_absence_of_use() {
     let call = |name: &str, rest: &str| {
@@ -509,6 +553,43 @@ async fn kms_reads_that_stop_against_their_rhythm_are_a_hole() {
     assert_eq!(verdict, "incomplete kms_calls_stopped");
 }
 
+/// One job of a region may end. Where all of several callers end in one hour their calls are no longer logged, whatever other regions have.
+#[tokio::test]
+async fn kms_reads_of_several_callers_that_end_in_one_hour_are_a_hole() {
+    let called_by = |caller: u32, hour: u32| {
+        let name = format!(r#""type":"IAMUser","principalId":"AIDA{caller}","#);
+        in_hour(hour, caller..caller + 1, |time| {
+            record("kms", "Decrypt", time, &resources(&[BUSY_KEY])).replace(r#""type":"IAMUser","#, &name)
+        })
+    };
+    let elsewhere = resources(&[&BUSY_KEY.replace("us-east-1", "eu-west-1")]);
+    let with = |callers: u32, is_silent: &dyn Fn(u32) -> bool| {
+        let mut records = vec![record("kms", "DescribeKey", "2025-03-04T00:10:00Z", &resources(&[KEY]))];
+        for hour in 0..480_u32 {
+            records.extend(in_hour(hour, 40..41, |time| record("ec2", "DescribeInstances", time, "")));
+            records
+                .extend(in_hour(hour, 5..6, |time| placed("kms", "Decrypt", time, ACCOUNT, "eu-west-1", &elsewhere)));
+            if !is_silent(hour) {
+                records.extend((0..callers).flat_map(|caller| called_by(caller, hour)));
+            }
+        }
+        records
+    };
+    for (callers, silent, expected) in [
+        (2, 240..480, "no_use_found "),
+        (3, 240..480, "incomplete kms_calls_stopped"),
+        (3, 240..264, "incomplete kms_calls_stopped"),
+        (3, 240..263, "no_use_found "),
+        // They had only begun.
+        (3, 16..480, "no_use_found "),
+    ] {
+        let records = with(callers, &|hour| silent.contains(&hour));
+        assert_eq!(verdict_over(&records, KEY).await, expected, "{callers} callers, {silent:?}");
+    }
+    // Who works for three days and rests for one does so by rhythm.
+    assert_eq!(verdict_over(&with(3, &|hour| hour / 24 % 4 == 3), KEY).await, "no_use_found ");
+}
+
 /// A place that works from Monday to Friday and sleeps at night has weekends; what else is missing of a week is a gap.
 #[tokio::test]
 async fn weekends_of_a_place_that_sleeps_at_night_are_no_gaps() {
@@ -735,6 +816,24 @@ async fn selectors_that_choose_among_kms_calls_are_a_blind_spot() {
     assert_eq!(verdict_with(&[change]).await, "incomplete kms_partial");
 }
 
+/// What they leave out is left out of all accounts of an organization whose trail it is.
+#[tokio::test]
+async fn selectors_that_choose_among_kms_calls_are_one_of_their_organization() {
+    let selectors = r#""trailName":"t","advancedEventSelectors":[{"fieldSelectors":[{"field":"eventCategory","equals":["Management"]},{"field":"eventName","notEquals":["Decrypt"]}]}]"#;
+    let home = "999900001111";
+    let change = trail_change("PutEventSelectors", "2025-03-08T08:00:00Z", home, selectors);
+    for (organization, expected) in [("o-abc1234567/", "incomplete kms_partial"), ("", "no_use_found ")] {
+        let folder = tempfile::tempdir().unwrap();
+        let of_home = [days(home, never, never), vec![change.clone()]].concat();
+        for (account, records) in [(ACCOUNT, days(ACCOUNT, never, never)), (home, of_home)] {
+            let place = folder.path().join(format!("AWSLogs/{organization}{account}/CloudTrail/us-east-1/2025/03/20"));
+            fs_err::create_dir_all(&place).unwrap();
+            fs_err::write(place.join("all.ndjson"), records.join("\n")).unwrap();
+        }
+        assert_eq!(verdict_of(&raw_session_over(&[folder.path()]).await, KEY).await, expected, "{organization}");
+    }
+}
+
 #[tokio::test]
 async fn a_trail_of_writes_with_reads_marked_as_writes_is_one() {
     let mut records = Vec::new();
@@ -945,7 +1044,12 @@ async fn a_call_that_a_key_s_state_refused_may_have_needed_this_one() {
     for (record, expected) in [
         (refused("DisabledException", "Decrypt", "{}"), "incomplete unattributed_demand"),
         (refused("KMSInvalidStateException", "Decrypt", "null"), "incomplete unattributed_demand"),
+        // Whoever is throttled tries again: this one did, in the traffic of the day.
         (refused("ThrottlingException", "Decrypt", "null"), "no_use_found "),
+        (
+            refused("ThrottlingException", "Decrypt", "null").replace("kms-user", "another-user"),
+            "incomplete unattributed_demand",
+        ),
         (refused("ThrottlingException", "CreateGrant", r#"{"keyId":"KEY"}"#), "blocked_demand transient"),
     ] {
         assert_eq!(verdict_with(std::slice::from_ref(&record)).await, expected, "{record}");

@@ -5,6 +5,7 @@
 select
     principal,
     principal_type,
+    principal_account_id,
     use_event_count,
     failed_count,
     first_seen_time,

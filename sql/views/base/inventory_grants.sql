@@ -1,7 +1,7 @@
 -- view:    inventory_grants
 -- summary: The grants of the newest list-grants output of each key
 -- grain:   key_arn, grant_id
--- reads:   inventory
+-- reads:   inventory, inventory_grant_lists
 -- notes:   a grant of an older output that the newest of its key does not hold is not in it; nor is any where that is empty, and its file's name tells of which key
 -- notes:   outputs of a key that were made within an hour are taken for pages of one; a page that says that more follow ends no grant that it does not hold
 -- column:  grantee_principal: who may use the key by it; a service stands for several real grantees
@@ -12,19 +12,7 @@
 -- column:  grant_name: Name; null or empty = none
 -- column:  retiring_principal: who may retire it; null = none named
 -- column:  issuing_account: account that made it, as an ARN
-with newest as (
-    select
-        key_arn,
-        max(snapshot_time) filter (where item ->> 'Truncated' is null) as snapshot_time
-    from inventory
-    -- An output without any grant is an item of its own.
-    where item_kind in ('grant', 'grant_none')
-        and key_arn is not null
-    group by
-        key_arn
-),
-
-grants as (
+with grants as (
     select
         inventory.key_arn,
         inventory.snapshot_time,
@@ -35,7 +23,7 @@ grants as (
             order by inventory.snapshot_time desc nulls last, inventory.imported_time desc
         ) as rank
     from inventory
-    inner join newest
+    inner join inventory_grant_lists as newest
         on newest.key_arn = inventory.key_arn
         and (
             newest.snapshot_time is null

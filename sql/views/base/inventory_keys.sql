@@ -44,7 +44,7 @@ listed as (
         max(key_id) as key_id,
         max(snapshot_time) as snapshot_time
     from inventory
-    where item_kind in ('key', 'key_metadata')
+    where item_kind in ('key', 'key_metadata', 'key_rotation', 'key_rotation_status')
         and key_arn is not null
     group by
         key_arn

@@ -1,5 +1,5 @@
 -- view:    key_evidence
--- summary: What data events and failures of other services prove of a KMS key: objects that it encrypts, and calls that failed for its state
+-- summary: What records of other services prove of a KMS key: data that it encrypts, and calls that failed for its state
 -- grain:   key_arn, proof, event_source, event_name
 -- reads:   events, kms_aliases
 -- kept:    up to 500,000 rows, until the data changes: every verdict reads it
@@ -7,7 +7,7 @@
 -- notes:   an alias that a failed call, or its error's message, names counts for the key that it stood for then, or stands for now
 -- notes:   what changes in other services name is in key_mentions
 -- column:  key_arn: the key that the error's message names, else the keys that the record names; of an alias the key that it stood for
--- column:  proof: protects (a data event that succeeded names the key, as that of what it wrote), blocked (KMS refused the service for the key's state, as KMS.DisabledException in S3, or a message that says so), not_found (so it did as the key is not there), inaccessible (the service could not use the key, and its error does not tell whether for its state or for want of permission, as KMSKeyNotAccessibleFault of RDS)
+-- column:  proof: protects (a data event that succeeded names the key, as that of what it wrote), encrypted (a call that succeeded made a volume, a snapshot, a database, a secret or the like with it), blocked (KMS refused the service for the key's state, as KMS.DisabledException in S3, or a message that says so), not_found (so it did as the key is not there), inaccessible (the service could not use the key, and its error does not tell whether for its state or for want of permission, as KMSKeyNotAccessibleFault of RDS)
 -- column:  event_count: events
 -- column:  first_seen_time: earliest of them, UTC
 -- column:  last_seen_time: latest of them, UTC
@@ -19,7 +19,8 @@ with records as (
         event_source,
         event_name,
         case
-            when error_code is null then 'protects'
+            when error_code is null and (event_category = 'Data' or management_event is false) then 'protects'
+            when error_code is null then 'encrypted'
             when strpos(error_code, 'NotFound') > 0 then 'not_found'
             when strpos(error_code, 'NotAccessible') > 0
                 or error_code in ('DecryptionFailure', 'EncryptionFailure', 'InaccessibleEncryptionCredentialsException') then case
@@ -44,6 +45,15 @@ with records as (
         and (amends_event_id is null or detail_level in ('full', 'reencoded'))
         and (
             (error_code is null and (event_category = 'Data' or management_event is false))
+            -- None of them is done without a data key.
+            or (
+                error_code is null
+                and coalesce(mentioned_key_arns <> '', true)
+                and regexp_like(
+                    concat(split_part(event_source, '.', 1), ':', event_name),
+                    '^(ec2:(CreateVolume|CreateSnapshots?|CopySnapshot|ImportSnapshot|CopyImage)|rds:(CreateDB(Instance|Cluster|InstanceReadReplica|Snapshot|ClusterSnapshot)|CopyDB(Cluster)?Snapshot|RestoreDB(Instance|Cluster)\w+)|secretsmanager:(CreateSecret|PutSecretValue)|ssm:PutParameter|elasticfilesystem:CreateFileSystem|fsx:(CreateFileSystem\w*|CreateVolume|CreateBackup)|redshift:(CreateCluster|CreateClusterSnapshot|RestoreFromClusterSnapshot)|dynamodb:(CreateTable|CreateBackup|RestoreTable\w+)|elasticache:(CreateReplicationGroup|CreateSnapshot|CopySnapshot)|es:Create(Elasticsearch)?Domain)\w*$'
+                )
+            )
             or (
                 (starts_with(error_code, 'KMS') or starts_with(error_code, 'Kms'))
                 and (

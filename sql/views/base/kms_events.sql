@@ -12,7 +12,7 @@
 -- column:  is_attested: additionalEventData.recipient is there: the answer was for an enclave or an attested instance only
 -- column:  is_cross_account: the key is of another account than the caller or than the recipient of this copy; null = key not resolvable
 -- column:  account_side: whose copy this is: caller (the key is another account's), owner (the caller is another account, or a service that names none), both (one account); null = not told
--- column:  principal: the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user, else the user's name (rows of the event history tell no more); null where the record names nobody
+-- column:  principal: the role behind a session (by its issuer, else by the session's ARN), else the principal's ARN, else the AWS service, else the bare principal id (of a session the role's), else the Identity Center user, else the user's name (rows of the event history tell no more); a federated user by its own ARN; a caller of another account, in the owner's copy, by the bare id, else by the account, whichever service called on its behalf; null where the record names nobody
 select
     event_id,
     event_time,
@@ -146,6 +146,14 @@ select
         when arn_part(key_arn, 'account') = recipient_account_id then 'owner'
     end as account_side,
     coalesce(
+        case
+            when principal_type = 'FederatedUser' then principal_arn
+            when principal_type = 'AWSAccount' then coalesce(
+                principal_arn,
+                nullif(principal_role(principal_id), ''),
+                principal_account_id
+            )
+        end,
         role_arn,
         principal_role(principal_arn),
         invoked_by,
@@ -259,6 +267,14 @@ select
         when arn_part(source_key_arn, 'account') = recipient_account_id then 'owner'
     end as account_side,
     coalesce(
+        case
+            when principal_type = 'FederatedUser' then principal_arn
+            when principal_type = 'AWSAccount' then coalesce(
+                principal_arn,
+                nullif(principal_role(principal_id), ''),
+                principal_account_id
+            )
+        end,
         role_arn,
         principal_role(principal_arn),
         invoked_by,

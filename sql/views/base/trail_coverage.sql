@@ -14,6 +14,7 @@
 -- column:  management_count: management events of all services: what a trail holds that would hold a KMS call, too; 0 for what was delivered late, of hours more than two before the first log file of the place was delivered, or after the last: such an event is no sign that its hour is covered; nor is one in another region's log file, of a region without any, as CloudTrail put those of global services (IAM, STS) under us-east-1 into the files of a trail of one region, nor, where file names tell nothing, one of a place that has none but those
 -- column:  kms_read_count: KMS events except management and those made by KMS itself; every cryptographic call is among them
 -- column:  kms_marked_write_count: those of kms_read_count that say readOnly = false, which a trail of writes lets pass
+-- column:  kms_caller_count: different callers of kms_read_count: roles by their name, else principals by their id, else AWS services
 -- column:  kms_write_count: KMS key management and events made by KMS itself
 -- column:  kms_management_count: those of kms_write_count that a caller made
 -- column:  other_read_count: management events of other services that only read
@@ -57,6 +58,9 @@ parts as (
                 and coalesce(operation_class, 'unknown') not in ('management', 'service')
                 and read_only is false
         ) as kms_marked_write_count,
+        count(distinct coalesce(session_issuer_user_name, principal_id, invoked_by)) filter (
+            where event_group = 'kms' and coalesce(operation_class, 'unknown') not in ('management', 'service')
+        ) as kms_caller_count,
         count(*) filter (
             where event_group = 'kms' and operation_class in ('management', 'service')
         ) as kms_write_count,
@@ -119,6 +123,7 @@ parts as (
         0 as management_count,
         0 as kms_read_count,
         0 as kms_marked_write_count,
+        0 as kms_caller_count,
         0 as kms_write_count,
         0 as kms_management_count,
         0 as other_read_count,
@@ -151,6 +156,7 @@ grouped as (
         sum(management_count) as management_count,
         sum(kms_read_count) as kms_read_count,
         sum(kms_marked_write_count) as kms_marked_write_count,
+        sum(kms_caller_count) as kms_caller_count,
         sum(kms_write_count) as kms_write_count,
         sum(kms_management_count) as kms_management_count,
         sum(other_read_count) as other_read_count,
@@ -208,6 +214,7 @@ select
     case when is_covered then management_count else 0 end as management_count,
     kms_read_count,
     kms_marked_write_count,
+    kms_caller_count,
     kms_write_count,
     kms_management_count,
     other_read_count,

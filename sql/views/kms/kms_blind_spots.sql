@@ -170,16 +170,21 @@ spots as (
         ) as detail
     from places
     inner join inventory_trails
-        on inventory_trails.account_id = places.account_id
-        and (inventory_trails.is_multi_region or inventory_trails.home_region = places.aws_region)
-    where not places.is_of_organization
+        on (inventory_trails.is_multi_region or inventory_trails.home_region = places.aws_region)
+        and (
+            inventory_trails.account_id = places.account_id
+            or (inventory_trails.is_organization and places.is_of_organization)
+        )
     group by
         places.account_id,
         places.aws_region,
+        places.is_of_organization,
         places.has_late_reads
     -- Where KMS reads are there to the end, another trail delivered them.
     having bool_and(inventory_trails.kms_effect in ('excluded', 'reads_excluded', 'partial'))
         and (bool_or(inventory_trails.kms_effect = 'partial') or not places.has_late_reads)
+        -- The trail that delivered those files may be one that nothing tells of.
+        and (not places.is_of_organization or bool_or(inventory_trails.is_organization))
 
     union all
 

@@ -3,7 +3,7 @@
 -- grain:   key_arn, reason, principal, service
 -- reads:   kms_events
 -- notes:   each row is live demand for the key: the strongest sign that data still needs it
--- notes:   cryptographic calls, and CreateGrant, where a service that attaches a volume fails before it would decrypt, GetPublicKey, whose callers use the key without KMS, and ReplicateKey
+-- notes:   cryptographic calls, and CreateGrant, where a service that attaches a volume fails before it would decrypt, GetPublicKey, whose callers use the key without KMS, ReplicateKey, and DescribeKey by which a service finds that the key is gone
 -- notes:   of the two keys of a ReEncrypt only the one that the message names, if it names one
 -- notes:   a record that amends another (amends_event_id) is one call with it, where both have one reason
 -- notes:   key_arn is null for calls whose key cannot be resolved
@@ -30,7 +30,16 @@ with touches as (
     where event_name = 'DeleteKey'
         or (
             outcome in ('blocked', 'not_found')
-            and (key_role <> 'target' or event_name in ('CreateGrant', 'GetPublicKey', 'ReplicateKey'))
+            and (
+                key_role <> 'target'
+                or event_name in ('CreateGrant', 'GetPublicKey', 'ReplicateKey')
+                or (
+                    event_name = 'DescribeKey'
+                    and outcome = 'not_found'
+                    and invoked_by is not null
+                    and not regexp_like(invoked_by, '^(access-analyzer|config|resource-explorer-2|securityhub|signin|trustedadvisor)\.')
+                )
+            )
             and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
             and not coalesce(strpos(error_message, other_key_arn) > 0 and strpos(error_message, key_arn) = 0, false)
         )

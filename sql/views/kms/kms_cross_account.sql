@@ -20,7 +20,7 @@ with calls as (
     select
         key_arn,
         coalesce(principal_account_id, recipient_account_id) as caller_account_id,
-        coalesce(role_arn, principal_role(principal_arn), principal_role(principal_id), invoked_by) as principal,
+        coalesce(role_arn, principal_role(principal_arn), nullif(principal_role(principal_id), ''), invoked_by) as principal,
         event_time,
         account_side,
         error_code is null and amends_event_id is null as is_counted_use,

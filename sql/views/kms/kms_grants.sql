@@ -1,15 +1,15 @@
 -- view:    kms_grants
 -- summary: Every grant from its creation to its end: for whom, for what, under which constraints, live or ended
 -- grain:   key_arn, grant_id
--- reads:   kms_events, inventory_grants
+-- reads:   kms_events, inventory_grants, inventory_grant_lists
 -- kept:    up to 500,000 rows, until the data changes: verdicts and permissions read it
 -- notes:   successful events only: a CreateGrant that failed or was a dry run makes no grant
 -- notes:   a retried CreateGrant with the same name answers with the same grant: one row, created by the earliest
 -- notes:   a record that amends another (amends_event_id) stands for it where the other is not in the logs; what a correction says of the grant goes before what it corrects
 -- notes:   grants that were made before the logs begin and that nobody ended within them are known from imported list-grants outputs only
--- notes:   what the logs tell of a grant goes before what list-grants does
+-- notes:   what the logs tell of a grant goes before what list-grants does; that one is not listed any more tells of an end that is not logged
 -- column:  key_arn: the key; null = only ends of the grant are logged, without the key
--- column:  grant_id: id of the grant
+-- column:  grant_id: id of the grant; null = the record of its creation does not tell
 -- column:  grant_name: name that the creator gave; null = none, or creation not seen
 -- column:  created_time: time of CreateGrant, or CreationDate, UTC; null = created before the logs begin, not listed
 -- column:  created_event_id: CreateGrant event; null = created before the logs begin
@@ -19,14 +19,16 @@
 -- column:  retiring_principal: who else may retire it; null = nobody named, or creation not seen
 -- column:  operations: what it permits, sorted, separated by commas; null = creation not seen
 -- column:  constraints: constraints as JSON text: encryptionContextSubset, encryptionContextEquals, sourceArn; null = none, or creation not seen
--- column:  ended_time: time of RetireGrant, RevokeGrant or DeleteKey, UTC; null = live as far as the logs tell
--- column:  ended_event_id: event that ended it; null = live
--- column:  grant_state: live, retired, revoked, key_deleted; live = nothing tells of its end
+-- column:  ended_time: time of RetireGrant, RevokeGrant or DeleteKey, UTC; null = live as far as the logs tell, or not_listed
+-- column:  ended_event_id: event that ended it; null = live, or not_listed
+-- column:  grant_state: live, retired, revoked, key_deleted, not_listed (a list-grants output of its key that is an hour newer than it, or more, holds it no longer); live = nothing tells of its end
 -- column:  is_created_before_window: no CreateGrant in the logs tells of it
 -- column:  listed_time: when the newest list-grants output that holds it was made, UTC; null = none does
 with grant_events as (
     select
         grant_id,
+        -- A record without its answer tells of a grant, and not of which.
+        coalesce(grant_id, event_id) as grant_key,
         key_arn,
         event_id,
         event_time,
@@ -38,13 +40,14 @@ with grant_events as (
     from kms_events
     where key_role = 'target'
         and event_name in ('CreateGrant', 'RetireGrant', 'RevokeGrant')
-        and grant_id is not null
+        and (grant_id is not null or (event_name = 'CreateGrant' and key_arn is not null and amends_event_id is null))
         and outcome = 'succeeded'
 ),
 
 grants as (
     select
-        grant_id,
+        grant_key,
+        max(grant_id) as grant_id,
         max(key_arn) as key_arn,
         -- The copies that several accounts get of one call: who made it stands in the caller's.
         first_value(event_id order by event_time asc, amends_event_id is not null asc, principal_arn is null asc, event_id asc) filter (
@@ -77,7 +80,7 @@ grants as (
         min(event_time) filter (where event_name <> 'CreateGrant') as ended_time
     from grant_events
     group by
-        grant_id
+        grant_key
 ),
 
 deletions as (
@@ -96,7 +99,7 @@ deletions as (
 -- A replica may be made again after its deletion.
 ends as (
     select
-        grants.grant_id,
+        grants.grant_key,
         min(deletions.event_time) as deleted_time,
         min_by(deletions.event_id, deletions.event_time) as deleted_event_id
     from grants
@@ -104,7 +107,7 @@ ends as (
         on deletions.key_arn = grants.key_arn
         and deletions.event_time >= coalesce(grants.created_time, deletions.event_time)
     group by
-        grants.grant_id
+        grants.grant_key
 ),
 
 logged as (
@@ -135,7 +138,7 @@ logged as (
         grants.created_event_id is null as is_created_before_window
     from grants
     left join ends
-        on ends.grant_id = grants.grant_id
+        on ends.grant_key = grants.grant_key
 )
 
 select
@@ -152,9 +155,18 @@ select
     coalesce(logged.constraints, listed.constraints) as constraints,
     logged.ended_time,
     logged.ended_event_id,
-    coalesce(logged.grant_state, 'live') as grant_state,
+    case
+        when logged.grant_state = 'live'
+            and listed.grant_id is null
+            and logged.grant_id is not null
+            -- Pages of one list may be made within an hour.
+            and logged.created_time < lists.snapshot_time - interval '1 hour' then 'not_listed'
+        else coalesce(logged.grant_state, 'live')
+    end as grant_state,
     logged.created_event_id is null as is_created_before_window,
     listed.snapshot_time as listed_time
 from logged
 full join inventory_grants as listed
     on listed.grant_id = logged.grant_id
+left join inventory_grant_lists as lists
+    on lists.key_arn = logged.key_arn

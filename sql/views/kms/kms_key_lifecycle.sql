@@ -15,7 +15,7 @@
 -- column:  invoked_by: AWS service that did it, for itself or with the principal's credentials; null = none stood between
 -- column:  detail: what the event sets, as text: spec, usage and origin of a new key, deletion date and waiting period, rotation type or period, expiry of material, primary region, description, tags as JSON; null = nothing more to tell
 -- column:  rotation_type: rotated: AUTOMATIC or ON_DEMAND; null = another event, or not told
--- column:  deletion_time: deletion_scheduled: when the waiting period ends, by the response, else event time plus waiting period, UTC; null = another event, or a primary that waits for its replicas
+-- column:  deletion_time: deletion_scheduled: when the waiting period ends, by the response, else event time plus waiting period, UTC; null = another event, a record that tells neither, or a primary that waits for its replicas
 -- column:  request_parameters: requestParameters, exact JSON text
 -- column:  response_elements: responseElements, exact JSON text
 with records as (
@@ -142,7 +142,13 @@ writes as (
         invoked_by,
         request_parameters,
         response_elements,
-        service_event_details
+        service_event_details,
+        -- KMS waits for 30 days where it is asked for none.
+        coalesce(
+            request_parameters ->> 'pendingWindowInDays',
+            response_elements ->> 'pendingWindowInDays',
+            case when request_parameters ->> 'keyId' is not null then '30' end
+        ) as waiting_days
     from sides
 ),
 
@@ -207,13 +213,7 @@ events as (
             when 'deletion_scheduled' then concat_ws(
                 ', ',
                 response_elements ->> 'deletionDate',
-                'after '
-                    || coalesce(
-                        request_parameters ->> 'pendingWindowInDays',
-                        response_elements ->> 'pendingWindowInDays',
-                        '30'
-                    )
-                    || ' days'
+                'after ' || waiting_days || ' days'
             )
         end as detail,
         service_event_details ->> 'rotationType' as rotation_type,
@@ -222,16 +222,7 @@ events as (
                 and response_elements ->> 'keyState' is distinct from 'PendingReplicaDeletion'
             then coalesce(
                 aws_time(response_elements ->> 'deletionDate'),
-                event_time + try_cast(
-                    concat(
-                        coalesce(
-                            request_parameters ->> 'pendingWindowInDays',
-                            response_elements ->> 'pendingWindowInDays',
-                            '30'
-                        ),
-                        ' days'
-                    ) as interval
-                )
+                event_time + try_cast(waiting_days || ' days' as interval)
             )
         end as deletion_time,
         request_parameters,

@@ -1,14 +1,16 @@
 -- view:    kms_key_materials
 -- summary: The key material behind each key's calls: after a rotation the old one still opens what it once encrypted
 -- grain:   key_arn, key_material_id
--- reads:   kms_events
+-- reads:   kms_events, inventory
 -- notes:   KMS tells the material of symmetric calls since about May 2025; calls before that, and failed ones, are not here, nor are those that only sign or make a MAC
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   of a call across accounts both copies count, where the logs hold both
+-- notes:   the members of a multi-Region set are rotated as one, by events of the primary: what is current is told by the primary's rows, a replica's are by its own calls
+-- notes:   rotations are told by RotateKey events and by imported list-key-rotations outputs
 -- column:  key_material_id: 64 hex digits
 -- column:  is_current: no other material of the key encrypted, or was rotated to, later; two of them where both did so in one second
 -- column:  is_needed_after_rotation: old material that opened something after the current one was rotated to or had begun to encrypt
--- column:  rotated_time: RotateKey that made it the current one, UTC; null = not in the logs
+-- column:  rotated_time: rotation that made it the current one, UTC; null = neither the logs nor an output tell
 -- column:  encrypt_count: calls that made a ciphertext or a data key; ReEncrypt for its destination key
 -- column:  decrypt_count: calls that opened one; ReEncrypt for its source key
 -- column:  first_encrypt_time: earliest call that made one, UTC; null = none seen
@@ -40,6 +42,19 @@ with calls as (
                 and operation_class in ('encrypt', 'decrypt', 'generate_data_key', 're_encrypt')
             )
         )
+
+    union all
+
+    select
+        key_arn,
+        item ->> 'KeyMaterialId' as key_material_id,
+        aws_time(json_as_text(item, 'RotationDate')) as event_time,
+        'rotating' as part,
+        false as is_counted
+    from inventory
+    where item_kind = 'key_rotation'
+        and key_arn is not null
+        and json_as_text(item, 'RotationDate') is not null
 ),
 
 materials as (

@@ -5,6 +5,7 @@
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- column:  principal: as in kms_events; null where the record names nobody
 -- column:  principal_type: userIdentity.type of the principal's calls
+-- column:  principal_account_id: account of the principal; null = the records do not tell
 -- column:  use_event_count: cryptographic calls that succeeded
 -- column:  failed_count: cryptographic calls that failed
 -- column:  first_seen_time: earliest such call, failed or not, UTC
@@ -17,6 +18,7 @@ with touches as (
         key_arn,
         principal,
         principal_type,
+        principal_account_id,
         event_time,
         error_code,
         amends_event_id,
@@ -37,6 +39,7 @@ select
     key_arn,
     principal,
     max(principal_type) as principal_type,
+    max(principal_account_id) as principal_account_id,
     count(*) filter (where error_code is null and amends_event_id is null) as use_event_count,
     count(*) filter (where error_code is not null and amends_event_id is null) as failed_count,
     min(event_time) as first_seen_time,

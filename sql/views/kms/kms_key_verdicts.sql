@@ -9,7 +9,7 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service, inaccessible_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); denied_by_key_policy (its policy, or a resource control policy, denies a call of its own account, or allows it no more: somebody there needs it, or tries), other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_failure (a cryptographic call failed, and the error does not tell whether for the key), unknown_operation (a call that keytrail does not know), unopened_ciphertext (a Decrypt or ReEncrypt of what was taken for a ciphertext of the key failed, as it is damaged or its encryption context another one), protects_objects (a data event names it for what was written); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion, or the end of its imported material, was due three days before the logs end, and they hold neither that nor what prevented it); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service, inaccessible_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); denied_by_key_policy (its policy, or a resource control policy, denies a call of its own account, or allows it no more: somebody there needs it, or tries), other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_failure (a cryptographic call failed, and the error does not tell whether for the key), unknown_operation (a call that keytrail does not know), unopened_ciphertext (a Decrypt or ReEncrypt of what was taken for a ciphertext of the key failed, as it is damaged or its encryption context another one), protects_objects (a data event names it for what was written); encrypted_resource (a volume, a snapshot, a database, a secret or the like was made with it, and the KMS calls for that are not in the logs); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion, or the end of its imported material, was due three days before the logs end, and they hold neither that nor what prevented it); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -64,6 +64,13 @@ with called as (
             or (
                 event_name in ('CreateGrant', 'GetPublicKey', 'ReplicateKey')
                 and outcome in ('blocked', 'not_found', 'transient')
+            )
+            -- Services look at a key before they use it; those that only take stock do not want it.
+            or (
+                event_name = 'DescribeKey'
+                and outcome = 'not_found'
+                and invoked_by is not null
+                and not regexp_like(invoked_by, '^(access-analyzer|config|resource-explorer-2|securityhub|signin|trustedadvisor)\.')
             )
             -- Somebody takes what he holds for a ciphertext of the key; and errors of which nothing says that they are his mistake.
             or (
@@ -208,14 +215,15 @@ facts as (
 
     select
         key_arn,
-        sum(event_count) filter (where proof <> 'protects') as unmet_count,
+        sum(event_count) filter (where proof not in ('protects', 'encrypted')) as unmet_count,
         string_agg(distinct concat(proof, '_in_service'), ',' order by concat(proof, '_in_service')) filter (
-            where proof <> 'protects'
+            where proof not in ('protects', 'encrypted')
         ) as service_outcomes,
-        max(last_seen_time) filter (where proof <> 'protects') as last_unmet_time,
-        max(last_seen_time) filter (where proof <> 'protects') as last_blocked_time,
-        last_value(last_event_id order by last_seen_time asc, last_event_id asc) filter (where proof <> 'protects') as last_unmet_event_id,
-        bool_or(proof = 'protects') as is_protecting
+        max(last_seen_time) filter (where proof not in ('protects', 'encrypted')) as last_unmet_time,
+        max(last_seen_time) filter (where proof not in ('protects', 'encrypted')) as last_blocked_time,
+        last_value(last_event_id order by last_seen_time asc, last_event_id asc) filter (where proof not in ('protects', 'encrypted')) as last_unmet_event_id,
+        bool_or(proof = 'protects') as is_protecting,
+        bool_or(proof = 'encrypted') as has_encrypted
     from key_evidence
     group by
         key_arn
@@ -332,6 +340,7 @@ keys as (
         coalesce(sum(denied_count), 0) as denied_count,
         max(signs) as signs,
         coalesce(bool_or(is_protecting), false) as is_protecting,
+        coalesce(bool_or(has_encrypted), false) as has_encrypted,
         coalesce(sum(live_grant_count), 0) as live_grant_count,
         max(blind_kinds) as blind_kinds,
         coalesce(bool_or(is_known), false) as is_known,
@@ -373,6 +382,7 @@ placed as (
             ) then 'unattributed_demand' end,
             keys.signs,
             case when keys.is_protecting then 'protects_objects' end,
+            case when keys.has_encrypted then 'encrypted_resource' end,
             case when keys.creation_time > coverage.covered_to_time then 'not_yet_covered' end,
             case
                 when (

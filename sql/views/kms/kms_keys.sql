@@ -30,10 +30,10 @@
 -- column:  key_state_event_id: event of that time; null = none, or told by an output
 -- column:  key_state_source: event (a lifecycle event set it), observed (calls prove it), inventory (describe-key said so later); null = unknown
 -- column:  material_expiry_time: when imported key material expires, or was to, by the last import that the logs hold, or by a later describe-key, UTC; null = it does not, there is none, or nothing tells
--- column:  deletion_time: end of the waiting period of a key that is pending deletion, or was until it was deleted, UTC; null = none scheduled
+-- column:  deletion_time: end of the waiting period of a key that is pending deletion, or was until it was deleted, UTC; null = none scheduled, or the record does not tell when
 -- column:  deletion_event_id: ScheduleKeyDeletion event of that time
 -- column:  deleted_time: time of DeleteKey, UTC; null = not deleted as far as the logs tell
--- column:  rotation_enabled: automatic rotation, by the last event that tells: creation, EnableKeyRotation, DisableKeyRotation or an automatic rotation, or by get-key-rotation-status where that is newer; null = unknown
+-- column:  rotation_enabled: automatic rotation, by the last event that tells: creation, EnableKeyRotation, DisableKeyRotation or an automatic rotation, or by get-key-rotation-status where that is newer; of a multi-Region key by what tells of any member; null = unknown
 -- column:  rotation_event_id: event that tells; null = an imported output does
 -- column:  last_rotated_time: latest completed rotation, by events and by list-key-rotations, UTC; null = none seen
 -- column:  last_rotated_event_id: RotateKey event of that time
@@ -99,16 +99,13 @@ with lives as (
             where lifecycle_event in ('created', 'deleted')
         ) as deleted_time,
         last_value(lifecycle_event order by sequence_number asc) filter (
-            where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
-                or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
+            where tells_rotation
         ) as rotation_event,
         last_value(event_id order by sequence_number asc) filter (
-            where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
-                or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
+            where tells_rotation
         ) as rotation_event_id,
         max(event_time) filter (
-            where lifecycle_event in ('created', 'rotation_enabled', 'rotation_disabled')
-                or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
+            where tells_rotation
         ) as rotation_event_time,
         last_value(
             case when lifecycle_event = 'material_imported' then aws_time(request_parameters ->> 'validTo') end
@@ -116,7 +113,11 @@ with lives as (
         ) filter (where starts_with(lifecycle_event, 'material_')) as material_expiry_time,
         max(event_time) filter (where starts_with(lifecycle_event, 'material_')) as material_event_time,
         last_value(
-            coalesce(request_parameters ->> 'pendingWindowInDays', response_elements ->> 'pendingWindowInDays', '30')
+            coalesce(
+                request_parameters ->> 'pendingWindowInDays',
+                response_elements ->> 'pendingWindowInDays',
+                case when request_parameters ->> 'keyId' is not null then '30' end
+            )
             order by sequence_number asc
         ) filter (where lifecycle_event = 'deletion_scheduled') as waiting_days,
         max(event_time) filter (where lifecycle_event = 'rotated') as last_rotated_time,
@@ -129,7 +130,19 @@ with lives as (
         count(*) filter (
             where lifecycle_event not in ('created', 'rotated', 'rotation_enabled', 'synchronized')
         ) as customer_write_count
-    from kms_key_lifecycle
+    from (
+        select
+            *,
+            lifecycle_event in ('rotation_enabled', 'rotation_disabled')
+                or (lifecycle_event = 'rotated' and rotation_type = 'AUTOMATIC')
+                -- A replica rotates as its primary does.
+                or (
+                    lifecycle_event = 'created'
+                    and event_name <> 'ReplicateKey'
+                    and response_elements -> 'keyMetadata' -> 'multiRegionConfiguration' ->> 'multiRegionKeyType' is distinct from 'REPLICA'
+                ) as tells_rotation
+        from kms_key_lifecycle
+    ) as life
     group by
         key_arn
 ),
@@ -460,7 +473,6 @@ disconnected_stores as (
         recipient_account_id as account_id,
         aws_region,
         request_parameters ->> 'customKeyStoreId' as custom_key_store_id,
-        last_value(event_name order by event_time asc, event_id asc) as event_name,
         last_value(event_time order by event_time asc, event_id asc) as disconnected_time,
         last_value(event_id order by event_time asc, event_id asc) as disconnected_event_id
     from kms_events
@@ -518,6 +530,8 @@ known as (
             when described.rotation_enabled is null or logged.rotation_event_time > described.rotation_told_time
                 then logged.rotation_event_id
         end as rotation_event_id,
+        coalesce(greatest(logged.rotation_event_time, described.rotation_told_time), logged.rotation_event_time, described.rotation_told_time)
+            as rotation_told_time,
         coalesce(
             greatest(logged.last_rotated_time, described.last_rotated_time),
             logged.last_rotated_time,
@@ -557,7 +571,12 @@ compared as (
         case
             when is_described_later then coalesce(greatest(last_enabled_time, described_time), described_time)
             else last_enabled_time
-        end as last_shown_time
+        end as last_shown_time,
+        case
+            when key_arn like '%:key/mrk-%'
+                then concat(split_part(key_arn, ':', 2), ':', split_part(key_arn, ':', 5), ':', split_part(key_arn, ':key/', 2))
+            else key_arn
+        end as family_id
     from known
 )
 
@@ -610,10 +629,20 @@ select
     end as deletion_event_id,
     compared.deleted_time,
     compared.material_expiry_time,
-    compared.rotation_enabled,
-    compared.rotation_event_id,
-    compared.last_rotated_time,
-    compared.last_rotated_event_id,
+    -- The members of a multi-Region set have one material, and are rotated as one.
+    first_value(compared.rotation_enabled) over (
+        partition by compared.family_id
+        order by compared.rotation_enabled is null asc, compared.rotation_told_time desc nulls last
+    ) as rotation_enabled,
+    first_value(compared.rotation_event_id) over (
+        partition by compared.family_id
+        order by compared.rotation_enabled is null asc, compared.rotation_told_time desc nulls last
+    ) as rotation_event_id,
+    max(compared.last_rotated_time) over (partition by compared.family_id) as last_rotated_time,
+    first_value(compared.last_rotated_event_id) over (
+        partition by compared.family_id
+        order by compared.last_rotated_time desc nulls last, compared.last_rotated_event_id asc
+    ) as last_rotated_event_id,
     compared.policy_event_id,
     compared.first_seen_time,
     compared.last_seen_time,

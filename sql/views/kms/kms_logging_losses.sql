@@ -4,7 +4,7 @@
 -- reads:   trail_changes, trail_coverage
 -- notes:   a change is a loss only where the KMS reads stop with it, for a day, or until the change is taken back, or another trail is started: else another trail's files are there; the first hour after it is not looked at, as what was called before is still delivered
 -- notes:   so does an update of a trail that moves its files or its regions, and selectors that the record does not tell, where other events go on for a day
--- notes:   selectors that choose KMS calls by name, caller or kind always make one: nothing tells what they leave out
+-- notes:   selectors that choose KMS calls by name, caller or kind always make one, in all accounts whose log files' paths name the organization of the changed one: nothing tells what they leave out
 -- notes:   a trail may be an organization's: where the KMS reads stop in its own account, other accounts that had some in the day before, and then none for a day or more until the change was taken back, or that account's own came back, are taken for its members; so are those whose log files' paths name the same organization, whether or not they had any in the day before, or any event where the trail was stopped
 -- column:  account_id: account whose KMS calls are missing
 -- column:  kind: logging_stopped (or an update of the trail took the KMS reads away), kms_excluded (by event selectors), kms_partial (event selectors choose among KMS calls)
@@ -208,6 +208,23 @@ members as (
         and recipient_account_id is not null
 ),
 
+-- Where the trail of a change may log.
+reached as (
+    select
+        account_id as changed_account_id,
+        account_id
+    from places
+
+    union
+
+    select
+        changed.account_id as changed_account_id,
+        members.account_id
+    from members as changed
+    inner join members
+        on members.organization_id = changed.organization_id
+),
+
 quiet_member_spans as (
     select
         places.account_id,
@@ -287,7 +304,7 @@ from organization_spans
 union all
 
 select
-    changes.account_id,
+    places.account_id,
     places.aws_region,
     'kms_partial' as kind,
     changes.event_time as from_time,
@@ -296,6 +313,8 @@ select
     concat('trail ', coalesce(changes.trail_name, 'without a name'), ': KMS calls are chosen by name, caller or kind')
         as detail
 from changes
+inner join reached
+    on reached.changed_account_id = changes.account_id
 inner join places
-    on places.account_id = changes.account_id
+    on places.account_id = reached.account_id
 where changes.kms_effect = 'partial'

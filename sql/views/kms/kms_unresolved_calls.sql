@@ -13,7 +13,7 @@
 -- column:  key_arn: the key that the alias stood for, or may have stood for, when the call was made; null = no alias, or one that the logs do not know at that time
 -- column:  key_account_id: account of the key that was meant: that of the alias's ARN, else the caller's for an alias's name, else the record's; null = none of them is told
 -- column:  key_region: its region, likewise
--- column:  is_demand: it failed for the state of a key, for a signature or MAC that did not match, or for a fault that is no throttling: whoever called needed the key
+-- column:  is_demand: it failed for the state of a key, for a signature or MAC that did not match, for a passing fault, or by throttling where the caller has no use after it: whoever called needed the key
 -- column:  principal: as in kms_events; null where the record names nobody
 with named as (
     select
@@ -47,9 +47,7 @@ calls as (
         principal,
         error_code,
         outcome,
-        -- Who is throttled tries again.
-        outcome in ('blocked', 'verify_failed')
-            or (outcome = 'transient' and coalesce(strpos(error_code, 'Throttl') = 0, true)) as is_demand,
+        coalesce(outcome = 'transient' and strpos(error_code, 'Throttl') > 0, false) as is_throttled,
         amends_event_id,
         case
             when starts_with(named_key_ref, 'alias/') then named_key_ref
@@ -66,6 +64,19 @@ calls as (
             else aws_region
         end as key_region
     from named
+),
+
+-- Who is throttled tries again, and succeeds where the key that he wants can be used.
+last_uses as (
+    select
+        principal,
+        max(event_time) as last_used_time
+    from kms_events
+    where key_role <> 'target'
+        and error_code is null
+        and principal in (select principal from calls where is_throttled)
+    group by
+        principal
 ),
 
 aliases as (
@@ -90,12 +101,16 @@ aliases as (
 resolved as (
     select
         calls.*,
+        coalesce(calls.outcome in ('blocked', 'transient', 'verify_failed'), false)
+            and not (calls.is_throttled and coalesce(last_uses.last_used_time >= calls.event_time, false)) as is_demand,
         unnest(case
             when calls.error_code is null and coalesce(calls.event_time < aliases.valid_from, true)
                 then [aliases.key_arn, null]
             else [aliases.key_arn]
         end) as key_arn
     from calls
+    left join last_uses
+        on last_uses.principal = calls.principal
     left join aliases
         on aliases.alias_name = calls.alias_name
         and aliases.account_id = calls.key_account_id

@@ -75,6 +75,8 @@ pub enum Reason {
     UnopenedCiphertext,
     /// A data event names the key for what was written.
     ProtectsObjects,
+    /// Another service made something with the key, and the KMS calls for that are missing.
+    EncryptedResource,
     /// The logs end before the key was made.
     NotYetCovered,
     /// GetKeyLastUsage names a use at a time that the logs do not cover.
@@ -93,7 +95,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::Use,
         Self::OnlyProbes,
         Self::SiblingUsed,
@@ -129,6 +131,7 @@ impl Reason {
         Self::UnknownOperation,
         Self::UnopenedCiphertext,
         Self::ProtectsObjects,
+        Self::EncryptedResource,
         Self::NotYetCovered,
         Self::TrackedUse,
         Self::MissingEvent,
@@ -176,6 +179,7 @@ impl Reason {
             Self::UnknownOperation => "unknown_operation",
             Self::UnopenedCiphertext => "unopened_ciphertext",
             Self::ProtectsObjects => "protects_objects",
+            Self::EncryptedResource => "encrypted_resource",
             Self::NotYetCovered => "not_yet_covered",
             Self::TrackedUse => "tracked_use",
             Self::MissingEvent => "missing_event",
@@ -225,6 +229,7 @@ impl Reason {
                 | Self::OtherKeyBlocked
                 | Self::UnknownOperation
                 | Self::ProtectsObjects
+                | Self::EncryptedResource
         )
     }
 

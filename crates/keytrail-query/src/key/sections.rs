@@ -57,6 +57,8 @@ pub struct PrincipalUse {
     pub principal: Option<String>,
     /// `userIdentity.type`.
     pub principal_type: Option<String>,
+    /// The principal's account; null where the records do not tell.
+    pub principal_account_id: Option<String>,
     /// Calls that succeeded.
     pub use_event_count: u64,
     /// Calls that failed.
@@ -220,6 +222,7 @@ pub(super) fn principal_use(row: Row<'_>) -> Result<PrincipalUse, QueryError> {
     Ok(PrincipalUse {
         principal: row.text("principal")?,
         principal_type: row.text("principal_type")?,
+        principal_account_id: row.text("principal_account_id")?,
         use_event_count: row.count("use_event_count")?,
         failed_count: row.count("failed_count")?,
         first_seen_time: row.time("first_seen_time")?,

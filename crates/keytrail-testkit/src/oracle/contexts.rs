@@ -812,7 +812,9 @@ impl<'o> Records<'o> {
         ];
         let mut groups: BTreeMap<[Cell; 3], Vec<Use<'_>>> = BTreeMap::new();
         for found in self.calls().filter(|found| found.touch.key_arn.is_some()) {
-            let service = found.event.invoked_by.clone();
+            let is_service = |text: &&str| text.ends_with(".amazonaws.com") || *text == "AWS Internal";
+            let address = || found.text(&["sourceIPAddress"]).filter(is_service);
+            let service = found.event.invoked_by.clone().or_else(|| address().map(str::to_owned));
             let is_nameless = matches!(service.as_deref(), None | Some("AWS Internal"));
             let by_context = found.protected().and_then(|protected| protected.service).filter(|_| is_nameless);
             if service.is_some() || by_context.is_some() {

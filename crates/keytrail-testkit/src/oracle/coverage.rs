@@ -24,6 +24,8 @@ struct HourRow {
     record_count: u64,
     management_count: u64,
     kms_read_count: u64,
+    /// Who made the KMS reads.
+    callers: BTreeSet<String>,
     kms_write_count: u64,
     kms_management_count: u64,
     other_read_count: u64,
@@ -41,6 +43,7 @@ impl Row for (Hour, HourRow) {
         "record_count",
         "management_count",
         "kms_read_count",
+        "kms_caller_count",
         "kms_write_count",
         "kms_management_count",
         "other_read_count",
@@ -56,6 +59,7 @@ impl Row for (Hour, HourRow) {
             row.record_count,
             row.management_count,
             row.kms_read_count,
+            row.callers.len() as u64,
             row.kms_write_count,
             row.kms_management_count,
             row.other_read_count,
@@ -232,6 +236,14 @@ fn is_kms_read(event: &Event) -> bool {
     is_kms(event) && !is_write(name_of(event))
 }
 
+/// Who called: a role by its name, else a principal by its id, else an AWS service.
+fn caller(event: &Event) -> Option<&str> {
+    let identity = |path: &[&str]| text_at(&event.value, path);
+    identity(&["userIdentity", "sessionContext", "sessionIssuer", "userName"])
+        .or_else(|| identity(&["userIdentity", "principalId"]))
+        .or_else(|| identity(&["userIdentity", "invokedBy"]))
+}
+
 fn is_other_read(event: &Event) -> bool {
     is_other_management(event) && flag(&event.value, "readOnly") == Some(true)
 }
@@ -264,6 +276,7 @@ fn hours(oracle: &Oracle) -> BTreeMap<Hour, HourRow> {
         row.management_count += u64::from(windows.covers(event));
         row.kms_management_count += u64::from(is_kms_management(event));
         row.kms_read_count += u64::from(is_kms_read(event));
+        row.callers.extend(caller(event).filter(|_| is_kms_read(event)).map(str::to_owned));
         row.kms_write_count += u64::from(is_kms(event) && !is_kms_read(event));
         row.other_read_count += u64::from(is_other_read(event));
         row.other_write_count += u64::from(is_other_management(event) && !is_other_read(event));
@@ -558,13 +571,32 @@ struct Proof {
     time: Option<Time>,
 }
 
-/// Data events that name a key, and calls that KMS refused to a service.
+impl Proof {
+    fn is_refusal(&self) -> bool {
+        !["protects", "encrypted"].contains(&self.proof)
+    }
+}
+
+/// Calls in the generated trails by which a service makes something with a key.
+const MADE_WITH_KEY: [&str; 8] = [
+    "CreateVolume",
+    "CopySnapshot",
+    "CreateDBInstance",
+    "CreateDBCluster",
+    "CreateSecret",
+    "PutParameter",
+    "CreateFileSystem",
+    "CreateTable",
+];
+
+/// Data events that name a key, calls that made something with one, and calls that KMS refused to a service.
 fn proofs(oracle: &Oracle) -> Vec<Proof> {
     let mut proofs = Vec::new();
     for event in oracle.events.iter().filter(|event| !is_kms(event)) {
         let error_code = text_at(&event.value, &["errorCode"]);
         let proof = match error_code.map(|code| code.strip_prefix("KMS.").unwrap_or_default()) {
             None if flag(&event.value, "managementEvent") == Some(false) => "protects",
+            None if MADE_WITH_KEY.contains(&name_of(event)) => "encrypted",
             Some("DisabledException" | "KMSInvalidStateException") => "blocked",
             Some("NotFoundException") => "not_found",
             _ => continue,
@@ -612,7 +644,11 @@ fn blind_spots(oracle: &Oracle) -> Vec<SpotRow> {
     for place in of_keys.into_iter().filter(|place| !places.contains_key(place)) {
         spots.push(SpotRow { place, kind: "no_logs", from: None, to: None, event_id: None });
     }
-    spots.extend(stopped_calls(&places));
+    let of_accounts = stopped_calls(&places);
+    let is_new =
+        |stop: &SpotRow| !of_accounts.iter().any(|known| (&known.place, known.from) == (&stop.place, stop.from));
+    spots.extend(stopped_callers(&places).into_iter().filter(is_new));
+    spots.extend(of_accounts);
     let changes = changes(oracle);
     let mut trails: Vec<LostTrail<'_>> = Vec::new();
     let mut read_days: BTreeMap<&Option<String>, BTreeSet<NaiveDate>> = BTreeMap::new();
@@ -662,6 +698,39 @@ fn stopped_calls(places: &BTreeMap<Place, Vec<&Event>>) -> Vec<SpotRow> {
                     event_id: None,
                 });
             }
+        }
+    }
+    spots
+}
+
+/// Regions whose KMS reads end for a day or more after a day on which several callers had some in nearly every hour.
+fn stopped_callers(places: &BTreeMap<Place, Vec<&Event>>) -> Vec<SpotRow> {
+    let hour = TimeDelta::hours(1);
+    let mut spots = Vec::new();
+    for (place, events) in places.iter().filter(|(place, _)| is_whole(place)) {
+        let timed = || events.iter().filter_map(|event| event.event_time.map(|time| (hour_of(time), *event)));
+        let mut callers: BTreeMap<Time, BTreeSet<&str>> = BTreeMap::new();
+        for (time, event) in timed().filter(|(_, event)| is_kms_read(event)) {
+            callers.entry(time).or_default().extend(caller(event));
+        }
+        let Some(last) = timed().map(|(time, _)| time).max() else { continue };
+        let nexts = callers.keys().skip(1).copied().chain([last + hour]);
+        let stops: Vec<_> = callers
+            .keys()
+            .map(|time| *time + hour)
+            .zip(nexts)
+            .filter(|(from, until)| {
+                let day = callers.range(*from - TimeDelta::hours(24)..*from);
+                let is_busy = day.filter(|(_, callers)| callers.len() >= 3).count() >= 18;
+                is_busy
+                    && *until - *from >= TimeDelta::hours(24)
+                    && timed().any(|(time, _)| time >= *from && time < *until)
+            })
+            .collect();
+        // Three of them are the rhythm of the place.
+        for (from, until) in stops.iter().filter(|_| stops.len() < 3) {
+            let (from, to) = (Some(*from), Some(*until));
+            spots.push(SpotRow { place: place.clone(), kind: "kms_calls_stopped", from, to, event_id: None });
         }
     }
     spots
@@ -945,7 +1014,7 @@ impl Evidence<'_> {
             calls.iter().filter(|(outcome, event)| is_meant(outcome, event)).count() as u64
         };
         let refused: Vec<&Proof> =
-            self.proofs.iter().filter(|proof| proof.key_arn == key && proof.proof != "protects").collect();
+            self.proofs.iter().filter(|proof| proof.key_arn == key && proof.is_refusal()).collect();
         let outcomes = calls.iter().map(|(outcome, _)| *outcome).filter(|outcome| UNMET.contains(outcome));
         let in_service = refused.iter().map(|proof| match proof.proof {
             "blocked" => "blocked_in_service",
@@ -1013,17 +1082,24 @@ impl Evidence<'_> {
         };
         let signs: BTreeSet<&str> =
             calls.iter().map(|(outcome, _)| *outcome).filter(|outcome| SIGNS.contains(outcome)).collect();
-        let is_protecting = self.proofs.iter().any(|proof| proof.key_arn == key && proof.proof == "protects");
+        let proves = |word: &str| self.proofs.iter().any(|proof| proof.key_arn == key && proof.proof == word);
         let (first, last) = self.span_of_nameless(place);
         let is_later = |one: Option<Time>, other: Option<Time>| one.zip(other).is_some_and(|(one, other)| one > other);
         let lived_then = !is_later(creation, last) && !is_later(first, deletion);
         let nameless = (lived_then && self.nameless(place, is_success) > 0).then_some("unattributed_use");
         let is_throttled = |event: &KmsEvent| event.error_code.as_deref().is_some_and(|code| code.contains("Throttl"));
+        let tried_again = |event: &KmsEvent| {
+            let is_later = |use_: &&KmsEvent| use_.is_use() && use_.event_time >= event.event_time;
+            event.principal.is_some()
+                && self.events.iter().filter(is_later).any(|use_| use_.principal == event.principal)
+        };
         let is_demand = |event: &KmsEvent| UNMET.contains(&event.outcome) && event.outcome != "not_found";
-        let demand = lived_then && self.nameless(place, |event| is_demand(event) && !is_throttled(event)) > 0;
+        let is_unmet = |event: &KmsEvent| is_demand(event) && !(is_throttled(event) && tried_again(event));
+        let demand = lived_then && self.nameless(place, is_unmet) > 0;
         let demand = demand.then_some("unattributed_demand");
-        let protecting = is_protecting.then_some("protects_objects");
-        kinds.into_iter().chain(nameless).chain(demand).chain(signs).chain(protecting).map(str::to_owned).collect()
+        let data = [("protects", "protects_objects"), ("encrypted", "encrypted_resource")];
+        let data = data.into_iter().filter(|(word, _)| proves(word)).map(|(_, reason)| reason);
+        kinds.into_iter().chain(nameless).chain(demand).chain(signs).chain(data).map(str::to_owned).collect()
     }
 }
 

@@ -195,6 +195,7 @@ impl Inventory {
             view("inventory_aliases", &["alias_name", "key_arn", "updated_time"], self.alias_rows()),
             view("inventory_alias_history", &["alias_name", "key_arn", "updated_time"], self.alias_rows()),
             view("inventory_grants", &["key_arn", "grant_id", "grantee_principal", "operations"], self.grant_rows()),
+            view("inventory_grant_lists", &["key_arn", "snapshot_time"], self.list_rows()),
             view(
                 "inventory_last_usage",
                 &["key_arn", "operation", "last_used_time", "cloudtrail_event_id"],
@@ -244,6 +245,10 @@ impl Inventory {
         let id = |key: &Key| some(&format!("listed-{}", key.number));
         let row = |key: &Key| vec![some(&key.arn), id(key), Some(key.role("grantee")), some("Decrypt,Encrypt")];
         self.keys.iter().map(row).collect()
+    }
+
+    fn list_rows(&self) -> Vec<Cells> {
+        self.keys.iter().map(|key| vec![some(&key.arn), time_cell(Some(self.snapshot_time))]).collect()
     }
 
     fn usage_rows(&self) -> Vec<Cells> {
@@ -375,10 +380,13 @@ impl Inventory {
             let reader = format!("arn:aws:iam::{account}:role/{}", ROLES[0].0);
             rows.push(cells([key, "account_delegation", &reader, "inline", "inventory"]));
         }
+        // The lists are newer than the logs: what they do not hold has ended.
+        let is_listed_key = |arn: &Option<String>| self.keys.iter().any(|key| Some(&key.arn) == arn.as_ref());
         rows.extend(
             oracle
                 .live_grants()
                 .into_iter()
+                .filter(|(key, ..)| !is_listed_key(key))
                 .map(|(key, grantee, id)| vec![key, some("grant"), grantee, Some(id), some("logs")]),
         );
         rows.extend(self.keys.iter().map(|key| {

@@ -183,14 +183,23 @@ impl KmsEvent {
             return None;
         }
         let owned = |path: &[&str]| text_at(value, path).map(str::to_owned);
-        let principal = [
-            &["userIdentity", "sessionContext", "sessionIssuer", "arn"][..],
+        let member = |path: &[&str]| text_at(value, path).filter(|text| !text.is_empty()).map(str::to_owned);
+        let named: &[&[&str]] = match text_at(value, &["userIdentity", "type"]) {
+            Some("FederatedUser") => &[&["userIdentity", "arn"]],
+            Some("AWSAccount") => {
+                &[&["userIdentity", "arn"], &["userIdentity", "principalId"], &["userIdentity", "accountId"]]
+            }
+            _ => &[],
+        };
+        let others: [&[&str]; 6] = [
+            &["userIdentity", "sessionContext", "sessionIssuer", "arn"],
             &["userIdentity", "arn"],
             &["userIdentity", "invokedBy"],
             &["userIdentity", "principalId"],
             &["userIdentity", "onBehalfOf", "userId"],
             &["userIdentity", "userName"],
         ];
+        let principal = named.iter().chain(&others).find_map(|path| member(path));
         Some(Self {
             event_id: event.event_id.clone(),
             recipient_account_id: event.recipient_account_id.clone(),
@@ -206,7 +215,7 @@ impl KmsEvent {
             shared_event_id: owned(&["sharedEventID"]),
             principal_arn: owned(&["userIdentity", "arn"]),
             principal_type: owned(&["userIdentity", "type"]),
-            principal: principal.into_iter().find_map(owned).map(|principal| without_session(&principal)),
+            principal: principal.map(|principal| without_session(&principal)),
             invoked_by: owned(&["userIdentity", "invokedBy"]),
             touches: touches(value),
         })

@@ -331,7 +331,13 @@ impl Oracle {
         let none = Vec::new();
         let row = |(key, sightings): (&String, &Sightings)| {
             let primary = family_of(key).and_then(|family| primaries.get(&family).cloned());
-            key_row(key, sightings, lives.get(key).unwrap_or(&none), primary)
+            let life = lives.get(key).unwrap_or(&none);
+            let is_of_set = |other: &&String| family_of(key).is_some() && family_of(other) == family_of(key);
+            let mut of_set: Vec<&[LifeEvent]> = lives.keys().filter(is_of_set).map(|other| &lives[other][..]).collect();
+            if of_set.is_empty() {
+                of_set.push(life);
+            }
+            key_row(key, sightings, life, &of_set, primary)
         };
         seen.iter().map(row).collect()
     }
@@ -677,7 +683,13 @@ const FAMILIES: &[&str] = &[
 /// State, since when, by which event, how it is known.
 type State = (String, Option<Time>, String, &'static str);
 
-fn key_row(key: &str, sightings: &Sightings, life: &[LifeEvent], primary: Option<(String, String)>) -> Cells {
+fn key_row(
+    key: &str,
+    sightings: &Sightings,
+    life: &[LifeEvent],
+    of_set: &[&[LifeEvent]],
+    primary: Option<(String, String)>,
+) -> Cells {
     let is = |event: &&LifeEvent, words: &[&str]| words.contains(&event.lifecycle_event);
     let last = |words: &[&str]| life.iter().rfind(|event| is(event, words));
     let created = life.iter().find(|event| event.lifecycle_event == "created");
@@ -712,11 +724,19 @@ fn key_row(key: &str, sightings: &Sightings, life: &[LifeEvent], primary: Option
             .as_ref()
             .is_some_and(|(state, ..)| ["PendingDeletion", "PendingReplicaDeletion"].contains(&state.as_str()));
     let scheduled = last(&["deletion_scheduled"]).filter(|_| is_dying);
-    let rotation = life.iter().rfind(|event| {
-        is(event, &["created", "rotation_enabled", "rotation_disabled"])
+    // The members of a set are rotated as one, and a replica's creation tells nothing of it.
+    let tells_rotation = |event: &&LifeEvent| {
+        let kind = response(&event.value, &["keyMetadata", "multiRegionConfiguration", "multiRegionKeyType"]);
+        let is_of_replica = event.event_name == "ReplicateKey" || kind.as_deref() == Some("REPLICA");
+        is(event, &["rotation_enabled", "rotation_disabled"])
+            || (event.lifecycle_event == "created" && !is_of_replica)
             || (event.lifecycle_event == "rotated" && event.detail.as_deref() == Some("AUTOMATIC"))
-    });
-    let rotated = last(&["rotated"]);
+    };
+    let latest_of_set = |is_meant: &dyn Fn(&&LifeEvent) -> bool| {
+        of_set.iter().filter_map(|life| life.iter().rfind(is_meant)).max_by_key(|event| event.event_time)
+    };
+    let rotation = latest_of_set(&tells_rotation);
+    let rotated = latest_of_set(&|event| event.lifecycle_event == "rotated");
     let id_of = |event: Option<&LifeEvent>| event.map(|event| event.event_id.clone());
     let time_of = |event: Option<&LifeEvent>| time_cell(event.and_then(|event| event.event_time));
     let mut cells = vec![some(key), some(key_id(key)), some(arn_part(key, 4)), some(arn_part(key, 3))];

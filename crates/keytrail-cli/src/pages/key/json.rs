@@ -56,6 +56,7 @@ pub(crate) fn json(answer: &KeyAnswer) -> Value {
         "principals": list(&answer.principals, |row| json!({
             "principal": row.principal,
             "principal_type": row.principal_type,
+            "principal_account_id": row.principal_account_id,
             "use_event_count": row.use_event_count,
             "failed_count": row.failed_count,
             "first_seen_time": time(row.first_seen_time),

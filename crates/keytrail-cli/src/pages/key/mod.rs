@@ -202,7 +202,13 @@ fn push_tables(page: &mut Page, answer: &KeyAnswer) {
     page.table("Operations", USE_COLUMNS, answer.operations.iter().map(rows).collect());
     let rows = |row: &PrincipalUse| {
         let name = row.principal.as_deref().or(row.principal_type.as_deref()).unwrap_or("(nobody named)");
-        (name.to_owned(), use_cells(row.use_event_count, row.failed_count, row.last_seen_time))
+        // An ARN tells the account itself.
+        let account = row.principal_account_id.as_ref().filter(|account| **account != answer.account_id);
+        let name = match account.filter(|account| !name.contains(account.as_str())) {
+            Some(account) => format!("{name} (of account {account})"),
+            None => name.to_owned(),
+        };
+        (name, use_cells(row.use_event_count, row.failed_count, row.last_seen_time))
     };
     let heading = shown_of("Who", answer.principals.len(), answer.principal_total);
     page.table(&heading, USE_COLUMNS, answer.principals.iter().map(rows).collect());
@@ -289,9 +295,9 @@ fn push_surroundings(page: &mut Page, answer: &KeyAnswer) {
             None => row.key_arn.clone(),
         };
         let covered = row.covered().map_or_else(|| "none".to_owned(), |covered| covered.num_days().to_string());
-        (name, vec![count_text(row.use_event_count), time_text(row.last_used_time), covered])
+        (name, vec![count_text(row.use_event_count), covered, time_text(row.last_used_time)])
     };
-    let columns = &["uses", "last used", "days covered"];
+    let columns = &["uses", "days covered", "last used"];
     page.table("Other keys of its multi-Region set", columns, answer.family.iter().map(rows).collect());
     let rows = |row: &Dependency| {
         let alias = row.alias_arn.as_ref().map(|arn| format!("(by {})", arn.rsplit(':').next().unwrap_or(arn)));

@@ -215,6 +215,9 @@ pub(super) fn reason(reason: Reason) -> &'static str {
             "it was called by an operation that keytrail does not know (`select * from kms_events where operation_class = 'unknown'`)"
         }
         Reason::ProtectsObjects => "data events name it as the key of what was written: it protects that",
+        Reason::EncryptedResource => {
+            "another service made something with it (a volume, a snapshot, a database, a secret or the like), and the KMS calls that this takes are not in the logs"
+        }
         Reason::SiblingIncomplete => {
             "another key of its multi-Region set, which opens the same ciphertexts, has holes in its logs, or signs of use"
         }
@@ -262,6 +265,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
 pub(super) fn proof(proof: &str) -> &str {
     match proof {
         "protects" => "what it wrote is encrypted with this key",
+        "encrypted" => "what it made is encrypted with this key",
         "blocked" => "failed for the state of this key",
         "not_found" => "failed as this key was not there",
         "inaccessible" => "failed as this key could not be used",
