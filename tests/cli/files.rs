@@ -169,10 +169,8 @@ fn what_was_written_is_read_back() {
     for (format, same) in [("tsv", "x is null, y = ''"), ("csv", "x is null, y is null")] {
         sandbox.finish(sandbox.keytrail(["sql", "-o", &format!("rows.{format}"), "-c", rows]), "").data();
         let attached = format!("r=rows.{format}");
-        let sql = format!(
-            "select count(*), count(x), count(*) filter (where y = 'tab' || chr(9) || 'line' || chr(10) || 'back' || chr(92)) from r"
-        );
-        let run = sandbox.finish(sandbox.keytrail(["sql", "--attach", &attached, "-c", &sql]), "");
+        let sql = "select count(*), count(x), count(*) filter (where y = 'tab' || chr(9) || 'line' || chr(10) || 'back' || chr(92)) from r";
+        let run = sandbox.finish(sandbox.keytrail(["sql", "--attach", &attached, "-c", sql]), "");
         assert_eq!(run.data().lines().last(), Some("3,2,1"), "{format}");
         let sql = format!("select {same} from r where x = chr(34) || 'q'");
         let run = sandbox.finish(sandbox.keytrail(["sql", "--attach", &attached, "-c", &sql]), "");
