@@ -161,3 +161,46 @@ fn files_are_never_written() {
     assert_eq!(sandbox.read("extra/owners.csv"), OWNERS);
     assert!(!sandbox.path("extra/out.csv").exists());
 }
+
+#[test]
+fn what_was_written_is_read_back() {
+    let sandbox = Sandbox::new();
+    let rows = "select x, y from (values (1, 'a', null), (2, null, 'tab' || chr(9) || 'line' || chr(10) || 'back' || chr(92)), (3, chr(34) || 'q', '')) t(i, x, y) order by i";
+    for (format, same) in [("tsv", "x is null, y = ''"), ("csv", "x is null, y is null")] {
+        sandbox.finish(sandbox.keytrail(["sql", "-o", &format!("rows.{format}"), "-c", rows]), "").data();
+        let attached = format!("r=rows.{format}");
+        let sql = "select count(*), count(x), count(*) filter (where y = 'tab' || chr(9) || 'line' || chr(10) || 'back' || chr(92)) from r";
+        let run = sandbox.finish(sandbox.keytrail(["sql", "--attach", &attached, "-c", sql]), "");
+        assert_eq!(run.data().lines().last(), Some("3,2,1"), "{format}");
+        let sql = format!("select {same} from r where x = chr(34) || 'q'");
+        let run = sandbox.finish(sandbox.keytrail(["sql", "--attach", &attached, "-c", &sql]), "");
+        assert_eq!(run.data().lines().last(), Some("false,true"), "{format}");
+    }
+    // A line without anything is the null of the only column.
+    for format in ["csv", "tsv"] {
+        let file = format!("one.{format}");
+        sandbox.run(&format!("keytrail sql -o {file} -c \"select x from (values (1), (null), (2)) t(x)\"")).data();
+        let run = sandbox.run(&format!("keytrail sql --attach o={file} -c 'select count(*), count(x) from o'"));
+        assert_eq!(run.data().lines().last(), Some("3,2"), "{format}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_of_cells_is_told_with_its_line() {
+    let sandbox = Sandbox::new();
+    sandbox.write("ragged.csv", "a,b\n1,2\n3\n");
+    sandbox.write("twice.csv", "a,a\n1,2\n");
+    let run = sandbox.run("keytrail sql --attach r=ragged.csv -c 'select * from r'");
+    assert!(run.stderr.contains("`ragged.csv`, line 3: 1 cell, but 2 column names"), "{run}");
+    let run = sandbox.run("keytrail sql --attach t=twice.csv -c 'select * from t'");
+    assert_eq!(run.data(), "a,a_2\n1,2\n");
+}
+
+#[test]
+fn functions_that_read_files_elsewhere_are_told_with_the_path() {
+    let sandbox = with_files();
+    let run = sandbox.run("keytrail sql --allow-files extra -c \"select * from read_csv('owners.csv')\"");
+    assert!(run.code() == Some(2) && run.stderr.contains("`select * from 'owners.csv'`"), "{run}");
+    let run = sandbox.run("keytrail sql -c \"select * from read_parquet('x.parquet')\"");
+    assert!(run.code() == Some(2) && run.stderr.contains("--allow-files"), "{run}");
+}

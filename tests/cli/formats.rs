@@ -216,3 +216,35 @@ fn a_statement_that_fails_before_its_first_row_writes_nothing() {
         assert_eq!(run.data(), head, "{format}");
     }
 }
+
+/// JSON that `->` gives is JSON text, also in files of typed columns.
+#[test]
+fn json_is_written_in_every_format() {
+    let sandbox = Sandbox::new();
+    let write = |format: &str| {
+        let sql =
+            r#"select '{"a":{"b":[1, "x"]},"n":1.5}' -> 'a' as j, '{"a":"é"}' -> 'a' as t, '{}' -> 'a' as nothing"#;
+        let name = format!("json.{format}");
+        let run = sandbox.finish(sandbox.keytrail(["sql", "--format", format, "-o", &name, "-c", sql]), "");
+        assert_eq!((run.code(), run.stderr.as_str()), (Some(0), ""), "{format}: {run}");
+        name
+    };
+    assert_eq!(sandbox.read(&write("ndjson")), "{\"j\":{\"b\":[1, \"x\"]},\"t\":\"é\",\"nothing\":null}\n");
+    assert_eq!(sandbox.read(&write("csv")), "j,t,nothing\n\"{\"\"b\"\":[1, \"\"x\"\"]}\",\"\"\"é\"\"\",\n");
+    write("arrow");
+    let parquet = write("parquet");
+    let run = sandbox.run(&format!("keytrail sql --attach p={parquet} -c \"select j -> 'b' ->> 1 as x, t from p\""));
+    assert_eq!(run.data(), "x,t\nx,\"\"\"é\"\"\"\n");
+}
+
+#[test]
+fn spans_of_time_are_words_in_every_text() {
+    let sandbox = Sandbox::new();
+    let sql = "select timestamp '2026-01-05 10:00:07' - timestamp '2026-01-01' as span, timestamp '2026-01-01' - timestamp '2026-01-01 00:11:51' as back, interval '1 month 2 days' as written";
+    let run = sandbox.finish(sandbox.keytrail(["sql", "-c", sql]), "");
+    assert_eq!(run.stderr, "", "{run}");
+    assert_eq!(
+        run.data(),
+        "span,back,written\n4 days 10 hours 0 mins 7 secs,0 days 0 hours -11 mins -51 secs,1 mons 2 days\n"
+    );
+}

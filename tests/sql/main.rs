@@ -16,6 +16,7 @@ mod functions;
 mod guards;
 mod items;
 mod joins;
+mod json_values;
 mod kept;
 mod key;
 mod key_facts;

@@ -2,7 +2,7 @@
 
 use keytrail_query::{QueryError, Session};
 
-use crate::cells::{chain, value};
+use crate::cells::{chain, rows, value};
 use crate::fixture;
 use crate::semantics::column;
 
@@ -194,5 +194,138 @@ async fn a_column_that_comes_again_is_numbered() {
         let found: Vec<_> = result.schema.fields().iter().map(|field| field.name().clone()).collect();
         assert_eq!(found.join(" "), names, "{sql}");
         result.collect().await.unwrap_or_else(|error| panic!("{sql}: {}", chain(&error)));
+    }
+}
+
+#[tokio::test]
+async fn clauses_of_other_databases_are_taken() {
+    let session = fixture::session().await;
+    let table = "with t(a, b) as (values (2, 'x'), (1, 'y'), (1, 'x'), (3, null))";
+    for (sql, expected) in [
+        ("select count(*) from (select a from t fetch first 2 rows only)", "2"),
+        ("select count(*) from (select a from t order by a offset 3 rows fetch next 5 rows only)", "1"),
+        ("select count(*) from (select a from t fetch first row only)", "1"),
+        ("select interval '04:05:06' = interval '4 hours 5 minutes 6 seconds'", "true"),
+        ("select interval '1 day -00:30' = interval '1 day -30 minutes'", "true"),
+        (
+            "select '1 year 2 months 3 days 04:05:06'::interval = interval '1 year 2 months 3 days 4 hours 5 minutes 6 seconds'",
+            "true",
+        ),
+        ("select (timestamp '2024-07-01 10:00' at time zone 'europe/zurich')::text", "2024-07-01T10:00:00+02:00"),
+        ("select (timestamp '2024-07-01 10:00' at time zone 'utc')::text", "2024-07-01T10:00:00Z"),
+    ] {
+        assert_eq!(text(&session, &format!("{table} {sql}")).await, expected, "{sql}");
+    }
+    for (sql, expected) in [
+        ("select a || coalesce(b, '-') from t order by all", "1x 1y 2x 3-"),
+        ("select a || coalesce(b, '-'), a from t order by all desc", "3- 2x 1y 1x"),
+        ("select count(*) as n, b from t group by all order by all", "1 1 2"),
+    ] {
+        let shown = rows(&session, &format!("{table} {sql}")).await;
+        let shown: Vec<_> = shown.into_iter().map(|row| row[0].clone().unwrap()).collect();
+        assert_eq!(shown.join(" "), expected, "{sql}");
+    }
+    let described = rows(&session, "describe log_files").await;
+    assert_eq!(rows(&session, "show columns from log_files").await, described);
+}
+
+#[tokio::test]
+async fn what_means_something_else_here_is_refused() {
+    let session = fixture::session().await;
+    for (sql, marked, advice) in [
+        ("select 2^10", "^", "power(2, 10)"),
+        ("select 7 // 2", "//", "7 / 2"),
+        ("select 5 # 3", "#", "(a | b) - (a & b)"),
+        ("select 2**10", "*", "power(2, 10)"),
+        ("select event_id from events fetch first 2 rows with ties", "fetch", "qualify"),
+        ("select event_time at time zone 'Mars/Olympus' from events", "'Mars/Olympus'", "Europe/Zurich"),
+        ("select event_time at time zone 'Europe/Zürich' from events", "'Europe/Zürich'", "Europe/Zurich"),
+    ] {
+        let Err(error) = session.execute(sql, &[]).await else { panic!("{sql} runs") };
+        assert!(error.is_usage(), "{sql}: {}", chain(&error));
+        let diagnosis = session.diagnose(sql, &error);
+        let place = diagnosis.place.clone().unwrap_or_else(|| panic!("{sql}: {diagnosis:?}"));
+        assert_eq!(&sql[place], marked, "{sql}: {diagnosis:?}");
+        assert!(diagnosis.advice.iter().any(|told| told.contains(advice)), "{sql}: {diagnosis:?}");
+    }
+    let zone = session.execute("select event_time at time zone 'Europe/Zurrich' from events", &[]).await;
+    let Err(error) = zone else { panic!("it runs") };
+    let similar = session.diagnose("select event_time at time zone 'Europe/Zurrich' from events", &error).similar;
+    assert_eq!(similar.first().map(String::as_str), Some("Europe/Zurich"));
+}
+
+#[tokio::test]
+async fn decimals_keep_to_their_digits() {
+    let session = fixture::session().await;
+    let largest = "99999999999999999999999999999999999999::decimal(38, 0)";
+    let two = format!("(values ({largest}), ({largest})) t(x)");
+    for sql in [
+        format!("select sum(x) from {two}"),
+        format!("select sum(x) over () from {two}"),
+        format!("select sum(x) over (order by x rows between 1 preceding and current row) from {two}"),
+        format!("select k, sum(x) from (select 1 as k, x from {two}) group by k"),
+        format!("select {largest} + 1"),
+        format!("select {largest} - (-1)"),
+        format!("select x + x from {two}"),
+        format!("select x * 10 from {two}"),
+    ] {
+        let error = match session.execute(&sql, &[]).await {
+            Err(error) => error,
+            Ok(result) => result.collect().await.err().unwrap_or_else(|| panic!("{sql} runs")),
+        };
+        let diagnosis = session.diagnose(&sql, &error);
+        let problem = diagnosis.problem.unwrap_or_default();
+        assert!(problem.starts_with("a number is too large for its type"), "{sql}: {problem}");
+        assert_eq!(diagnosis.advice, ["compute with doubles: `n::double`"], "{sql}");
+    }
+    for (sql, expected) in [
+        ("select sum(x) from (values (1.25::decimal(5, 2)), (2.5::decimal(5, 2)), (null)) t(x)", "3.75"),
+        ("select sum(x) from (values (null::decimal(5, 2))) t(x)", "null"),
+        (
+            "select max(s) from (select sum(x) over (order by x rows between 1 preceding and current row) as s from (values (1::decimal(5, 2)), (2::decimal(5, 2)), (3::decimal(5, 2))) t(x))",
+            "5.00",
+        ),
+        (
+            "select string_agg(s::text, ' ' order by k) from (select k, sum(x) as s from (values (1, 1.5::decimal(5, 1)), (2, 2::decimal(5, 1)), (1, 2::decimal(5, 1))) t(k, x) group by k)",
+            "3.5 2.0",
+        ),
+        ("select 99999999999999999999999999999999999998::decimal(38, 0) + 1", "99999999999999999999999999999999999999"),
+        ("select 1.5::decimal(5, 2) * 2 + 1", "4.00"),
+        (
+            "select sum(x) from (values (99999999999999999999999999999999999999999::decimal(60, 0)), (1::decimal(60, 0))) t(x)",
+            "100000000000000000000000000000000000000000",
+        ),
+    ] {
+        assert_eq!(text(&session, sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn times_are_written_without_seconds_too() {
+    let session = fixture::session().await;
+    for (sql, expected) in [
+        ("select timestamp '2026-01-01 10:00'", "2026-01-01T10:00:00"),
+        ("select '2026-01-01T10:00Z'::timestamp", "2026-01-01T10:00:00"),
+        ("select try_cast('2026-01-01 10:00' as timestamp)", "2026-01-01T10:00:00"),
+        ("select try_cast('at ten' as timestamp)", "null"),
+        ("select to_timestamp('2026-01-01 10:00')", "2026-01-01T10:00:00"),
+        (
+            "select max(x::timestamp) from (values ('2026-01-01 10:00'), ('2025-01-01 10:00:01')) t(x)",
+            "2026-01-01T10:00:00",
+        ),
+        ("select count(*) from (values ('2026-01-01 10:00')) t(x) where try_cast(x as timestamp) is null", "0"),
+        ("select count(*) from events where event_time > '2026-01-01 10:00'", "0"),
+        ("select count(*) from events where event_time not between '2020-01-01 10:00' and '2026-01-01 10:00'", "0"),
+        ("select to_timestamp(1.5)", "1970-01-01T00:00:01.500"),
+    ] {
+        assert_eq!(text(&session, sql).await, expected, "{sql}");
+    }
+    for sql in ["select to_timestamp(1e300)", "select to_timestamp(-1e20)", "select to_timestamp('nan'::double)"] {
+        let error = match session.execute(sql, &[]).await {
+            Err(error) => error,
+            Ok(result) => result.collect().await.err().unwrap_or_else(|| panic!("{sql} runs")),
+        };
+        let problem = session.diagnose(sql, &error).problem.unwrap_or_default();
+        assert!(problem.starts_with("no time has so many seconds"), "{sql}: {problem}");
     }
 }

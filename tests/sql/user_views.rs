@@ -40,7 +40,7 @@ async fn user_views_are_read_only_too() {
         assert!(error.is_usage(), "{}", chain(&error));
         // A broken view is in nobody's way.
         let tables = rows(&session, "show tables").await;
-        assert!(tables.iter().any(|row| row[2].as_deref() == Some("kms_key_usage")), "{tables:?}");
+        assert!(tables.iter().any(|row| row[0].as_deref() == Some("kms_key_usage")), "{tables:?}");
         assert_eq!(value(&session, "select count(*) from kms_events").await.as_deref(), Some("27"));
     }
 }

@@ -227,7 +227,7 @@ pub(crate) struct SqlArguments {
 /// Files beside the lake that statements may read.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct FileArguments {
-    /// Make a CSV, JSON or Parquet file the table NAME; may be repeated
+    /// Make a CSV, JSON or Parquet file the table NAME; cells of CSV are texts (`n::bigint`); may be repeated
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_attachment, help_heading = OWN_FILES)]
     pub(crate) attach: Vec<(String, PathBuf)>,
 

@@ -120,6 +120,17 @@ pub(crate) fn push_json_string(json: &mut String, text: &str) {
     json.push('"');
 }
 
+/// Appends a text that is JSON, in one line; unsafe characters, which stand in its strings only, are written as `\uXXXX`.
+pub(crate) fn push_json_text(json: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' | '\t' => json.push(' '),
+            _ if is_unsafe(character) => push_json_escape(json, character),
+            _ => json.push(character),
+        }
+    }
+}
+
 fn push_json_character(json: &mut String, character: char) {
     match character {
         '"' => json.push_str("\\\""),
@@ -166,6 +177,13 @@ mod tests {
         assert_eq!(markdown("a|b\n[x](http://y)"), "a\\|b\\\\n\\[x\\](http:/&#47;y)");
         assert_eq!(markdown("<img>"), "&lt;img&gt;");
         assert_eq!(markdown("www.example.org"), "www&#46;example.org");
+    }
+
+    #[test]
+    fn json_texts_stay_what_they_are() {
+        let mut json = String::new();
+        push_json_text(&mut json, "{\"a\":\n\t[1, \"\u{202e}é\\n\"]}");
+        assert_eq!(json, "{\"a\":  [1, \"\\u202eé\\n\"]}");
     }
 
     #[test]

@@ -245,6 +245,9 @@ fn of_parameter(name: &str, expected: &str) -> Vec<String> {
     [how.to_owned(), declared].into_iter().filter(|hint| !hint.is_empty()).collect()
 }
 
+/// For statements of a transaction.
+const TRANSACTION: &str = "leave it out: a session sees its tables as they were when it first named them";
+
 /// What to do instead of a statement that would change something.
 fn of_refusal(what: &str) -> Option<&'static str> {
     let hints = [
@@ -261,6 +264,11 @@ fn of_refusal(what: &str) -> Option<&'static str> {
         ("SELECT INTO", "`-o FILE` keeps a result"),
         ("SET", "`--memory-limit`, `--workers` and `--timeout` limit the engine; all times are UTC"),
         ("PRAGMA", "`describe kms_events` shows columns, `show tables` tables and views"),
+        ("BEGIN", TRANSACTION),
+        ("START", TRANSACTION),
+        ("COMMIT", TRANSACTION),
+        ("ROLLBACK", TRANSACTION),
+        ("USE", "tables and views stand in no schema: their names alone are written"),
         ("INSTALL", "there are no extensions: everything is built in"),
         ("LOAD", "there are no extensions: everything is built in"),
         ("PIVOT", "write a column for each value: `count(*) filter (where event_name = 'Decrypt') as decrypt`"),

@@ -140,7 +140,9 @@ const MIN_MEMORY: usize = 1 << 20;
 /// A size that work can be done in.
 pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
     match parse_bytes(text)? {
-        bytes if bytes < MIN_MEMORY => Err(format!("{bytes} bytes are too few; expected a size such as 512MiB or 2GB")),
+        bytes if bytes < MIN_MEMORY => {
+            Err(format!("{bytes} bytes are too few; expected 1MiB at least, such as 512MiB or 2GB"))
+        }
         bytes => Ok(bytes),
     }
 }

@@ -41,6 +41,12 @@ pub enum QueryError {
         /// What to write instead.
         advice: &'static str,
     },
+    /// There is no such time zone.
+    #[error("no such time zone: `{name}`")]
+    UnknownTimeZone {
+        /// The name as typed.
+        name: String,
+    },
     /// There is nothing to run, or more than one statement.
     #[error("expected one statement, got {count}")]
     StatementCount {
@@ -203,6 +209,13 @@ impl QueryError {
     /// Classifies an error that the engine raised while it planned a statement.
     pub(crate) fn planning(error: DataFusionError) -> Self {
         match error.find_root() {
+            // Of our own rules, which run within the engine's.
+            DataFusionError::External(own) => match own.downcast_ref() {
+                Some(Self::Unsupported { what, instead }) => {
+                    Self::Unsupported { what: what.clone(), instead: instead.clone() }
+                }
+                _ => Self::running(error),
+            },
             DataFusionError::SQL(..)
             | DataFusionError::Plan(_)
             | DataFusionError::SchemaError(..)
@@ -230,6 +243,7 @@ impl QueryError {
                 | Self::NotReadOnly { .. }
                 | Self::Unsupported { .. }
                 | Self::TooLarge { .. }
+                | Self::UnknownTimeZone { .. }
                 | Self::StatementCount { .. }
                 | Self::MissingParameter { .. }
                 | Self::BadParameter { .. }

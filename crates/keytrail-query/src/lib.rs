@@ -33,6 +33,7 @@ mod views;
 pub use coverage::{CoverageSummary, CoveredPlace, coverage_summary};
 pub use diagnosis::{Diagnosis, diagnose_syntax, has_parameter, similar};
 pub use error::QueryError;
+pub use functions::json_get::is_json_field;
 pub use key::{
     AliasCalls, AliasUse, BlindSpot, Caveat, ContextUse, CoverageWindow, Dependency, Evidence, FailedAttempts,
     FamilyMember, KeyAnswer, KeyFacts, KeyQuestion, KeyUsage, KeyVerdict, OperationUse, PotentialAccess, PrincipalUse,

@@ -3,13 +3,13 @@
 //! A spreadsheet takes a text that begins with `=`, `+`, `-`, `@` or a blank of another kind for a formula, and logs are
 //! full of texts that strangers chose. Such a text gets an apostrophe in front, which spreadsheets take for "what follows
 //! is text"; so does one that has apostrophes in front of such a text, so that taking one away gives every text back.
-//! Numbers stay as they are. A note tells how many cells were changed; [`Dialect::raw`] changes none.
+//! Numbers and spans of time stay as they are. A note tells how many cells were changed; [`Dialect::raw`] changes none.
 
 use std::borrow::Cow;
 use std::io::Write as _;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 
 use super::{Head, Renderer, unique_names, value};
 use crate::errors::CliError;
@@ -60,7 +60,7 @@ impl<'a> DelimitedRenderer<'a> {
     pub(crate) fn new(dialect: Dialect, schema: &SchemaRef, out: &'a mut DataWriter) -> Self {
         let mut renderer = Self { out, dialect, head: Head(None), line: String::new(), guarded_count: 0 };
         for (column, name) in unique_names(schema).iter().enumerate() {
-            renderer.push_cell(column, Some(name));
+            renderer.push_cell(column, Some(name), dialect.guard);
         }
         renderer.line.push('\n');
         renderer.head = Head::new(shown(&renderer.line, renderer.out.destination()).into_owned());
@@ -68,7 +68,7 @@ impl<'a> DelimitedRenderer<'a> {
         renderer
     }
 
-    fn push_cell(&mut self, column: usize, text: Option<&str>) {
+    fn push_cell(&mut self, column: usize, text: Option<&str>, guard: Guard) {
         if column > 0 {
             self.line.push(self.dialect.separator);
         }
@@ -76,7 +76,7 @@ impl<'a> DelimitedRenderer<'a> {
             self.line.push_str(self.dialect.null);
             return;
         };
-        if self.dialect.guard == Guard::Apostrophe && is_formula(text) {
+        if guard == Guard::Apostrophe && is_formula(text) {
             self.guarded_count += 1;
             self.line.push_str(&(self.dialect.quote)(&format!("'{text}")));
         } else {
@@ -103,7 +103,9 @@ impl Renderer for DelimitedRenderer<'_> {
             self.head.write(self.out)?;
             for (column, array) in batch.columns().iter().enumerate() {
                 let text = value::text(array.as_ref(), row)?;
-                self.push_cell(column, text.as_deref());
+                // A span of time may be below zero; nobody wrote it.
+                let is_span = matches!(array.data_type(), DataType::Duration(_) | DataType::Interval(_));
+                self.push_cell(column, text.as_deref(), if is_span { Guard::None } else { self.dialect.guard });
             }
             self.write_line()?;
         }

@@ -1,15 +1,17 @@
 //! JSON arrays and JSON lines: one object per row, members in column order, nulls written out.
 //!
-//! Control and direction characters in text are `\u` escapes, so the output is safe to look at and still exact.
+//! Control and direction characters in text are `\u` escapes, so the output is safe to look at and still exact. A column of JSON texts, which
+//! `->` gives, stands in the object as the JSON that it is.
 
 use std::io::Write as _;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use keytrail_query::is_json_field;
 
 use super::{Renderer, unique_names, value};
 use crate::errors::CliError;
-use crate::escape::push_json_string;
+use crate::escape::{push_json_string, push_json_text};
 use crate::output::DataWriter;
 
 /// What stands around the objects.
@@ -27,6 +29,8 @@ pub(crate) struct JsonRenderer<'a> {
     layout: Layout,
     /// `"name":` of each column.
     members: Vec<String>,
+    /// Whether the texts of each column are JSON.
+    is_json: Vec<bool>,
     line: String,
     has_rows: bool,
 }
@@ -39,7 +43,8 @@ impl<'a> JsonRenderer<'a> {
             member + ":"
         };
         let members = unique_names(schema).iter().map(member).collect();
-        Self { out, layout, members, line: String::new(), has_rows: false }
+        let is_json = schema.fields().iter().map(|field| is_json_field(field)).collect();
+        Self { out, layout, members, is_json, line: String::new(), has_rows: false }
     }
 
     fn separator(&self) -> &'static str {
@@ -63,7 +68,11 @@ impl Renderer for JsonRenderer<'_> {
                     self.line.push(',');
                 }
                 self.line.push_str(member);
-                value::push_json(&mut self.line, batch.column(column).as_ref(), row)?;
+                let array = batch.column(column).as_ref();
+                match self.is_json[column].then(|| value::text(array, row)).transpose()?.flatten() {
+                    Some(json) => push_json_text(&mut self.line, &json),
+                    None => value::push_json(&mut self.line, array, row)?,
+                }
             }
             self.line.push('}');
             self.out.write_all(self.line.as_bytes())?;

@@ -1,4 +1,4 @@
-//! One value of a record batch as text and as JSON: times in ISO 8601, maps as JSON objects, numbers as they are.
+//! One value of a record batch as text and as JSON: times in ISO 8601, spans of time in words, maps as JSON objects, numbers as they are.
 //!
 //! It shortens and escapes nothing that the JSON format does not ask for; what a null looks like is up to each format.
 
@@ -10,7 +10,7 @@ use arrow_array::types::{
     TimestampNanosecondType, TimestampSecondType,
 };
 use arrow_array::{Array, ArrayRef};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_cast::display::{ArrayFormatter, DurationFormat, FormatOptions};
 use arrow_schema::{ArrowError, DataType, TimeUnit, UnionMode};
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -165,7 +165,20 @@ fn scalar_text(array: &dyn Array, row: usize) -> Result<String, ArrowError> {
         }
         DataType::Int32 => Ok(array.as_primitive::<Int32Type>().value(row).to_string()),
         DataType::Int64 => Ok(array.as_primitive::<Int64Type>().value(row).to_string()),
+        DataType::Duration(_) | DataType::Interval(_) => {
+            let options = FormatOptions::new().with_duration_format(DurationFormat::Pretty);
+            Ok(whole_seconds(ArrayFormatter::try_new(array, &options)?.value(row).try_to_string()?))
+        }
         _ => Ok(ArrayFormatter::try_new(array, &FormatOptions::new())?.value(row).try_to_string()?),
+    }
+}
+
+/// `1 hours 0.000000 secs` without its zeros.
+fn whole_seconds(span: String) -> String {
+    let zeros = |seconds: &str| seconds.trim_end_matches('0').strip_suffix('.').map(str::to_owned);
+    match span.strip_suffix(" secs").and_then(zeros) {
+        Some(whole) => whole + " secs",
+        None => span,
     }
 }
 
@@ -212,8 +225,8 @@ mod tests {
 
     use arrow_array::builder::{MapBuilder, StringBuilder};
     use arrow_array::{
-        BooleanArray, Float64Array, Int64Array, NullArray, StringArray, StringViewArray, TimestampMicrosecondArray,
-        TimestampNanosecondArray,
+        BooleanArray, DurationMicrosecondArray, Float64Array, Int64Array, NullArray, StringArray, StringViewArray,
+        TimestampMicrosecondArray, TimestampNanosecondArray,
     };
 
     use super::*;
@@ -252,6 +265,16 @@ mod tests {
             (Arc::new(Float64Array::from(vec![f64::NAN])), "NaN", r#""NaN""#),
             (Arc::new(utc(1_700_000_000_000_000)), "2023-11-14T22:13:20Z", r#""2023-11-14T22:13:20Z""#),
             (Arc::new(utc(1_700_000_000_000_001)), "2023-11-14T22:13:20.000001Z", r#""2023-11-14T22:13:20.000001Z""#),
+            (
+                Arc::new(DurationMicrosecondArray::from(vec![90_000_000])),
+                "0 days 0 hours 1 mins 30 secs",
+                r#""0 days 0 hours 1 mins 30 secs""#,
+            ),
+            (
+                Arc::new(DurationMicrosecondArray::from(vec![-1_500_000])),
+                "0 days 0 hours 0 mins -1.500000 secs",
+                r#""0 days 0 hours 0 mins -1.500000 secs""#,
+            ),
             (Arc::new(TimestampNanosecondArray::from(vec![0])), "1970-01-01T00:00:00", r#""1970-01-01T00:00:00""#),
             (map_of(&[("a", Some("1")), ("b\n", None)]), r#"{"a":"1","b\n":null}"#, r#"{"a":"1","b\n":null}"#),
             (map_of(&[]), "{}", "{}"),

@@ -10,9 +10,9 @@ use chrono::NaiveDate;
 use datafusion::common::{Column, DataFusionError, Diagnostic, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
 
-use super::{Diagnosis, KnownNames, instead, place, similar};
+use super::{Diagnosis, KnownNames, instead, place, similar, words};
 use crate::logical::{is_far_time, written_time};
-use crate::prompt::describe::sql_type;
+use crate::statement::dialect;
 
 /// Columns that are listed at most where none is alike.
 const LISTED_COLUMNS: usize = 8;
@@ -43,8 +43,18 @@ pub(super) fn diagnose(sql: &str, error: &DataFusionError, names: &KnownNames) -
     // The parser marks the word that it stumbles over; of_token may know better which is wrong.
     let is_syntax = matches!(error, DataFusionError::SQL(..));
     let place = if is_syntax { told.place.or(span) } else { span.or(told.place) };
-    Diagnosis { place, ..told }
+    let problem = told.problem.as_deref().map(words::in_sql);
+    let mut advice: Vec<_> = told.advice.iter().map(|advice| words::in_sql(advice)).collect();
+    // The letter is taken for a column, or for the end of what stands before it.
+    let escaped = place::of_escaped_text(sql);
+    if escaped.is_some_and(|escaped| place.as_ref().is_some_and(|place| escaped.contains(&place.start))) {
+        advice = vec![ESCAPED.to_owned()];
+    }
+    Diagnosis { place, problem, advice, similar: told.similar }
 }
+
+/// For texts of PostgreSQL with backslashes.
+const ESCAPED: &str = "texts have no escapes: write `'a' || chr(10) || 'b'` for a line end, `chr(9)` for a tab";
 
 /// What the engine does not do, in its own words.
 fn of_unsupported(sql: &str, message: &str) -> Diagnosis {
@@ -58,6 +68,28 @@ fn of_unsupported(sql: &str, message: &str) -> Diagnosis {
             ),
             place: place::of_value_query(sql),
             advice: vec![TIED.to_owned()],
+            ..Diagnosis::default()
+        };
+    }
+    if message.contains("CAST from Map") {
+        let problem = Some("not supported: a cast of a map".to_owned());
+        return Diagnosis { problem, advice: vec![MAPS.to_owned()], ..Diagnosis::default() };
+    }
+    if let Some(member) =
+        quoted_after(message, "Dot access not supported for non-string expr: Identifier(Ident { value: \"")
+    {
+        return Diagnosis {
+            problem: Some("not supported: a dot behind a value".to_owned()),
+            place: place::of_symbol(sql, member),
+            advice: vec![format!("write its member in brackets: `(…)['{member}']`")],
+            ..Diagnosis::default()
+        };
+    }
+    if message.starts_with("ORDER BY ALL") {
+        return Diagnosis {
+            problem: Some("not supported: `order by all` beside `*` and expressions".to_owned()),
+            place: place::of_name(sql, "all"),
+            advice: vec!["write the places of the columns: `order by 1, 2`".to_owned()],
             ..Diagnosis::default()
         };
     }
@@ -120,10 +152,37 @@ fn of_syntax(sql: &str, error: &ParserError) -> Diagnosis {
         let advice = vec!["a quote within a text is written twice: `'it''s'`".to_owned()];
         return Diagnosis { problem: Some("a text is not closed".to_owned()), place, advice, ..Diagnosis::default() };
     }
+    if what.starts_with("No infix parser for token Sharp") {
+        return Diagnosis {
+            problem: Some("no such operator: `#`".to_owned()),
+            place,
+            advice: vec!["the exclusive or is `(a | b) - (a & b)`".to_owned()],
+            ..Diagnosis::default()
+        };
+    }
     let Some((expected, found)) = what.strip_prefix("Expected: ").and_then(|what| what.split_once(", found: ")) else {
         return Diagnosis { problem: Some(lower_first(what)), place, ..Diagnosis::default() };
     };
+    if let Some(told) = place.as_ref().and_then(|place| of_inner_query(sql, expected, place)) {
+        return told;
+    }
     of_token(sql, expected, found.trim(), place)
+}
+
+/// A query in brackets that is none. The parser takes them for those of a join then, and stumbles over the first comma.
+fn of_inner_query(sql: &str, expected: &str, place: &Range<usize>) -> Option<Diagnosis> {
+    if !expected.starts_with("joined table") {
+        return None;
+    }
+    let inner = place::of_brackets_around(sql, place)?;
+    let text = sql.get(inner.clone())?;
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let is_query = ["select", "with", "values", "from"].iter().any(|word| first.eq_ignore_ascii_case(word));
+    let error = if is_query { dialect::parse_statements(text).err()? } else { return None };
+    let (DataFusionError::SQL(error, _), _) = innermost(&error) else { return None };
+    let told = of_syntax(text, error);
+    let place = told.place.map(|place| place.start + inner.start..place.end + inner.start);
+    Some(Diagnosis { place, ..told })
 }
 
 /// A token that the parser did not expect.
@@ -150,7 +209,23 @@ fn of_token(sql: &str, expected: &str, found: &str, place: Option<Range<usize>>)
         advice: instead::word(found).map(str::to_owned).into_iter().collect(),
         place,
     };
-    if matches!(expected.as_str(), ")" | "]" | "}") {
+    if expected == "MATCH_CONDITION" {
+        told.advice.extend(instead::word("asof").map(str::to_owned));
+    }
+    if found == "*" && told.place.as_ref().is_some_and(|place| sql[..place.start].ends_with('*')) {
+        told.advice.push("write `power(2, 10)`".to_owned());
+    }
+    if found.eq_ignore_ascii_case("for") && expected == "]" {
+        told.advice.push(
+            "there are no expressions over a list: take it apart, `select x + 1 from unnest([1, 2]) x`".to_owned(),
+        );
+    }
+    let is_open = |bracket: &str| place::has_open_bracket(sql, bracket);
+    if told.advice.is_empty()
+        && told.similar.is_empty()
+        && matches!(expected.as_str(), ")" | "]" | "}")
+        && is_open(&expected)
+    {
         told.advice.push(format!("a bracket is not closed: put `{expected}` in front of `{found}`"));
     }
     // `select a form events`: `form` is a name for `a`, and only `events` is one word too many.
@@ -230,6 +305,15 @@ fn of_unknown_column(sql: &str, field: &Column, valid: &[Column]) -> Diagnosis {
             advice: vec![format!("its tables and aliases: {}", relations.join(", "))],
         };
     }
+    if place::is_alias(sql, &field.name) {
+        let advice = "it is an alias of this select list, which neither its other columns nor `where` know: write the expression again, or ask around it, `select … from (select …) where …`";
+        return Diagnosis {
+            problem: Some(format!("no such column: `{}`", field.name)),
+            place,
+            advice: vec![advice.to_owned()],
+            ..Diagnosis::default()
+        };
+    }
     let names: Vec<&str> = valid.iter().map(|column| column.name.as_str()).collect();
     let mut told = Diagnosis {
         problem: Some(format!("no such column: `{}`", field.name)),
@@ -266,6 +350,7 @@ fn relations(columns: &[Column]) -> Vec<String> {
 }
 
 fn of_plan(sql: &str, message: &str, names: &KnownNames) -> Diagnosis {
+    let message = of_coercion(message);
     if let Some(name) = quoted_after(message, "Invalid function '") {
         return of_unknown_function(sql, name, names);
     }
@@ -301,12 +386,75 @@ fn of_plan(sql: &str, message: &str, names: &KnownNames) -> Diagnosis {
             ..Diagnosis::default()
         };
     }
-    let mut told = Diagnosis { problem: Some(lower_first(first_line(message))), ..Diagnosis::default() };
-    if message.contains("Timestamp") && (message.contains("Int") || message.contains("Float")) {
-        told.advice.push(TIMES.to_owned());
+    if let Some((_, compared)) = message.split_once("common argument type for comparison operation ") {
+        let problem = format!("cannot be compared: {}", first_line(compared));
+        let is_time = message.contains("Timestamp") || message.contains("Date32");
+        let advice = is_time.then(|| TIMES.to_owned()).into_iter().collect();
+        return Diagnosis { problem: Some(problem), advice, ..Diagnosis::default() };
     }
-    told
+    if let Some(qualifier) = message.strip_prefix("Invalid qualifier ") {
+        return Diagnosis {
+            problem: Some(format!("the statement has no table or alias of this name: `{qualifier}`")),
+            place: place::of_name(sql, qualifier),
+            advice: vec!["write `*`, or the name or alias that stands in `from`".to_owned()],
+            ..Diagnosis::default()
+        };
+    }
+    if message.contains("not supported for Null") {
+        return Diagnosis {
+            problem: Some("a null without a type is added up".to_owned()),
+            advice: vec!["say which it has: `sum(null::bigint)`".to_owned()],
+            ..Diagnosis::default()
+        };
+    }
+    if let Some(problem) = of_values(message) {
+        return Diagnosis { problem: Some(problem), ..Diagnosis::default() };
+    }
+    let advice = if message.contains("arithmetic expression") { of_arithmetic(message) } else { None };
+    Diagnosis {
+        problem: Some(lower_first(first_line(message))),
+        advice: advice.map(str::to_owned).into_iter().collect(),
+        ..Diagnosis::default()
+    }
 }
+
+/// What a function says of its arguments, without what the engine says around it.
+fn of_coercion(message: &str) -> &str {
+    let Some((_, told)) = message.split_once("user-defined coercion failed with: ") else { return message };
+    let told = told.split_once("No function matches the given").map_or(told, |(told, _)| told);
+    told.strip_prefix("Error during planning: ").unwrap_or(told).trim_end_matches(['.', ' '])
+}
+
+/// Rows of `values` that do not go together, counted from 1; the engine counts from 0.
+fn of_values(message: &str) -> Option<String> {
+    if let Some((_, rest)) = message.split_once("across values list at row ") {
+        let (row, rest) = rest.split_once(" column ")?;
+        let (column, types) = rest.split_once(". Was ")?;
+        let (row, column) = (row.parse::<usize>().ok()? + 1, column.parse::<usize>().ok()? + 1);
+        let types = first_line(types).replace(" but found ", " before, now ");
+        return Some(format!("`values` have several types in column {column}, from row {row} on: {types}"));
+    }
+    let (_, rest) = message.split_once("across values list: got ")?;
+    let (got, rest) = rest.split_once(" values in row ")?;
+    let (row, expected) = rest.split_once(" but expected ")?;
+    let row = row.parse::<usize>().ok()? + 1;
+    Some(format!("`values` have {got} columns in row {row}, and {} in the first", first_line(expected)))
+}
+
+/// What to write where the engine finds no type to compute in.
+fn of_arithmetic(message: &str) -> Option<&'static str> {
+    let is_shift = message.contains(" + ") || message.contains(" - ");
+    if message.contains("Timestamp") && is_shift {
+        return Some("add an interval: `event_time + interval '1 day'`");
+    }
+    if ["Timestamp", "Duration", "Interval"].iter().any(|kind| message.contains(kind)) {
+        return Some("compute with seconds: `date_part('epoch', event_time)`, of a span of time too");
+    }
+    message.contains("Utf8").then_some("a text is taken for a number with a cast: `'12'::bigint`, `text::double`")
+}
+
+/// For a map that is taken for a text.
+const MAPS: &str = "take one value, `encryption_context['aws:s3:arn']`, or all of them: `array_to_string(map_values(encryption_context), ' ')`";
 
 /// `like` of something that is no text.
 fn of_like(sql: &str, message: &str) -> Diagnosis {
@@ -315,6 +463,7 @@ fn of_like(sql: &str, message: &str) -> Diagnosis {
         true => {
             "bound it, `event_time >= '2026-02-01' and event_time < '2026-03-01'`, or compare its text: `event_time::text like '2026-02%'`"
         }
+        false if message.contains("Map(") => MAPS,
         false => "compare its text: `record_index::text like '1%'`",
     };
     Diagnosis {
@@ -383,15 +532,24 @@ fn of_wrong_arguments(sql: &str, name: &str, message: &str) -> Diagnosis {
         }
         (None, None) => format!("wrong arguments for `{name}`"),
     };
-    let advice = match signatures.is_empty() {
-        true => format!("`show functions like '{name}'` tells what it takes"),
-        false => format!("it takes {}", signatures.join(" or ")),
+    let takes_text = signatures.iter().any(|signature| ["String", "Utf8"].iter().any(|text| signature.contains(text)));
+    let is_of = |kinds: &[&str]| got.is_some_and(|got| kinds.iter().any(|kind| got.contains(kind)));
+    let advice = if !signatures.is_empty() && !takes_text && is_of(&["Utf8"]) {
+        format!("a text is taken for a number with a cast: `{name}(n::double)`")
+    } else if takes_text && is_of(&["Timestamp", "Date32", "Int", "Float"]) {
+        "its text is taken with a cast: `event_time::text`".to_owned()
+    } else if is_of(&["Timestamp"]) && ["avg", "mean", "median", "sum"].contains(&name) {
+        format!("compute with seconds: `to_timestamp({name}(date_part('epoch', event_time)))`")
+    } else if signatures.is_empty() {
+        format!("`show functions like '{name}'` tells what it takes")
+    } else {
+        format!("it takes {}", signatures.join(" or "))
     };
     Diagnosis { problem: Some(problem), place: place::of_name(sql, name), advice: vec![advice], ..Diagnosis::default() }
 }
 
 /// How times are written, where something else was.
-const TIMES: &str = "times are written `timestamp '2024-01-31 06:00:00'`, days `date '2024-01-31'`, all in UTC";
+const TIMES: &str = "times are written `timestamp '2024-01-31 06:00'`, days `date '2024-01-31'`, all in UTC";
 
 /// What to write where the engine cannot take a query for each row apart.
 const TIED: &str = "join instead: `left join (select key_arn, max(event_time) as last_time from kms_events group by key_arn) x on …`; for the value of the latest row write `max_by(value, event_time)`, without `order by` and `limit`";
@@ -411,9 +569,27 @@ fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
             let what = message.strip_prefix("Overflow happened on: ").unwrap_or(message);
             return Diagnosis {
                 problem: Some(format!("a number is too large for its type: {what}")),
-                advice: vec!["compute with decimals or doubles: `n::decimal(38, 0)`, `n::double`".to_owned()],
+                advice: vec![match what.contains("decimal") {
+                    true => "compute with doubles: `n::double`".to_owned(),
+                    false => "compute with decimals or doubles: `n::decimal(38, 0)`, `n::double`".to_owned(),
+                }],
                 ..Diagnosis::default()
             };
+        }
+        ArrowError::InvalidArgumentError(message) => {
+            return Diagnosis { problem: Some(lower_first(first_line(message))), ..Diagnosis::default() };
+        }
+        ArrowError::JsonError(message) if message.starts_with("whilst decoding field '") => {
+            let member = quoted_after(message, "field '").unwrap_or_default();
+            let found = message.rsplit_once(": ").map_or(message.as_str(), |(_, found)| found);
+            return Diagnosis {
+                problem: Some(format!("`{member}` of a JSON file is not of one kind: {found}")),
+                advice: vec!["write all of them as texts, in quotes, or all as numbers".to_owned()],
+                ..Diagnosis::default()
+            };
+        }
+        ArrowError::CastError(message) if message.starts_with("Can't cast value ") => {
+            return of_large_number(sql, message);
         }
         _ => {}
     }
@@ -432,12 +608,28 @@ fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
     } else if folded.contains("timestamp") || folded.contains("date") {
         (format!("not a time: `{literal}`"), TIMES.to_owned())
     } else if let Some((_, target)) = message.rsplit_once(" to value of ") {
-        let wanted = sql_type(target.trim_end_matches(" type"));
+        let wanted = words::in_sql(target.trim_end_matches(" type"));
         (format!("not a value of type {wanted}: `{literal}`"), format!("`try_cast(… as {wanted})` gives null instead"))
     } else {
         return Diagnosis { problem: Some(lower_first(first_line(message))), place, ..Diagnosis::default() };
     };
     Diagnosis { problem: Some(problem), place, advice: vec![advice], ..Diagnosis::default() }
+}
+
+/// `Can't cast value 2147483648 to type Int32`
+fn of_large_number(sql: &str, message: &str) -> Diagnosis {
+    let told = message.strip_prefix("Can't cast value ").and_then(|rest| rest.split_once(" to type "));
+    let Some((number, target)) = told else {
+        return Diagnosis { problem: Some(lower_first(first_line(message))), ..Diagnosis::default() };
+    };
+    Diagnosis {
+        problem: Some(format!("a number is too large for its type: {number} as {target}")),
+        place: place::of_symbol(sql, number),
+        advice: vec![format!(
+            "`bigint`, `double` and `decimal(38, 0)` hold more; `try_cast(… as {target})` gives null instead"
+        )],
+        ..Diagnosis::default()
+    }
 }
 
 /// A time that has no nanoseconds, which the engine says without the time.

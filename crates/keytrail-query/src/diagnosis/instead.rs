@@ -10,6 +10,21 @@ pub(super) const FUNCTIONS: &[(&[&str], &str)] = &[
     (&["list", "collect_list", "group_array"], "array_agg(event_name)"),
     (&["collect_set"], "array_agg(distinct event_name)"),
     (&["ifnull", "isnull", "zeroifnull"], "coalesce(error_code, 'none')"),
+    (&["epoch"], "date_part('epoch', event_time)"),
+    (&["epoch_ms"], "date_part('epoch', event_time) * 1000"),
+    (&["dayname"], "to_char(event_time, '%A')"),
+    (&["monthname"], "to_char(event_time, '%B')"),
+    (&["hex"], "to_hex(record_index)"),
+    (&["to_base64", "base64"], "encode(event_name, 'base64')"),
+    (&["from_base64", "unbase64"], "decode('S01T', 'base64')"),
+    (&["typeof", "pg_typeof"], "arrow_typeof(event_name)"),
+    (&["json_array_length"], "json_length(request_parameters, 'tags')"),
+    (&["regexp_extract_all"], "regexp_match(user_agent, '([a-z]+)/([0-9.]+)')"),
+    (&["regexp_split_to_array", "string_split", "str_split", "split"], "string_to_array(user_agent, '/')"),
+    (&["list_aggregate", "array_aggregate"], "array_max([1, 2])"),
+    (&["printf", "format"], "event_name || ' of ' || record_index::text"),
+    (&["xor"], "(5 | 3) - (5 & 3)"),
+    (&["map_contains", "map_contains_key"], "array_has(map_keys(encryption_context), 'aws:s3:arn')"),
     (&["if", "iif", "iff"], "case when error_code is null then 'ok' else 'failed' end"),
     (&["len", "strlen"], "length(event_name)"),
     (&["json_extract", "json_query"], "request_parameters -> 'encryptionContext'"),
@@ -19,7 +34,10 @@ pub(super) const FUNCTIONS: &[(&[&str], &str)] = &[
     ),
     (&["regexp_extract", "regexp_substr"], "(regexp_match(user_agent, 'aws-cli/([0-9.]+)'))[1]"),
     (&["regexp_matches", "rlike"], "regexp_like(user_agent, 'aws-cli')"),
-    (&["quantile", "quantile_cont", "percentile", "approx_percentile"], "approx_percentile_cont(record_index, 0.95)"),
+    (
+        &["quantile", "quantile_cont", "percentile", "approx_percentile", "approx_quantile"],
+        "approx_percentile_cont(record_index, 0.95)",
+    ),
     (&["approx_count_distinct", "uniq", "ndv"], "approx_distinct(principal_arn)"),
     (&["datediff", "date_diff", "timestampdiff"], "date_part('epoch', event_time - timestamp '2024-01-31') / 86400"),
     (&["dateadd", "date_add", "timestampadd"], "event_time + interval '7 days'"),
@@ -52,9 +70,17 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("match_recognize", "number the rows with `row_number() over (partition by … order by event_time)` and join them"),
     ("lateral", "`unnest(map_keys(encryption_context))` in the select list gives a row for each element"),
     ("connect", "write `with recursive`"),
+    ("ignore", NULLS),
+    ("respect", NULLS),
+    ("exclude", "a window has no EXCLUDE: leave it out, and take the row's own value away again"),
+    ("materialized", "leave it out: the engine decides what it computes once"),
+    ("help", "ask with `show tables`, `describe kms_events`, `show functions like '%json%'`"),
     ("export", "write one result into a file with the output option"),
     ("import", "attach the file to the session as a table"),
 ];
+
+/// For nulls that a window passes over.
+const NULLS: &str = "write it behind the brackets: `first_value(error_code) ignore nulls over (order by event_time)`";
 
 /// For `PIVOT`.
 pub(crate) const PIVOT: &str =

@@ -10,12 +10,14 @@ mod engine;
 mod instead;
 mod place;
 mod similar;
+mod words;
 
 use std::ops::Range;
 
 use crate::error::QueryError;
 use crate::files::names_a_file;
 use crate::session::Session;
+use crate::statement::time_zones;
 
 pub(crate) use instead::{PIVOT, UNPIVOT};
 pub use similar::similar;
@@ -76,6 +78,12 @@ impl Session {
                 advice: instead.clone().into_iter().collect(),
                 ..Diagnosis::default()
             },
+            QueryError::UnknownTimeZone { name } => Diagnosis {
+                place: place::of_literal(sql, name),
+                similar: similar(name, time_zones::names()),
+                advice: vec![ZONES.to_owned()],
+                ..Diagnosis::default()
+            },
             QueryError::TooLarge { advice, .. } => {
                 Diagnosis { advice: vec![(*advice).to_owned()], ..Diagnosis::default() }
             }
@@ -84,6 +92,10 @@ impl Session {
         }
     }
 }
+
+/// For a zone that is none.
+const ZONES: &str =
+    "zones are named by region and city, `'Europe/Zurich'`, or by how far they are from UTC, `'+01:00'`";
 
 /// For a path that is a pattern.
 const GLOB: &str = "a path names one file: `select * from 'a.csv' union all select * from 'b.csv'` reads several";
@@ -102,9 +114,10 @@ pub fn diagnose_syntax(sql: &str, error: &QueryError) -> Diagnosis {
     }
 }
 
-/// The place of the text that `words` have between backticks.
+/// The place of the text, the name or the operator that `words` have between backticks.
 fn quoted_place(sql: &str, words: &str) -> Option<Range<usize>> {
-    place::of_literal(sql, words.split('`').nth(1)?)
+    let quoted = words.split('`').nth(1)?;
+    place::of_literal(sql, quoted).or_else(|| place::of_name(sql, quoted)).or_else(|| place::of_symbol(sql, quoted))
 }
 
 /// The place of the keyword that `words` begin with, where it stands before a query in parentheses: `all` occurs elsewhere, too.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use datafusion::common::{Span, Spans};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::statement::dialect;
@@ -49,6 +50,87 @@ pub(super) fn of_name(sql: &str, name: &str) -> Option<Range<usize>> {
 pub(super) fn of_literal(sql: &str, literal: &str) -> Option<Range<usize>> {
     let is_literal = |token: &Token| matches!(token, Token::SingleQuotedString(text) if text == literal);
     tokens(sql).into_iter().find(|(token, _)| is_literal(token)).map(|(_, place)| place)
+}
+
+/// The first place of an operator.
+pub(super) fn of_symbol(sql: &str, symbol: &str) -> Option<Range<usize>> {
+    let is_symbol = |token: &Token| !matches!(token, Token::Whitespace(_)) && token.to_string() == symbol;
+    tokens(sql).into_iter().find(|(token, _)| is_symbol(token)).map(|(_, place)| place)
+}
+
+/// The first text that is written as PostgreSQL has texts with escapes: `E'a\nb'`.
+pub(super) fn of_escaped_text(sql: &str) -> Option<Range<usize>> {
+    tokens(sql).windows(2).find_map(|window| match window {
+        [(Token::Word(word), letter), (Token::SingleQuotedString(_), text)]
+            if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("e") =>
+        {
+            Some(letter.start..text.end)
+        }
+        _ => None,
+    })
+}
+
+/// What stands in the innermost round brackets around a place; to the end of the text where they are not closed.
+pub(super) fn of_brackets_around(sql: &str, place: &Range<usize>) -> Option<Range<usize>> {
+    let tokens = tokens(sql);
+    let mut open = Vec::new();
+    for (token, found) in &tokens {
+        match token {
+            Token::LParen if found.start < place.start => open.push(found.end),
+            Token::RParen if found.start < place.start => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    let start = open.pop()?;
+    let mut depth = 0_usize;
+    for (token, found) in tokens.iter().filter(|(_, found)| found.start >= start) {
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth == 0 => return Some(start..found.start),
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+    }
+    Some(start..sql.len())
+}
+
+/// Whether more brackets are opened than closed, of the kind that this one closes.
+pub(super) fn has_open_bracket(sql: &str, closing: &str) -> bool {
+    let opening = match closing {
+        ")" => "(",
+        "]" => "[",
+        _ => "{",
+    };
+    let count = |bracket: &str| tokens(sql).iter().filter(|(token, _)| token.to_string() == bracket).count();
+    count(opening) > count(closing)
+}
+
+/// Whether a select list gives something this name, with or without `as`.
+pub(super) fn is_alias(sql: &str, name: &str) -> bool {
+    let mut tokens: Vec<Token> = tokens(sql)
+        .into_iter()
+        .map(|(token, _)| token)
+        .filter(|token| !matches!(token, Token::Whitespace(_)))
+        .collect();
+    tokens.push(Token::EOF);
+    let is_word =
+        |token: &Token, name: &str| matches!(token, Token::Word(word) if word.value.eq_ignore_ascii_case(name));
+    let mut is_in_list = false;
+    tokens.windows(3).any(|window| {
+        let [before, word, behind] = window else { return false };
+        is_in_list = (is_in_list || is_word(before, "select")) && !is_word(before, "from");
+        let is_value = match before {
+            Token::Word(word) => word.keyword == Keyword::NoKeyword || word.keyword == Keyword::AS,
+            Token::RParen | Token::RBracket | Token::Number(..) | Token::SingleQuotedString(_) => true,
+            _ => false,
+        };
+        is_in_list
+            && is_word(word, name)
+            && is_value
+            && (matches!(behind, Token::Comma | Token::EOF) || is_word(behind, "from"))
+    })
 }
 
 /// The first text literal of a kind, and its place.

@@ -1,31 +1,30 @@
 //! What a file holds, told by its name, and the table over it.
 //!
-//! Cells of CSV are texts, whatever they look like: account ids begin with zeros, and a guess that makes numbers of them
-//! loses those. An empty cell is null, in quotes too. JSON and Parquet have types of their own.
+//! Cells of CSV and TSV are texts, whatever they look like: account ids begin with zeros, and a guess that makes numbers of them
+//! loses those; see [`super::cells`]. JSON and Parquet have types of their own.
 //!
 //! What stands between the cells of a `.csv` is told by its first line: spreadsheets of half of Europe write `;`.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use datafusion::datasource::file_format::FileFormat as EngineFormat;
-use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::execution::context::SessionContext;
 use url::Url;
 
+use super::cells::{self, CellRules};
 use super::store::OpenFile;
 
 /// The kinds of files that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileFormat {
-    /// Cells with this between them; the first line names the columns.
-    Cells(u8),
+    /// Cells, written by these rules; the first line names the columns.
+    Cells(CellRules),
     /// One object per line.
     JsonLines,
     /// One array of objects.
@@ -35,8 +34,8 @@ pub(super) enum FileFormat {
 }
 
 const ENDINGS: [(&str, FileFormat); 6] = [
-    ("csv", FileFormat::Cells(b',')),
-    ("tsv", FileFormat::Cells(b'\t')),
+    ("csv", FileFormat::Cells(CellRules::Quoted(b','))),
+    ("tsv", FileFormat::Cells(CellRules::Escaped)),
     ("json", FileFormat::JsonLines),
     ("ndjson", FileFormat::JsonLines),
     ("jsonl", FileFormat::JsonLines),
@@ -59,20 +58,8 @@ impl FileFormat {
     pub(super) fn with_first_line(self, line: &[u8]) -> Self {
         match self {
             Self::JsonLines if line.trim_ascii_start().starts_with(b"[") => Self::JsonArray,
-            Self::Cells(b',') => Self::Cells(separator(line)),
+            Self::Cells(CellRules::Quoted(_)) => Self::Cells(CellRules::Quoted(separator(line))),
             _ => self,
-        }
-    }
-
-    fn engine_format(self) -> Arc<dyn EngineFormat> {
-        let csv = |delimiter| {
-            CsvFormat::default().with_has_header(true).with_delimiter(delimiter).with_newlines_in_values(true)
-        };
-        match self {
-            Self::Cells(separator) => Arc::new(csv(separator)),
-            Self::JsonLines => Arc::new(JsonFormat::default().with_newline_delimited(true)),
-            Self::JsonArray => Arc::new(JsonFormat::default().with_newline_delimited(false)),
-            Self::Parquet => Arc::new(ParquetFormat::default()),
         }
     }
 }
@@ -97,27 +84,24 @@ fn separator(line: &[u8]) -> u8 {
 /// When the file is not what its name says.
 pub(super) async fn table(
     file: OpenFile,
+    name: String,
     format: FileFormat,
     context: &SessionContext,
 ) -> Result<Arc<dyn TableProvider>> {
+    let engine_format: Arc<dyn EngineFormat> = match format {
+        FileFormat::Cells(rules) => return cells::table(file.into_file(), name, rules),
+        FileFormat::JsonLines => Arc::new(JsonFormat::default().with_newline_delimited(true)),
+        FileFormat::JsonArray => Arc::new(JsonFormat::default().with_newline_delimited(false)),
+        FileFormat::Parquet => Arc::new(ParquetFormat::default()),
+    };
     let location = file.location().to_string();
     let url = Url::parse(&format!("keytrail-file://{location}/{location}")).expect("made of letters and digits");
     context.register_object_store(&url, Arc::new(file));
     let url = ListingTableUrl::try_new(url, None)?;
-    let options = ListingOptions::new(format.engine_format()).with_file_extension("");
+    let options = ListingOptions::new(engine_format).with_file_extension("");
     let schema = options.infer_schema(&context.state(), &url).await?;
-    let schema = match format {
-        FileFormat::Cells(_) => texts(&schema),
-        FileFormat::JsonLines | FileFormat::JsonArray | FileFormat::Parquet => schema,
-    };
     let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
     Ok(Arc::new(ListingTable::try_new(config)?))
-}
-
-/// The columns as texts. Spreadsheets put a mark in front of the first name, which is no part of it.
-fn texts(schema: &Schema) -> SchemaRef {
-    let text = |field: &Arc<Field>| Field::new(field.name().trim_start_matches('\u{feff}'), DataType::Utf8, true);
-    Arc::new(Schema::new(schema.fields().iter().map(text).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]
@@ -139,7 +123,8 @@ mod tests {
             assert_eq!(separator(line.as_bytes()), expected, "{line}");
         }
         let with = |format: FileFormat, line: &str| format.with_first_line(line.as_bytes());
-        assert_eq!(with(FileFormat::Cells(b'\t'), "a;b;c"), FileFormat::Cells(b'\t'), "the ending says so");
+        let escaped = FileFormat::Cells(CellRules::Escaped);
+        assert_eq!(with(escaped, "a;b;c"), escaped, "the ending says so");
         assert_eq!(with(FileFormat::JsonLines, " \n[1]"), FileFormat::JsonArray);
         assert_eq!(with(FileFormat::JsonLines, "{}"), FileFormat::JsonLines);
     }

@@ -9,6 +9,7 @@
 //! whatever its path becomes. It writes nothing and reads no address on a network; a folder is listed only to tell which file of it a
 //! misspelt path may have meant.
 
+mod cells;
 mod format;
 mod store;
 
@@ -93,7 +94,8 @@ impl FileTables {
             FileFormat::JsonArray | FileFormat::Parquet => by_name,
         };
         let bad = |source| QueryError::BadFile { path: path.clone(), source: Box::new(source) };
-        Ok(Some(format::table(file, format, context).await.map_err(bad)?))
+        let shown = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Some(format::table(file, shown, format, context).await.map_err(bad)?))
     }
 
     /// The canonical path of a file under one of the folders.

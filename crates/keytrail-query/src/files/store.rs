@@ -65,6 +65,11 @@ impl OpenFile {
         &self.meta.location
     }
 
+    /// The file itself.
+    pub(super) fn into_file(self) -> Arc<File> {
+        self.file
+    }
+
     /// The first line that is not blank, or its beginning, for telling how the file is written.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
-//! `sum` of whole numbers that 64 bits cannot hold is an error; the engine's begins again at the other end. It is the engine's `sum` with other
-//! accumulators for these.
+//! `sum` of whole numbers that 64 bits cannot hold, and of decimals that their digits cannot, is an error; the engine's begins again at the other
+//! end. It is the engine's `sum` with other accumulators for these.
 //!
-//! Rows that are added up at once have 128 bits, groups 64: a sum of groups may fail though later rows would bring it back.
+//! Rows that are added up at once have 128 bits, 256 for decimals; groups have those of their type: a sum of groups may fail though later rows
+//! would bring it back.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,12 +10,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Int64Type, UInt64Type};
+use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Decimal256Type, Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, BooleanArray, PrimitiveArray};
 use arrow_schema::{DataType, FieldRef};
 use datafusion::arrow::compute::{not, nullif, prep_null_mask_filter};
+use datafusion::arrow::datatypes::i256;
 use datafusion::arrow::error::ArrowError;
-use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::execution::context::SessionContext;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, WindowFunctionParams};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -24,6 +26,8 @@ use datafusion::logical_expr::{
     ReversedUDAF, SetMonotonicity, Signature, StatisticsArgs,
 };
 use datafusion::physical_expr::NullState;
+
+use crate::logical::decimal_digits;
 
 /// Puts it in the place of the engine's.
 pub(super) fn register(context: &SessionContext) {
@@ -89,21 +93,30 @@ impl AggregateUDFImpl for CheckedSum {
         match args.return_field.data_type() {
             DataType::Int64 if !args.is_distinct => Ok(Box::new(Sum::<Int64Type>::default())),
             DataType::UInt64 if !args.is_distinct => Ok(Box::new(Sum::<UInt64Type>::default())),
+            kind @ (DataType::Decimal128(..) | DataType::Decimal256(..)) if !args.is_distinct => {
+                Ok(Box::new(DecimalSum { data_type: kind.clone(), total: i256::ZERO, value_count: 0 }))
+            }
             _ => self.engine.inner().accumulator(args),
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         match args.return_field.data_type() {
-            DataType::Int64 | DataType::UInt64 if !args.is_distinct => self.accumulator(args),
+            DataType::Int64 | DataType::UInt64 | DataType::Decimal128(..) | DataType::Decimal256(..)
+                if !args.is_distinct =>
+            {
+                self.accumulator(args)
+            }
             _ => self.engine.inner().create_sliding_accumulator(args),
         }
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
         match args.return_field.data_type() {
-            DataType::Int64 => Ok(Box::new(GroupSums::<Int64Type>::new())),
-            DataType::UInt64 => Ok(Box::new(GroupSums::<UInt64Type>::new())),
+            kind @ DataType::Int64 => Ok(Box::new(GroupSums::<Int64Type>::new(kind))),
+            kind @ DataType::UInt64 => Ok(Box::new(GroupSums::<UInt64Type>::new(kind))),
+            kind @ DataType::Decimal128(..) => Ok(Box::new(GroupSums::<Decimal128Type>::new(kind))),
+            kind @ DataType::Decimal256(..) => Ok(Box::new(GroupSums::<Decimal256Type>::new(kind))),
             _ => self.engine.inner().create_groups_accumulator(args),
         }
     }
@@ -148,8 +161,12 @@ impl AggregateUDFImpl for CheckedSum {
     }
 }
 
-fn overflow() -> DataFusionError {
-    ArrowError::ArithmeticOverflow("Overflow happened on: sum".to_owned()).into()
+fn overflow(data_type: &DataType) -> DataFusionError {
+    let overflow = match data_type {
+        DataType::Decimal128(digits, _) | DataType::Decimal256(digits, _) => decimal_digits::overflow(*digits),
+        _ => ArrowError::ArithmeticOverflow("Overflow happened on: sum".to_owned()),
+    };
+    overflow.into()
 }
 
 /// The sum of some rows, or of those in a window.
@@ -212,7 +229,7 @@ where
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let total = match self.value_count {
             0 => None,
-            _ => Some(T::Native::try_from(self.total).ok().ok_or_else(overflow)?),
+            _ => Some(T::Native::try_from(self.total).ok().ok_or_else(|| overflow(&T::DATA_TYPE))?),
         };
         ScalarValue::new_primitive::<T>(total, &T::DATA_TYPE)
     }
@@ -222,15 +239,85 @@ where
     }
 }
 
+/// The sum of some decimals, or of those in a window.
+#[derive(Debug)]
+struct DecimalSum {
+    data_type: DataType,
+    total: i256,
+    /// Values in it.
+    value_count: usize,
+}
+
+impl DecimalSum {
+    /// Adds values, or takes them away.
+    fn add(&mut self, values: &ArrayRef, with: fn(i256, i256) -> Option<i256>) -> Result<()> {
+        let wide: Vec<i256> = match values.data_type() {
+            DataType::Decimal128(..) => {
+                values.as_primitive::<Decimal128Type>().iter().flatten().map(i256::from_i128).collect()
+            }
+            _ => values.as_primitive::<Decimal256Type>().iter().flatten().collect(),
+        };
+        let total = wide.into_iter().try_fold(self.total, with);
+        self.total = total.ok_or_else(|| overflow(&self.data_type))?;
+        Ok(())
+    }
+}
+
+impl Accumulator for DecimalSum {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.value_count += values[0].len() - values[0].null_count();
+        self.add(&values[0], i256::checked_add)
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.value_count -= values[0].len() - values[0].null_count();
+        self.add(&values[0], i256::checked_sub)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.evaluate()?])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.update_batch(states)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        if self.value_count == 0 {
+            return ScalarValue::try_new_null(&self.data_type);
+        }
+        let sum = match self.data_type {
+            DataType::Decimal128(digits, scale) => {
+                let sum = self.total.to_i128().ok_or_else(|| decimal_digits::overflow(digits))?;
+                ScalarValue::Decimal128(Some(sum), digits, scale)
+            }
+            DataType::Decimal256(digits, scale) => ScalarValue::Decimal256(Some(self.total), digits, scale),
+            _ => return internal_err!("a sum of decimals"),
+        };
+        decimal_digits::check(&sum.to_array()?)?;
+        Ok(sum)
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+}
+
 /// The sums of groups.
 struct GroupSums<T: ArrowPrimitiveType> {
+    /// With the digits of decimals.
+    data_type: DataType,
     sums: Vec<T::Native>,
     nulls: NullState,
 }
 
 impl<T: ArrowPrimitiveType> GroupSums<T> {
-    fn new() -> Self {
-        Self { sums: Vec::new(), nulls: NullState::new() }
+    fn new(data_type: &DataType) -> Self {
+        Self { data_type: data_type.clone(), sums: Vec::new(), nulls: NullState::new() }
     }
 }
 
@@ -245,7 +332,7 @@ where
         filter: Option<&BooleanArray>,
         group_count: usize,
     ) -> Result<()> {
-        let Self { sums, nulls } = self;
+        let Self { sums, nulls, .. } = self;
         sums.resize(group_count, T::Native::ZERO);
         let mut has_overflown = false;
         nulls.accumulate(group_indices, values[0].as_primitive::<T>(), filter, group_count, |group, value| match sums
@@ -255,7 +342,7 @@ where
             Ok(sum) => sums[group] = sum,
             Err(_) => has_overflown = true,
         });
-        if has_overflown { Err(overflow()) } else { Ok(()) }
+        if has_overflown { Err(overflow(&self.data_type)) } else { Ok(()) }
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], group_count: usize) -> Result<()> {
@@ -265,7 +352,10 @@ where
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let sums = emit_to.take_needed(&mut self.sums);
         let nulls = self.nulls.build(emit_to);
-        Ok(Arc::new(PrimitiveArray::<T>::new(sums.into(), nulls)))
+        let sums = PrimitiveArray::<T>::new(sums.into(), nulls).with_data_type(self.data_type.clone());
+        let sums: ArrayRef = Arc::new(sums);
+        decimal_digits::check(&sums)?;
+        Ok(sums)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {

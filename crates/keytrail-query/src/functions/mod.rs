@@ -1,5 +1,5 @@
 //! SQL functions that the engine lacks: what an analyst expects (`max_by`, `min_by`, also `arg_max`, `arg_min`,
-//! `histogram` and `time_bucket`, beside the JSON functions and operators), what AWS's texts need (`aws_time`, `kms_logging_effect`,
+//! `histogram` and `time_bucket`, beside the JSON functions and operators, of which `json_get` is our own), what AWS's texts need (`aws_time`, `kms_logging_effect`,
 //! `policy_statements`), and what keys need: parts of ARNs, encryption contexts and what they protect.
 //!
 //! The first are thin where they can be: put together from functions that the engine has.
@@ -16,6 +16,7 @@ mod contexts;
 mod extreme_by;
 mod histogram;
 mod is_observer;
+pub(crate) mod json_get;
 mod key_id;
 mod key_mentions;
 mod kms_logging_effect;
@@ -24,6 +25,7 @@ mod principal_role;
 mod same_key_family;
 mod text;
 mod time_bucket;
+pub(crate) mod with_seconds;
 
 use std::sync::Arc;
 
@@ -59,6 +61,7 @@ pub(crate) fn register(
     memory_limit_bytes: Option<usize>,
 ) -> Result<()> {
     datafusion_functions_json::register_all(context)?;
+    context.register_udf(json_get::json_get().as_ref().clone());
     bounded::register(context, memory_limit_bytes);
     checked_sum::register(context);
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Greatest)));

@@ -5,12 +5,16 @@
 //! right, and says in its module what the engine does.
 
 mod checked_arithmetic;
+pub(crate) mod decimal_digits;
 mod far_times;
 pub(crate) mod interval_lengths;
+mod json_values;
 mod list_pairs;
 mod memberships;
+mod minutes;
 mod nulls_in_lists;
 mod repeated_orders;
+mod time_counts;
 mod union_names;
 
 use std::cell::{Cell, OnceCell};
@@ -35,11 +39,18 @@ pub(crate) fn analyzer_rules() -> Vec<Rule> {
     let memberships: Rule = Arc::new(memberships::Memberships);
     let before: Rule = Arc::new(ExpressionRule {
         name: "keytrail_meaning",
-        mends: &[nulls_in_lists::mend, far_times::mend, interval_lengths::mend, repeated_orders::mend],
+        mends: &[
+            json_values::mend,
+            nulls_in_lists::mend,
+            far_times::mend,
+            time_counts::mend,
+            interval_lengths::mend,
+            repeated_orders::mend,
+        ],
     });
     let after: Rule = Arc::new(ExpressionRule {
         name: "keytrail_typed_meaning",
-        mends: &[list_pairs::mend, checked_arithmetic::mend],
+        mends: &[list_pairs::mend, minutes::mend, checked_arithmetic::mend, decimal_digits::mend],
     });
     let engine = Analyzer::new().rules;
     [memberships, before].into_iter().chain(engine).chain([after]).collect()
@@ -80,6 +91,7 @@ impl AnalyzerRule for ExpressionRule {
 impl ExpressionRule {
     fn mended(&self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let inputs = Inputs::of(&node);
+        json_values::check_node(&node, &inputs)?;
         let names = NamePreserver::new(&node);
         let is_sort = matches!(node, LogicalPlan::Sort(_));
         let node = node.map_expressions(|expr| {
@@ -105,6 +117,7 @@ impl ExpressionRule {
 struct Inputs {
     schemas: Vec<DFSchemaRef>,
     merged: OnceCell<DFSchema>,
+    has_json: OnceCell<bool>,
 }
 
 impl Inputs {
@@ -114,7 +127,7 @@ impl Inputs {
             let columns = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema());
             schemas.extend(columns.ok().map(Arc::new));
         }
-        Self { schemas, merged: OnceCell::new() }
+        Self { schemas, merged: OnceCell::new(), has_json: OnceCell::new() }
     }
 
     fn schema(&self) -> &DFSchema {
@@ -126,6 +139,11 @@ impl Inputs {
             self.schemas.iter().for_each(|schema| merged.merge(schema));
             merged
         })
+    }
+
+    /// Whether a column is JSON.
+    fn has_json(&self) -> bool {
+        *self.has_json.get_or_init(|| self.schemas.iter().any(|schema| json_values::has_json(schema)))
     }
 
     /// The type of an expression; none where the engine has none for it, and will say so.

@@ -4,6 +4,8 @@
 //! a line of its own means what the column of that name means in `events`.
 
 use datafusion::logical_expr::{DescribeTable, LogicalPlan, LogicalPlanBuilder, col, lit};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use keytrail_convert::column_meaning;
 use keytrail_events::schema;
 
@@ -83,6 +85,20 @@ pub(crate) fn with_sql_types(plan: LogicalPlan) -> Result<LogicalPlan, QueryErro
     let rows = LogicalPlanBuilder::values(schema.fields().iter().map(row).collect());
     let described = rows.and_then(|rows| rows.project(columns)).and_then(LogicalPlanBuilder::build);
     described.map_err(QueryError::planning)
+}
+
+/// The plan of `show tables`: what a statement can name, in order, without the catalogue that the engine keeps it in.
+pub(crate) fn tables_in_order(plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+    let named = LogicalPlanBuilder::from(plan).filter(col("table_schema").not_eq(lit("information_schema")));
+    let shown = named.and_then(|named| named.project([col("table_name"), col("table_type")]));
+    let ordered = shown.and_then(|shown| shown.sort([col("table_name").sort(true, false)]));
+    ordered.and_then(LogicalPlanBuilder::build).map_err(QueryError::planning)
+}
+
+/// Whether a statement is `show tables`, of all of them.
+pub(crate) fn shows_tables(statement: &Statement) -> bool {
+    let Statement::Statement(statement) = statement else { return false };
+    matches!(statement.as_ref(), SqlStatement::ShowTables { .. })
 }
 
 impl Session {

@@ -114,8 +114,29 @@ fn info(name: &str, kind: FunctionKind, documentation: Option<&Documentation>) -
         name: name.to_owned(),
         kind,
         syntax: text(|documentation| &documentation.syntax_example),
-        description: text(|documentation| &documentation.description),
+        description: without_links(&text(|documentation| &documentation.description)),
     }
+}
+
+/// A text without the addresses of its Markdown links: `[words](https://…)` as `words`.
+fn without_links(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('[') {
+        plain.push_str(before);
+        let link = behind.split_once("](").and_then(|(words, behind)| Some((words, behind.split_once(')')?)));
+        rest = match link {
+            Some((words, (address, behind))) if address.starts_with("http") && !words.contains(['[', ']']) => {
+                plain.push_str(words);
+                behind
+            }
+            _ => {
+                plain.push('[');
+                behind
+            }
+        };
+    }
+    plain + rest
 }
 
 #[cfg(test)]
@@ -124,6 +145,16 @@ mod tests {
 
     use super::*;
     use crate::session::SessionOptions;
+
+    #[test]
+    fn links_are_words() {
+        for (text, plain) in [
+            ("a [regular expression](https://docs.rs/regex) at [1]", "a regular expression at [1]"),
+            ("[1, 2][0] (http)", "[1, 2][0] (http)"),
+        ] {
+            assert_eq!(without_links(text), plain);
+        }
+    }
 
     #[test]
     fn functions_of_the_engine_and_of_keytrail_are_listed_once() {

@@ -38,18 +38,19 @@ use crate::physical::few_text_groups::FewTextGroups;
 use crate::physical::named_filters;
 use crate::physical::utc_floor::UtcFloors;
 use crate::physical::yielding::YieldingJoins;
-use crate::prompt::describe::with_sql_types;
+use crate::prompt::describe::{shows_tables, tables_in_order, with_sql_types};
 use crate::prompt::function_list::shown_functions;
 use crate::rules::context_rules::ContextRules;
 use crate::rules::observers::Observers;
 use crate::statement::boolean_texts::BooleanTexts;
 use crate::statement::interval_products::IntervalProducts;
+use crate::statement::json_operators::JsonOperators;
 use crate::statement::narrow::narrow;
 use crate::statement::parameters::{bind, declare_truths, declare_types};
 use crate::statement::read_only::{self, Paths};
 use crate::statement::texts::{self, StatementText};
 use crate::statement::{
-    column_names, dialect, exact_numbers, from_first, json_paths, merged_columns, spellings, sql_statement,
+    clauses, column_names, dialect, exact_numbers, from_first, json_paths, merged_columns, spellings, sql_statement,
     statement_size,
 };
 use crate::tables::damage::OpenedFiles;
@@ -213,6 +214,8 @@ impl Session {
             .build();
         let mut context = SessionContext::new_with_state(state);
         let rules_text = format!("{}\n{}", rules.user_text(), observers.text());
+        // Before that of the JSON functions, which would take the operator for another function.
+        context.register_expr_planner(Arc::new(JsonOperators)).map_err(QueryError::planning)?;
         functions::register(&mut context, rules, observers, options.memory_limit_bytes)
             .map_err(QueryError::planning)?;
         context.register_expr_planner(Arc::new(BooleanTexts)).map_err(QueryError::planning)?;
@@ -333,9 +336,10 @@ impl Session {
         if let Some(filter) = shown_functions(&statement) {
             return self.function_table(filter);
         }
+        let are_tables_shown = shows_tables(&statement);
         let plan = self.context.state().statement_to_plan(statement).await.map_err(QueryError::planning)?;
         read_only::check_plan(&plan)?;
-        let plan = with_sql_types(plan)?;
+        let plan = if are_tables_shown { tables_in_order(plan)? } else { with_sql_types(plan)? };
         Ok(narrow(bind(plan, parameters)?, &self.context.state()))
     }
 
@@ -359,6 +363,7 @@ impl Session {
     /// Writes out what the engine reads in another way than SQL says, and what it has no words for.
     fn write_out(statement: &mut Statement) -> Result<(), QueryError> {
         if let Some(statement) = sql_statement(statement) {
+            clauses::write_statement(statement);
             spellings::write_out(statement)?;
             json_paths::write_out(statement)?;
             exact_numbers::write_out(statement);

@@ -3,17 +3,20 @@
 //!
 //! ```text
 //! text ─▶ texts ─▶ dialect ─▶ from_first ─▶ statement_size ─▶ column_names
-//!      ─▶ spellings ─▶ json_paths ─▶ exact_numbers ─▶ merged_columns ─▶ read_only, with time_format ─▶ outer_names
-//!      ─▶ (the engine plans, with boolean_texts and interval_products) ─▶ parameters ─▶ narrow
+//!      ─▶ spellings, with clauses, clock_intervals and time_zones ─▶ json_paths ─▶ exact_numbers ─▶ merged_columns ─▶ read_only, with time_format ─▶ outer_names
+//!      ─▶ (the engine plans, with json_operators, boolean_texts and interval_products) ─▶ parameters ─▶ narrow
 //! ```
 //! Names are looked up by the session, not here.
 
 pub(crate) mod boolean_texts;
+pub(crate) mod clauses;
+pub(crate) mod clock_intervals;
 pub(crate) mod column_names;
 pub(crate) mod dialect;
 pub(crate) mod exact_numbers;
 pub(crate) mod from_first;
 pub(crate) mod interval_products;
+pub(crate) mod json_operators;
 pub(crate) mod json_paths;
 pub(crate) mod merged_columns;
 pub(crate) mod narrow;
@@ -24,6 +27,7 @@ pub(crate) mod spellings;
 pub(crate) mod statement_size;
 pub(crate) mod texts;
 pub(crate) mod time_format;
+pub(crate) mod time_zones;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;

@@ -58,7 +58,7 @@ fn check_sql_statement(statement: &SqlStatement, paths: Paths) -> Result<(), Que
 /// The words that tell what a statement does: its first, and for changes to the catalogue what they change.
 fn statement_kind(text: &str) -> String {
     let words = text.split_whitespace().take_while(|word| word.chars().all(|c| c.is_ascii_uppercase()));
-    let mut words = words.filter(|word| !["OR", "REPLACE"].contains(word));
+    let mut words = words.filter(|word| !["OR", "REPLACE", "TEMPORARY", "TEMP"].contains(word));
     let first = words.next().unwrap_or("such a statement");
     match (first, words.next()) {
         ("CREATE" | "DROP" | "ALTER", Some(object)) => format!("{first} {object}"),
@@ -135,6 +135,14 @@ impl Visitor for QueryVisitor {
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
                 Self::unsupported("TABLESAMPLE (the engine would return all rows)", Some(SAMPLE))
             }
+            TableFactor::Table { name, args: Some(args), .. } if reads_a_file(name) => {
+                let file = args.args.first().map(ToString::to_string).unwrap_or_default();
+                if self.paths == Paths::Refused {
+                    return Self::read_only(&format!("reading a file: {file}"));
+                }
+                let instead = format!("a file is a table by its path: `select * from {file}`");
+                Self::unsupported(&format!("the function `{name}`"), Some(&instead))
+            }
             TableFactor::Table { version: Some(_), .. } => Self::unsupported("a table version", None),
             TableFactor::Derived { lateral: true, .. } => Self::unsupported("LATERAL", Some(LATERAL)),
             TableFactor::Pivot { .. } => Self::unsupported("PIVOT", Some(PIVOT)),
@@ -178,6 +186,14 @@ impl Visitor for QueryVisitor {
             other => Self::read_only(&statement_kind(&other.to_string())),
         }
     }
+}
+
+/// Whether a function of tables reads files in other engines.
+fn reads_a_file(name: &ObjectName) -> bool {
+    let name = name.to_string().to_ascii_lowercase();
+    let formats = ["csv", "csv_auto", "parquet", "json", "json_auto", "ndjson", "ndjson_auto", "json_objects", "text"];
+    let read = name.strip_prefix("read_").or_else(|| name.strip_suffix("_scan"));
+    read.is_some_and(|format| formats.contains(&format))
 }
 
 fn check_time_format(function: &Function) -> ControlFlow<Box<QueryError>> {

@@ -5,16 +5,18 @@
 //! - `from unnest([1, 2]) x` is a table of its own kind to the engine, which the dialect does not read as one; its column is `x`, as in
 //!   PostgreSQL, or else `unnest`.
 //! - `interval (n) day` is `interval '1 day' * n`: the engine takes literals only.
+//! - Clauses, parts of intervals and time zones: see [`super::clauses`], [`super::clock_intervals`] and [`super::time_zones`].
 //!
 //! What cannot be written in the engine's way is refused.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Ident, Interval, Join, JoinOperator, Select, TableAlias,
-    TableAliasColumnDef, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut, visit_expressions,
+    BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, Interval, Join, JoinOperator, Query, Select,
+    TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut, visit_expressions,
 };
 
+use super::{clauses, clock_intervals, time_zones};
 use crate::error::QueryError;
 
 /// Writes a statement or an expression as the engine reads it.
@@ -35,6 +37,14 @@ struct Spellings;
 impl VisitorMut for Spellings {
     type Break = Box<QueryError>;
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> Flow {
+        if clauses::write_out(query) {
+            ControlFlow::Continue(())
+        } else {
+            unsupported("FETCH of more than a number of rows", clauses::TIES)
+        }
+    }
+
     fn pre_visit_select(&mut self, select: &mut Select) -> Flow {
         select.from.iter_mut().for_each(name_sides);
         ControlFlow::Continue(())
@@ -54,6 +64,17 @@ impl VisitorMut for Spellings {
                     **pattern = with_backslashes(pattern, &escape.value)?;
                 }
             }
+            Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => {
+                return unsupported("`^` (a power elsewhere, the exclusive or to the engine)", POWER);
+            }
+            Expr::BinaryOp { op: BinaryOperator::DuckIntegerDivide, .. } => return unsupported("`//`", QUOTIENT),
+            Expr::AtTimeZone { time_zone, .. } => {
+                if let Err(error) = time_zones::write_out(time_zone) {
+                    return ControlFlow::Break(Box::new(error));
+                }
+            }
+            Expr::Interval(Interval { value, leading_field: None, .. })
+            | Expr::Cast { expr: value, data_type: DataType::Interval { .. }, .. } => write_clock(value),
             Expr::Interval(interval) if interval.leading_field.is_some() && !is_literal(&interval.value) => {
                 *expr = times_unit(interval);
             }
@@ -156,6 +177,19 @@ fn with_backslashes(pattern: &Expr, escape: &Value) -> Flow<Expr> {
         }
     }
     ControlFlow::Continue(Expr::Value(Value::SingleQuotedString(written).into()))
+}
+
+/// For `^`.
+const POWER: &str = "write `power(2, 10)`; the exclusive or is `(a | b) - (a & b)`";
+/// For `//`.
+const QUOTIENT: &str = "write `7 / 2`: of whole numbers it is a whole number";
+
+fn write_clock(interval: &mut Expr) {
+    let Expr::Value(value) = interval else { return };
+    let Value::SingleQuotedString(text) = &mut value.value else { return };
+    if let Some(written) = clock_intervals::written_out(text) {
+        *text = written;
+    }
 }
 
 fn is_literal(expr: &Expr) -> bool {

@@ -3,7 +3,7 @@
 //! ```text
 //! time + number           columns over time, as many times to a column as the width asks for
 //! names + number          one bar a row, in the order of the rows
-//! names + time + number   one line of small columns for each name
+//! names + time + number   one line of small columns for each name; bars where each name has one row
 //! ```
 //! Several names of a row are one; those that are the same in all rows are left away. Of several numbers the first is drawn, and the picture
 //! says so. Other shapes are refused with a message. It needs all rows at once and keeps three values of each.
@@ -12,6 +12,7 @@ mod chart;
 mod scale;
 mod shape;
 
+use std::collections::HashSet;
 use std::io::Write as _;
 
 use arrow_array::cast::AsArray as _;
@@ -38,6 +39,8 @@ const NAME_SEPARATOR: char = '\u{1f}';
 pub(crate) struct PlotRenderer<'a> {
     out: &'a mut DataWriter,
     shape: Shape,
+    /// How the time is called, as safe text.
+    time_name: Option<String>,
     points: Vec<Point>,
     /// Rows without a time or a finite number.
     left_out: u64,
@@ -60,7 +63,18 @@ impl<'a> PlotRenderer<'a> {
     /// # Errors
     /// When the columns are none that can be drawn.
     pub(crate) fn try_new(schema: &SchemaRef, out: &'a mut DataWriter) -> Result<Self, CliError> {
-        Ok(Self { out, shape: Shape::of(schema)?, points: Vec::new(), left_out: 0 })
+        let shape = Shape::of(schema)?;
+        let time_name = shape.time.map(|time| escape::line(schema.field(time).name()).into_owned());
+        Ok(Self { out, shape, time_name, points: Vec::new(), left_out: 0 })
+    }
+
+    /// A time that each name has one of says something of it, and is not what it is drawn over.
+    fn leave_single_times(&mut self) {
+        let names: HashSet<&str> = self.points.iter().map(|point| point.name.as_str()).collect();
+        let is_single = names.len() > 1 && names.len() == self.points.len();
+        if is_single && !self.shape.names.is_empty() && self.shape.time.take().is_some() {
+            self.shape.not_drawn.extend(self.time_name.take());
+        }
     }
 
     fn push(&mut self, name: String, time: Option<i64>, amount: Option<f64>) -> Result<(), CliError> {
@@ -105,6 +119,7 @@ impl Renderer for PlotRenderer<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), CliError> {
+        self.leave_single_times();
         shorten_names(&mut self.points, self.shape.names.len());
         let width = match self.out.destination() {
             Destination::Terminal { width } => width,

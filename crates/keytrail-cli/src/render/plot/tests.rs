@@ -70,6 +70,17 @@ fn names_over_time_have_a_line_each() {
 }
 
 #[test]
+fn names_with_a_time_each_have_bars() {
+    let columns = vec![("key", texts(&["a", "b"])), ("n", numbers(&[8, 4])), ("first", days(20_089..20_091))];
+    insta::assert_snapshot!(plot(columns, 30).expect("a picture"), @"
+    n
+    a 8 █████████████████████████
+    b 4 ████████████▌
+    not drawn: first
+    ");
+}
+
+#[test]
 fn what_is_left_out_is_told() {
     let times = TimestampMicrosecondArray::from(vec![Some(0), None, Some(1)]).with_timezone("UTC");
     let columns =
