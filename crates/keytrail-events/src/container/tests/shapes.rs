@@ -423,6 +423,41 @@ fn entries_that_a_directory_hides_are_told() {
 }
 
 #[test]
+fn what_follows_a_zip_archive_or_is_its_comment_is_told() {
+    let archive = zip(&[("a", EVENT.as_bytes())]);
+    let json = event(1);
+    for (rest, reason) in [
+        (json.as_bytes().to_vec(), "bytes after the zip archive that are none of it, and may have held records"),
+        (gzip(json.as_bytes()), "bytes after the zip archive that are none of it, and may have held records"),
+        (vec![b'x'; 70], "70 bytes after the zip archive that are none of it, and may have held records"),
+    ] {
+        let (_, collected) = decode(&[archive.clone(), rest.clone()].concat());
+        assert_eq!((collected.records.len(), collected.rejects.len()), (1, 1), "{:?}", collected.reasons());
+        assert!(collected.reasons()[0].ends_with(reason), "{:?}", collected.reasons());
+        assert_eq!(collected.rejects[0].2, rest);
+    }
+    let (outcome, collected) = decode(&[archive.clone(), vec![0; 7]].concat());
+    assert_eq!((collected.records.len(), collected.rejects.len()), (1, 0));
+    assert_eq!(outcome.notes, ["7 zero bytes after the zip archive"]);
+    for (comment, notes, reasons) in [
+        (json.as_str(), vec![], vec!["the zip archive's comment is not read, and may hold records"]),
+        ("8c7d0e", vec!["the zip archive has a comment of 6 bytes"], vec![]),
+    ] {
+        let mut commented = archive.clone();
+        let length = u16::try_from(comment.len()).expect("short").to_le_bytes();
+        let end = commented.len();
+        commented[end - 2..].copy_from_slice(&length);
+        commented.extend_from_slice(comment.as_bytes());
+        let (outcome, collected) = decode(&commented);
+        assert_eq!(
+            (collected.reasons(), outcome.notes),
+            (reasons, notes.iter().map(ToString::to_string).collect::<Vec<_>>())
+        );
+        assert_eq!(collected.records.len(), 1);
+    }
+}
+
+#[test]
 fn archives_behind_each_other_are_read() {
     let [first, second] = ["a", "b"].map(|name| tar(&[(name, EVENT.as_bytes())]));
     for bytes in [[first.clone(), second.clone()].concat(), [gzip(&first), gzip(&second)].concat()] {
