@@ -206,6 +206,19 @@ fn good_records_behind_many_rejects_are_taken() {
 }
 
 #[test]
+fn a_line_above_the_records_costs_itself() {
+    for (head, behind) in
+        [("# exported by x\n", ""), ("some header, {\n", ""), ("two\nlines\n", ""), ("head\n", "\ntail")]
+    {
+        let text = format!("{head}{EVENT}\n{}{behind}", event(1));
+        let (_, collected) = decode(text.as_bytes());
+        assert_eq!(collected.texts(), [EVENT, &event(1)], "{text}");
+        assert_eq!(collected.rejects[0].2, head.as_bytes(), "{text}");
+        assert_eq!(collected.rejects.len(), 1 + usize::from(!behind.is_empty()), "{text}");
+    }
+}
+
+#[test]
 fn a_bad_line_costs_one_line() {
     let text = format!("{EVENT}\n{{\"a\":\n{EVENT}\n");
     let (_, collected) = decode(text.as_bytes());
