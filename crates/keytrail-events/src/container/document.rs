@@ -296,7 +296,7 @@ impl Reading<'_> {
 }
 
 /// Whether a text is JSON of an object, of an array of them, or of a string that is such a text again.
-fn holds_object(text: &str) -> bool {
+pub(super) fn holds_object(text: &str) -> bool {
     let text = text.trim();
     match text.as_bytes().first() {
         Some(b'{') => true,

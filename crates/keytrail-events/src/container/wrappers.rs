@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::LogFileKind;
-use super::document::Document;
+use super::document::{Document, holds_object};
 use super::reading::Reading;
 use crate::json::{self, Scanner, SyntaxError};
 use crate::record::{DetailLevel, EventRecord, Field, RecordKind};
@@ -122,7 +122,10 @@ impl Inner {
             Self::Base64 => raw.starts_with('"'),
             Self::StreamData => ["\"H4sI", "\"eyJ"].iter().any(|beginning| raw.starts_with(beginning)),
             Self::Event => record_of_event(raw).is_some(),
-            Self::Messages => json::elements(raw).next().is_some_and(|message| message.contains("\"ReceiptHandle\"")),
+            Self::Messages => json::elements(raw).any(|message| {
+                let has = |name: &str| json::members(message).any(|(found, _)| found == name);
+                has("ReceiptHandle") || has("MessageId") && has("Body")
+            }),
         }
     }
 }
@@ -176,14 +179,20 @@ impl<'m> Members<'m> {
 
     /// A queue's message, as Lambda or the AWS CLI writes it.
     fn is_queued(&self) -> bool {
-        self.has("receiptHandle") || self.has("ReceiptHandle")
+        let has = |id: &str, body: &str| self.has(id) && self.has(body);
+        self.has("receiptHandle") || self.has("ReceiptHandle") || has("MessageId", "Body") || has("messageId", "body")
     }
 
-    /// What a notification or a queue's message carries, where that is an event and not the name of a log file.
+    /// What a queue's message carries.
+    fn queued_text(&self) -> Option<Cow<'m, str>> {
+        json::string_value(self.value("body").or(self.value("Body")).filter(|_| self.is_queued())?)
+    }
+
+    /// What a notification carries, where that is an event and not the name of a log file.
     fn notified_event(&self) -> Option<Cow<'m, str>> {
         let sent = match self.value("Sns") {
             Some(sns) => json::members(sns).find(|(name, _)| *name == "Message").map(|(_, raw)| raw),
-            None if self.is_notification() => self.value("Message").or(self.value("body")).or(self.value("Body")),
+            None if self.is_notification() => self.value("Message"),
             None => None,
         };
         let text = json::string_value(sent?)?;
@@ -211,6 +220,15 @@ impl Reading<'_> {
     /// Looks for records inside an object that is none itself; false where there is nothing known in it.
     pub(super) fn unwrapped(&mut self, document: &Document<'_>, start: usize, record: &EventRecord<'_>) -> bool {
         let members = Members::of(record);
+        if let Some(text) = members.queued_text() {
+            if holds_object(&text) {
+                self.inner_text(&text, document.depth + 1, DetailLevel::Full);
+            } else {
+                let reason = "a queue's message whose body is no JSON of an object";
+                self.reject(start, reason.to_owned(), record.text().as_bytes());
+            }
+            return true;
+        }
         if let Some(event) = members.notified_event() {
             self.inner_text(&event, document.depth + 1, DetailLevel::Full);
             return true;
