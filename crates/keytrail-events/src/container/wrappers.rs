@@ -4,6 +4,7 @@
 //! is a record, or JSON, or packed bytes with records in them ([`INNER`]).
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,9 +43,13 @@ impl List {
     }
 }
 
-/// Where the object at `scanner` holds one of the lists, which one, and a scanner behind its opening bracket.
+/// Members of a container that are passed over, by the places of their values.
+pub(super) type Passed = Vec<Range<usize>>;
+
+/// Where the object at `scanner` holds one of the lists, which one, a scanner behind its opening bracket, and what was passed over.
 /// An object with a field of event records is one and is not searched.
-pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(List, Scanner<'d>)> {
+pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(List, Scanner<'d>, Passed)> {
+    let mut passed = Passed::new();
     let mut inside = Scanner::at(bytes, scanner.position());
     inside.advance();
     let mut is_first = true;
@@ -54,9 +59,9 @@ pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(L
             return None;
         }
         if let Some(list) = List::enter(name, &mut inside) {
-            return Some((list, inside));
+            return Some((list, inside, passed));
         }
-        inside.value().ok()?;
+        passed.push(inside.value().ok()?);
     }
     None
 }
@@ -66,12 +71,13 @@ pub(super) fn next_list(
     bytes: &[u8],
     scanner: &mut Scanner<'_>,
     is_first: &mut bool,
+    passed: &mut Passed,
 ) -> Result<Option<List>, SyntaxError> {
     while let Some(key) = scanner.next_key(is_first)? {
         if let Some(list) = List::enter(&bytes[key.range], scanner) {
             return Ok(Some(list));
         }
-        scanner.value()?;
+        passed.push(scanner.value()?);
     }
     Ok(None)
 }

@@ -199,6 +199,24 @@ fn every_list_of_a_container_is_read() {
 }
 
 #[test]
+fn records_beside_a_container_s_lists_are_rejected_with_their_bytes() {
+    let others = format!("[{},{}]", event(8), event(9));
+    for text in
+        [format!(r#"{{"Records":[{EVENT}],"Foo":{others}}}"#), format!(r#"{{"Foo":{others},"Records":[{EVENT}]}}"#)]
+    {
+        let (_, collected) = decode(text.as_bytes());
+        assert_eq!(collected.texts(), [EVENT], "{text}");
+        assert_eq!(collected.reasons(), ["a member beside the records that is not read, and holds some"], "{text}");
+        assert_eq!(collected.rejects[0].2, others.as_bytes());
+    }
+    let usual = format!(
+        r#"{{"events":[{{"message":{}}}],"searchedLogStreams":[{{"logStreamName":"eventSource"}}],"nextToken":"t"}}"#,
+        quoted(EVENT)
+    );
+    assert_eq!(decode(usual.as_bytes()).1.reasons(), Vec::<&str>::new());
+}
+
+#[test]
 fn a_header_between_the_rows_of_a_table_is_no_event() {
     let table = "Event name,Event source,Event time,Event ID\nDecrypt,kms.amazonaws.com,2024-01-31T10:00:00Z,a\n";
     let (outcome, collected) = decode([table, table].concat().as_bytes());
