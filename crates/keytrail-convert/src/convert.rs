@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use keytrail_lake::{Lake, Location};
+use keytrail_lake::Lake;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -28,7 +28,7 @@ use crate::mended::{drop_rejects, replaced_entries};
 use crate::progress::{ConvertProgress, StopSignal};
 use crate::queue::FileQueue;
 use crate::runs::{RunStatus, begin_run, end_run};
-use crate::source::{DeliveryRange, Listing, LogFile, Source, list};
+use crate::source::{Listing, LogFile, list, list_again};
 use crate::spec::EVENTS;
 use crate::supplanting::{SupplantedPartitions, supplant};
 use crate::worker::{Input, Shared, Worker};
@@ -98,13 +98,12 @@ async fn list_rejected(
 ) -> Result<Vec<LogFile>, ConvertError> {
     let mut found = Vec::new();
     for path in entries_with_rejects(lake).await?.into_keys() {
-        let place = Location::parse(&path).map_err(ConvertError::Lake);
-        let listed = match place {
-            Ok(place) => list(&[Source::Place(place)], &DeliveryRange::default(), &options.storage).await,
-            Err(error) => Err(error),
-        };
-        match listed {
-            Ok(listing) if !listing.log_files.is_empty() => found.extend(listing.log_files),
+        match list_again(&path, &options.storage).await {
+            Ok(Some(files)) if !files.is_empty() => found.extend(files),
+            Ok(None) => {
+                let reason = "it came through a pipe: give it again to `keytrail convert -`";
+                summary.unread_log_files.push((path, reason.to_owned()));
+            }
             Ok(_) => summary.unread_log_files.push((path, "it is not there any more".to_owned())),
             Err(error) => summary.unread_log_files.push((path, error.to_string())),
         }

@@ -368,6 +368,33 @@ fn text_beside_logs_is_no_reject_alone_or_in_an_archive() {
 }
 
 #[test]
+fn text_that_was_asked_for_is_a_reject() {
+    let (page, prose) =
+        ("<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>", "-----BEGIN PGP MESSAGE-----\n\nx\n");
+    for (path, bytes) in [
+        ("stdin", page.as_bytes()),
+        ("stdin", prose.as_bytes()),
+        ("/a/x", page.as_bytes()),
+        ("/a/x.txt", prose.as_bytes()),
+        ("/a/x.gz", gzip(prose.as_bytes()).as_slice()),
+    ] {
+        let mut collected = Collected::default();
+        let outcome = FileDecoder::new().decode_asked_for(path, bytes, &mut collected);
+        assert_eq!(
+            (outcome.kind, outcome.rejected_count),
+            (LogFileKind::Unknown, 1),
+            "{path}: {:?}",
+            collected.reasons()
+        );
+    }
+    // Beside logs in an archive it is none of them, as ever.
+    let archive = zip(&[("README", prose.as_bytes()), ("a.json", EVENT.as_bytes())]);
+    let mut collected = Collected::default();
+    let outcome = FileDecoder::new().decode_asked_for("a.zip", &archive, &mut collected);
+    assert_eq!((outcome.record_count, outcome.rejected_count), (1, 0), "{:?}", collected.reasons());
+}
+
+#[test]
 fn an_empty_archive_is_empty() {
     let [short, usual] = [1024, 10_240].map(|length| vec![0_u8; length]);
     for (path, bytes) in [
