@@ -235,6 +235,20 @@ async fn bytes_through_a_pipe_do_not_change_and_are_not_looked_for() {
 }
 
 #[tokio::test]
+async fn files_that_cannot_be_read_are_told_apart_from_rejects() {
+    let source = tempfile::tempdir().expect("folder");
+    write_plain(&source.path().join("1.json"), &[event("a", TIME)]);
+    std::os::unix::fs::symlink("nowhere", source.path().join("dangling.json")).expect("link");
+    let _socket = std::os::unix::net::UnixListener::bind(source.path().join("socket")).expect("socket");
+    let lake = TestLake::new();
+    let summary = lake.convert(source.path()).await;
+    assert_eq!((summary.log_files, summary.records, summary.rejected, summary.unread_log_files.len()), (1, 1, 0, 1));
+    assert_eq!(summary.left_out.get("socket"), Some(&1));
+    assert_eq!(lake.column(RUNS, "unread_log_file_count").await, ["1"]);
+    assert_eq!(lake.findings().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn records_of_a_time_that_is_not_understood_are_told() {
     let source = tempfile::tempdir().expect("folder");
     write_records(&source.path().join("1.json.gz"), &[event("a", "04/03/2025 05:06"), event("b", TIME)]);

@@ -109,7 +109,7 @@ pub struct ConvertSummary {
     pub changed_log_files: u64,
     /// Log files with an oddity in their ledger entry.
     pub noted_log_files: u64,
-    /// Log files whose bytes could not be had, and why: counted as rejected here, not in the ledger, read again by the next run.
+    /// Log files whose bytes could not be had, and why: counted nowhere else, not in the ledger either, read again by the next run.
     pub unread_log_files: Vec<(String, String)>,
     /// Log files that S3 has archived: rejected, and in the ledger as such.
     pub archived_log_files: Vec<String>,
@@ -119,9 +119,12 @@ pub struct ConvertSummary {
 
 impl ConvertSummary {
     pub(crate) fn add(&mut self, file: &LogFile, account: &FileAccount) {
+        if let Some(reason) = &account.unread_reason {
+            self.unread_log_files.push((file.path.clone(), reason.clone()));
+            return;
+        }
         self.log_files += 1;
         self.bytes += file.size_bytes;
-        self.unread_log_files.extend(account.unread_reason.iter().map(|reason| (file.path.clone(), reason.clone())));
         self.archived_log_files.extend(account.is_archived.then(|| file.path.clone()));
         self.tell_rejects(account.reject_reasons.iter().map(|reason| (file.path.clone(), reason.clone())));
         self.uncompressed_bytes += account.outcome.uncompressed_bytes;

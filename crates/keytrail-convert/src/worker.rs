@@ -142,18 +142,21 @@ impl<'w> FileSink<'w> {
         Self { shared, file, desk, epoch, names, account: FileAccount::default(), rejects, digests, failure: None }
     }
 
-    /// The file's bytes could not be had at all: this run counts it as rejected, the ledger leaves it out, so that the next run
+    /// The file's bytes could not be had at all: this run tells of it, the ledger leaves it out, so that the next run
     /// reads it again. Expired credentials must not turn into files that count as read. An archived object stays so for years: the
     /// ledger has it, as a reject, so that what the lake lacks can be asked for.
     fn unreadable(&mut self, unread: &Unread) -> FileOutcome {
         match unread {
-            Unread::Failed(reason) => self.account.unread_reason = Some(reason.clone()),
+            Unread::Failed(reason) => {
+                self.account.unread_reason = Some(reason.clone());
+                FileOutcome::unreadable(0)
+            }
             Unread::Archived { .. } => {
                 self.account.is_archived = true;
                 self.reject(Reject { record_index: None, byte_offset: 0, reason: unread.to_string(), raw: &[] });
+                FileOutcome::unreadable(1)
             }
         }
-        FileOutcome::unreadable(1)
     }
 
     fn finish(mut self, mut outcome: FileOutcome) -> Result<(FileAccount, Vec<RejectRow>), ConvertError> {
@@ -164,10 +167,11 @@ impl<'w> FileSink<'w> {
         self.account.outcome = outcome;
         debug_assert!(self.account.is_balanced(), "{:?}", self.account);
         if !self.account.is_archived {
-            self.account.reject_reasons = self.rejects.iter().take(MAX_TOLD_REJECTS).map(reason_of).collect();
-        }
-        if self.rejects.first().is_some_and(|reject| self.shared.input.held_rejects.contains(&reject.key())) {
-            self.rejects.clear();
+            // What is wrong with the file as a whole comes first.
+            let (whole, single): (Vec<_>, Vec<_>) =
+                self.rejects.iter().partition(|reject| reject.record_index.is_none());
+            let told = whole.into_iter().chain(single).take(MAX_TOLD_REJECTS);
+            self.account.reject_reasons = told.map(reason_of).collect();
         }
         Ok((self.account, self.rejects))
     }
