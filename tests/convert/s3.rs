@@ -153,7 +153,8 @@ impl Bucket {
     }
 
     pub(crate) async fn findings(&self) -> Vec<String> {
-        check_accounting(&self.lake().await).await.expect("checked")
+        let accounts = check_accounting(&self.lake().await).await.expect("checked");
+        accounts.findings.into_iter().chain(accounts.unfinished).collect()
     }
 }
 

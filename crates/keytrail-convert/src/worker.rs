@@ -1,7 +1,6 @@
 //! One thread's part: takes log files in order, decodes and deduplicates them into its builders, and writes when there is something to
 //! write.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use crate::encoding::partition_values;
 use crate::epochs::Epochs;
 use crate::error::ConvertError;
 use crate::integrity::DigestEntry;
-use crate::ledger::{EntryId, EntryKey, MAX_RAW_BYTES, RejectRow};
+use crate::ledger::{MAX_RAW_BYTES, RejectRow};
 use crate::lock::lock;
 use crate::partition_builders::PartitionBuilders;
 use crate::progress::ConvertProgress;
@@ -36,8 +35,6 @@ pub(crate) struct Shared {
 pub(crate) struct Input {
     pub(crate) files: FileQueue,
     pub(crate) seen: Arc<Deduplicator>,
-    /// Rejects of log files that an interrupted run has written, but not the log files' ledger entries.
-    pub(crate) held_rejects: HashSet<EntryId>,
     pub(crate) max_file_bytes: usize,
 }
 
@@ -217,13 +214,11 @@ impl<'w> FileSink<'w> {
         let place = Place::new(&self.file.path, index);
         let seen = self.shared.input.seen.note_in(&mut self.desk.slot, hour, &identity, place, self.epoch)?;
         match seen {
-            Seen::Duplicate => self.account.duplicate_count += 1,
-            // The entry of the version that was read before counts the row.
-            Seen::Committed if self.file.was_read_before() => self.account.duplicate_count += 1,
-            Seen::Committed => {
-                self.account.row_count += 1;
-                self.account.held_row_count += 1;
+            Seen::Duplicate => {
+                self.account.duplicate_count += 1;
+                return Ok(());
             }
+            Seen::Committed => self.account.held_row_count += 1,
             Seen::New | Seen::MoreDetailed | Seen::OtherBody => {
                 let lineage = Lineage {
                     log_file_path: &self.file.path,
@@ -235,10 +230,12 @@ impl<'w> FileSink<'w> {
                     self.shared.note_rival(record);
                 }
                 self.desk.builders.of(record, hour, is_kms).append(record, &lineage);
-                self.account.row_count += 1;
                 self.account.conflict_count += u64::from(seen == Seen::OtherBody);
             }
         }
+        // Which of them its ledger entry counts is known when that is committed.
+        self.account.place_row_count += 1;
+        self.account.row_count += 1;
         Ok(())
     }
 }
