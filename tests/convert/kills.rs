@@ -127,6 +127,31 @@ async fn a_run_that_is_killed_between_any_two_commits_leaves_nothing_uncounted()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn shards_of_a_retry_at_once_are_one_retry() {
+    let source = tempfile::tempdir().expect("folder");
+    let name = |number: usize| source.path().join(format!("{number:02}.json"));
+    (0..24).for_each(|number| write(&name(number), &[&format!("a{number}"), BAD], 0));
+    let lake = TestLake::new();
+    convert(&lake, source.path(), false, "first").await;
+    (0..24).for_each(|number| write(&name(number), &[&format!("a{number}"), &format!("b{number}")], 0));
+    let shards = (1..=3).map(|number| {
+        lake.convert_with(source.path(), move |options| {
+            options.input = ConvertInput::Rejected;
+            options.shard = Some(format!("{number}/3").parse().expect("a shard"));
+        })
+    });
+    let summaries = join_all(shards).await;
+    assert!(summaries.iter().all(|summary| summary.log_files < 24), "{summaries:?}");
+    assert_eq!(summaries.iter().map(|summary| (summary.log_files, summary.rows)).fold((0, 0), add), (24, 24));
+    assert_right(&lake, 48, "shards").await;
+    assert_eq!(lake.column(REJECTS, "reason").await, Vec::<String>::new());
+}
+
+fn add(sum: (u64, u64), counts: (u64, u64)) -> (u64, u64) {
+    (sum.0 + counts.0, sum.1 + counts.1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn retries_at_once_and_beside_conversions_count_each_row_once() {
     const FILES: usize = 24;
     for (turn, runs) in [[true, true, true], [true, false, true], [false, true, false]].into_iter().enumerate() {

@@ -215,7 +215,11 @@ async fn what_the_user_names_is_read_and_is_no_readme() {
         let named = lake.convert(place).await;
         assert_eq!((named.log_files, named.rows, named.rejected), (1, rows, rejected), "{place:?}");
         assert_eq!(lake.findings().await, Vec::<String>::new());
+        for against in [place.as_path(), source.path()] {
+            assert_eq!(compared(against, &lake, usize::MAX).await.findings, Vec::<String>::new(), "{place:?}");
+        }
     }
+    assert_eq!(compared(&page, &lake, usize::MAX).await.findings, Vec::<String>::new(), "it was found");
 }
 
 #[tokio::test]

@@ -141,6 +141,12 @@ impl LogFile {
         Self { origin: Origin::Named, ..self }
     }
 
+    /// The same file as if it had been named where it was found, and found where it was named.
+    pub(crate) fn listed_otherwise(&self) -> Self {
+        let origin = if self.origin == Origin::Named { Origin::Found } else { Origin::Named };
+        Self { origin, ..self.clone() }
+    }
+
     #[cfg(test)]
     pub(crate) fn for_test(path: &str) -> Self {
         Self::new(path.to_owned(), "v".to_owned(), 1, None, Content::Given(Bytes::new()))
