@@ -5,6 +5,7 @@ mod deliveries;
 mod incremental;
 mod integrity;
 mod integrity_s3;
+mod kills;
 mod operating;
 mod orders;
 mod s3;

@@ -1,5 +1,6 @@
 //! Ending early, the log of runs, dry runs and retries.
 
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -176,6 +177,79 @@ async fn what_another_version_mended_is_rejected_no_longer() {
             assert_eq!(told.count(), 1, "{notes:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn names_that_are_no_text_stay_apart_and_are_read_again() {
+    let source = tempfile::tempdir().expect("folder");
+    let name = |name: &[u8]| source.path().join(std::ffi::OsStr::from_bytes(name));
+    let (odd, literal) = (name(b"bad\xff.json"), name(b"bad\\xFF.json"));
+    // The same size and time.
+    write_plain(&odd, &[event("a", TIME), "7".to_owned()]);
+    write_plain(&literal, &[event("b", TIME), "7".to_owned()]);
+    let modified = fs_err::metadata(&odd).expect("metadata").modified().expect("a time");
+    let file = fs_err::OpenOptions::new().write(true).open(&literal).expect("file");
+    file.file().set_modified(modified).expect("the same time");
+    let lake = TestLake::new();
+    let summary = lake.convert(source.path()).await;
+    assert_eq!((summary.log_files, summary.rows, summary.rejected), (2, 2, 2));
+    write_plain(&odd, &[event("a", TIME), event("c", TIME)]);
+    write_plain(&literal, &[event("b", TIME), event("d", TIME)]);
+    let retried = lake.convert_with(source.path(), |options| options.input = ConvertInput::Rejected).await;
+    assert_eq!((retried.log_files, retried.rows, retried.unread_log_files), (2, 2, vec![]));
+    assert_eq!(lake.column(REJECTS, "reason").await, Vec::<String>::new());
+    assert_eq!(lake.findings().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_the_user_names_is_read_and_is_no_readme() {
+    let source = tempfile::tempdir().expect("folder");
+    let (hidden, page) = (source.path().join(".hidden.json"), source.path().join("page"));
+    write_plain(&hidden, &[event("a", TIME)]);
+    fs_err::write(&page, "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>").expect("file");
+    let lake = TestLake::new();
+    let found = lake.convert(source.path()).await;
+    assert_eq!((found.log_files, found.rejected, found.left_out.get("hidden")), (1, 0, Some(&1)));
+    for (place, rows, rejected) in [(&hidden, 1, 0), (&page, 0, 1)] {
+        let lake = TestLake::new();
+        let named = lake.convert(place).await;
+        assert_eq!((named.log_files, named.rows, named.rejected), (1, rows, rejected), "{place:?}");
+        assert_eq!(lake.findings().await, Vec::<String>::new());
+        for against in [place.as_path(), source.path()] {
+            assert_eq!(compared(against, &lake, usize::MAX).await.findings, Vec::<String>::new(), "{place:?}");
+        }
+    }
+    assert_eq!(compared(&page, &lake, usize::MAX).await.findings, Vec::<String>::new(), "it was found");
+}
+
+#[tokio::test]
+async fn bytes_through_a_pipe_do_not_change_and_are_not_looked_for() {
+    let lake = TestLake::new();
+    for (content, rejected) in
+        [("{\"Records\":[7]}", 1), ("-----BEGIN PGP MESSAGE-----", 1), (event("a", TIME).as_str(), 0)]
+    {
+        let given = Source::Bytes { name: "stdin".to_owned(), content: content.to_owned().into() };
+        let summary = lake.convert_with(lake.folder.path(), |options| options.sources = vec![given]).await;
+        assert_eq!((summary.log_files, summary.rejected, summary.changed_log_files), (1, rejected, 0), "{content}");
+    }
+    let retried = lake.convert_with(lake.folder.path(), |options| options.input = ConvertInput::Rejected).await;
+    let reason = "it came through a pipe: give it again to `keytrail convert -`";
+    assert_eq!(retried.unread_log_files, [("stdin".to_owned(), reason.to_owned())]);
+    assert_eq!(lake.findings().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_read_are_told_apart_from_rejects() {
+    let source = tempfile::tempdir().expect("folder");
+    write_plain(&source.path().join("1.json"), &[event("a", TIME)]);
+    std::os::unix::fs::symlink("nowhere", source.path().join("dangling.json")).expect("link");
+    let _socket = std::os::unix::net::UnixListener::bind(source.path().join("socket")).expect("socket");
+    let lake = TestLake::new();
+    let summary = lake.convert(source.path()).await;
+    assert_eq!((summary.log_files, summary.records, summary.rejected, summary.unread_log_files.len()), (1, 1, 0, 1));
+    assert_eq!(summary.left_out.get("socket"), Some(&1));
+    assert_eq!(lake.column(RUNS, "unread_log_file_count").await, ["1"]);
+    assert_eq!(lake.findings().await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -153,7 +153,8 @@ impl Bucket {
     }
 
     pub(crate) async fn findings(&self) -> Vec<String> {
-        check_accounting(&self.lake().await).await.expect("checked")
+        let accounts = check_accounting(&self.lake().await).await.expect("checked");
+        accounts.findings.into_iter().chain(accounts.unfinished).collect()
     }
 }
 
@@ -430,7 +431,7 @@ async fn what_could_not_be_fetched_is_read_by_the_next_run() {
     });
     let source = bucket.location("trail");
     let unread = match bucket.convert_into(&lake, source.clone(), |options| options.epoch_bytes = 64 << 10).await {
-        Ok(summary) => summary.rejected > 0,
+        Ok(summary) => !summary.unread_log_files.is_empty(),
         Err(_) => true,
     };
     assert!(unread, "what could not be read is told");

@@ -85,7 +85,8 @@ impl TestLake {
     }
 
     pub(crate) async fn findings(&self) -> Vec<String> {
-        keytrail_convert::check_accounting(&self.open().await).await.expect("checked")
+        let accounts = keytrail_convert::check_accounting(&self.open().await).await.expect("checked");
+        accounts.findings.into_iter().chain(accounts.unfinished).collect()
     }
 }
 

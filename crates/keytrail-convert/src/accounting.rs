@@ -4,21 +4,25 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use keytrail_events::{FileOutcome, LogFileKind};
-use keytrail_lake::{Lake, LakeError};
+use keytrail_lake::{Lake, Snapshot};
 use rustc_hash::FxHashSet;
 
 use crate::error::ConvertError;
 use crate::integrity::DigestEntry;
-use crate::ledger::{each_entry, entry_id};
+use crate::ledger::{each_entry_of, entries_with_rejects, entry_id, reject_runs};
+use crate::runs::has_unfinished_run;
 use crate::source::LogFile;
-use crate::spec::{EVENTS, REJECTS};
+use crate::spec::{EVENTS, LOG_FILES, REJECTS};
 
 /// What one log file held and what became of it. `record_count = row_count + duplicate_count + rejected_count`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileAccount {
     pub(crate) outcome: FileOutcome,
+    /// Rows that its ledger entry counts.
     pub(crate) row_count: u64,
-    /// Among the rows: those that the lake had of this file already, from a run that was interrupted or that rejected other records of it.
+    /// Records that are rows of the lake at their places, whichever entry counts them.
+    pub(crate) place_row_count: u64,
+    /// Among those: what the lake had already, from a run that was interrupted, that read another version or that rejected other records.
     pub(crate) held_row_count: u64,
     pub(crate) duplicate_count: u64,
     /// Among the rows: those whose id was known with another body.
@@ -47,6 +51,7 @@ impl Default for FileAccount {
         Self {
             outcome: FileOutcome::unreadable(0),
             row_count: 0,
+            place_row_count: 0,
             held_row_count: 0,
             duplicate_count: 0,
             conflict_count: 0,
@@ -65,6 +70,13 @@ impl Default for FileAccount {
 impl FileAccount {
     pub(crate) fn ignored_count(&self) -> u64 {
         self.outcome.ignored.values().sum()
+    }
+
+    /// Counts the records that are rows at their places as rows, as far as `left` rows are left to count, the others as duplicates.
+    pub(crate) fn count_rows(&mut self, left: u64) {
+        let taken = self.row_count + self.duplicate_count;
+        self.row_count = self.place_row_count.min(left);
+        self.duplicate_count = taken - self.row_count;
     }
 
     pub(crate) fn is_balanced(&self) -> bool {
@@ -109,7 +121,7 @@ pub struct ConvertSummary {
     pub changed_log_files: u64,
     /// Log files with an oddity in their ledger entry.
     pub noted_log_files: u64,
-    /// Log files whose bytes could not be had, and why: counted as rejected here, not in the ledger, read again by the next run.
+    /// Log files whose bytes could not be had, and why: counted nowhere else, not in the ledger either, read again by the next run.
     pub unread_log_files: Vec<(String, String)>,
     /// Log files that S3 has archived: rejected, and in the ledger as such.
     pub archived_log_files: Vec<String>,
@@ -119,9 +131,12 @@ pub struct ConvertSummary {
 
 impl ConvertSummary {
     pub(crate) fn add(&mut self, file: &LogFile, account: &FileAccount) {
+        if let Some(reason) = &account.unread_reason {
+            self.unread_log_files.push((file.path.clone(), reason.clone()));
+            return;
+        }
         self.log_files += 1;
         self.bytes += file.size_bytes;
-        self.unread_log_files.extend(account.unread_reason.iter().map(|reason| (file.path.clone(), reason.clone())));
         self.archived_log_files.extend(account.is_archived.then(|| file.path.clone()));
         self.tell_rejects(account.reject_reasons.iter().map(|reason| (file.path.clone(), reason.clone())));
         self.uncompressed_bytes += account.outcome.uncompressed_bytes;
@@ -140,8 +155,9 @@ impl ConvertSummary {
     /// Adds a log file that is read again for its rejects: the rows that the lake has of it are those of an earlier run.
     pub(crate) fn add_again(&mut self, file: &LogFile, account: &FileAccount) {
         self.add(file, account);
-        self.rows -= account.held_row_count;
-        self.duplicates += account.held_row_count;
+        let new = account.place_row_count - account.held_row_count;
+        self.rows = self.rows + new - account.row_count;
+        self.duplicates = self.duplicates + account.row_count - new;
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -208,16 +224,41 @@ impl fmt::Display for LedgerCounts {
     }
 }
 
-/// Checks that the lake's tables add up: in every ledger row `records = rows + duplicates + rejected`, and in total as many rows and
-/// rejects as the ledger counts. Returns each thing that does not; an empty list is a sound lake.
+/// What the check of a lake's accounts found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// Each thing that does not add up; empty = a sound lake.
+    pub findings: Vec<String>,
+    /// Rows of log files that are not in the ledger yet, as a run goes on or was killed: a conversion of the same sources enters them.
+    pub unfinished: Option<String>,
+}
+
+/// How often the tables are read again because the ledger grew meanwhile.
+const MAX_LOOKS: usize = 20;
+
+/// Checks that the lake's tables add up: in every ledger row `records = rows + duplicates + rejected`, as many rejects as each counts, and
+/// in total as many rows.
 ///
 /// # Errors
 /// A table cannot be read.
-pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> {
+pub async fn check_accounting(lake: &Lake) -> Result<Accounts, ConvertError> {
+    let mut accounts = Accounts::default();
+    for _ in 0..MAX_LOOKS {
+        let ledger = lake.table(LOG_FILES).snapshot().await?;
+        accounts = check_accounts(lake, &ledger).await?;
+        // Whoever commits does so in the ledger last: what was read after it belongs to it, as long as it is the newest.
+        if lake.table(LOG_FILES).snapshot().await?.version() == ledger.version() {
+            break;
+        }
+    }
+    Ok(accounts)
+}
+
+async fn check_accounts(lake: &Lake, ledger: &Snapshot) -> Result<Accounts, ConvertError> {
     let mut findings = Vec::new();
-    let (mut row_total, mut reject_total) = (0_u64, 0_u64);
-    let mut entries = FxHashSet::default();
-    each_entry(lake, |path, version, counts| {
+    let (mut row_total, mut reject_total, mut reject_held) = (0_u64, 0_u64, 0_u64);
+    let (mut entries, mut rejecting) = (FxHashSet::default(), FxHashSet::default());
+    each_entry_of(lake, ledger, |path, version, counts| {
         if !entries.insert(entry_id(path, version)) {
             findings.push(format!("{path}: the ledger has two entries of one version"));
         }
@@ -226,17 +267,30 @@ pub async fn check_accounting(lake: &Lake) -> Result<Vec<String>, ConvertError> 
         }
         row_total = row_total.saturating_add(counts.rows);
         reject_total = reject_total.saturating_add(counts.rejected);
+        if counts.rejected > 0 {
+            rejecting.insert(entry_id(path, version));
+        }
     })
     .await?;
-    for (table, counted) in [(EVENTS, row_total), (REJECTS, reject_total)] {
-        let held = row_count(lake, table).await?;
-        if held != counted {
-            findings.push(format!("table {table} holds {held} rows, the ledger counts {counted}"));
-        }
+    let (rejects, runs) = (reject_runs(lake).await?, entries_with_rejects(lake).await?);
+    for (id, run) in runs.into_values().flatten().filter(|(id, _)| rejecting.contains(id)) {
+        let of_runs = rejects.get(&id);
+        let all = || of_runs.map_or(0, |of_runs| of_runs.values().sum());
+        // Before the ledger told whose rejects count, there were no others.
+        reject_held += of_runs.and_then(|of_runs| of_runs.get(&run).copied()).unwrap_or_else(all);
     }
-    Ok(findings)
-}
-
-async fn row_count(lake: &Lake, table: &str) -> Result<u64, LakeError> {
-    Ok(lake.table(table).snapshot().await?.row_count())
+    if reject_held != reject_total {
+        findings.push(format!("table {REJECTS} holds {reject_held} rows, the ledger counts {reject_total}"));
+    }
+    let held = lake.table(EVENTS).snapshot().await?.row_count();
+    let mut unfinished = None;
+    if held > row_total && has_unfinished_run(lake).await? {
+        let count = held - row_total;
+        unfinished = Some(format!(
+            "{count} rows are of log files that are not in the ledger yet: a run goes on, or ended early"
+        ));
+    } else if held != row_total {
+        findings.push(format!("table {EVENTS} holds {held} rows, the ledger counts {row_total}"));
+    }
+    Ok(Accounts { findings, unfinished })
 }

@@ -9,7 +9,13 @@
 //! ```
 //! The order makes an interrupted run harmless: rows first, then rejects, the ledger last. A log file counts as read only when the
 //! ledger says so; until then it is read again, and its rows in the lake are recognised by their place ([`crate::dedupe`]). The look
-//! before each commit makes several runs at once harmless: none adds a row or a ledger entry that another has added.
+//! before each commit makes several runs at once harmless: none adds a row or a ledger entry that another has added. A log file that is
+//! read again for its rejects gets a new entry in the place of the old one, unless another run has replaced that meanwhile.
+//!
+//! What rows and rejects belong to an entry is a matter of the ledger alone, so that no moment to be killed at, and no order of several
+//! runs, makes it count what is not there (`docs/decisions/0015-the-ledger-decides.md`): rows are divided among a file's entries as each
+//! is committed (`ledger/division.rs`), and of the rejects of a version of a log file those of the run that its entry names count. Other
+//! ones, which an interrupted run or one that came too late has left, are dropped after the entry's commit.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -19,6 +25,7 @@ use keytrail_lake::{
     Commit, CommitOperation, CommitOutcome, DataFile, EncodedFile, Lake, LakeError, PartitionValues, Snapshot, Table,
     TransactionId,
 };
+use rustc_hash::FxHashSet;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 
@@ -27,12 +34,13 @@ use crate::dedupe::Deduplicator;
 use crate::error::ConvertError;
 use crate::held::{LakeRows, Writer};
 use crate::ledger::{
-    EntryId, EntryKey, EntryTracker, RejectRow, RunStamp, is_entry_of, log_files_batch, rejects_batch,
+    EntryId, EntryKey, EntryTracker, RejectRow, RejectRuns, Retried, RunKey, RunStamp, divide_rows, log_files_batch,
+    mark_entries, rejects_batch, run_key,
 };
 use crate::lock::lock;
 use crate::progress::ConvertProgress;
 use crate::source::LogFile;
-use crate::spec::EVENTS;
+use crate::spec::{EVENTS, LOG_FILES, REJECTS};
 use crate::supplanting::SupplantedPartitions;
 
 /// What workers send, in order: every file of an epoch, then its end.
@@ -72,7 +80,8 @@ pub(crate) struct Followed {
     /// Its data files.
     pub(crate) data_files: HashSet<String>,
     pub(crate) log_files: EntryTracker,
-    pub(crate) rejects: EntryTracker,
+    /// Rejects that do not count once this attempt has entered their log files.
+    pub(crate) rejects: RejectRuns,
 }
 
 pub(crate) struct Committer<'l> {
@@ -80,8 +89,8 @@ pub(crate) struct Committer<'l> {
     pub(crate) stamp: RunStamp,
     pub(crate) progress: Arc<dyn ConvertProgress>,
     pub(crate) summary: ConvertSummary,
-    /// Log files are read again on purpose: their new entries take the place of the old ones.
-    pub(crate) is_retry: bool,
+    /// Entries of log files that are read again on purpose: new ones take their place.
+    pub(crate) retried: Retried,
     /// The log of runs says that this one has begun.
     pub(crate) has_begun: bool,
     /// Numbers the commits of a run, over all its attempts: a transaction's version tells what came before it.
@@ -158,14 +167,22 @@ impl Committer<'_> {
         if !adds.is_empty() {
             self.commit_events(state, epoch.number, adds).await?;
         }
-        let Followed { log_files, rejects, .. } = &mut state.followed;
-        let (read, unread): (Vec<_>, Vec<_>) =
+        let (mut read, unread): (Vec<_>, Vec<_>) =
             epoch.accounts.into_iter().partition(|(_, account)| account.unread_reason.is_none());
-        let keys: Vec<EntryId> = read.iter().map(EntryKey::key).collect();
-        self.enter(rejects, epoch.rejects, &keys, rejects_batch).await?;
-        let entered = self.enter(log_files, read, &keys, log_files_batch).await?;
+        let mut rejects = epoch.rejects;
+        if !rejects.is_empty() {
+            // Others may have entered a file at any time since this attempt began, not only since the last commit.
+            state.followed.log_files.follow(self.lake).await?;
+            self.leave_entered(&state.followed.log_files, &mut read);
+            let left: FxHashSet<EntryId> = read.iter().map(EntryKey::key).collect();
+            rejects.retain(|reject| left.contains(&reject.key()));
+            self.append_rejects(&rejects).await?;
+        }
+        let entered = self.enter(&mut state.followed.log_files, read).await?;
+        self.drop_superseded(&state.followed.rejects, &entered, &rejects).await?;
+        let is_retry = !self.retried.is_empty();
         for (file, account) in entered.iter().chain(&unread) {
-            match self.is_retry {
+            match is_retry {
                 true => done.add_again(file, account),
                 false => done.add(file, account),
             }
@@ -229,47 +246,88 @@ impl Committer<'_> {
         Ok(true)
     }
 
-    /// Enters entries of log files and returns those that were entered: in the place of the files' older entries when files are read
-    /// again on purpose, else only for files that no other run has entered meanwhile.
-    async fn enter<E: EntryKey>(
-        &self,
-        tracker: &mut EntryTracker,
-        entries: Vec<E>,
-        replaced: &[EntryId],
-        batch: fn(&[E], &RunStamp) -> RecordBatch,
-    ) -> Result<Vec<E>, ConvertError> {
-        if self.is_retry {
-            self.replace(tracker.table, &batch(&entries, &self.stamp), replaced).await?;
-            return Ok(entries);
+    /// Leaves out what another run has entered, or replaced, since this attempt began.
+    fn leave_entered(&self, log_files: &EntryTracker, read: &mut Vec<(Arc<LogFile>, FileAccount)>) {
+        read.retain(|entry| !log_files.has_entered(entry.key(), &self.retried));
+    }
+
+    async fn append_rejects(&self, rejects: &[RejectRow]) -> Result<(), LakeError> {
+        if rejects.is_empty() {
+            return Ok(());
         }
-        let mut left = entries;
+        let (partition, rows) = (PartitionValues::new(), [rejects_batch(rejects, &self.stamp)]);
+        self.lake.table(REJECTS).append_rows(&partition, &rows, self.transaction(), None, self.info()).await?;
+        Ok(())
+    }
+
+    /// Enters log files in the ledger and returns those that were entered: in the place of their older entries where files are read again
+    /// on purpose, and only those that no other run has entered meanwhile.
+    async fn enter(
+        &self,
+        log_files: &mut EntryTracker,
+        read: Vec<(Arc<LogFile>, FileAccount)>,
+    ) -> Result<Vec<(Arc<LogFile>, FileAccount)>, Halt> {
+        let (table, partition) = (self.lake.table(LOG_FILES), PartitionValues::new());
+        let mut left = read;
         loop {
-            // Others may have entered a file at any time since this attempt began, not only since the last commit.
-            left.retain(|entry| !tracker.has_entered(entry.key()));
+            self.leave_entered(log_files, &mut left);
             if left.is_empty() {
                 break;
             }
-            let rows = batch(&left, &self.stamp);
-            let (table, base) = (self.lake.table(tracker.table), tracker.version);
-            let partition = PartitionValues::new();
-            match table.append_rows(&partition, &[rows], self.transaction(), Some(base), self.info()).await {
+            if !divide_rows(self.lake, log_files, &self.retried, &mut left).await? {
+                log_files.follow(self.lake).await?;
+                continue;
+            }
+            let (rows, base) = ([log_files_batch(&left, &self.stamp)], log_files.version);
+            let replaced: FxHashSet<EntryId> =
+                left.iter().map(EntryKey::key).filter(|id| self.retried.contains_key(id)).collect();
+            let (transaction, info) = (self.transaction(), self.info());
+            let outcome = if replaced.is_empty() {
+                table.append_rows(&partition, &rows, transaction, Some(base), info).await
+            } else {
+                let is_replaced = |batch: &RecordBatch| mark_entries(batch, |id, _| replaced.contains(&id));
+                let snapshot = table.snapshot().await?;
+                if snapshot.version() != base {
+                    log_files.follow(self.lake).await?;
+                    continue;
+                }
+                table.replace_rows_of(&snapshot, &partition, &is_replaced, &rows, transaction, info).await
+            };
+            match outcome {
                 Ok(CommitOutcome::Committed { .. }) => {
-                    tracker.version = base + 1;
+                    log_files.version = base + 1;
                     break;
                 }
                 Ok(CommitOutcome::AlreadyCommitted { .. }) => break,
-                Err(LakeError::Overtaken { .. }) => tracker.follow(self.lake).await?,
+                Err(LakeError::Overtaken { .. }) => log_files.follow(self.lake).await?,
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(left)
     }
 
-    async fn replace(&self, table: &str, rows: &RecordBatch, replaced: &[EntryId]) -> Result<(), LakeError> {
-        let is_replaced = |batch: &RecordBatch| is_entry_of(batch, replaced);
-        let (partition, rows) = (PartitionValues::new(), std::slice::from_ref(rows));
-        let table = self.lake.table(table);
-        table.replace_rows(&partition, &is_replaced, rows, self.transaction(), self.info()).await?;
+    /// Drops rejects that do not count: those that others have written of the log files that were entered, and this run's own of those that
+    /// were not. Whoever has written the former entered nothing, and will not: he finds this run's entry.
+    async fn drop_superseded(
+        &self,
+        held: &RejectRuns,
+        entered: &[(Arc<LogFile>, FileAccount)],
+        own: &[RejectRow],
+    ) -> Result<(), LakeError> {
+        let is_entered: FxHashSet<EntryId> = entered.iter().map(EntryKey::key).collect();
+        let own_key = run_key(&self.stamp.run_id);
+        let of_others = is_entered.iter().filter_map(|id| Some((id, held.get(id)?)));
+        let of_others = of_others.flat_map(|(id, runs)| runs.keys().map(|run| (*id, *run)));
+        let mut dropped: FxHashSet<(EntryId, RunKey)> = of_others.filter(|(_, run)| *run != own_key).collect();
+        dropped.extend(own.iter().map(EntryKey::key).filter(|id| !is_entered.contains(id)).map(|id| (id, own_key)));
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        let is_dropped = |batch: &RecordBatch| mark_entries(batch, |id, run| dropped.contains(&(id, run)));
+        let app_id = format!("keytrail.superseded.{}", self.stamp.run_id);
+        let transaction = TransactionId { app_id, version: self.sequence };
+        let (partition, rows) = (PartitionValues::new(), [rejects_batch(&[], &self.stamp)]);
+        self.lake.table(REJECTS).replace_rows(&partition, &is_dropped, &rows, transaction, self.info()).await?;
         Ok(())
     }
 

@@ -8,10 +8,9 @@
 //! The work of one thread is [`crate::worker`], what is between two commits [`crate::epochs`].
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use keytrail_lake::{Lake, Location};
+use keytrail_lake::Lake;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -22,13 +21,13 @@ use crate::dedupe::Deduplicator;
 use crate::epochs::{Epochs, Output};
 use crate::error::ConvertError;
 use crate::held::LakeRows;
-use crate::ledger::{EntryId, Ledger, RunStamp, committed_rejects, entries_with_rejects, refuse_lost_rows};
+use crate::ledger::{Ledger, Retried, RunStamp, entries_with_rejects, refuse_lost_rows, superseded_rejects};
 use crate::lock::lock;
-use crate::mended::{drop_rejects, replaced_entries};
+use crate::mended::{drop_rejects, replaced_entries, uncounted_rejects};
 use crate::progress::{ConvertProgress, StopSignal};
 use crate::queue::FileQueue;
 use crate::runs::{RunStatus, begin_run, end_run};
-use crate::source::{DeliveryRange, Listing, LogFile, Source, list};
+use crate::source::{Listing, LogFile, list, list_again};
 use crate::spec::EVENTS;
 use crate::supplanting::{SupplantedPartitions, supplant};
 use crate::worker::{Input, Shared, Worker};
@@ -48,25 +47,32 @@ pub async fn convert(
     stop: Arc<StopSignal>,
 ) -> Result<ConvertSummary, ConvertError> {
     let mut summary = ConvertSummary::default();
-    let mut current = Vec::new();
+    let (mut current, mut retried) = (Vec::new(), Retried::default());
     let listing = match &options.input {
         ConvertInput::Sources => Cow::Owned(list_wanted(options).await?),
         ConvertInput::Listed(listing) => Cow::Borrowed(listing),
         ConvertInput::Rejected => {
-            current = list_rejected(lake, options, &mut summary).await?;
-            let log_files = unread_or_rejected(lake, &current).await?;
+            let entries = entries_with_rejects(lake).await?;
+            current = list_rejected(entries.keys(), options, &mut summary).await?;
+            current.retain(|file| options.shard.is_none_or(|shard| shard.holds(file)));
+            retried = entries.into_values().flatten().collect();
+            let (ledger, _) = Ledger::load(lake, &retried).await?;
+            // What took the place of a log file with rejects and was read well is not read again.
+            let log_files = current.iter().filter(|file| ledger.wants(file)).cloned().collect();
             Cow::Owned(Listing { log_files, ..Listing::default() })
         }
     };
     summary.left_out.clone_from(&listing.left_out);
     let stamp = RunStamp { run_id: options.run_id.clone(), time: options.started.timestamp_micros() };
-    let is_retry = matches!(options.input, ConvertInput::Rejected);
     let supplanted = SupplantedPartitions::default();
     let mut committer =
-        Committer { lake, stamp, progress, summary, is_retry, has_begun: false, sequence: 0, supplanted };
+        Committer { lake, stamp, progress, summary, retried, has_begun: false, sequence: 0, supplanted };
     let mut outcome = convert_all(options, &listing.log_files, &mut committer, &stop).await;
     if outcome.is_ok() && !stop.is_ending() {
-        outcome = mend(options, &current, &mut committer).await;
+        outcome = match options.input {
+            ConvertInput::Rejected => mend(options, &current, &mut committer).await,
+            ConvertInput::Sources | ConvertInput::Listed(_) => Ok(()),
+        };
     }
     let Committer { summary, has_begun, .. } = committer;
     let status = match outcome {
@@ -91,33 +97,24 @@ pub async fn list_wanted(options: &ConvertOptions) -> Result<Listing, ConvertErr
 }
 
 /// What the paths of log files with rejects lead to now; those that lead to nothing are counted as unread.
-async fn list_rejected(
-    lake: &Lake,
+async fn list_rejected<'p>(
+    paths: impl Iterator<Item = &'p String>,
     options: &ConvertOptions,
     summary: &mut ConvertSummary,
 ) -> Result<Vec<LogFile>, ConvertError> {
     let mut found = Vec::new();
-    for path in entries_with_rejects(lake).await?.into_keys() {
-        let place = Location::parse(&path).map_err(ConvertError::Lake);
-        let listed = match place {
-            Ok(place) => list(&[Source::Place(place)], &DeliveryRange::default(), &options.storage).await,
-            Err(error) => Err(error),
-        };
-        match listed {
-            Ok(listing) if !listing.log_files.is_empty() => found.extend(listing.log_files),
-            Ok(_) => summary.unread_log_files.push((path, "it is not there any more".to_owned())),
-            Err(error) => summary.unread_log_files.push((path, error.to_string())),
+    for path in paths {
+        match list_again(path, &options.storage).await {
+            Ok(Some(files)) if !files.is_empty() => found.extend(files),
+            Ok(None) => {
+                let reason = "it came through a pipe: give it again to `keytrail convert -`";
+                summary.unread_log_files.push((path.clone(), reason.to_owned()));
+            }
+            Ok(_) => summary.unread_log_files.push((path.clone(), "it is not there any more".to_owned())),
+            Err(error) => summary.unread_log_files.push((path.clone(), error.to_string())),
         }
     }
     Ok(found)
-}
-
-/// Those of them that a retry reads: what took the place of a log file with rejects and was read well is not read again.
-async fn unread_or_rejected(lake: &Lake, current: &[LogFile]) -> Result<Vec<LogFile>, ConvertError> {
-    let (ledger, _) = Ledger::load(lake).await?;
-    let rejected: HashSet<EntryId> = entries_with_rejects(lake).await?.into_values().flatten().collect();
-    let is_read = |file: &&LogFile| !ledger.holds(file) || rejected.contains(&file.entry_id());
-    Ok(current.iter().filter(is_read).cloned().collect())
 }
 
 /// Drops the rejects of log files that were replaced and read since; `current` is what a retry found in their places.
@@ -126,10 +123,8 @@ async fn mend(
     current: &[LogFile],
     committer: &mut Committer<'_>,
 ) -> Result<(), ConvertError> {
-    if current.is_empty() {
-        return Ok(());
-    }
-    let replaced = replaced_entries(committer.lake, current).await?;
+    let mut replaced = replaced_entries(committer.lake, current).await?;
+    replaced.extend(uncounted_rejects(committer.lake).await?);
     if replaced.is_empty() {
         return Ok(());
     }
@@ -171,9 +166,8 @@ async fn attempt(
     stop: &Arc<StopSignal>,
 ) -> Result<AttemptOutcome, ConvertError> {
     let lake = committer.lake;
-    let (ledger, log_files) = Ledger::load(lake).await?;
-    let is_wanted = |file: &&LogFile| committer.is_retry || !ledger.holds(file);
-    let mut files: Vec<LogFile> = listed.iter().filter(is_wanted).cloned().collect();
+    let (ledger, log_files) = Ledger::load(lake, &committer.retried).await?;
+    let mut files: Vec<LogFile> = listed.iter().filter(|file| ledger.wants(file)).cloned().collect();
     if committer.sequence == 0 {
         committer.summary.known_log_files = (listed.len() - files.len()) as u64;
     }
@@ -192,7 +186,7 @@ async fn attempt(
     }
     let is_changed = |file: &&mut LogFile| ledger.holds_path(file) && !ledger.holds(file);
     files.iter_mut().filter(is_changed).for_each(LogFile::mark_read_before);
-    let (held_rejects, rejects) = committed_rejects(lake, &ledger).await?;
+    let rejects = superseded_rejects(lake, &ledger).await?;
     drop(ledger);
     let held = Arc::new(LakeRows::new(lake.table(EVENTS).clone(), snapshot.files()));
     let followed = Followed {
@@ -206,7 +200,7 @@ async fn attempt(
     let output = Output { table: lake.table(EVENTS).clone(), sender, stop: Arc::clone(stop) };
     let epochs = Epochs::new(&files, options, output);
     let max_file_bytes = options.max_file_bytes;
-    let input = Input { files: FileQueue::new(files), seen: Arc::clone(&seen), held_rejects, max_file_bytes };
+    let input = Input { files: FileQueue::new(files), seen: Arc::clone(&seen), max_file_bytes };
     let (progress, supplanted) = (Arc::clone(&committer.progress), Arc::clone(&committer.supplanted));
     let shared = Shared { input, epochs, progress, supplanted };
     let mut state = AttemptState { followed, seen, held, max_seen_rows: options.seen_bytes / BYTES_PER_SEEN_ROW };

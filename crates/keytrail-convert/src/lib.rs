@@ -41,7 +41,7 @@ mod supplanting;
 mod survey;
 mod worker;
 
-pub use accounting::{ConvertSummary, check_accounting};
+pub use accounting::{Accounts, ConvertSummary, check_accounting};
 pub use against::{AgainstReport, check_against};
 pub use config::{ConvertInput, ConvertOptions};
 pub use convert::{convert, list_wanted};

@@ -105,7 +105,7 @@ const RUN_COLUMNS: &[Meaning] = &[
     ("row_count", "records that became rows of events"),
     ("duplicate_count", "records that the lake, or an earlier file of the run, held already"),
     ("conflict_count", "among the rows, those whose event id was known with another body; both are kept"),
-    ("rejected_count", "records and files that could not be taken, unread ones included"),
+    ("rejected_count", "records and files that could not be taken"),
     ("ignored_count", "records of other kinds, which are no API events"),
     ("size_bytes", "bytes of the log files as delivered, compressed"),
     ("uncompressed_bytes", "their bytes after unpacking"),

@@ -2,7 +2,8 @@
 //! one is no open question any more.
 //!
 //! A retry alone drops them: whoever reads a changed object in passing keeps what the lake has of it, as evidence. The older version's
-//! ledger entry stays, as its rows do; it counts its rejects no longer and says so in `notes`.
+//! ledger entry stays, as its rows do; it counts its rejects no longer and says so in `notes`. That is committed first: rejects that no
+//! entry counts are nothing to anybody, and the next retry drops those that a killed one left.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -12,20 +13,21 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use keytrail_lake::{Lake, LakeError, PartitionValues, TransactionId};
+use rustc_hash::FxHashSet;
 
-use crate::ledger::{EntryId, RunStamp, each_entry, entry_id, is_entry_of, rejects_batch};
+use crate::ledger::{EntryId, RunStamp, each_entry, entry_id, mark_entries, reject_runs, rejects_batch};
 use crate::reading::read_columns;
 use crate::source::LogFile;
 use crate::spec::{LOG_FILES, REJECTS};
 
-/// What tells an entry.
-const ENTRY_COLUMNS: [&str; 2] = ["log_file_path", "log_file_version"];
+/// What tells an entry, and whether it counts rejects.
+const ENTRY_COLUMNS: [&str; 3] = ["log_file_path", "log_file_version", "rejected_count"];
 
 /// The entries with rejects whose log files are now of another version, which the ledger holds.
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub(crate) async fn replaced_entries(lake: &Lake, current: &[LogFile]) -> Result<Vec<EntryId>, LakeError> {
+pub(crate) async fn replaced_entries(lake: &Lake, current: &[LogFile]) -> Result<FxHashSet<EntryId>, LakeError> {
     let current: HashMap<&str, EntryId> = current.iter().map(|file| (file.path.as_str(), file.entry_id())).collect();
     let (mut held, mut with_rejects) = (HashSet::new(), Vec::new());
     each_entry(lake, |path, version, counts| {
@@ -42,16 +44,34 @@ pub(crate) async fn replaced_entries(lake: &Lake, current: &[LogFile]) -> Result
     Ok(with_rejects.into_iter().map(|(id, _)| id).collect())
 }
 
-/// Drops the rejects of these entries. A run that is killed in between leaves entries that count rejects; the next retry finds them again.
+/// The entries that count no rejects, where the lake has some: a run that was killed has left them, or the ledger counts those of another
+/// run. A run that is about to enter such an entry finds it replaced, and does not.
+///
+/// # Errors
+/// The lake cannot be read.
+pub(crate) async fn uncounted_rejects(lake: &Lake) -> Result<FxHashSet<EntryId>, LakeError> {
+    let rejects = reject_runs(lake).await?;
+    let mut found = FxHashSet::default();
+    if !rejects.is_empty() {
+        each_entry(lake, |path, version, counts| {
+            let id = entry_id(path, version);
+            if counts.rejected == 0 && rejects.contains_key(&id) {
+                found.insert(id);
+            }
+        })
+        .await?;
+    }
+    Ok(found)
+}
+
+/// Drops the rejects of these entries.
 ///
 /// # Errors
 /// The lake cannot be read or written.
-pub(crate) async fn drop_rejects(lake: &Lake, stamp: &RunStamp, entries: &[EntryId]) -> Result<(), LakeError> {
+pub(crate) async fn drop_rejects(lake: &Lake, stamp: &RunStamp, entries: &FxHashSet<EntryId>) -> Result<(), LakeError> {
     let transaction = |version| TransactionId { app_id: format!("keytrail.mended.{}", stamp.run_id), version };
     let info = BTreeMap::from([("keytrail.run_id".to_owned(), stamp.run_id.clone())]);
-    let is_dropped = |batch: &RecordBatch| is_entry_of(batch, entries);
-    let (table, rows) = (lake.table(REJECTS), [rejects_batch(&[], stamp)]);
-    table.replace_rows(&PartitionValues::new(), &is_dropped, &rows, transaction(0), info.clone()).await?;
+    let is_dropped = |batch: &RecordBatch| mark_entries(batch, |id, _| entries.contains(&id));
     let table = lake.table(LOG_FILES);
     let edit = |batch: RecordBatch| without_rejects(&batch, entries);
     for version in 0.. {
@@ -59,28 +79,40 @@ pub(crate) async fn drop_rejects(lake: &Lake, stamp: &RunStamp, entries: &[Entry
         let mut files = Vec::new();
         for file in snapshot.files() {
             let mut has_some = false;
-            let see = |batch: &RecordBatch| has_some |= is_dropped(batch).true_count() > 0;
+            let see = |batch: &RecordBatch| {
+                let counts = batch.column(2).as_primitive::<Int64Type>();
+                has_some |=
+                    is_dropped(batch).iter().zip(counts).any(|(mark, count)| mark == Some(true) && count > Some(0));
+            };
             read_columns(table, std::slice::from_ref(file), &ENTRY_COLUMNS, see).await?;
             files.extend(has_some.then(|| Arc::clone(file)));
         }
+        if files.is_empty() {
+            break;
+        }
         match table.edit_files(&files, &edit, transaction(version), snapshot.version(), info.clone()).await {
             Err(LakeError::Overtaken { .. } | LakeError::Conflict { .. }) => {}
-            outcome => return outcome.map(|_| ()),
+            outcome => {
+                outcome?;
+                break;
+            }
         }
     }
+    let (table, rows) = (lake.table(REJECTS), [rejects_batch(&[], stamp)]);
+    table.replace_rows(&PartitionValues::new(), &is_dropped, &rows, transaction(0), info).await?;
     Ok(())
 }
 
 /// Rows of the ledger, those of `entries` without the rejects that they count.
-fn without_rejects(batch: &RecordBatch, entries: &[EntryId]) -> Result<RecordBatch, ArrowError> {
-    let is_dropped = is_entry_of(batch, entries);
-    let is_dropped = |row: usize| is_dropped.is_valid(row) && is_dropped.value(row);
+fn without_rejects(batch: &RecordBatch, entries: &FxHashSet<EntryId>) -> Result<RecordBatch, ArrowError> {
+    let marks = mark_entries(batch, |id, _| entries.contains(&id));
     let schema = batch.schema();
     let place = |name: &str| schema.index_of(name);
     let (records, rejected, notes) = (place("record_count")?, place("rejected_count")?, place("notes")?);
     let numbers = |column: usize| batch.column(column).as_primitive::<Int64Type>();
     let (rejected_counts, old_notes) = (numbers(rejected), batch.column(notes).as_string::<i32>());
     let rows = 0..batch.num_rows();
+    let is_dropped = |row: usize| marks.value(row) && rejected_counts.value(row) > 0;
     let taken = |row: usize| numbers(records).value(row) - if is_dropped(row) { rejected_counts.value(row) } else { 0 };
     let left = |row: usize| if is_dropped(row) { 0 } else { rejected_counts.value(row) };
     let note = |row: usize| {

@@ -6,6 +6,7 @@
 //! So a run that was killed is told. One that found nothing new leaves no row, so that repeating a conversion changes nothing in the lake; but
 //! where one before it left something unread, it has to be told that all is read now.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -111,6 +112,27 @@ async fn is_awaited(lake: &Lake, options: &ConvertOptions) -> Result<bool, LakeE
     })
     .await?;
     Ok(unfinished > whole)
+}
+
+/// Whether a run goes on, or ended early, and none that was complete has read the same sources since.
+pub(crate) async fn has_unfinished_run(lake: &Lake) -> Result<bool, LakeError> {
+    let table = lake.table(RUNS);
+    let (mut unfinished, mut complete) = (Vec::new(), BTreeMap::new());
+    read_columns(table, table.snapshot().await?.files(), &["started_time", "status", "sources"], |batch| {
+        let times = batch.column(0).as_primitive::<TimestampMicrosecondType>();
+        let [statuses, sources] = [1, 2].map(|column| batch.column(column).as_string::<i32>());
+        for row in 0..batch.num_rows() {
+            let (time, source) = (times.value(row), sources.value(row).to_owned());
+            if statuses.value(row) == RunStatus::Complete.as_str() {
+                let last = complete.entry(source).or_insert(time);
+                *last = time.max(*last);
+            } else {
+                unfinished.push((time, source));
+            }
+        }
+    })
+    .await?;
+    Ok(unfinished.iter().any(|(time, source)| complete.get(source).is_none_or(|last| last < time)))
 }
 
 /// The sources, a line each, in one spelling whatever the order and with or without a slash at the end.

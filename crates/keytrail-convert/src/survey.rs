@@ -15,7 +15,7 @@ use crate::config::ConvertOptions;
 use crate::convert::list_wanted;
 use crate::epochs::epoch_count;
 use crate::error::ConvertError;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Retried};
 use crate::progress::ConvertProgress;
 use crate::source::{Listing, LogFile};
 
@@ -91,7 +91,7 @@ pub async fn survey(
     let listed_count = listed.len() as u64;
     let new: Vec<LogFile> = match lake {
         Some(lake) => {
-            let (ledger, _) = Ledger::load(lake).await?;
+            let (ledger, _) = Ledger::load(lake, &Retried::default()).await?;
             listed.into_iter().filter(|file| !ledger.holds(file)).collect()
         }
         None => listed,

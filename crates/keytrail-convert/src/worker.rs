@@ -1,7 +1,6 @@
 //! One thread's part: takes log files in order, decodes and deduplicates them into its builders, and writes when there is something to
 //! write.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use crate::encoding::partition_values;
 use crate::epochs::Epochs;
 use crate::error::ConvertError;
 use crate::integrity::DigestEntry;
-use crate::ledger::{EntryId, EntryKey, MAX_RAW_BYTES, RejectRow};
+use crate::ledger::{MAX_RAW_BYTES, RejectRow};
 use crate::lock::lock;
 use crate::partition_builders::PartitionBuilders;
 use crate::progress::ConvertProgress;
@@ -36,8 +35,6 @@ pub(crate) struct Shared {
 pub(crate) struct Input {
     pub(crate) files: FileQueue,
     pub(crate) seen: Arc<Deduplicator>,
-    /// Rejects of log files that an interrupted run has written, but not the log files' ledger entries.
-    pub(crate) held_rejects: HashSet<EntryId>,
     pub(crate) max_file_bytes: usize,
 }
 
@@ -142,18 +139,21 @@ impl<'w> FileSink<'w> {
         Self { shared, file, desk, epoch, names, account: FileAccount::default(), rejects, digests, failure: None }
     }
 
-    /// The file's bytes could not be had at all: this run counts it as rejected, the ledger leaves it out, so that the next run
+    /// The file's bytes could not be had at all: this run tells of it, the ledger leaves it out, so that the next run
     /// reads it again. Expired credentials must not turn into files that count as read. An archived object stays so for years: the
     /// ledger has it, as a reject, so that what the lake lacks can be asked for.
     fn unreadable(&mut self, unread: &Unread) -> FileOutcome {
         match unread {
-            Unread::Failed(reason) => self.account.unread_reason = Some(reason.clone()),
+            Unread::Failed(reason) => {
+                self.account.unread_reason = Some(reason.clone());
+                FileOutcome::unreadable(0)
+            }
             Unread::Archived { .. } => {
                 self.account.is_archived = true;
                 self.reject(Reject { record_index: None, byte_offset: 0, reason: unread.to_string(), raw: &[] });
+                FileOutcome::unreadable(1)
             }
         }
-        FileOutcome::unreadable(1)
     }
 
     fn finish(mut self, mut outcome: FileOutcome) -> Result<(FileAccount, Vec<RejectRow>), ConvertError> {
@@ -164,10 +164,11 @@ impl<'w> FileSink<'w> {
         self.account.outcome = outcome;
         debug_assert!(self.account.is_balanced(), "{:?}", self.account);
         if !self.account.is_archived {
-            self.account.reject_reasons = self.rejects.iter().take(MAX_TOLD_REJECTS).map(reason_of).collect();
-        }
-        if self.rejects.first().is_some_and(|reject| self.shared.input.held_rejects.contains(&reject.key())) {
-            self.rejects.clear();
+            // What is wrong with the file as a whole comes first.
+            let (whole, single): (Vec<_>, Vec<_>) =
+                self.rejects.iter().partition(|reject| reject.record_index.is_none());
+            let told = whole.into_iter().chain(single).take(MAX_TOLD_REJECTS);
+            self.account.reject_reasons = told.map(reason_of).collect();
         }
         Ok((self.account, self.rejects))
     }
@@ -213,13 +214,11 @@ impl<'w> FileSink<'w> {
         let place = Place::new(&self.file.path, index);
         let seen = self.shared.input.seen.note_in(&mut self.desk.slot, hour, &identity, place, self.epoch)?;
         match seen {
-            Seen::Duplicate => self.account.duplicate_count += 1,
-            // The entry of the version that was read before counts the row.
-            Seen::Committed if self.file.was_read_before() => self.account.duplicate_count += 1,
-            Seen::Committed => {
-                self.account.row_count += 1;
-                self.account.held_row_count += 1;
+            Seen::Duplicate => {
+                self.account.duplicate_count += 1;
+                return Ok(());
             }
+            Seen::Committed => self.account.held_row_count += 1,
             Seen::New | Seen::MoreDetailed | Seen::OtherBody => {
                 let lineage = Lineage {
                     log_file_path: &self.file.path,
@@ -231,10 +230,12 @@ impl<'w> FileSink<'w> {
                     self.shared.note_rival(record);
                 }
                 self.desk.builders.of(record, hour, is_kms).append(record, &lineage);
-                self.account.row_count += 1;
                 self.account.conflict_count += u64::from(seen == Seen::OtherBody);
             }
         }
+        // Which of them its ledger entry counts is known when that is committed.
+        self.account.place_row_count += 1;
+        self.account.row_count += 1;
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use crate::commit::{Commit, CommitOperation, CommitOutcome, TransactionId};
 use crate::error::LakeError;
 use crate::partition::PartitionValues;
 use crate::reader::read_rows;
-use crate::snapshot::DataFile;
+use crate::snapshot::{DataFile, Snapshot};
 use crate::table::Table;
 use crate::writer::SORT_OPTIONS;
 
@@ -79,31 +79,48 @@ impl Table {
     ) -> Result<CommitOutcome, LakeError> {
         loop {
             let snapshot = self.snapshot().await?;
-            let mut batches = rows.to_vec();
-            let mut removes = Vec::new();
-            for file in snapshot.files().iter().filter(|file| file.partition == *partition) {
-                if let Some(kept) = self.rows_but(file, is_replaced).await? {
-                    batches.extend(kept);
-                    removes.push(Arc::clone(file));
-                }
-            }
-            let mut adds = Vec::new();
-            if batches.iter().any(|batch| batch.num_rows() > 0) {
-                let rows = self.sort(partition, &batches)?;
-                adds.push(self.put(self.encode(partition, std::iter::once(rows))?).await?);
-            }
-            let put = adds.first().cloned();
             let (transaction, info) = (transaction.clone(), info.clone());
-            let (operation, base_version) = (CommitOperation::Replace, Some(snapshot.version()));
-            match self.commit(Commit { adds, removes, transaction, operation, base_version, info }).await {
-                Err(LakeError::Overtaken { .. }) => {
-                    if let Some(file) = put {
-                        self.discard(&file).await;
-                    }
-                }
+            match self.replace_rows_of(&snapshot, partition, is_replaced, rows, transaction, info).await {
+                Err(LakeError::Overtaken { .. }) => {}
                 outcome => return outcome,
             }
         }
+    }
+
+    /// As [`Table::replace_rows`], in a version that was looked at.
+    ///
+    /// # Errors
+    ///
+    /// As there; [`LakeError::Overtaken`] when the table has a newer version.
+    pub async fn replace_rows_of(
+        &self,
+        snapshot: &Snapshot,
+        partition: &PartitionValues,
+        is_replaced: &(dyn Fn(&RecordBatch) -> BooleanArray + Sync),
+        rows: &[RecordBatch],
+        transaction: TransactionId,
+        info: BTreeMap<String, String>,
+    ) -> Result<CommitOutcome, LakeError> {
+        let mut batches = rows.to_vec();
+        let mut removes = Vec::new();
+        for file in snapshot.files().iter().filter(|file| file.partition == *partition) {
+            if let Some(kept) = self.rows_but(file, is_replaced).await? {
+                batches.extend(kept);
+                removes.push(Arc::clone(file));
+            }
+        }
+        let mut adds = Vec::new();
+        if batches.iter().any(|batch| batch.num_rows() > 0) {
+            let rows = self.sort(partition, &batches)?;
+            adds.push(self.put(self.encode(partition, std::iter::once(rows))?).await?);
+        }
+        let put = adds.first().cloned();
+        let (operation, base_version) = (CommitOperation::Replace, Some(snapshot.version()));
+        let outcome = self.commit(Commit { adds, removes, transaction, operation, base_version, info }).await;
+        if let (Err(LakeError::Overtaken { .. }), Some(file)) = (&outcome, &put) {
+            self.discard(file).await;
+        }
+        outcome
     }
 
     /// The rows of a file that are not marked; `None` when no row is.

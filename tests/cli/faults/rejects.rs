@@ -44,3 +44,55 @@ fn accounts_that_do_not_add_up_are_found() {
     assert_eq!(checked.code(), Some(4), "{checked}");
     assert!(checked.stdout.contains("table events holds 0 rows, the ledger counts 40"), "{checked}");
 }
+
+#[test]
+fn a_killed_conversion_is_unfinished_and_no_damage() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/a.json", log_file((0..40).map(event)));
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0));
+    // As if it had been killed after its commit to `events`.
+    for table in ["log_files", "runs"] {
+        let log = fs_err::read_dir(sandbox.path(format!("lake/{table}/_delta_log"))).expect("a log");
+        let entries = log.map(|entry| entry.expect("an entry").path());
+        let newest = entries.filter(|path| path.extension().is_some_and(|ending| ending == "json")).max();
+        fs_err::remove_file(newest.expect("a commit")).expect("a log entry");
+    }
+    let checked = sandbox.run("keytrail check --lake lake");
+    assert_eq!(checked.code(), Some(3), "{checked}");
+    assert!(checked.stdout.contains("40 rows are of log files that are not in the ledger yet"), "{checked}");
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0));
+    assert_eq!(sandbox.run("keytrail check --lake lake").code(), Some(0));
+}
+
+#[test]
+fn what_was_asked_for_and_is_no_log_is_rejected() {
+    let sandbox = Sandbox::new();
+    let page = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>";
+    for input in [page, "-----BEGIN PGP MESSAGE-----\n\nhQEMA\n"] {
+        let run = sandbox.run_with("keytrail convert - --lake lake", input);
+        assert_eq!(run.code(), Some(3), "{run}");
+    }
+    let nothing = sandbox.run("keytrail convert --retry-rejected --lake other");
+    assert_ne!(nothing.code(), Some(0), "{nothing}");
+    sandbox.write("logs/.hidden.json", log_file([event(1)]));
+    let run = sandbox.run("keytrail convert logs/.hidden.json --lake hidden --json");
+    assert_eq!(run.code(), Some(0), "{run}");
+    assert!(run.stdout.contains("\"rows\":1"), "{run}");
+    let nothing = sandbox.run("keytrail convert --retry-rejected --lake hidden");
+    assert_eq!(nothing.code(), Some(0), "{nothing}");
+    assert!(nothing.stderr.contains("no log file has rejects"), "{nothing}");
+}
+
+#[test]
+fn what_could_not_be_read_is_told_in_the_json() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/a.json", log_file([event(1)]));
+    std::os::unix::fs::symlink("nowhere", sandbox.path("logs/dangling.json")).expect("a link");
+    let run = sandbox.run("keytrail convert logs --lake lake --json");
+    assert_eq!(run.code(), Some(3), "{run}");
+    let summary: serde_json::Value = serde_json::from_str(&run.stdout).expect("one JSON line");
+    for (name, value) in [("log_files", 1), ("rejected", 0), ("unread", 1)] {
+        assert_eq!(summary[name], value, "{name}: {run}");
+    }
+    assert_eq!(summary["is_complete"], false, "{run}");
+}

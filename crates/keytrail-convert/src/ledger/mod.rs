@@ -3,19 +3,21 @@
 //! Its rows are made in `rows`, what others add to it meanwhile is followed in `tracker`; whether it adds up, [`crate::accounting`]
 //! checks.
 
+mod division;
 mod rows;
 mod tracker;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{BooleanArray, RecordBatch};
-use keytrail_lake::{Lake, LakeError, Snapshot};
-use rustc_hash::FxHashSet;
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use keytrail_lake::{DataFile, Lake, LakeError, Snapshot, Table};
+use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
+pub(crate) use self::division::divide_rows;
 pub(crate) use self::rows::{MAX_RAW_BYTES, RejectRow, RunStamp, log_files_batch, rejects_batch};
 pub(crate) use self::tracker::EntryTracker;
 use crate::accounting::{FileAccount, LedgerCounts};
@@ -44,14 +46,24 @@ impl EntryKey for (Arc<LogFile>, FileAccount) {
     }
 }
 
-/// Marks the rows of `log_files` or `rejects` that are of one of these versions of log files.
-pub(crate) fn is_entry_of(batch: &RecordBatch, ids: &[EntryId]) -> BooleanArray {
+/// A run, as a hash of its id.
+pub(crate) type RunKey = u64;
+
+/// The key of a run.
+pub(crate) fn run_key(run_id: &str) -> RunKey {
+    xxh3_64(run_id.as_bytes())
+}
+
+/// Marks the rows of `log_files` or `rejects` of which `is_marked` says so, by the version of the log file and the run that wrote the row.
+pub(crate) fn mark_entries(batch: &RecordBatch, is_marked: impl Fn(EntryId, RunKey) -> bool) -> BooleanArray {
     let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     let (Some(paths), Some(versions)) = (texts("log_file_path"), texts("log_file_version")) else {
         return BooleanArray::from(vec![false; batch.num_rows()]);
     };
-    let is_of = |(path, version): (Option<&str>, Option<&str>)| Some(ids.contains(&entry_id(path?, version?)));
-    paths.iter().zip(versions.iter()).map(is_of).collect()
+    let runs = texts("run_id");
+    let run_of = |row| runs.filter(|runs| runs.is_valid(row)).map_or("", |runs| runs.value(row));
+    let is_of = |row| is_marked(entry_id(paths.value(row), versions.value(row)), run_key(run_of(row)));
+    (0..batch.num_rows()).map(|row| Some(is_of(row))).collect()
 }
 
 /// Refuses a lake whose `events` holds no rows although the ledger tells of some: the table's last commits are lost, and it would answer as
@@ -81,11 +93,19 @@ pub async fn refuse_lost_rows(lake: &Lake, events: &Snapshot) -> Result<(), Lake
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub(crate) async fn each_entry(lake: &Lake, mut take: impl FnMut(&str, &str, LedgerCounts)) -> Result<(), LakeError> {
+pub(crate) async fn each_entry(lake: &Lake, take: impl FnMut(&str, &str, LedgerCounts)) -> Result<(), LakeError> {
+    each_entry_of(lake, &lake.table(LOG_FILES).snapshot().await?, take).await
+}
+
+/// As [`each_entry`], of a version of the ledger.
+pub(crate) async fn each_entry_of(
+    lake: &Lake,
+    snapshot: &Snapshot,
+    mut take: impl FnMut(&str, &str, LedgerCounts),
+) -> Result<(), LakeError> {
     const COLUMNS: [&str; 6] =
         ["log_file_path", "log_file_version", "record_count", "row_count", "duplicate_count", "rejected_count"];
-    let table = lake.table(LOG_FILES);
-    read_columns(table, table.snapshot().await?.files(), &COLUMNS, |batch| {
+    read_columns(lake.table(LOG_FILES), snapshot.files(), &COLUMNS, |batch| {
         let (paths, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
         let counts = [2, 3, 4, 5].map(|column: usize| batch.column(column).as_primitive::<Int64Type>());
         for row in 0..batch.num_rows() {
@@ -96,37 +116,46 @@ pub(crate) async fn each_entry(lake: &Lake, mut take: impl FnMut(&str, &str, Led
     .await
 }
 
-/// The log files with rejects: by path, the versions that had some.
-pub(crate) async fn entries_with_rejects(lake: &Lake) -> Result<BTreeMap<String, Vec<EntryId>>, ConvertError> {
+/// The log files with rejects: by path, the versions that had some, and the run that entered each.
+pub(crate) async fn entries_with_rejects(lake: &Lake) -> Result<BTreeMap<String, Vec<(EntryId, RunKey)>>, LakeError> {
     let table = lake.table(LOG_FILES);
-    let mut found: BTreeMap<String, Vec<EntryId>> = BTreeMap::new();
-    let columns = ["log_file_path", "log_file_version", "rejected_count"];
+    let mut found: BTreeMap<String, Vec<(EntryId, RunKey)>> = BTreeMap::new();
+    let columns = ["log_file_path", "log_file_version", "run_id", "rejected_count"];
     read_columns(table, table.snapshot().await?.files(), &columns, |batch| {
-        let [paths, versions] = [0, 1].map(|column| batch.column(column).as_string::<i32>());
-        let counts = batch.column(2).as_primitive::<Int64Type>();
-        let entries = paths.iter().flatten().zip(versions.iter().flatten()).zip(counts.iter().flatten());
-        for ((path, version), _) in entries.filter(|(_, count)| *count > 0) {
-            found.entry(path.to_owned()).or_default().push(entry_id(path, version));
+        let [paths, versions, runs] = [0, 1, 2].map(|column| batch.column(column).as_string::<i32>());
+        let counts = batch.column(3).as_primitive::<Int64Type>();
+        for row in (0..batch.num_rows()).filter(|row| counts.value(*row) > 0) {
+            let (path, version) = (paths.value(row), versions.value(row));
+            let run = if runs.is_valid(row) { runs.value(row) } else { "" };
+            found.entry(path.to_owned()).or_default().push((entry_id(path, version), run_key(run)));
         }
     })
     .await?;
     Ok(found)
 }
 
+/// Entries that are read again, and the run that each is of.
+pub(crate) type Retried = FxHashMap<EntryId, RunKey>;
+
 /// What the lake knows of log files. It keeps hashes: ten million log files take 300 MB.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: FxHashSet<EntryId>,
     paths: FxHashSet<u64>,
+    /// Of the entries that are to be read again, those that nobody has replaced.
+    open: FxHashSet<EntryId>,
 }
 
 impl Ledger {
     /// Reads the ledger of a lake, and begins to follow it.
-    pub(crate) async fn load(lake: &Lake) -> Result<(Self, EntryTracker), ConvertError> {
+    pub(crate) async fn load(lake: &Lake, retried: &Retried) -> Result<(Self, EntryTracker), ConvertError> {
         let mut ledger = Self::default();
-        let tracker = EntryTracker::begin(lake, LOG_FILES, |path, version| {
-            ledger.entries.insert(entry_id(path, version));
-            ledger.paths.insert(xxh3_64(path.as_bytes()));
+        let tracker = EntryTracker::begin(lake, |path, id, run| {
+            ledger.entries.insert(id);
+            ledger.paths.insert(path);
+            if retried.get(&id) == Some(&run) {
+                ledger.open.insert(id);
+            }
         });
         let tracker = tracker.await?;
         Ok((ledger, tracker))
@@ -135,6 +164,11 @@ impl Ledger {
     /// Whether this very object was read before.
     pub(crate) fn holds(&self, file: &LogFile) -> bool {
         self.entries.contains(&file.entry_id())
+    }
+
+    /// Whether it is to be read: nobody did, or it is to be read again and nobody did that.
+    pub(crate) fn wants(&self, file: &LogFile) -> bool {
+        !self.holds(file) || self.open.contains(&file.entry_id())
     }
 
     /// Whether an object was read from this path, of this version or another.
@@ -179,18 +213,39 @@ impl LedgerEntries {
     }
 }
 
-/// Rejects that the lake holds already for files without a ledger entry: a run that ended in between wrote them.
-pub(crate) async fn committed_rejects(
-    lake: &Lake,
-    ledger: &Ledger,
-) -> Result<(HashSet<EntryId>, EntryTracker), ConvertError> {
-    let mut found = HashSet::new();
-    let tracker = EntryTracker::begin(lake, REJECTS, |path, version| {
-        let id = entry_id(path, version);
-        if !ledger.entries.contains(&id) {
-            found.insert(id);
+/// Rows of `rejects`: of which versions of log files, and by which runs.
+pub(crate) type RejectRuns = FxHashMap<EntryId, FxHashMap<RunKey, u64>>;
+
+/// Counts the rows of `rejects`.
+pub(crate) async fn reject_runs(lake: &Lake) -> Result<RejectRuns, LakeError> {
+    let mut found = RejectRuns::default();
+    let table = lake.table(REJECTS);
+    read_entries(table, table.snapshot().await?.files(), |path, version, run| {
+        *found.entry(entry_id(path, version)).or_default().entry(run_key(run)).or_default() += 1;
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Rejects of log files that the ledger does not hold, or that are to be read again: once those files are entered they count no more.
+pub(crate) async fn superseded_rejects(lake: &Lake, ledger: &Ledger) -> Result<RejectRuns, LakeError> {
+    let mut found = reject_runs(lake).await?;
+    found.retain(|id, _| !ledger.entries.contains(id) || ledger.open.contains(id));
+    Ok(found)
+}
+
+/// Gives path, version and run of every row of `log_files` or `rejects` to `take`.
+async fn read_entries(
+    table: &Table,
+    files: &[Arc<DataFile>],
+    mut take: impl FnMut(&str, &str, &str),
+) -> Result<(), LakeError> {
+    read_columns(table, files, &["log_file_path", "log_file_version", "run_id"], |batch| {
+        let [paths, versions, runs] = [0, 1, 2].map(|column| batch.column(column).as_string::<i32>());
+        for row in 0..batch.num_rows() {
+            let run = if runs.is_valid(row) { runs.value(row) } else { "" };
+            take(paths.value(row), versions.value(row), run);
         }
-    });
-    let tracker = tracker.await?;
-    Ok((found, tracker))
+    })
+    .await
 }

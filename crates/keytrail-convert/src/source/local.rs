@@ -3,25 +3,38 @@
 //! Links are followed, each real folder once; pipes, sockets and devices are left alone, as reading one may never end. A lake that lies
 //! inside the folder is no source.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::{Content, LogFile};
 use crate::error::ConvertError;
 
+/// What lies below a folder.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The regular files.
+    pub(super) files: Vec<LogFile>,
+    /// What is none and left alone, by its kind.
+    pub(super) left_out: BTreeMap<&'static str, u64>,
+}
+
 /// Lists the regular files below `root`, or `root` itself.
-pub(super) fn list(root: &Path) -> Result<Vec<LogFile>, ConvertError> {
+pub(super) fn list(root: &Path) -> Result<Found, ConvertError> {
     let metadata = fs_err::metadata(root).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => ConvertError::NoSuchSource(root.to_owned()),
         _ => unlisted(root, error),
     })?;
     if !metadata.is_dir() {
-        return Ok(log_file(root.to_owned(), Some(&metadata)).into_iter().collect());
+        let file = log_file(root.to_owned(), Some(&metadata)).map(LogFile::named);
+        return Ok(Found { files: file.into_iter().collect(), ..Found::default() });
     }
     let mut walk = Walk::default();
     fs_err::canonicalize(root).and_then(|real| walk.folder(root, &real)).map_err(|error| unlisted(root, error))?;
-    Ok(walk.files)
+    Ok(walk.found)
 }
 
 fn unlisted(place: &Path, error: std::io::Error) -> ConvertError {
@@ -30,7 +43,7 @@ fn unlisted(place: &Path, error: std::io::Error) -> ConvertError {
 
 #[derive(Default)]
 struct Walk {
-    files: Vec<LogFile>,
+    found: Found,
     visited: HashSet<PathBuf>,
 }
 
@@ -52,11 +65,14 @@ impl Walk {
                 Ok(metadata) if metadata.is_dir() => {
                     let real = if is_link { fs_err::canonicalize(&path) } else { Ok(real.join(entry.file_name())) };
                     if real.and_then(|real| self.folder(&path, &real)).is_err() {
-                        self.files.extend(log_file(path, None));
+                        self.found.files.extend(log_file(path, None));
                     }
                 }
-                Ok(metadata) => self.files.extend(log_file(path, Some(&metadata))),
-                Err(_dangling_or_forbidden) => self.files.extend(log_file(path, None)),
+                Ok(metadata) => match kind_of(metadata.file_type()) {
+                    Some(kind) => *self.found.left_out.entry(kind).or_default() += 1,
+                    None => self.found.files.extend(log_file(path, Some(&metadata))),
+                },
+                Err(_dangling_or_forbidden) => self.found.files.extend(log_file(path, None)),
             }
         }
         Ok(())
@@ -81,14 +97,42 @@ fn log_file(path: PathBuf, metadata: Option<&std::fs::Metadata>) -> Option<LogFi
     Some(LogFile::new(text_of(&path), version, size_bytes, last_modified, Content::Local(path)))
 }
 
-/// A path as the ledger has it; bytes that are no UTF-8 as `\xFF`, so that different names stay different.
+/// What is no regular file and no folder, in a word; `None` = it is one.
+fn kind_of(kind: std::fs::FileType) -> Option<&'static str> {
+    match () {
+        () if kind.is_fifo() => Some("pipe"),
+        () if kind.is_socket() => Some("socket"),
+        () if kind.is_block_device() || kind.is_char_device() => Some("device"),
+        () => None,
+    }
+}
+
+/// A path as the ledger has it: bytes that are no UTF-8 as `\xFF`, and a backslash before an `x` as `\x5C`, so that different names stay
+/// different.
 fn text_of(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        text.push_str(chunk.valid());
+        text.push_str(&chunk.valid().replace("\\x", "\\x5Cx"));
         chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02X}")));
     }
     text
+}
+
+/// The path that the ledger has as `text`.
+pub(super) fn path_of(text: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\\x") {
+        let digits = rest.get(at + 2..at + 4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (before, after) = rest.split_at(at + if byte.is_some() { 4 } else { 2 });
+        // Paths of an earlier version may have a backslash of their own there.
+        bytes.extend_from_slice(if byte.is_some() { &before.as_bytes()[..at] } else { before.as_bytes() });
+        bytes.extend(byte);
+        rest = after;
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    PathBuf::from(OsString::from_vec(bytes))
 }
 
 /// Version, size and modification time (microseconds since the epoch, UTC) of a file as it is now.
@@ -118,14 +162,35 @@ mod tests {
         std::os::unix::fs::symlink(root, root.join("a/loop")).expect("link");
         std::os::unix::fs::symlink(root.join("nowhere"), root.join("dangling")).expect("link");
         let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).expect("socket");
-        let mut found: Vec<_> = list(root)
-            .expect("listed")
-            .into_iter()
-            .map(|file| file.path.replace(&root.display().to_string(), ""))
-            .collect();
+        let listed = list(root).expect("listed");
+        assert_eq!(listed.left_out, [("socket", 1)].into());
+        let mut found: Vec<_> =
+            listed.files.into_iter().map(|file| file.path.replace(&root.display().to_string(), "")).collect();
         found.sort_unstable();
         assert_eq!(found, ["/a/b/two.json", "/dangling", "/one.json"]);
         assert!(matches!(list(&root.join("nowhere")), Err(ConvertError::NoSuchSource(_))));
-        assert_eq!(list(&root.join("one.json")).expect("listed").len(), 1);
+        assert_eq!(list(&root.join("one.json")).expect("listed").files.len(), 1);
+    }
+
+    #[test]
+    fn different_names_stay_different_and_lead_back() {
+        let names: [&[u8]; 8] = [
+            b"/a\xff.json",
+            b"/a\\xFF.json",
+            b"/a\\x5CxFF.json",
+            b"/a\\\xff",
+            b"/\\x",
+            b"/\\\\x41",
+            b"/\\y",
+            "/\u{fc}\\".as_bytes(),
+        ];
+        let mut texts = HashSet::new();
+        for name in names {
+            let path = PathBuf::from(OsString::from_vec(name.to_vec()));
+            let text = text_of(&path);
+            assert_eq!(path_of(&text), path, "{text}");
+            assert!(texts.insert(text.clone()), "{text}");
+        }
+        assert_eq!(path_of("/old\\xyz"), Path::new("/old\\xyz"));
     }
 }

@@ -99,6 +99,16 @@ pub struct LogFile {
     pub delivery_time: Option<i64>,
     history: History,
     content: Content,
+    origin: Origin,
+}
+
+/// How a log file came to be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It lies in a folder or below a prefix.
+    Found,
+    /// The user named this very file, or gave its bytes: it is read whatever its name, and text in it is no README.
+    Named,
 }
 
 /// What is known about the object's past.
@@ -123,8 +133,18 @@ impl LogFile {
     fn new(path: String, version: String, size_bytes: u64, last_modified: Option<i64>, content: Content) -> Self {
         let told = LogFilePath::parse(&path);
         let (delivery_date, delivery_time) = (told.delivery_date, told.delivery_time);
-        let history = History::Fresh;
-        Self { path, version, size_bytes, last_modified, delivery_date, delivery_time, history, content }
+        let (history, origin) = (History::Fresh, Origin::Found);
+        Self { path, version, size_bytes, last_modified, delivery_date, delivery_time, history, content, origin }
+    }
+
+    fn named(self) -> Self {
+        Self { origin: Origin::Named, ..self }
+    }
+
+    /// The same file as if it had been named where it was found, and found where it was named.
+    pub(crate) fn listed_otherwise(&self) -> Self {
+        let origin = if self.origin == Origin::Named { Origin::Found } else { Origin::Named };
+        Self { origin, ..self.clone() }
     }
 
     #[cfg(test)]
@@ -170,12 +190,15 @@ impl LogFile {
 
     /// Decodes its bytes.
     pub(crate) fn decode(&self, decoder: &mut FileDecoder, bytes: &[u8], sink: &mut dyn RecordSink) -> FileOutcome {
-        decoder.decode_named(Some(&self.path), bytes, sink)
+        match self.origin {
+            Origin::Found => decoder.decode_named(Some(&self.path), bytes, sink),
+            Origin::Named => decoder.decode_asked_for(&self.path, bytes, sink),
+        }
     }
 
     /// Why it is left out of a listing; `None` = it is not.
     fn left_out_as(&self) -> Option<String> {
-        if matches!(self.content, Content::Given(_)) {
+        if self.origin == Origin::Named {
             return None;
         }
         let name = self.path.rsplit('/').next().unwrap_or("");
@@ -200,7 +223,7 @@ impl LogFile {
 
     /// Whether it was read before as another version of the same object.
     pub(crate) fn has_changed(&self) -> bool {
-        self.history != History::Fresh
+        self.note().is_some()
     }
 
     /// Whether the ledger has an entry of another version, which counts the rows that the lake has from its path.
@@ -212,6 +235,8 @@ impl LogFile {
     pub(crate) fn note(&self) -> Option<&'static str> {
         match self.history {
             History::Fresh => None,
+            // Bytes from a pipe are no object that could change.
+            _ if matches!(self.content, Content::Given(_)) => None,
             History::ReadBefore => Some("the object has changed since it was read before: its rows from then are kept"),
             History::Replaced => Some("the object changed between its listing and its reading: this is what was read"),
         }
@@ -271,7 +296,7 @@ pub struct Listing {
     /// The log files, by delivery day and path.
     pub log_files: Vec<LogFile>,
     /// What cannot be CloudTrail's and is not looked at, by the folder of the AWS service that wrote it (`Config`, `vpcflowlogs`);
-    /// `hidden` = files of operating systems and programs, such as `.DS_Store`.
+    /// `hidden` = files of operating systems and programs, such as `.DS_Store`; `pipe`, `socket` and `device` = what may never end.
     pub left_out: BTreeMap<String, u64>,
 }
 
@@ -330,23 +355,29 @@ pub async fn list(
     range: &DeliveryRange,
     options: &StorageOptions,
 ) -> Result<Listing, ConvertError> {
-    let mut files = Vec::new();
+    let (mut files, mut left_out) = (Vec::new(), BTreeMap::new());
     for source in sources {
         match source {
             Source::Bytes { name, content } => files.push(given(name, content)),
             Source::Place(location) if location.is_s3() => files.extend(s3::list(location, range, options).await?),
             Source::Place(location) => {
-                let root = location.as_local_path().ok_or_else(|| unlistable(location))?.to_owned();
-                let found = tokio::task::spawn_blocking(move || local::list(&root)).await;
-                files.extend(found.map_err(|error| ConvertError::Internal(error.to_string()))??);
+                let root = location.as_local_path().ok_or_else(|| unlistable(location))?;
+                let found = list_local(root).await?;
+                files.extend(found.files);
+                for (kind, count) in found.left_out {
+                    *left_out.entry(kind.to_owned()).or_default() += count;
+                }
             }
         }
     }
     files.retain(|file| range.contains(file));
     let order = |file: &LogFile| (file.delivery_date.is_none(), file.delivery_date);
-    files.sort_by(|left, right| order(left).cmp(&order(right)).then_with(|| left.path.cmp(&right.path)));
+    // Of a file that was named and found too the one that was named stays.
+    let is_found = |file: &LogFile| file.origin == Origin::Found;
+    files.sort_by(|left, right| {
+        order(left).cmp(&order(right)).then_with(|| (&left.path, is_found(left)).cmp(&(&right.path, is_found(right))))
+    });
     files.dedup_by(|left, right| left.path == right.path);
-    let mut left_out = BTreeMap::new();
     files.retain(|file| match file.left_out_as() {
         Some(kind) => {
             *left_out.entry(kind).or_default() += 1;
@@ -357,9 +388,31 @@ pub async fn list(
     Ok(Listing { log_files: files, left_out })
 }
 
+async fn list_local(root: &Path) -> Result<local::Found, ConvertError> {
+    let root = root.to_owned();
+    let found = tokio::task::spawn_blocking(move || local::list(&root)).await;
+    found.map_err(|error| ConvertError::Internal(error.to_string()))?
+}
+
+/// What a path of the ledger leads to now; `None` = it names no place, as bytes that came through a pipe have none.
+///
+/// # Errors
+/// The place cannot be listed.
+pub(crate) async fn list_again(path: &str, options: &StorageOptions) -> Result<Option<Vec<LogFile>>, ConvertError> {
+    if path.starts_with("s3://") {
+        let place = Location::parse(path).map_err(ConvertError::Lake)?;
+        let listing = list(&[Source::Place(place)], &DeliveryRange::default(), options).await?;
+        return Ok(Some(listing.log_files));
+    }
+    if !path.starts_with('/') {
+        return Ok(None);
+    }
+    Ok(Some(list_local(&local::path_of(path)).await?.files))
+}
+
 fn given(name: &str, content: &Bytes) -> LogFile {
     let version = format!("sha256:{}", sha256_hex(content));
-    LogFile::new(name.to_owned(), version, content.len() as u64, None, Content::Given(content.clone()))
+    LogFile::new(name.to_owned(), version, content.len() as u64, None, Content::Given(content.clone())).named()
 }
 
 fn unlistable(location: &Location) -> ConvertError {

@@ -38,7 +38,12 @@ pub(super) async fn list(
     };
     let objects =
         objects.map_err(|source| ConvertError::List { place: location.to_string(), source: Box::new(source) })?;
-    Ok(objects.into_iter().map(|object| log_file(bucket, &storage.store(), object)).collect())
+    let files = objects.into_iter().map(|object| {
+        let is_named = object.location == *storage.prefix();
+        let file = log_file(bucket, &storage.store(), object);
+        if is_named { file.named() } else { file }
+    });
+    Ok(files.collect())
 }
 
 fn log_file(bucket: &str, store: &Arc<dyn ObjectStore>, object: ObjectMeta) -> LogFile {

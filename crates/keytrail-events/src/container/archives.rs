@@ -51,7 +51,8 @@ impl Reading<'_> {
         if archive.offset() > 0 {
             self.reject_whole(format!("{} bytes before the zip archive that ends the file", archive.offset()), bytes);
         }
-        let listed = listed_zip_entries(bytes, archive.central_directory_start());
+        let (listed, end) = listed_zip_entries(bytes, archive.central_directory_start());
+        self.behind_zip_entries(end);
         if let Some(hidden) = listed.checked_sub(archive.len()).filter(|hidden| *hidden > 0) {
             let reason = format!("{hidden} entries of the zip archive are not counted, or have another one's name");
             self.reject_whole(reason, bytes);
@@ -68,6 +69,25 @@ impl Reading<'_> {
                     reading.reject_whole(format!("the zip entry cannot be read: {error}"), bytes);
                 }),
             }
+        }
+    }
+
+    /// What stands behind a zip archive's directory: its comment, and what is none of the archive.
+    fn behind_zip_entries(&mut self, end: &[u8]) {
+        let (comment, rest) = comment_and_rest(end);
+        if comment.contains(&b'{') {
+            self.reject_whole("the zip archive's comment is not read, and may hold records".to_owned(), comment);
+        } else if !comment.is_empty() {
+            self.note(format!("the zip archive has a comment of {} bytes", comment.len()));
+        }
+        let count = rest.len();
+        if rest.iter().any(|byte| *byte != 0) {
+            self.reject_whole(
+                format!("{count} bytes after the zip archive that are none of it, and may have held records"),
+                rest,
+            );
+        } else if count > 0 {
+            self.note(format!("{count} zero bytes after the zip archive"));
         }
     }
 
@@ -163,8 +183,19 @@ impl Reading<'_> {
     }
 }
 
-/// How many entries stand in the directory that begins at `start`, whatever the archive's end counts.
-fn listed_zip_entries(bytes: &[u8], start: u64) -> usize {
+/// A zip archive's comment and what follows the archive, from what follows its directory.
+fn comment_and_rest(end: &[u8]) -> (&[u8], &[u8]) {
+    /// The record that ends an archive, without its comment, whose length its last two bytes tell.
+    const END_BYTES: usize = 22;
+    // Archives of the 64-bit format have two records more before it, and any may have a signature.
+    let Some(at) = memchr::memmem::find(end, b"PK\x05\x06") else { return (&[], end) };
+    let Some((record, rest)) = end[at..].split_at_checked(END_BYTES) else { return (&[], &end[at..]) };
+    let length = usize::from(u16::from_le_bytes([record[END_BYTES - 2], record[END_BYTES - 1]]));
+    rest.split_at_checked(length).unwrap_or((rest, &[]))
+}
+
+/// How many entries stand in the directory that begins at `start`, whatever the archive's end counts, and what follows them.
+fn listed_zip_entries(bytes: &[u8], start: u64) -> (usize, &[u8]) {
     const LENGTHS: [usize; 3] = [28, 30, 32];
     let mut rest = usize::try_from(start).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
     let mut count = 0;
@@ -174,5 +205,5 @@ fn listed_zip_entries(bytes: &[u8], start: u64) -> usize {
         let size = LENGTHS.into_iter().try_fold(46, |size, at| Some(size + length(at)?));
         rest = size.and_then(|size| rest.get(size..)).unwrap_or_default();
     }
-    count
+    (count, rest)
 }

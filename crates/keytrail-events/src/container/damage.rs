@@ -25,15 +25,20 @@ impl<'d> Recovery<'d> {
         matches!(follows, Some(b',' | b']')).then_some(end)
     }
 
-    /// Where reading goes on after a damaged value of a document: behind its brackets, else on the next line, else nowhere.
+    /// Where reading goes on after a damaged value of a document: behind its brackets, else on the next line, else nowhere. After what is no
+    /// value, on the next line if that comes first.
     pub(super) fn end_of_value(&mut self, start: usize, error_offset: usize) -> usize {
         let bytes = self.bytes;
         let is_value =
             |end: &usize| *end > error_offset && matches!(Scanner::at(bytes, *end).peek(), Some(b'{' | b'['));
-        self.end_of_brackets(start)
-            .filter(is_value)
-            .or_else(|| next_line_with_value(bytes, start))
-            .unwrap_or(bytes.len())
+        let behind_brackets = self.end_of_brackets(start).filter(is_value);
+        let line = || next_line_with_value(bytes, start);
+        let end = match bytes.get(start) {
+            Some(b'{' | b'[' | b'"') => behind_brackets.or_else(line),
+            // What is no value at all, as a line above the records, has no brackets of its own.
+            _ => behind_brackets.into_iter().chain(line()).min(),
+        };
+        end.unwrap_or(bytes.len())
     }
 
     /// The end of the value at `start` by its brackets alone, whatever stands between them.

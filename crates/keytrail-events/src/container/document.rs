@@ -6,7 +6,7 @@ use super::MAX_WRAPPERS;
 use super::damage::{Recovery, end_of_line};
 use super::reading::Reading;
 use super::text::{LogLine, beginning_of};
-use super::wrappers::{List, find_list, next_list};
+use super::wrappers::{List, Passed, find_list, next_list};
 use crate::field_memory::FieldMemory;
 use crate::json::{self, Scanner, SyntaxError};
 use crate::record::{DetailLevel, EventRecord, RecordError, RecordKind};
@@ -193,8 +193,9 @@ impl Reading<'_> {
         nesting: u32,
     ) -> Result<(), SyntaxError> {
         let found = if nesting <= MAX_WRAPPERS { find_list(document.bytes, scanner) } else { None };
-        if let Some((list, mut inside)) = found {
-            let result = self.list(list, document, &mut inside, nesting);
+        if let Some((list, mut inside, mut passed)) = found {
+            let result = self.list(list, document, &mut inside, nesting, &mut passed);
+            passed.into_iter().for_each(|range| self.passed_over(range.start, &document.bytes[range]));
             *scanner = inside;
             return result;
         }
@@ -209,13 +210,26 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The elements of a container's list, then those of its other lists: the other members hold nothing of interest.
+    /// A member beside a container's lists: names of log streams, a token, numbers; or something that holds events.
+    fn passed_over(&mut self, start: usize, value: &[u8]) {
+        const NAME: &[u8] = b"eventSource";
+        let is_member = |at: usize| {
+            let behind = value[at + NAME.len()..].iter().find(|byte| !matches!(byte, b'"' | b'\\' | b' '));
+            behind == Some(&b':')
+        };
+        if memchr::memmem::find_iter(value, NAME).any(is_member) {
+            self.reject(start, "a member beside the records that is not read, and holds some".to_owned(), value);
+        }
+    }
+
+    /// The elements of a container's list, then those of its other lists; the places of the other members are added to `passed`.
     fn list<'d>(
         &mut self,
         list: List,
         document: &mut Document<'d>,
         scanner: &mut Scanner<'d>,
         nesting: u32,
+        passed: &mut Passed,
     ) -> Result<(), SyntaxError> {
         let mut next = Some(list);
         let mut is_first = false;
@@ -225,7 +239,7 @@ impl Reading<'_> {
                 (_, Some(b'[')) => reading.string_or_scalar(document, scanner),
                 _ => reading.value(document, scanner, nesting),
             })?;
-            next = if self.is_over() { None } else { next_list(document.bytes, scanner, &mut is_first)? };
+            next = if self.is_over() { None } else { next_list(document.bytes, scanner, &mut is_first, passed)? };
         }
         Ok(())
     }
@@ -296,7 +310,7 @@ impl Reading<'_> {
 }
 
 /// Whether a text is JSON of an object, of an array of them, or of a string that is such a text again.
-fn holds_object(text: &str) -> bool {
+pub(super) fn holds_object(text: &str) -> bool {
     let text = text.trim();
     match text.as_bytes().first() {
         Some(b'{') => true,

@@ -49,7 +49,7 @@ use unpack::Unpacker;
 pub const MAX_FILE_BYTES: usize = 1 << 30;
 /// How many packings, archives and wrapping values may stand around a record.
 pub const MAX_WRAPPERS: u32 = 8;
-/// The most rejects that one file may cause; then the rest of it is one.
+/// The most rejects that one file may cause one by one; what cannot be taken after them is counted in one more, and reading goes on.
 pub const MAX_REJECTS: u64 = 100_000;
 
 /// What a log file turned out to be.
@@ -201,6 +201,14 @@ impl FileDecoder {
     pub fn decode_named(&mut self, path: Option<&str>, bytes: &[u8], sink: &mut dyn RecordSink) -> FileOutcome {
         self.unpacker.begin_file();
         let mut reading = Reading::new(sink, &mut self.unpacker, path);
+        reading.content(bytes, 0);
+        reading.finish()
+    }
+
+    /// The same for a file that its user gave by name, or through a pipe: text in it that is no log is a reject whatever it is called.
+    pub fn decode_asked_for(&mut self, path: &str, bytes: &[u8], sink: &mut dyn RecordSink) -> FileOutcome {
+        self.unpacker.begin_file();
+        let mut reading = Reading::new(sink, &mut self.unpacker, Some(path)).asked_for();
         reading.content(bytes, 0);
         reading.finish()
     }

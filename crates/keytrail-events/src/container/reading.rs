@@ -36,6 +36,17 @@ pub(super) struct Reading<'s> {
     is_over: bool,
     /// The first `eventTime` that is not understood, as it stands.
     strange_time: Option<String>,
+    /// What could not be taken beyond [`MAX_REJECTS`].
+    further: Option<Further>,
+    /// Whoever named the file takes it for a log file.
+    is_asked_for: bool,
+}
+
+/// Rejects that are counted only: how many, and where the first was.
+struct Further {
+    count: u64,
+    byte_offset: u64,
+    reason: String,
 }
 
 impl<'s> Reading<'s> {
@@ -52,7 +63,14 @@ impl<'s> Reading<'s> {
             failure: None,
             is_over: false,
             strange_time: None,
+            further: None,
+            is_asked_for: false,
         }
+    }
+
+    /// Takes the file for a log file whatever its name; an archive's entries have names of their own.
+    pub(super) fn asked_for(self) -> Self {
+        Self { is_asked_for: true, ..self }
     }
 
     /// Reads bytes of any kind, packed or not.
@@ -84,7 +102,8 @@ impl<'s> Reading<'s> {
     /// Whether what is read is named, and not as log files are: a README, a list of checksums. Under a log file's name text may be an error
     /// message in place of a download.
     pub(super) fn is_beside_logs(&self) -> bool {
-        self.name.as_deref().is_some_and(|name| !has_log_name(name))
+        let is_expected = self.is_asked_for && self.place.is_empty();
+        !is_expected && self.name.as_deref().is_some_and(|name| !has_log_name(name))
     }
 
     /// Leaves a text alone that is none of a log.
@@ -141,10 +160,6 @@ impl<'s> Reading<'s> {
     pub(super) fn reject(&mut self, start: usize, reason: String, raw: &[u8]) {
         let record_index = Some(self.outcome.record_count);
         self.tell(record_index, start, reason, raw);
-        if self.outcome.rejected_count >= MAX_REJECTS && !self.is_over {
-            self.give_up();
-            self.reject_whole(format!("more than {MAX_REJECTS} rejects: the rest of the file is not read"), &[]);
-        }
     }
 
     /// Rejects the file, or the archive's entry that is being read.
@@ -154,7 +169,23 @@ impl<'s> Reading<'s> {
 
     fn tell(&mut self, record_index: Option<u64>, start: usize, reason: String, raw: &[u8]) {
         let reason = self.placed(reason);
-        self.sink.reject(Reject { record_index, byte_offset: start as u64, reason, raw });
+        let byte_offset = start as u64;
+        if self.outcome.rejected_count >= MAX_REJECTS {
+            self.further.get_or_insert(Further { count: 0, byte_offset, reason }).count += 1;
+            return;
+        }
+        self.sink.reject(Reject { record_index, byte_offset, reason, raw });
+        self.outcome.record_count += 1;
+        self.outcome.rejected_count += 1;
+    }
+
+    /// What could not be taken after the last reject that is told, as one reject without bytes.
+    fn tell_further(&mut self) {
+        let Some(Further { count, byte_offset, reason }) = self.further.take() else { return };
+        let reason = format!(
+            "{count} more after the first {MAX_REJECTS} could not be taken, and are not kept; the first, at byte {byte_offset}: {reason}"
+        );
+        self.sink.reject(Reject { record_index: None, byte_offset, reason, raw: &[] });
         self.outcome.record_count += 1;
         self.outcome.rejected_count += 1;
     }
@@ -176,6 +207,7 @@ impl<'s> Reading<'s> {
     }
 
     pub(super) fn finish(mut self) -> FileOutcome {
+        self.tell_further();
         self.outcome.kind = self.kind();
         if self.outcome.undated_count > 0 {
             let first = self.strange_time.map_or_else(String::new, |time| format!(", the first `{time}`"));

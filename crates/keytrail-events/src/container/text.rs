@@ -115,6 +115,12 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(b"PAR1") {
         return Some("a Parquet file: keytrail reads CloudTrail's own records, convert the trail's log files");
     }
+    if bytes.starts_with(b"\xfd7zXZ\0") {
+        return Some("xz data: unpack it first, with `xz -d`");
+    }
+    if bytes.starts_with(b"BZh") && bytes.get(4..10) == Some(b"1AY&SY") {
+        return Some("bzip2 data: unpack it first, with `bzip2 -d`");
+    }
     let text = bytes.trim_ascii_start();
     if text.starts_with(b"<") && !begins_with_priority(text) {
         return Some("an HTML or XML page, perhaps an error in place of a download: fetch the log file again");

@@ -4,12 +4,13 @@
 //! is a record, or JSON, or packed bytes with records in them ([`INNER`]).
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::LogFileKind;
-use super::document::Document;
+use super::document::{Document, holds_object};
 use super::reading::Reading;
 use crate::json::{self, Scanner, SyntaxError};
 use crate::record::{DetailLevel, EventRecord, Field, RecordKind};
@@ -42,9 +43,13 @@ impl List {
     }
 }
 
-/// Where the object at `scanner` holds one of the lists, which one, and a scanner behind its opening bracket.
+/// Members of a container that are passed over, by the places of their values.
+pub(super) type Passed = Vec<Range<usize>>;
+
+/// Where the object at `scanner` holds one of the lists, which one, a scanner behind its opening bracket, and what was passed over.
 /// An object with a field of event records is one and is not searched.
-pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(List, Scanner<'d>)> {
+pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(List, Scanner<'d>, Passed)> {
+    let mut passed = Passed::new();
     let mut inside = Scanner::at(bytes, scanner.position());
     inside.advance();
     let mut is_first = true;
@@ -54,9 +59,9 @@ pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(L
             return None;
         }
         if let Some(list) = List::enter(name, &mut inside) {
-            return Some((list, inside));
+            return Some((list, inside, passed));
         }
-        inside.value().ok()?;
+        passed.push(inside.value().ok()?);
     }
     None
 }
@@ -66,12 +71,13 @@ pub(super) fn next_list(
     bytes: &[u8],
     scanner: &mut Scanner<'_>,
     is_first: &mut bool,
+    passed: &mut Passed,
 ) -> Result<Option<List>, SyntaxError> {
     while let Some(key) = scanner.next_key(is_first)? {
         if let Some(list) = List::enter(&bytes[key.range], scanner) {
             return Ok(Some(list));
         }
-        scanner.value()?;
+        passed.push(scanner.value()?);
     }
     Ok(None)
 }
@@ -122,7 +128,10 @@ impl Inner {
             Self::Base64 => raw.starts_with('"'),
             Self::StreamData => ["\"H4sI", "\"eyJ"].iter().any(|beginning| raw.starts_with(beginning)),
             Self::Event => record_of_event(raw).is_some(),
-            Self::Messages => json::elements(raw).next().is_some_and(|message| message.contains("\"ReceiptHandle\"")),
+            Self::Messages => json::elements(raw).any(|message| {
+                let has = |name: &str| json::members(message).any(|(found, _)| found == name);
+                has("ReceiptHandle") || has("MessageId") && has("Body")
+            }),
         }
     }
 }
@@ -176,14 +185,20 @@ impl<'m> Members<'m> {
 
     /// A queue's message, as Lambda or the AWS CLI writes it.
     fn is_queued(&self) -> bool {
-        self.has("receiptHandle") || self.has("ReceiptHandle")
+        let has = |id: &str, body: &str| self.has(id) && self.has(body);
+        self.has("receiptHandle") || self.has("ReceiptHandle") || has("MessageId", "Body") || has("messageId", "body")
     }
 
-    /// What a notification or a queue's message carries, where that is an event and not the name of a log file.
+    /// What a queue's message carries.
+    fn queued_text(&self) -> Option<Cow<'m, str>> {
+        json::string_value(self.value("body").or(self.value("Body")).filter(|_| self.is_queued())?)
+    }
+
+    /// What a notification carries, where that is an event and not the name of a log file.
     fn notified_event(&self) -> Option<Cow<'m, str>> {
         let sent = match self.value("Sns") {
             Some(sns) => json::members(sns).find(|(name, _)| *name == "Message").map(|(_, raw)| raw),
-            None if self.is_notification() => self.value("Message").or(self.value("body")).or(self.value("Body")),
+            None if self.is_notification() => self.value("Message"),
             None => None,
         };
         let text = json::string_value(sent?)?;
@@ -211,6 +226,15 @@ impl Reading<'_> {
     /// Looks for records inside an object that is none itself; false where there is nothing known in it.
     pub(super) fn unwrapped(&mut self, document: &Document<'_>, start: usize, record: &EventRecord<'_>) -> bool {
         let members = Members::of(record);
+        if let Some(text) = members.queued_text() {
+            if holds_object(&text) {
+                self.inner_text(&text, document.depth + 1, DetailLevel::Full);
+            } else {
+                let reason = "a queue's message whose body is no JSON of an object";
+                self.reject(start, reason.to_owned(), record.text().as_bytes());
+            }
+            return true;
+        }
         if let Some(event) = members.notified_event() {
             self.inner_text(&event, document.depth + 1, DetailLevel::Full);
             return true;

@@ -160,7 +160,15 @@ async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> 
     // A thread of its own, as the library's future cannot be sent to one.
     task.spawn_blocking(move || runtime.block_on(check_accounting(&own)));
     match task.join_next().await {
-        Some(Ok(Ok(findings))) => findings.into_iter().for_each(|finding| report.find(finding)),
+        Some(Ok(Ok(accounts))) => {
+            accounts.findings.into_iter().for_each(|finding| report.find(finding));
+            if let Some(unfinished) = accounts.unfinished {
+                report
+                    .notes
+                    .push(format!("{unfinished}; once none goes on, the same `keytrail convert` again enters them"));
+                report.is_incomplete = true;
+            }
+        }
         Some(Ok(Err(error))) => {
             let error = CliError::from(error);
             if error.exit() != Exit::Integrity {

@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: &ConvertArguments, interruption: &Interruptio
     let lake = lake_for(arguments, &mut options).await?;
     let style = if arguments.json { ProgressStyle::Json } else { ProgressStyle::Bar };
     let conversion = convert_until(&lake, options, interruption, arguments.max_runtime, style).await?;
-    note_summary(&conversion, &lake);
+    note_summary(&conversion, arguments, &lake);
     note_standing_rejects(&conversion.summary, &lake).await;
     if let Some(shard) = arguments.shard {
         output::warning(format!(
@@ -203,12 +203,14 @@ pub(crate) fn exit_of(conversion: &Conversion) -> Exit {
 }
 
 /// Tells what was read and what became of it.
-fn note_summary(conversion: &Conversion, lake: &Lake) {
+fn note_summary(conversion: &Conversion, arguments: &ConvertArguments, lake: &Lake) {
     let summary = &conversion.summary;
     let count = count_text;
-    let has_none = summary.log_files + summary.known_log_files == 0;
+    let has_none = summary.log_files + summary.known_log_files == 0 && summary.unread_log_files.is_empty();
     if has_none && conversion.ending != Ending::Complete {
         output::note("stopped before any log file was read");
+    } else if has_none && arguments.retry_rejected {
+        output::note("no log file has rejects: there is nothing to read again");
     } else if has_none {
         output::warning("there is no log file at all; check the path, and the period if one is given");
     } else if summary.rejected > 0 && summary.rows + summary.duplicates == 0 && summary.known_log_files == 0 {
@@ -316,9 +318,9 @@ fn note_findings(conversion: &Conversion, lake: &Lake) {
     }
 }
 
-/// Whether this run put something into `rejects`: what could not be read at all is not there.
+/// Whether this run put something into `rejects`.
 fn has_rejected(summary: &ConvertSummary) -> bool {
-    summary.rejected > summary.unread_log_files.len() as u64
+    summary.rejected > 0
 }
 
 /// Says that the lake has rejects of earlier runs, which this one would not tell of: answers are incomplete for those whose log files were
@@ -350,8 +352,7 @@ fn note_first_rejects(summary: &ConvertSummary) {
     for (path, reason) in told {
         output::note(format!("rejected: {path}: {reason}"));
     }
-    let told_elsewhere = summary.unread_log_files.len() + summary.archived_log_files.len();
-    let others = summary.rejected.saturating_sub((told.len() + told_elsewhere) as u64);
+    let others = summary.rejected.saturating_sub((told.len() + summary.archived_log_files.len()) as u64);
     if !told.is_empty() && others > 0 {
         output::note(format!("and {} more", count_text(others)));
     }
@@ -383,6 +384,7 @@ fn write_json(conversion: &Conversion) -> Result<(), CliError> {
         "duplicates": summary.duplicates,
         "conflicts": summary.conflicts,
         "rejected": summary.rejected,
+        "unread": summary.unread_log_files.len(),
         "undated": summary.undated_records,
         "bytes": summary.bytes,
         "elapsed_ms": elapsed_ms,
@@ -394,7 +396,7 @@ fn write_json(conversion: &Conversion) -> Result<(), CliError> {
             "delete": requests.deletes,
             "not_served": requests.failures,
         },
-        "is_complete": conversion.ending == Ending::Complete,
+        "is_complete": conversion.ending == Ending::Complete && summary.unread_log_files.is_empty(),
     });
     let mut out = DataWriter::stdout();
     output::data_line(&mut out, &line.to_string())?;

@@ -109,6 +109,46 @@ fn item_04_an_event_that_a_notification_carries_is_read() {
 }
 
 #[test]
+fn item_04_each_message_of_a_queue_is_read_by_its_content() {
+    let enveloped = format!(r#"{{"version":"0","detail-type":"AWS API Call via CloudTrail","detail":{EVENT}}}"#);
+    let subscription =
+        format!(r#"{{"messageType":"DATA_MESSAGE","logEvents":[{{"id":"1","message":{}}}]}}"#, quoted(EVENT));
+    let three = records(3);
+    let named = r#"{"s3Bucket":"b","s3ObjectKey":["k"]}"#.to_owned();
+    let sent = format!(r#"{{"Type":"Notification","Message":{}}}"#, quoted(&named));
+    let delivered =
+        r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{}}]}"#;
+    let message = |body: &str| format!(r#"{{"MessageId":"m","ReceiptHandle":"h","Body":{}}}"#, quoted(body));
+    let received = |bodies: &[&str]| {
+        format!(r#"{{"Messages":[{}]}}"#, bodies.iter().map(|body| message(body)).collect::<Vec<_>>().join(","))
+    };
+    for (bodies, record_count, kind) in [
+        (vec![EVENT], 1, LogFileKind::Events),
+        (vec![enveloped.as_str(), EVENT], 2, LogFileKind::Events),
+        (vec![three.as_str()], 3, LogFileKind::Events),
+        (vec![subscription.as_str()], 1, LogFileKind::Events),
+        (vec![named.as_str()], 0, LogFileKind::Notification),
+        (vec![sent.as_str()], 0, LogFileKind::Notification),
+        (vec![delivered], 0, LogFileKind::Notification),
+    ] {
+        for text in [received(&bodies), received(&bodies).replace(r#""ReceiptHandle":"h","#, "")] {
+            let (outcome, collected) = decode(text.as_bytes());
+            assert_eq!(
+                (collected.records.len(), outcome.kind),
+                (record_count, kind),
+                "{text}: {:?}",
+                collected.reasons()
+            );
+            assert_eq!(collected.reasons(), Vec::<&str>::new(), "{text}");
+        }
+    }
+    let (_, collected) = decode(received(&["hello", EVENT, ""]).as_bytes());
+    assert_eq!(collected.records.len(), 1);
+    assert_eq!(collected.reasons(), ["a queue's message whose body is no JSON of an object"; 2]);
+    assert_eq!(collected.rejects[0].2, message("hello").as_bytes());
+}
+
+#[test]
 fn item_05_other_kinds_are_counted() {
     let mixed = format!(
         r#"{{"Records":[{EVENT},{{"eventVersion":"1.09","eventType":"AwsVpceEvents","eventSource":"kms.amazonaws.com","eventName":"Decrypt"}},{{"eventVersion":"1.07","eventType":"AwsCloudTrailInsight"}},{{"eventVersion":"1.09","eventType":"AwsVpceEvent","eventCategory":"NetworkActivity"}},{EVENT}]}}"#

@@ -199,6 +199,24 @@ fn every_list_of_a_container_is_read() {
 }
 
 #[test]
+fn records_beside_a_container_s_lists_are_rejected_with_their_bytes() {
+    let others = format!("[{},{}]", event(8), event(9));
+    for text in
+        [format!(r#"{{"Records":[{EVENT}],"Foo":{others}}}"#), format!(r#"{{"Foo":{others},"Records":[{EVENT}]}}"#)]
+    {
+        let (_, collected) = decode(text.as_bytes());
+        assert_eq!(collected.texts(), [EVENT], "{text}");
+        assert_eq!(collected.reasons(), ["a member beside the records that is not read, and holds some"], "{text}");
+        assert_eq!(collected.rejects[0].2, others.as_bytes());
+    }
+    let usual = format!(
+        r#"{{"events":[{{"message":{}}}],"searchedLogStreams":[{{"logStreamName":"eventSource"}}],"nextToken":"t"}}"#,
+        quoted(EVENT)
+    );
+    assert_eq!(decode(usual.as_bytes()).1.reasons(), Vec::<&str>::new());
+}
+
+#[test]
 fn a_header_between_the_rows_of_a_table_is_no_event() {
     let table = "Event name,Event source,Event time,Event ID\nDecrypt,kms.amazonaws.com,2024-01-31T10:00:00Z,a\n";
     let (outcome, collected) = decode([table, table].concat().as_bytes());
@@ -350,6 +368,33 @@ fn text_beside_logs_is_no_reject_alone_or_in_an_archive() {
 }
 
 #[test]
+fn text_that_was_asked_for_is_a_reject() {
+    let (page, prose) =
+        ("<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>", "-----BEGIN PGP MESSAGE-----\n\nx\n");
+    for (path, bytes) in [
+        ("stdin", page.as_bytes()),
+        ("stdin", prose.as_bytes()),
+        ("/a/x", page.as_bytes()),
+        ("/a/x.txt", prose.as_bytes()),
+        ("/a/x.gz", gzip(prose.as_bytes()).as_slice()),
+    ] {
+        let mut collected = Collected::default();
+        let outcome = FileDecoder::new().decode_asked_for(path, bytes, &mut collected);
+        assert_eq!(
+            (outcome.kind, outcome.rejected_count),
+            (LogFileKind::Unknown, 1),
+            "{path}: {:?}",
+            collected.reasons()
+        );
+    }
+    // Beside logs in an archive it is none of them, as ever.
+    let archive = zip(&[("README", prose.as_bytes()), ("a.json", EVENT.as_bytes())]);
+    let mut collected = Collected::default();
+    let outcome = FileDecoder::new().decode_asked_for("a.zip", &archive, &mut collected);
+    assert_eq!((outcome.record_count, outcome.rejected_count), (1, 0), "{:?}", collected.reasons());
+}
+
+#[test]
 fn an_empty_archive_is_empty() {
     let [short, usual] = [1024, 10_240].map(|length| vec![0_u8; length]);
     for (path, bytes) in [
@@ -420,6 +465,41 @@ fn entries_that_a_directory_hides_are_told() {
     // Two archives: the directory of the last is that of the file.
     let (_, collected) = decode(&[zip(&[("a", EVENT.as_bytes())]), zip(&[])].concat());
     assert_eq!((collected.records.len(), collected.rejects.len()), (0, 1), "{:?}", collected.reasons());
+}
+
+#[test]
+fn what_follows_a_zip_archive_or_is_its_comment_is_told() {
+    let archive = zip(&[("a", EVENT.as_bytes())]);
+    let json = event(1);
+    for (rest, reason) in [
+        (json.as_bytes().to_vec(), "bytes after the zip archive that are none of it, and may have held records"),
+        (gzip(json.as_bytes()), "bytes after the zip archive that are none of it, and may have held records"),
+        (vec![b'x'; 70], "70 bytes after the zip archive that are none of it, and may have held records"),
+    ] {
+        let (_, collected) = decode(&[archive.clone(), rest.clone()].concat());
+        assert_eq!((collected.records.len(), collected.rejects.len()), (1, 1), "{:?}", collected.reasons());
+        assert!(collected.reasons()[0].ends_with(reason), "{:?}", collected.reasons());
+        assert_eq!(collected.rejects[0].2, rest);
+    }
+    let (outcome, collected) = decode(&[archive.clone(), vec![0; 7]].concat());
+    assert_eq!((collected.records.len(), collected.rejects.len()), (1, 0));
+    assert_eq!(outcome.notes, ["7 zero bytes after the zip archive"]);
+    for (comment, notes, reasons) in [
+        (json.as_str(), vec![], vec!["the zip archive's comment is not read, and may hold records"]),
+        ("8c7d0e", vec!["the zip archive has a comment of 6 bytes"], vec![]),
+    ] {
+        let mut commented = archive.clone();
+        let length = u16::try_from(comment.len()).expect("short").to_le_bytes();
+        let end = commented.len();
+        commented[end - 2..].copy_from_slice(&length);
+        commented.extend_from_slice(comment.as_bytes());
+        let (outcome, collected) = decode(&commented);
+        assert_eq!(
+            (collected.reasons(), outcome.notes),
+            (reasons, notes.iter().map(ToString::to_string).collect::<Vec<_>>())
+        );
+        assert_eq!(collected.records.len(), 1);
+    }
 }
 
 #[test]
