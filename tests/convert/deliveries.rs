@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use keytrail_convert::{
-    ConvertOptions, ConvertProgress, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, convert, lake_spec,
+    ConvertInput, ConvertOptions, ConvertProgress, EVENTS, LOG_FILES, NoProgress, Source, StopSignal, convert,
+    lake_spec, list_wanted,
 };
 use keytrail_lake::{CompactOptions, Lake, Location, StorageOptions, compact};
 use tokio::task::JoinSet;
@@ -41,6 +42,33 @@ async fn the_same_id_with_another_body_is_kept_marked_and_counted() {
         write_records(&source.path().join("3.json.gz"), &[with_error("a"), event("a", TIME)]);
         let third = lake.convert(source.path()).await;
         assert_eq!((third.rows, third.duplicates, third.conflicts), (0, 2, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_another_run_read_after_its_listing_is_entered_once() {
+    let source = tempfile::tempdir().expect("folder");
+    let file = source.path().join("1.json");
+    let place = Source::Place(Location::local(source.path()).expect("location"));
+    for first in [vec![event("a", TIME)], vec![event("a", TIME), "7".to_owned()]] {
+        for is_known in [false, true] {
+            let lake = TestLake::new();
+            write_records(&file, &first);
+            if is_known {
+                lake.convert(source.path()).await;
+                // Another version again.
+                write_records(&file, &[first.clone(), vec![event("c", TIME)]].concat());
+            }
+            let options = ConvertOptions::new(vec![place.clone()], "late".to_owned(), DateTime::UNIX_EPOCH);
+            let listing = list_wanted(&options).await.expect("listed");
+            write_records(&file, &[event("a", TIME), event("b", TIME), "8".to_owned(), "9".to_owned()]);
+            lake.convert(source.path()).await;
+            let entry_count = lake.column(LOG_FILES, "run_id").await.len();
+            let late = lake.convert_with(source.path(), |options| options.input = ConvertInput::Listed(listing)).await;
+            assert_eq!((late.log_files, late.records), (0, 0), "{is_known}");
+            assert_eq!(lake.column(LOG_FILES, "run_id").await.len(), entry_count, "{is_known}");
+            assert_eq!(lake.findings().await, Vec::<String>::new(), "{is_known}");
+        }
     }
 }
 

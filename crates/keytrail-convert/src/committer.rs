@@ -34,8 +34,8 @@ use crate::dedupe::Deduplicator;
 use crate::error::ConvertError;
 use crate::held::{LakeRows, Writer};
 use crate::ledger::{
-    EntryId, EntryKey, EntryTracker, RejectRow, RejectRuns, Retried, RunKey, RunStamp, divide_rows, log_files_batch,
-    mark_entries, rejects_batch, run_key,
+    EntryId, EntryKey, EntryTracker, RejectRow, RejectRuns, Retried, RunKey, RunStamp, divide_rows, held_entries,
+    log_files_batch, mark_entries, rejects_batch, run_key,
 };
 use crate::lock::lock;
 use crate::progress::ConvertProgress;
@@ -170,6 +170,7 @@ impl Committer<'_> {
         let (mut read, unread): (Vec<_>, Vec<_>) =
             epoch.accounts.into_iter().partition(|(_, account)| account.unread_reason.is_none());
         let mut rejects = epoch.rejects;
+        self.leave_held(&mut read).await?;
         if !rejects.is_empty() {
             // Others may have entered a file at any time since this attempt began, not only since the last commit.
             state.followed.log_files.follow(self.lake).await?;
@@ -244,6 +245,17 @@ impl Committer<'_> {
         state.followed.data_files.extend(news.iter().map(|file| file.path.clone()));
         state.followed.events_version = snapshot.version();
         Ok(true)
+    }
+
+    /// Leaves out files that changed after their listing and are now of a version that the ledger holds: it was asked about the other one.
+    async fn leave_held(&self, read: &mut Vec<(Arc<LogFile>, FileAccount)>) -> Result<(), LakeError> {
+        let changed: FxHashSet<EntryId> =
+            read.iter().filter(|(file, _)| file.has_changed()).map(EntryKey::key).collect();
+        if !changed.is_empty() {
+            let held = held_entries(self.lake, &changed).await?;
+            read.retain(|entry| !held.contains(&entry.key()));
+        }
+        Ok(())
     }
 
     /// Leaves out what another run has entered, or replaced, since this attempt began.

@@ -213,6 +213,17 @@ impl LedgerEntries {
     }
 }
 
+/// Those of these versions of log files that the ledger holds now.
+pub(crate) async fn held_entries(lake: &Lake, wanted: &FxHashSet<EntryId>) -> Result<FxHashSet<EntryId>, LakeError> {
+    let mut found = FxHashSet::default();
+    let table = lake.table(LOG_FILES);
+    read_entries(table, table.snapshot().await?.files(), |path, version, _run| {
+        found.extend(wanted.get(&entry_id(path, version)));
+    })
+    .await?;
+    Ok(found)
+}
+
 /// Rows of `rejects`: of which versions of log files, and by which runs.
 pub(crate) type RejectRuns = FxHashMap<EntryId, FxHashMap<RunKey, u64>>;
 
