@@ -164,6 +164,7 @@ pub(crate) fn log_files_schema() -> SchemaRef {
 }
 
 /// `rejects`: what could not be taken, with its bytes (the first [`crate::ledger::MAX_RAW_BYTES`]; `raw_length` tells the whole).
+/// Those count whose `run_id` is that of the ledger's entry: others are what a run that was killed has left, until they are dropped.
 pub(crate) fn rejects_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("log_file_path", false),
