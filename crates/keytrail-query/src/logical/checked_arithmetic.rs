@@ -36,11 +36,23 @@ pub(super) fn mend(expr: Expr, inputs: &Inputs) -> Result<Transformed<Expr>> {
         _ => return Ok(Transformed::no(expr)),
     };
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return Ok(Transformed::no(expr)) };
-    let is_whole = |side: &Expr| inputs.type_of(side).is_some_and(|data_type| data_type.is_integer());
+    let is_whole = |side: &Expr| inputs.type_of(first_side(side)).is_some_and(|data_type| data_type.is_integer());
     if !is_whole(&left) || !is_whole(&right) {
         return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })));
     }
     Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![*left, *right]))))
+}
+
+/// What a checked operation has its type from. The engine would name each operation within it to tell its type, in a time that grows with the
+/// square of their number; and it is asked at each of them.
+fn first_side(mut side: &Expr) -> &Expr {
+    while let Expr::ScalarFunction(call) = side
+        && calls(side, &[CHECKED_SUM, CHECKED_DIFFERENCE, CHECKED_PRODUCT])
+        && let Some(first) = call.args.first()
+    {
+        side = first;
+    }
+    side
 }
 
 /// A side in the text of a plan, in parentheses where it may need them.
