@@ -311,7 +311,10 @@ async fn requests_are_counted_as_the_server_sees_them() {
     let converted = bucket.convert(bucket.location("trail")).await.expect("converted");
     let counts = bucket.options.requests.counts();
     let failures = u64::from(refused.load(Ordering::SeqCst));
-    assert_eq!(counts, seen_by(bucket.server(), failures));
+    let seen_counts = seen_by(bucket.server(), failures);
+    // What that reader asked for ahead it may also give up before it was sent.
+    assert!((seen_counts.gets..=seen_counts.gets + 2).contains(&counts.gets), "{counts:?} {seen_counts:?}");
+    assert_eq!(RequestCounts { gets: seen_counts.gets, ..counts }, seen_counts);
     assert!(failures > 5 && counts.gets >= converted.log_files, "{counts:?}");
 
     // A second run lists, and reads the log; it gets no log file again, and writes nothing but its test of the server.

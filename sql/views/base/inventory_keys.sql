@@ -16,6 +16,7 @@
 -- column:  rotation_enabled: whether it is rotated automatically, by get-key-rotation-status; null = not imported
 -- column:  rotation_told_time: when that was asked, UTC; null = not imported
 -- column:  last_rotated_time: latest rotation by list-key-rotations, UTC; null = none, or not imported
+-- column:  rotated_material_id: material that it was rotated to; null = none, or the output does not tell
 -- column:  key_id: last part of the ARN
 -- column:  account_id: owner, by the ARN
 -- column:  key_spec: such as SYMMETRIC_DEFAULT; null = only listed
@@ -57,7 +58,10 @@ rotations as (
             where item_kind = 'key_rotation_status'
         ) as rotation_enabled,
         max(snapshot_time) filter (where item_kind = 'key_rotation_status') as rotation_told_time,
-        max(aws_time(json_as_text(item, 'RotationDate'))) filter (where item_kind = 'key_rotation') as last_rotated_time
+        max(aws_time(json_as_text(item, 'RotationDate'))) filter (where item_kind = 'key_rotation') as last_rotated_time,
+        last_value(item ->> 'KeyMaterialId' order by aws_time(json_as_text(item, 'RotationDate')) asc nulls first) filter (
+            where item_kind = 'key_rotation'
+        ) as rotated_material_id
     from inventory
     where item_kind in ('key_rotation_status', 'key_rotation')
         and key_arn is not null
@@ -85,7 +89,8 @@ select
     json_as_text(described.item, 'MultiRegionConfiguration', 'PrimaryKey', 'Arn') as primary_key_arn,
     rotations.rotation_enabled,
     rotations.rotation_told_time,
-    rotations.last_rotated_time
+    rotations.last_rotated_time,
+    rotations.rotated_material_id
 from listed
 left join described
     on described.key_arn = listed.key_arn

@@ -1,7 +1,7 @@
 -- view:    kms_key_materials
 -- summary: The key material behind each key's calls: after a rotation the old one still opens what it once encrypted
 -- grain:   key_arn, key_material_id
--- reads:   kms_events, inventory
+-- reads:   kms_events, inventory_keys
 -- notes:   KMS tells the material of symmetric calls since about May 2025; calls before that, and failed ones, are not here, nor are those that only sign or make a MAC
 -- notes:   a record that amends another (amends_event_id) is seen, but not counted
 -- notes:   of a call across accounts both copies count, where the logs hold both
@@ -47,14 +47,11 @@ with calls as (
 
     select
         key_arn,
-        item ->> 'KeyMaterialId' as key_material_id,
-        aws_time(json_as_text(item, 'RotationDate')) as event_time,
+        rotated_material_id as key_material_id,
+        last_rotated_time as event_time,
         'rotating' as part,
         false as is_counted
-    from inventory
-    where item_kind = 'key_rotation'
-        and key_arn is not null
-        and json_as_text(item, 'RotationDate') is not null
+    from inventory_keys
 ),
 
 materials as (

@@ -22,7 +22,7 @@ use crate::views::kept::rows_at_most;
 const MAX_ROWS: usize = 500_000;
 
 /// The columns that the reports under `sql/reports/key/` read, by way of the views.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 19] = [
     "event_id",
     "event_time",
     "event_name",
@@ -30,7 +30,9 @@ const COLUMNS: [&str; 17] = [
     "shared_event_id",
     "principal_type",
     "principal",
+    "principal_account_id",
     "principal_arn",
+    "source_ip_address",
     "invoked_by",
     "operation_class",
     "outcome",
