@@ -58,9 +58,7 @@ parts as (
                 and coalesce(operation_class, 'unknown') not in ('management', 'service')
                 and read_only is false
         ) as kms_marked_write_count,
-        count(distinct coalesce(session_issuer_user_name, principal_id, invoked_by)) filter (
-            where event_group = 'kms' and coalesce(operation_class, 'unknown') not in ('management', 'service')
-        ) as kms_caller_count,
+        0 as kms_caller_count,
         count(*) filter (
             where event_group = 'kms' and operation_class in ('management', 'service')
         ) as kms_write_count,
@@ -111,6 +109,45 @@ parts as (
         recipient_account_id,
         aws_region,
         date_trunc('hour', event_time)
+
+    union all
+
+    -- By itself: beside the rest the engine counts them in three times the time of all of it.
+    select
+        recipient_account_id,
+        aws_region,
+        event_hour,
+        cast(null as bigint) as file_count,
+        0 as record_count,
+        0 as management_count,
+        0 as kms_read_count,
+        0 as kms_marked_write_count,
+        count(caller) as kms_caller_count,
+        0 as kms_write_count,
+        0 as kms_management_count,
+        0 as other_read_count,
+        0 as other_write_count,
+        0 as partial_detail_count,
+        0 as regional_count,
+        0 as rejected_count,
+        cast(null as varchar) as organization_id,
+        arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as first_event_time,
+        arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as last_event_time
+    from (
+        select distinct
+            recipient_account_id,
+            aws_region,
+            date_trunc('hour', event_time) as event_hour,
+            coalesce(session_issuer_user_name, principal_id, invoked_by) as caller
+        from events
+        where event_group = 'kms'
+            and coalesce(operation_class, 'unknown') not in ('management', 'service')
+            and (amends_event_id is null or detail_level in ('full', 'reencoded'))
+    ) as callers
+    group by
+        recipient_account_id,
+        aws_region,
+        event_hour
 
     union all
 
