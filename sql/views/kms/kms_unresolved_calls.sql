@@ -74,7 +74,6 @@ last_uses as (
     from kms_events
     where key_role <> 'target'
         and error_code is null
-        and principal in (select principal from calls where is_throttled)
     group by
         principal
 ),
