@@ -136,10 +136,9 @@ keys as (
         on kms_aliases.alias_arn = named.named_arn
         and (
             kms_aliases.valid_to is null
-            or coalesce(
-                (kms_aliases.source = 'observed' or kms_aliases.valid_from <= named.event_time)
-                    and named.event_time < kms_aliases.valid_to,
-                true
+            or (
+                coalesce(kms_aliases.possible_from <= named.event_time, true)
+                and coalesce(named.event_time < kms_aliases.valid_to, true)
             )
         )
 )

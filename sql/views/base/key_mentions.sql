@@ -76,18 +76,6 @@ named as (
         call_resource(resources, request_parameters, response_elements) as resource
     from changes
     where mentioned_key_arns is null
-),
-
-aliases as (
-    select
-        alias_arn,
-        key_arn,
-        case
-            when source <> 'observed' then valid_from
-            else coalesce(lag(last_seen_time) over (partition by alias_arn order by valid_from asc), timestamp '1700-01-01')
-        end as begin_time,
-        valid_to
-    from kms_aliases
 )
 
 select
@@ -101,13 +89,16 @@ select
     named.role_arn,
     named.invoked_by,
     named.amends_event_id,
-    case when strpos(named.named_arn, ':alias/') = 0 then named.named_arn else aliases.key_arn end as key_arn,
+    case when strpos(named.named_arn, ':alias/') = 0 then named.named_arn else kms_aliases.key_arn end as key_arn,
     case when strpos(named.named_arn, ':alias/') > 0 then named.named_arn end as alias_arn,
     named.resource
 from named
-left join aliases
-    on aliases.alias_arn = named.named_arn
+left join kms_aliases
+    on kms_aliases.alias_arn = named.named_arn
     and (
-        aliases.valid_to is null
-        or coalesce(aliases.begin_time <= named.event_time and named.event_time < aliases.valid_to, true)
+        kms_aliases.valid_to is null
+        or (
+            coalesce(kms_aliases.possible_from <= named.event_time, true)
+            and coalesce(named.event_time < kms_aliases.valid_to, true)
+        )
     )

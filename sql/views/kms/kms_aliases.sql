@@ -15,6 +15,7 @@
 -- column:  aws_region: region of the alias
 -- column:  key_arn: the key that it stood for
 -- column:  valid_from: event or first observation from which it did, UTC
+-- column:  possible_from: time from which it may have stood for it, UTC: valid_from where that is told; else when the alias was last seen to stand for another key, or for none; null = since before the logs
 -- column:  valid_to: event or observation that ended it, UTC; null = it still does, as far as the logs tell
 -- column:  source: event (valid_from is the time of CreateAlias or UpdateAlias), observed (the time of a call), inventory (what list-aliases tells)
 -- column:  source_event_id: event at valid_from; null = told by an output
@@ -226,7 +227,14 @@ bounded as (
         lead(source_event_id) over (
             partition by arn_partition, aws_region, account_id, alias_name
             order by interval_number asc
-        ) as next_event_id
+        ) as next_event_id,
+        case
+            when first_change_time = valid_from or witness <> 'observed' then valid_from
+            else lag(last_seen_time) over (
+                partition by arn_partition, aws_region, account_id, alias_name
+                order by interval_number asc
+            )
+        end as possible_from
     from intervals
 ),
 
@@ -252,6 +260,7 @@ select
     bounded.aws_region,
     bounded.key_arn,
     bounded.valid_from,
+    bounded.possible_from,
     coalesce(least(bounded.next_time, deletions.deleted_time), bounded.next_time, deletions.deleted_time) as valid_to,
     case when bounded.first_change_time = bounded.valid_from then 'event' else bounded.witness end as source,
     bounded.source_event_id,

@@ -85,13 +85,7 @@ aliases as (
         aws_region,
         key_arn,
         valid_from,
-        case
-            when source <> 'observed' then valid_from
-            else coalesce(
-                lag(last_seen_time) over (partition by alias_arn order by valid_from asc),
-                timestamp '1700-01-01'
-            )
-        end as begin_time,
+        possible_from,
         valid_to + interval '5 minutes' as end_time,
         lead(valid_from) over (partition by alias_arn order by valid_from asc) as next_time
     from kms_aliases
@@ -114,7 +108,7 @@ resolved as (
         on aliases.alias_name = calls.alias_name
         and aliases.account_id = calls.key_account_id
         and aliases.aws_region = calls.key_region
-        and coalesce(aliases.begin_time <= calls.event_time, true)
+        and coalesce(aliases.possible_from <= calls.event_time, true)
         and (
             aliases.end_time is null
             or calls.event_time is null

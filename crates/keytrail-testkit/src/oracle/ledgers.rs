@@ -47,6 +47,7 @@ pub struct AliasInterval {
     pub alias_arn: String,
     pub key_arn: String,
     pub valid_from: Time,
+    pub possible_from: Option<Time>,
     pub valid_to: Option<Time>,
     pub source: &'static str,
     pub source_event_id: String,
@@ -856,7 +857,7 @@ fn intervals_of(alias_arn: &str, mut mentions: Vec<Mention>) -> Vec<AliasInterva
     mentions.sort_by_key(|mention| (mention.time, mention.rank, mention.event_id.clone()));
     let mut intervals: Vec<AliasInterval> = Vec::new();
     let mut open: Option<AliasInterval> = None;
-    let mut changed: Option<Time> = None;
+    let (mut changed, mut last): (Option<Time>, Option<Time>) = (None, None);
     for mention in mentions {
         let is_change = (0..OBSERVATION).contains(&mention.rank);
         if is_change {
@@ -864,6 +865,7 @@ fn intervals_of(alias_arn: &str, mut mentions: Vec<Mention>) -> Vec<AliasInterva
         } else if changed.is_some_and(|changed| mention.time <= changed + SETTLING) {
             continue;
         }
+        let seen_until = last.replace(mention.time);
         if let Some(interval) = open.as_mut().filter(|interval| Some(&interval.key_arn) == mention.key_arn.as_ref()) {
             interval.last_seen_time = mention.time;
             continue;
@@ -877,6 +879,7 @@ fn intervals_of(alias_arn: &str, mut mentions: Vec<Mention>) -> Vec<AliasInterva
             alias_arn: alias_arn.to_owned(),
             key_arn,
             valid_from: mention.time,
+            possible_from: if is_change { Some(mention.time) } else { seen_until },
             valid_to: None,
             source: if is_change { "event" } else { "observed" },
             source_event_id: mention.event_id,
@@ -899,6 +902,7 @@ const ALIASES: &[&str] = &[
     "aws_region",
     "key_arn",
     "valid_from",
+    "possible_from",
     "valid_to",
     "source",
     "source_event_id",
@@ -914,6 +918,7 @@ fn alias_cells(interval: AliasInterval) -> Cells {
         some(arn_part(&interval.alias_arn, 3)),
         some(&interval.key_arn),
         time_cell(Some(interval.valid_from)),
+        time_cell(interval.possible_from),
         time_cell(interval.valid_to),
         some(interval.source),
         some(&interval.source_event_id),
