@@ -47,7 +47,16 @@ async fn kms_events_has_the_columns_of_events() {
     let of_others = [schema::MENTIONED_KEY_ARNS, schema::MENTIONING_RESOURCE];
     let fields = of_events.fields().iter().filter(|field| !of_others.contains(&field.name().as_str()));
     let mut expected: Vec<_> = fields.map(|field| field.name().clone()).collect();
-    let own = ["key_role", "other_key_arn", "use_mark", "is_attested", "is_cross_account", "account_side", "principal"];
+    let own = [
+        "key_role",
+        "other_key_arn",
+        "use_mark",
+        "is_demand",
+        "is_attested",
+        "is_cross_account",
+        "account_side",
+        "principal",
+    ];
     expected.extend(own.map(str::to_owned));
     let description = session.describe("kms_events").await.unwrap();
     assert_eq!(description.columns.into_iter().map(|column| column.name).collect::<Vec<_>>(), expected);

@@ -172,6 +172,7 @@ async fn the_trail_holds_every_word_of_the_context_views() {
                  parameter queue repository secret shelf snapshot table trail volume";
     for (view, column, expected) in [
         ("kms_events", "use_mark", marks),
+        ("kms_events", "is_demand", "false true"),
         ("kms_events", "is_attested", "false true"),
         ("kms_events", "is_cross_account", "false null true"),
         ("kms_events", "account_side", "both caller null owner"),

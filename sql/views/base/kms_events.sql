@@ -9,6 +9,7 @@
 -- column:  key_role: used (cryptographic operation), source and destination (the sides of ReEncrypt), target (management, metadata)
 -- column:  other_key_arn: ReEncrypt: the key on the other side; null otherwise, or where that key is not resolvable
 -- column:  use_mark: calls that tell little about data: key_access_probe (Secrets Manager tries whether it may use the key), trail_config_check (so does CloudTrail), trail_log_encryption (CloudTrail's own log files), dry_run, console_browsing (metadata shown in the console), observer (a principal that the user's observer_principals.txt names); null = an ordinary call
+-- column:  is_demand: the call failed, and its caller wanted the key: its state, a key that is gone, a passing fault, a signature or MAC that did not match; cryptographic calls, CreateGrant, where a service that attaches a volume fails before it would decrypt, GetPublicKey, whose callers use the key without KMS, ReplicateKey, DescribeKey by which a service finds that the key is gone, and operations that keytrail does not know and that do more than read; of the two keys of a ReEncrypt only the one that the message names, if it names one
 -- column:  is_attested: additionalEventData.recipient is there: the answer was for an enclave or an attested instance only
 -- column:  is_cross_account: the key is of another account than the caller or than the recipient of this copy; null = key not resolvable
 -- column:  account_side: whose copy this is: caller (the key is another account's), owner (the caller is another account, or a service that names none), both (one account); null = not told
@@ -133,6 +134,25 @@ select
             ) then 'console_browsing'
         when is_observer(coalesce(role_arn, principal_arn)) then 'observer'
     end as use_mark,
+    coalesce(
+        case
+            when outcome = 'verify_failed' then true
+            when not outcome in ('blocked', 'not_found', 'transient') then false
+            when strpos(error_message, source_key_arn) > 0 then strpos(error_message, key_arn) > 0
+            -- Services look at a key before they use it; those that only take stock do not want it.
+            when event_name = 'DescribeKey' then outcome = 'not_found'
+                and invoked_by is not null
+                and not regexp_like(invoked_by, '^(access-analyzer|config|resource-explorer-2|securityhub|signin|trustedadvisor)\.')
+            when operation_class in ('management', 'metadata', 'service') then event_name in ('CreateGrant', 'ReplicateKey')
+            when operation_class = 'unknown' then not (
+                starts_with(event_name, 'Get')
+                or starts_with(event_name, 'List')
+                or starts_with(event_name, 'Describe')
+            )
+            else outcome is not null
+        end,
+        false
+    ) as is_demand,
     additional_event_data -> 'recipient' is not null as is_attested,
     case
         when key_arn is not null then coalesce(arn_part(key_arn, 'account') <> principal_account_id, false)
@@ -254,6 +274,11 @@ select
         when outcome = 'probe' then 'dry_run'
         when is_observer(coalesce(role_arn, principal_arn)) then 'observer'
     end as use_mark,
+    coalesce(
+        outcome in ('blocked', 'not_found', 'transient')
+            and not coalesce(strpos(error_message, key_arn) > 0 and strpos(error_message, source_key_arn) = 0, false),
+        false
+    ) as is_demand,
     additional_event_data -> 'recipient' is not null as is_attested,
     case
         when source_key_arn is not null then coalesce(arn_part(source_key_arn, 'account') <> principal_account_id, false)

@@ -3,8 +3,7 @@
 -- grain:   key_arn, reason, principal, service
 -- reads:   kms_events
 -- notes:   each row is live demand for the key: the strongest sign that data still needs it
--- notes:   cryptographic calls, and CreateGrant, where a service that attaches a volume fails before it would decrypt, GetPublicKey, whose callers use the key without KMS, ReplicateKey, and DescribeKey by which a service finds that the key is gone
--- notes:   of the two keys of a ReEncrypt only the one that the message names, if it names one
+-- notes:   calls with is_demand, as kms_events has it: those that their caller would not have made but to use the key
 -- notes:   a record that amends another (amends_event_id) is one call with it, where both have one reason
 -- notes:   key_arn is null for calls whose key cannot be resolved
 -- column:  reason: disabled, pending_deletion, pending_import, unavailable, deleted (a DeleteKey event came before), not_found (none did: deleted before the logs begin, or never there), blocked (the message does not tell)
@@ -25,23 +24,14 @@ with touches as (
         error_message,
         principal,
         invoked_by as service,
+        is_demand,
         min(case when event_name = 'DeleteKey' and error_code is null then event_time end) over (partition by key_arn) as deleted_time
     from kms_events
     where event_name = 'DeleteKey'
         or (
-            outcome in ('blocked', 'not_found')
-            and (
-                key_role <> 'target'
-                or event_name in ('CreateGrant', 'GetPublicKey', 'ReplicateKey')
-                or (
-                    event_name = 'DescribeKey'
-                    and outcome = 'not_found'
-                    and invoked_by is not null
-                    and not regexp_like(invoked_by, '^(access-analyzer|config|resource-explorer-2|securityhub|signin|trustedadvisor)\.')
-                )
-            )
+            is_demand
+            and outcome in ('blocked', 'not_found')
             and not (key_role = 'source' and key_arn is not distinct from other_key_arn)
-            and not coalesce(strpos(error_message, other_key_arn) > 0 and strpos(error_message, key_arn) = 0, false)
         )
 ),
 
@@ -63,7 +53,8 @@ attempts as (
             else 'blocked'
         end as reason
     from touches
-    where outcome in ('blocked', 'not_found')
+    where is_demand
+        and outcome in ('blocked', 'not_found')
 )
 
 select

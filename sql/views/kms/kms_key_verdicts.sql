@@ -14,7 +14,7 @@
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
 -- column:  probe_count: calls among the uses by which a service only checked its permission
--- column:  unmet_count: calls that show demand but failed: the key's state, a key that is gone, a passing fault, a signature or MAC that did not match; cryptographic calls, CreateGrant, GetPublicKey, ReplicateKey and those of other services that could not use the key
+-- column:  unmet_count: calls that show demand but failed: those with is_demand in kms_events, by the key or an alias of it, and those of other services that could not use the key
 -- column:  last_unmet_event_id: the evidence of the latest of them
 -- column:  denied_count: cryptographic calls that failed for want of permission
 -- column:  unattributed_use_count: cryptographic calls in the key's account and region, or in none that is named, that succeeded and name no key, nor an alias that is known: any may have meant this one
@@ -31,13 +31,11 @@
 -- column:  first_used_time: earliest use, UTC; null = no use seen
 -- column:  last_used_time: latest use, UTC; null = no use seen
 -- column:  use_event_count: events that are a use of the key, as in kms_key_usage, and those by alias
-with called as (
+with calls as (
     select
         key_arn,
         case
-            -- Of the two keys of a ReEncrypt the message names the one that stood in the way.
-            when outcome = 'blocked' and strpos(error_message, other_key_arn) > 0 and strpos(error_message, key_arn) = 0
-                then 'other_key_blocked'
+            when outcome in ('blocked', 'not_found', 'transient') and not is_demand then 'other_key_blocked'
             when outcome = 'succeeded' then 'unknown_operation'
             when outcome = 'failed' and strpos(error_code, 'InvalidCiphertext') > 0 then 'unopened_ciphertext'
             when outcome = 'failed' then 'unknown_failure'
@@ -55,23 +53,13 @@ with called as (
         event_time,
         amends_event_id,
         error_code is null as is_success,
+        is_demand as is_unmet,
         false as is_alias_use
     from kms_events
     where key_arn is not null
         and (
-            (key_role <> 'target' and outcome in ('probe', 'denied', 'blocked', 'transient', 'not_found', 'verify_failed'))
-            -- A service that attaches a volume fails at the grant, before it would decrypt; a public key is used without KMS.
-            or (
-                event_name in ('CreateGrant', 'GetPublicKey', 'ReplicateKey')
-                and outcome in ('blocked', 'not_found', 'transient')
-            )
-            -- Services look at a key before they use it; those that only take stock do not want it.
-            or (
-                event_name = 'DescribeKey'
-                and outcome = 'not_found'
-                and invoked_by is not null
-                and not regexp_like(invoked_by, '^(access-analyzer|config|resource-explorer-2|securityhub|signin|trustedadvisor)\.')
-            )
+            is_demand
+            or (key_role <> 'target' and outcome in ('probe', 'denied', 'blocked', 'not_found', 'transient'))
             -- Somebody takes what he holds for a ciphertext of the key; and errors of which nothing says that they are his mistake.
             or (
                 key_role <> 'target'
@@ -81,7 +69,7 @@ with called as (
             -- What KMS learns to do one day.
             or (
                 operation_class = 'unknown'
-                and outcome in ('succeeded', 'blocked', 'not_found')
+                and outcome = 'succeeded'
                 and not starts_with(event_name, 'Get')
                 and not starts_with(event_name, 'List')
                 and not starts_with(event_name, 'Describe')
@@ -99,16 +87,10 @@ with called as (
         event_time,
         amends_event_id,
         error_code is null as is_success,
+        outcome in ('blocked', 'not_found', 'transient', 'verify_failed') as is_unmet,
         error_code is null as is_alias_use
     from kms_unresolved_calls
     where key_arn is not null
-),
-
-calls as (
-    select
-        *,
-        outcome in ('blocked', 'not_found', 'transient', 'verify_failed') as is_unmet
-    from called
 ),
 
 coverage as (
@@ -199,7 +181,7 @@ facts as (
         count(distinct coalesce(amends_event_id, event_id)) filter (where is_unmet) as unmet_count,
         string_agg(distinct outcome, ',' order by outcome) filter (where is_unmet) as unmet_outcomes,
         max(event_time) filter (where is_unmet) as last_unmet_time,
-        max(event_time) filter (where outcome in ('blocked', 'not_found')) as last_blocked_time,
+        max(event_time) filter (where is_unmet and outcome in ('blocked', 'not_found')) as last_blocked_time,
         last_value(event_id order by event_time asc, event_id asc) filter (where is_unmet) as last_unmet_event_id,
         count(distinct coalesce(amends_event_id, event_id)) filter (
             where outcome in ('denied', 'denied_by_key_policy')

@@ -167,6 +167,25 @@ impl<'o> Use<'o> {
         }
     }
 
+    /// Of the two keys of a ReEncrypt the message names the one that stood in the way.
+    fn is_for_other_key(self) -> bool {
+        let is_named = |key: &str| self.event.message.contains(key);
+        let mut keys = self.event.touches.iter().filter_map(|touch| touch.key_arn.as_deref());
+        !self.touch.key_arn.as_deref().is_some_and(is_named) && keys.any(is_named)
+    }
+
+    /// A failed call whose caller wanted the key.
+    fn is_demand(self) -> bool {
+        match self.event.outcome {
+            "verify_failed" => true,
+            "blocked" | "not_found" | "transient" => {
+                let is_beside = REFUSED_BESIDE.contains(&self.event.event_name.as_str());
+                (self.is_cryptographic() || is_beside) && !self.is_for_other_key()
+            }
+            _ => false,
+        }
+    }
+
     /// The message tells why a key cannot be used.
     fn blocked_reason(self, deletions: &BTreeMap<&str, Time>) -> &'static str {
         let message = self.text(&["errorMessage"]).unwrap_or_default();
@@ -398,6 +417,7 @@ impl<'o> Records<'o> {
             "event_id",
             "key_role",
             "use_mark",
+            "is_demand",
             "is_attested",
             "is_cross_account",
             "account_side",
@@ -410,6 +430,7 @@ impl<'o> Records<'o> {
                 some(&found.event.event_id),
                 some(found.touch.role.as_str()),
                 found.mark().and_then(some),
+                some(found.is_demand()),
                 some(is_attested),
                 found.is_cross_account().and_then(some),
                 found.side().and_then(some),
@@ -742,22 +763,12 @@ impl<'o> Records<'o> {
         ];
         let mut groups: BTreeMap<[Cell; 4], Attempts> = BTreeMap::new();
         for found in self.uses().filter(|found| outcomes.contains(&found.event.outcome) && !found.is_second_side) {
-            let (event, key) = (found.event, found.touch.key_arn.as_deref().unwrap_or_default());
-            let others =
-                event.touches.iter().filter_map(|touch| touch.key_arn.as_deref()).filter(|other| *other != key);
-            // Of the two keys of a ReEncrypt the message names the one that stood in the way.
-            if found.event.outcome != "denied"
-                && !event.message.contains(key)
-                && others.into_iter().any(|other| event.message.contains(other))
-            {
-                continue;
-            }
-            let is_beside = match view {
-                "kms_blocked_attempts" => REFUSED_BESIDE.contains(&event.event_name.as_str()),
-                _ => event.event_name == "CreateGrant",
+            let event = found.event;
+            let is_wanted = match view {
+                "kms_blocked_attempts" => found.is_demand(),
+                _ => found.is_cryptographic() || event.event_name == "CreateGrant",
             };
-            if found.is_cryptographic() || is_beside {
-                let event = found.event;
+            if is_wanted {
                 let group = [found.key(), some(reason(found)), event.principal.clone(), event.invoked_by.clone()];
                 groups.entry(group).or_default().add(event.event_time, &event.event_id);
             }
@@ -921,16 +932,14 @@ pub(super) fn named_keys(oracle: &Oracle) -> Vec<NamedKey<'_>> {
 
 /// The keys of an alias at a moment and now; one that was first observed later may have stood for it before. None of them is known = none.
 fn stood_for(aliases: &[super::ledgers::AliasInterval], alias_arn: &str, time: Option<Time>) -> Vec<Cell> {
-    let (mut keys, mut seen_until) = (Vec::new(), None);
+    let mut keys = Vec::new();
     for interval in aliases.iter().filter(|interval| interval.alias_arn == alias_arn) {
-        let begin = if interval.source == "observed" { seen_until } else { Some(interval.valid_from) };
         let is_then = time.is_none_or(|time| {
-            begin.is_none_or(|begin| begin <= time) && interval.valid_to.is_none_or(|end| time < end)
+            interval.possible_from.is_none_or(|begin| begin <= time) && interval.valid_to.is_none_or(|end| time < end)
         });
         if is_then || interval.valid_to.is_none() {
             keys.push(some(&interval.key_arn));
         }
-        seen_until = Some(interval.last_seen_time);
     }
     if keys.is_empty() { vec![None] } else { keys }
 }

@@ -531,12 +531,7 @@ fn unresolved_calls<'e>(oracle: &Oracle, events: &'e [KmsEvent]) -> Vec<Unresolv
 /// The keys that an alias may have stood for in a call; `None` where that may have been another.
 fn keys_of_alias(intervals: &[AliasInterval], alias_arn: Option<&str>, event: &KmsEvent) -> BTreeSet<Option<String>> {
     let stood = |interval: &&AliasInterval| {
-        let before = intervals.iter().filter(|other| other.alias_arn == interval.alias_arn);
-        let before = before.filter(|other| other.valid_from < interval.valid_from).max_by_key(|other| other.valid_from);
-        let begin = match interval.source {
-            "event" | "inventory" => Some(interval.valid_from),
-            _ => before.map(|before| before.last_seen_time),
-        };
+        let begin = interval.possible_from;
         let until = interval.valid_to.map(|end| end + TimeDelta::minutes(5));
         let is_within = |time| begin.is_none_or(|begin| time >= begin) && until.is_none_or(|until| time < until);
         Some(interval.alias_arn.as_str()) == alias_arn && event.event_time.is_none_or(is_within)
@@ -962,7 +957,7 @@ fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -
             .map(|touch| touch.role)
             .collect();
         let is_cryptographic = roles.iter().any(|role| *role != KeyRole::Target);
-        let is_other_key = event.outcome == "blocked"
+        let is_other_key = ["blocked", "not_found", "transient"].contains(&event.outcome)
             && !event.message.contains(key)
             && event
                 .touches
@@ -971,7 +966,7 @@ fn calls<'e>(key: &str, events: &'e [KmsEvent], unresolved: &[Unresolved<'e>]) -
                 .any(|other| event.message.contains(other));
         match event.outcome {
             _ if roles.is_empty() => {}
-            "blocked" if is_other_key => calls.push(("other_key_blocked", event)),
+            _ if is_other_key => calls.push(("other_key_blocked", event)),
             "failed" if is_cryptographic => calls.push((of_failure(event), event)),
             outcome if is_cryptographic => calls.push((outcome, event)),
             outcome @ ("blocked" | "not_found" | "transient")
