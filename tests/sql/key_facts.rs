@@ -144,6 +144,36 @@ async fn item_44_material_that_was_to_expire_is_told() {
     assert_eq!(answers(&[records.to_vec(), vec![sooner]].concat(), reasons).await, ["false"]);
 }
 
+#[tokio::test]
+async fn item_44_a_key_of_several_materials_needs_all_of_them() {
+    let of_material = |name: &str, day: u32, id: char, members: &str| {
+        let answer = format!(r#""responseElements":{{"keyId":"KEY","keyMaterialId":"{id}"}}"#);
+        let request = format!(r#""requestParameters":{{"keyId":"KEY"{members}}}"#);
+        record("kms", name, &format!("2025-03-{day:02}T10:00:00Z"), &[request, answer, resources(&[KEY])].join(","))
+    };
+    // Else the record's builder would put the key's ARN there.
+    let expiring = r#","importType":"NEW_K\u0045Y_MATERIAL","validTo":"Apr 9, 2025 8:00:00 AM""#;
+    let mut records = vec![
+        created(r#""origin":"EXTERNAL""#),
+        of_material("ImportKeyMaterial", 2, 'a', expiring),
+        of_material("ImportKeyMaterial", 3, 'b', r#","importType":"NEW_K\u0045Y_MATERIAL""#),
+    ];
+    let sql = "select key_state, material_expiry_time from kms_keys where key_arn = 'KEY'";
+    assert_eq!(answers(&records, sql).await, ["Enabled 2025-04-09T08:00:00Z"]);
+    for (name, day, id, expected) in [
+        ("DeleteImportedKeyMaterial", 4, 'a', "PendingImport null"),
+        ("DeleteImportedKeyMaterial", 5, 'b', "PendingImport null"),
+        ("ImportKeyMaterial", 6, 'b', "PendingImport null"),
+        ("ImportKeyMaterial", 7, 'a', "Enabled null"),
+    ] {
+        records.push(of_material(name, day, id, ""));
+        assert_eq!(answers(&records, sql).await, [expected], "{name} of {id}");
+    }
+    let states = "select string_agg(coalesce(key_state_after, '-'), ' ' order by sequence_number) from kms_key_lifecycle";
+    let expected = "Enabled Enabled - PendingImport PendingImport - Enabled";
+    assert_eq!(answers(&records, states).await, [expected]);
+}
+
 const PRIMARY: &str = "arn:aws:kms:us-east-1:111122223333:key/mrk-22222222222222222222222222222222";
 
 #[tokio::test]

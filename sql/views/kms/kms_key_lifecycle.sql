@@ -7,6 +7,7 @@
 -- notes:   ReplicateKey is two rows: replicated for the key that was copied, created for the new replica, whose events stand in another region's logs
 -- notes:   KMS logs a CreateKey in the replica's region too (API reference, ReplicateKey): it is left out beside the ReplicateKey, and is the creation where that is not in the logs
 -- notes:   importing material sets Enabled unless the key is known to be disabled or pending deletion; deleting material sets PendingImport unless deletion is pending
+-- notes:   a key of several materials (imported by rotation on demand) is Enabled when none that was deleted or expired is missing any more; another new material changes nothing, as it waits for a rotation
 -- notes:   CloudTrail writes whole seconds: of several events in one second the likelier order is taken, creation first and deletion last
 -- column:  sequence_number: place of the event in the key's life as logged, from 1
 -- column:  lifecycle_event: created, replicated, primary_changed, synchronized, material_imported, material_deleted, material_expired, enabled, disabled, rotation_enabled, rotation_disabled, rotation_requested, rotated, policy_changed, description_changed, tagged, untagged, deletion_scheduled, deletion_cancelled, deleted
@@ -15,6 +16,7 @@
 -- column:  invoked_by: AWS service that did it, for itself or with the principal's credentials; null = none stood between
 -- column:  detail: what the event sets, as text: spec, usage and origin of a new key, deletion date and waiting period, rotation type or period, expiry of material, primary region, description, tags as JSON; null = nothing more to tell
 -- column:  rotation_type: rotated: AUTOMATIC or ON_DEMAND; null = another event, or not told
+-- column:  key_material_id: material_imported, material_deleted, material_expired: which material, 64 hex digits; null = another event, or not told, as in records of before 2025
 -- column:  deletion_time: deletion_scheduled: when the waiting period ends, by the response, else event time plus waiting period, UTC; null = another event, a record that tells neither, or a primary that waits for its replicas
 -- column:  request_parameters: requestParameters, exact JSON text
 -- column:  response_elements: responseElements, exact JSON text
@@ -218,6 +220,13 @@ events as (
         end as detail,
         service_event_details ->> 'rotationType' as rotation_type,
         case
+            when starts_with(lifecycle_event, 'material_') then coalesce(
+                response_elements ->> 'keyMaterialId',
+                request_parameters ->> 'keyMaterialId',
+                service_event_details ->> 'keyMaterialId'
+            )
+        end as key_material_id,
+        case
             when lifecycle_event = 'deletion_scheduled'
                 and response_elements ->> 'keyState' is distinct from 'PendingReplicaDeletion'
             then coalesce(
@@ -235,7 +244,14 @@ marked as (
         *,
         max(case when lifecycle_event = 'created' and event_name = 'ReplicateKey' then 1 else 0 end) over (
             partition by key_arn
-        ) as is_replica
+        ) as is_replica,
+        lag(lifecycle_event) over (
+            partition by key_arn, key_material_id
+            order by
+                event_time asc nulls first,
+                second_order asc,
+                event_id asc
+        ) as last_of_material
     from events
 ),
 
@@ -264,7 +280,30 @@ numbered as (
                 second_order asc,
                 event_id asc
             rows between unbounded preceding and 1 preceding
-        ) as state_but_for_material
+        ) as state_but_for_material,
+        sum(
+            case
+                when key_material_id is null then 0
+                when lifecycle_event <> 'material_imported' and coalesce(last_of_material = 'material_imported', true) then 1
+                when lifecycle_event = 'material_imported' and last_of_material <> 'material_imported' then -1
+                else 0
+            end
+        ) over (
+            partition by key_arn
+            order by
+                event_time asc nulls first,
+                second_order asc,
+                event_id asc
+            rows between unbounded preceding and current row
+        ) as missing_material_count,
+        sum(case when lifecycle_event = 'material_imported' then 1 else 0 end) over (
+            partition by key_arn
+            order by
+                event_time asc nulls first,
+                second_order asc,
+                event_id asc
+            rows between unbounded preceding and current row
+        ) as import_count
     from marked
     where not (is_replica = 1 and event_name = 'CreateKey')
 )
@@ -281,6 +320,8 @@ select
             and state_but_for_material in ('PendingDeletion', 'PendingReplicaDeletion', 'Deleted')
         then null
         when lifecycle_event = 'material_imported' then case
+            when missing_material_count > 0 then null
+            when import_count > 1 and request_parameters ->> 'importType' = 'NEW_KEY_MATERIAL' then null
             when state_before is null or state_before <> 'Disabled' then 'Enabled'
         end
         else set_state
@@ -289,6 +330,7 @@ select
     invoked_by,
     detail,
     rotation_type,
+    key_material_id,
     deletion_time,
     request_parameters,
     response_elements

@@ -29,7 +29,7 @@
 -- column:  key_state_since_time: time of the event that set the state, or of the describe-key output; of an observed state the earliest observation where nothing tells of another state after it, else the latest, UTC
 -- column:  key_state_event_id: event of that time; null = none, or told by an output
 -- column:  key_state_source: event (a lifecycle event set it), observed (calls prove it), inventory (describe-key said so later); null = unknown
--- column:  material_expiry_time: when imported key material expires, or was to, by the last import that the logs hold, or by a later describe-key, UTC; null = it does not, there is none, or nothing tells
+-- column:  material_expiry_time: when imported key material expires, or was to, by the last import that the logs hold of each material the first, or by a later describe-key, UTC; null = it does not, there is none, or nothing tells
 -- column:  deletion_time: end of the waiting period of a key that is pending deletion, or was until it was deleted, UTC; null = none scheduled, or the record does not tell when
 -- column:  deletion_event_id: ScheduleKeyDeletion event of that time
 -- column:  deleted_time: time of DeleteKey, UTC; null = not deleted as far as the logs tell
@@ -107,10 +107,9 @@ with lives as (
         max(event_time) filter (
             where tells_rotation
         ) as rotation_event_time,
-        last_value(
+        min(
             case when lifecycle_event = 'material_imported' then aws_time(request_parameters ->> 'validTo') end
-            order by sequence_number asc
-        ) filter (where starts_with(lifecycle_event, 'material_')) as material_expiry_time,
+        ) filter (where is_last_of_material) as material_expiry_time,
         max(event_time) filter (where starts_with(lifecycle_event, 'material_')) as material_event_time,
         last_value(
             coalesce(
@@ -140,7 +139,20 @@ with lives as (
                     lifecycle_event = 'created'
                     and event_name <> 'ReplicateKey'
                     and response_elements -> 'keyMetadata' -> 'multiRegionConfiguration' ->> 'multiRegionKeyType' is distinct from 'REPLICA'
-                ) as tells_rotation
+                ) as tells_rotation,
+            -- Where it is not told which, the last of all.
+            starts_with(lifecycle_event, 'material_')
+                and row_number() over (
+                    partition by key_arn, starts_with(lifecycle_event, 'material_'), key_material_id
+                    order by sequence_number desc
+                ) = 1
+                and (
+                    key_material_id is not null
+                    or row_number() over (
+                        partition by key_arn, starts_with(lifecycle_event, 'material_')
+                        order by sequence_number desc
+                    ) = 1
+                ) as is_last_of_material
         from kms_key_lifecycle
     ) as life
     group by
