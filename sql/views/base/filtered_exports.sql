@@ -27,10 +27,12 @@ with exported as (
         )
 ),
 
-places as (
+-- Every file by itself, and all of a place together.
+exports as (
     select
         recipient_account_id,
         aws_region,
+        grouping(log_file_path) = 1 as is_place,
         case
             when min(event_name) = max(event_name) then 'event name'
             when min(key_arn) = max(key_arn) and count(key_arn) = count(*) then 'key'
@@ -40,38 +42,28 @@ places as (
         min(event_time) as first_event_time,
         max(event_time) as last_event_time
     from exported
-    group by
-        recipient_account_id,
-        aws_region
+    group by grouping sets (
+        (recipient_account_id, aws_region),
+        (recipient_account_id, aws_region, log_file_path)
+    )
 ),
 
-files as (
+places as (
     select
         recipient_account_id,
         aws_region,
-        case
-            when min(event_name) = max(event_name) then 'event name'
-            when min(key_arn) = max(key_arn) and count(key_arn) = count(*) then 'key'
-            when min(caller) = max(caller) and count(caller) = count(*) then 'caller'
-        end as filtered_by,
-        count(*) as event_count
-    from exported
-    group by
-        recipient_account_id,
-        aws_region,
-        log_file_path
-),
-
-side_by_side as (
-    select
-        recipient_account_id,
-        aws_region,
-        last_value(filtered_by order by event_count asc, filtered_by asc) as filtered_by
-    from files
+        max(filtered_by) filter (where is_place) as filtered_by,
+        last_value(filtered_by order by event_count asc, filtered_by asc) filter (
+            where not is_place and filtered_by is not null and event_count >= 48
+        ) as exports_filtered_by,
+        sum(event_count) filter (where not is_place and filtered_by is not null and event_count >= 48) as filtered_count,
+        sum(event_count) filter (where is_place) as event_count,
+        min(first_event_time) as first_event_time,
+        max(last_event_time) as last_event_time
+    from exports
     group by
         recipient_account_id,
         aws_region
-    having sum(event_count) filter (where filtered_by is not null and event_count >= 48) >= 0.9 * sum(event_count)
 ),
 
 delivered as (
@@ -88,7 +80,7 @@ delivered as (
 select
     places.recipient_account_id,
     places.aws_region,
-    coalesce(places.filtered_by, side_by_side.filtered_by) as filtered_by,
+    coalesce(places.filtered_by, places.exports_filtered_by) as filtered_by,
     places.event_count,
     places.first_event_time,
     places.last_event_time
@@ -96,9 +88,6 @@ from places
 left join delivered
     on delivered.recipient_account_id = places.recipient_account_id
     and delivered.aws_region = places.aws_region
-left join side_by_side
-    on side_by_side.recipient_account_id = places.recipient_account_id
-    and side_by_side.aws_region = places.aws_region
-where coalesce(places.filtered_by, side_by_side.filtered_by) is not null
+where (places.filtered_by is not null or places.filtered_count >= 0.9 * places.event_count)
     and places.event_count >= 48
     and delivered.recipient_account_id is null

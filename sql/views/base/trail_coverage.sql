@@ -39,12 +39,12 @@ with replaced as (
         damaged.log_file_version
 ),
 
+-- What each source tells of an hour; the columns that it has nothing for are null.
 parts as (
     select
         recipient_account_id,
         aws_region,
         date_trunc('hour', event_time) as event_hour,
-        cast(null as bigint) as file_count,
         count(*) as record_count,
         count(*) filter (
             where event_group = 'kms'
@@ -58,7 +58,6 @@ parts as (
                 and coalesce(operation_class, 'unknown') not in ('management', 'service')
                 and read_only is false
         ) as kms_marked_write_count,
-        0 as kms_caller_count,
         count(*) filter (
             where event_group = 'kms' and operation_class in ('management', 'service')
         ) as kms_write_count,
@@ -92,8 +91,6 @@ parts as (
                     'signin.amazonaws.com'
                 )
         ) as regional_count,
-        0 as rejected_count,
-        cast(null as varchar) as organization_id,
         min(event_time) filter (
             where event_group = 'kms'
                 or (coalesce(management_event, true) and coalesce(event_category, 'Management') = 'Management')
@@ -110,29 +107,14 @@ parts as (
         aws_region,
         date_trunc('hour', event_time)
 
-    union all
+    union all by name
 
     -- By itself: beside the rest the engine counts them in three times the time of all of it.
     select
         recipient_account_id,
         aws_region,
         event_hour,
-        cast(null as bigint) as file_count,
-        0 as record_count,
-        0 as management_count,
-        0 as kms_read_count,
-        0 as kms_marked_write_count,
-        count(caller) as kms_caller_count,
-        0 as kms_write_count,
-        0 as kms_management_count,
-        0 as other_read_count,
-        0 as other_write_count,
-        0 as partial_detail_count,
-        0 as regional_count,
-        0 as rejected_count,
-        cast(null as varchar) as organization_id,
-        arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as first_event_time,
-        arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as last_event_time
+        count(caller) as kms_caller_count
     from (
         select distinct
             recipient_account_id,
@@ -149,28 +131,15 @@ parts as (
         aws_region,
         event_hour
 
-    union all
+    union all by name
 
     select
         account_id as recipient_account_id,
         aws_region,
         date_trunc('hour', delivery_time) as event_hour,
         count(distinct log_files.log_file_path) filter (where log_file_kind in ('events', 'empty')) as file_count,
-        0 as record_count,
-        0 as management_count,
-        0 as kms_read_count,
-        0 as kms_marked_write_count,
-        0 as kms_caller_count,
-        0 as kms_write_count,
-        0 as kms_management_count,
-        0 as other_read_count,
-        0 as other_write_count,
-        0 as partial_detail_count,
-        0 as regional_count,
         sum(case when replaced.log_file_path is null then rejected_count else 0 end) as rejected_count,
-        max(organization_id) as organization_id,
-        arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as first_event_time,
-        arrow_cast(null, 'Timestamp(Microsecond, Some("UTC"))') as last_event_time
+        max(organization_id) as organization_id
     from log_files
     left join replaced
         on replaced.log_file_path = log_files.log_file_path
@@ -189,18 +158,18 @@ grouped as (
         aws_region,
         event_hour,
         sum(file_count) as file_count,
-        sum(record_count) as record_count,
-        sum(management_count) as management_count,
-        sum(kms_read_count) as kms_read_count,
-        sum(kms_marked_write_count) as kms_marked_write_count,
-        sum(kms_caller_count) as kms_caller_count,
-        sum(kms_write_count) as kms_write_count,
-        sum(kms_management_count) as kms_management_count,
-        sum(other_read_count) as other_read_count,
-        sum(other_write_count) as other_write_count,
-        sum(partial_detail_count) as partial_detail_count,
-        sum(regional_count) as regional_count,
-        sum(rejected_count) as rejected_count,
+        coalesce(sum(record_count), 0) as record_count,
+        coalesce(sum(management_count), 0) as management_count,
+        coalesce(sum(kms_read_count), 0) as kms_read_count,
+        coalesce(sum(kms_marked_write_count), 0) as kms_marked_write_count,
+        coalesce(sum(kms_caller_count), 0) as kms_caller_count,
+        coalesce(sum(kms_write_count), 0) as kms_write_count,
+        coalesce(sum(kms_management_count), 0) as kms_management_count,
+        coalesce(sum(other_read_count), 0) as other_read_count,
+        coalesce(sum(other_write_count), 0) as other_write_count,
+        coalesce(sum(partial_detail_count), 0) as partial_detail_count,
+        coalesce(sum(regional_count), 0) as regional_count,
+        coalesce(sum(rejected_count), 0) as rejected_count,
         max(organization_id) as organization_id,
         min(first_event_time) as first_event_time,
         max(last_event_time) as last_event_time

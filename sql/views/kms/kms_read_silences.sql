@@ -120,6 +120,8 @@ region_stops as (
         and trail_coverage.event_hour >= read_ends.from_time
         and (read_ends.next_read_hour is null or trail_coverage.event_hour < read_ends.next_read_hour)
     where read_ends.busy_hour_count >= 18
+        -- Before the hours after them are looked at.
+        and (read_ends.next_read_hour is null or read_ends.next_read_hour >= read_ends.from_time + interval '24 hours')
         and trail_coverage.management_count > 0
     group by
         read_ends.account_id,
