@@ -229,7 +229,10 @@ fn text_longer_than_the_screen_is_paged() {
         screen.lines().last().is_some_and(|line| line.starts_with("lines 323-333 of 502"))
     });
     tmux.type_text("G");
-    tmux.wait_for("of 502 (end)");
+    tmux.wait_for("lines 492-502 of 502 (end)");
+    // The last page is a full one, however it is reached.
+    tmux.type_text("kkk ");
+    tmux.wait_for("lines 492-502 of 502 (end)");
     tmux.type_text("q");
     let screen = tmux.wait_for_prompt();
     assert!(screen.contains("(500 rows)") && !screen.contains(" 499"), "{screen}");

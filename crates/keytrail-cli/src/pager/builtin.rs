@@ -92,9 +92,9 @@ impl View<'_> {
 
     fn follow(&mut self, key: Key, shown: usize, keyboard: &mut Keyboard) -> io::Result<Next> {
         match key {
-            Key::Character(' ' | 'f') | Key::PageDown => self.forward(shown),
+            Key::Character(' ' | 'f') | Key::PageDown => self.forward(shown)?,
             Key::Character('b') | Key::PageUp => self.back_a_page()?,
-            Key::Character('j') | Key::Down | Key::Enter => self.forward(1),
+            Key::Character('j') | Key::Down | Key::Enter => self.forward(1)?,
             Key::Character('k') | Key::Up => self.top = self.top.saturating_sub(1),
             Key::Character('g' | '<') | Key::Home => self.top = 0,
             Key::Character('G' | '>') | Key::End => self.go_to_end()?,
@@ -106,8 +106,10 @@ impl View<'_> {
         Ok(Next::Key)
     }
 
-    fn forward(&mut self, lines: usize) {
-        self.top = (self.top + lines).min(self.starts.len().saturating_sub(1));
+    /// The last page stays full, but where a search has gone past its first line.
+    fn forward(&mut self, lines: usize) -> io::Result<()> {
+        self.top = (self.top + lines).min(self.page_before(self.starts.len())?).max(self.top);
+        Ok(())
     }
 
     fn back_a_page(&mut self) -> io::Result<()> {
