@@ -160,17 +160,24 @@ async fn item_44_a_key_of_several_materials_needs_all_of_them() {
     ];
     let sql = "select key_state, material_expiry_time from kms_keys where key_arn = 'KEY'";
     assert_eq!(answers(&records, sql).await, ["Enabled 2025-04-09T08:00:00Z"]);
+    // It waits for a rotation: nothing is missing.
+    records.push(of_material("DeleteImportedKeyMaterial", 4, 'b', ""));
+    assert_eq!(answers(&records, sql).await, ["Enabled 2025-04-09T08:00:00Z"]);
+    records.push(of_material("ImportKeyMaterial", 5, 'b', r#","importType":"NEW_K\u0045Y_MATERIAL""#));
+    let rotation = r#""serviceEventDetails":{"rotationType":"ON_DEMAND"},"#;
+    records.push(record("kms", "RotateKey", "2025-03-06T10:00:00Z", &[rotation, &*resources(&[KEY])].concat()));
     for (name, day, id, expected) in [
-        ("DeleteImportedKeyMaterial", 4, 'a', "PendingImport null"),
-        ("DeleteImportedKeyMaterial", 5, 'b', "PendingImport null"),
-        ("ImportKeyMaterial", 6, 'b', "PendingImport null"),
-        ("ImportKeyMaterial", 7, 'a', "Enabled null"),
+        ("DeleteImportedKeyMaterial", 7, 'a', "PendingImport null"),
+        ("DeleteImportedKeyMaterial", 8, 'b', "PendingImport null"),
+        ("ImportKeyMaterial", 9, 'b', "PendingImport null"),
+        ("ImportKeyMaterial", 10, 'a', "Enabled null"),
     ] {
         records.push(of_material(name, day, id, ""));
         assert_eq!(answers(&records, sql).await, [expected], "{name} of {id}");
     }
-    let states = "select string_agg(coalesce(key_state_after, '-'), ' ' order by sequence_number) from kms_key_lifecycle";
-    let expected = "Enabled Enabled - PendingImport PendingImport - Enabled";
+    let states =
+        "select string_agg(coalesce(key_state_after, '-'), ' ' order by sequence_number) from kms_key_lifecycle";
+    let expected = "Enabled Enabled - - - - PendingImport PendingImport - Enabled";
     assert_eq!(answers(&records, states).await, [expected]);
 }
 
@@ -264,8 +271,15 @@ async fn a_grant_that_is_not_listed_any_more_is_not_live() {
         granted("g3", "2025-03-17T10:00:00Z"),
         granted("", "2025-03-15T10:02:00Z"),
     ];
-    let session = session_with_outputs(&records, &[("grants.json", listed)]).await;
+    let session = session_with_outputs(&records, &[("grants.json", listed.clone())]).await;
     let sql = "select grantee_principal, grant_id, grant_state from kms_grants order by grantee_principal";
+    assert_eq!(told(&session, sql).await, ["p null live", "pg1 g1 not_listed", "pg2 g2 live", "pg3 g3 live"]);
+    // As list-retirable-grants prints it: those of one principal.
+    let retirable = r#""GranteePrincipal":"p","RetiringPrincipal":"r""#;
+    let some = listed.replace(r#""GranteePrincipal":"p""#, retirable);
+    let session = session_with_outputs(&records, &[("grants.json", some.clone())]).await;
+    assert_eq!(told(&session, sql).await, ["p null live", "pg1 g1 live", "pg2 g2 live", "pg3 g3 live"]);
+    let session = session_with_outputs(&records, &[("list-grants.json", some)]).await;
     assert_eq!(told(&session, sql).await, ["p null live", "pg1 g1 not_listed", "pg2 g2 live", "pg3 g3 live"]);
     // Without an output nothing tells of an end.
     let live = answers(&records, "select count(*) from kms_grants where grant_state = 'live'").await;

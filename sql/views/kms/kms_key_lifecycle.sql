@@ -245,14 +245,72 @@ marked as (
         max(case when lifecycle_event = 'created' and event_name = 'ReplicateKey' then 1 else 0 end) over (
             partition by key_arn
         ) as is_replica,
-        lag(lifecycle_event) over (
+        sum(case when lifecycle_event = 'material_imported' then 1 else 0 end) over (
+            partition by key_arn
+            order by
+                event_time asc nulls first,
+                second_order asc,
+                event_id asc
+            rows between unbounded preceding and current row
+        ) as import_count,
+        sum(case when lifecycle_event = 'rotated' then 1 else 0 end) over (
+            partition by key_arn
+            order by
+                event_time asc nulls first,
+                second_order asc,
+                event_id asc
+            rows between unbounded preceding and current row
+        ) as rotation_count
+    from events
+),
+
+-- Another new material waits for a rotation, and is not missed until then.
+materials as (
+    select
+        *,
+        lag(
+            case
+                when lifecycle_event = 'material_imported'
+                    and import_count > 1
+                    and request_parameters ->> 'importType' = 'NEW_KEY_MATERIAL' then rotation_count
+            end
+        ) over (
             partition by key_arn, key_material_id
             order by
                 event_time asc nulls first,
                 second_order asc,
                 event_id asc
-        ) as last_of_material
-    from events
+        ) as waiting_since_rotation
+    from marked
+    where not (is_replica = 1 and event_name = 'CreateKey')
+),
+
+losses as (
+    select
+        *,
+        case
+            when key_material_id is not null
+                and lifecycle_event in ('material_deleted', 'material_expired')
+                and (waiting_since_rotation is distinct from rotation_count) then 1
+            else 0
+        end as is_missing
+    from materials
+),
+
+changes as (
+    select
+        *,
+        is_missing - coalesce(
+            lag(is_missing) over (
+                partition by key_arn, key_material_id
+                order by
+                    event_time asc nulls first,
+                    second_order asc,
+                    event_id asc
+            ),
+            0
+        ) as missing_change
+    from losses
 ),
 
 numbered as (
@@ -281,31 +339,15 @@ numbered as (
                 event_id asc
             rows between unbounded preceding and 1 preceding
         ) as state_but_for_material,
-        sum(
-            case
-                when key_material_id is null then 0
-                when lifecycle_event <> 'material_imported' and coalesce(last_of_material = 'material_imported', true) then 1
-                when lifecycle_event = 'material_imported' and last_of_material <> 'material_imported' then -1
-                else 0
-            end
-        ) over (
+        sum(missing_change) over (
             partition by key_arn
             order by
                 event_time asc nulls first,
                 second_order asc,
                 event_id asc
             rows between unbounded preceding and current row
-        ) as missing_material_count,
-        sum(case when lifecycle_event = 'material_imported' then 1 else 0 end) over (
-            partition by key_arn
-            order by
-                event_time asc nulls first,
-                second_order asc,
-                event_id asc
-            rows between unbounded preceding and current row
-        ) as import_count
-    from marked
-    where not (is_replica = 1 and event_name = 'CreateKey')
+        ) as missing_material_count
+    from changes
 )
 
 select
@@ -319,6 +361,7 @@ select
         when starts_with(lifecycle_event, 'material_')
             and state_but_for_material in ('PendingDeletion', 'PendingReplicaDeletion', 'Deleted')
         then null
+        when starts_with(lifecycle_event, 'material_') and waiting_since_rotation = rotation_count then null
         when lifecycle_event = 'material_imported' then case
             when missing_material_count > 0 then null
             when import_count > 1 and request_parameters ->> 'importType' = 'NEW_KEY_MATERIAL' then null
