@@ -14,6 +14,7 @@ mod earlier_formats;
 mod fixture;
 mod functions;
 mod guards;
+mod holes;
 mod items;
 mod joins;
 mod json_values;

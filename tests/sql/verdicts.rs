@@ -12,12 +12,12 @@ use crate::cells::rows;
 use crate::fixture::{import_outputs, raw_session, raw_session_over, session_with_outputs};
 
 pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/aaaaaaaa-1111-4111-8111-aaaaaaaaaaaa";
-const OTHER_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb";
+pub(crate) const OTHER_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/bbbbbbbb-1111-4111-8111-bbbbbbbbbbbb";
 /// Used all the time, so that the logs have KMS reads.
 const BUSY_KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/ffffffff-1111-4111-8111-ffffffffffff";
 const MEMBER: &str = "arn:aws:kms:us-east-1:111122223333:key/mrk-11111111111111111111111111111111";
 const REPLICA: &str = "arn:aws:kms:eu-west-1:111122223333:key/mrk-11111111111111111111111111111111";
-const ACCOUNT: &str = "111122223333";
+pub(crate) const ACCOUNT: &str = "111122223333";
 const DISABLED: &str = r#""errorCode":"DisabledException","errorMessage":"KEY is disabled.""#;
 
 /// A record of a call to a service; `rest` are the members that the case is about, `KEY` in them its key.
@@ -25,7 +25,7 @@ pub(crate) fn record(service: &str, name: &str, time: &str, rest: &str) -> Strin
     placed(service, name, time, ACCOUNT, "us-east-1", rest)
 }
 
-fn placed(service: &str, name: &str, time: &str, account: &str, region: &str, rest: &str) -> String {
+pub(crate) fn placed(service: &str, name: &str, time: &str, account: &str, region: &str, rest: &str) -> String {
     let rest = rest.replace("KEY", KEY);
     let id = format!("{service}-{name}-{time}-{account}-{region}");
     let rest = if rest.is_empty() { rest } else { format!(",{rest}") };
@@ -51,7 +51,7 @@ pub(crate) fn on_key(members: &str) -> String {
 }
 
 /// The traffic of one day, from nine to noon, in a region.
-fn traffic(region: &str) -> Vec<String> {
+pub(crate) fn traffic(region: &str) -> Vec<String> {
     let busy = resources(&[&BUSY_KEY.replace("us-east-1", region)]);
     [
         ("kms", "Decrypt", "09:00", busy.as_str()),
@@ -68,7 +68,7 @@ async fn verdict_over(records: &[String], key: &str) -> String {
     verdict_of(&session, key).await
 }
 
-async fn verdict_of(session: &Session, key: &str) -> String {
+pub(crate) async fn verdict_of(session: &Session, key: &str) -> String {
     let sql = format!("select concat(verdict, ' ', reasons) from kms_key_verdicts where key_arn = '{key}'");
     let of_view = rows(session, &sql).await.remove(0).remove(0).unwrap();
     let answer = answer(session, key).await;
@@ -83,7 +83,7 @@ async fn answer(session: &Session, key: &str) -> KeyAnswer {
 }
 
 /// The verdict on [`KEY`] with records beside the day's traffic, in which it is described once.
-async fn verdict_with(records: &[String]) -> String {
+pub(crate) async fn verdict_with(records: &[String]) -> String {
     let described = record("kms", "DescribeKey", "2025-03-15T09:10:00Z", &resources(&[KEY]));
     verdict_over(&[traffic("us-east-1"), vec![described], records.to_vec()].concat(), KEY).await
 }
@@ -281,6 +281,9 @@ async fn what_other_services_made_with_a_key_is_no_absence_of_use() {
         ("ec2", "DescribeVolumes", made, "no_use_found "),
         ("rds", "RestoreDBInstanceFromDBSnapshot", named, "incomplete encrypted_resource"),
         ("secretsmanager", "CreateSecret", named, "incomplete encrypted_resource"),
+        ("ec2", "RunInstances", named, "incomplete encrypted_resource"),
+        ("kafka", "CreateClusterV2", named, "incomplete encrypted_resource"),
+        ("route53", "CreateKeySigningKey", named, "incomplete encrypted_resource"),
         // Nothing is encrypted yet.
         ("sqs", "SetQueueAttributes", named, "no_use_found "),
     ] {

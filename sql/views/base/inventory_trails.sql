@@ -10,6 +10,7 @@
 -- column:  is_multi_region: whether it logs all regions
 -- column:  is_organization: whether it logs all accounts of an organization
 -- column:  kms_effect: as in trail_changes, by get-event-selectors: logged, reads_excluded, writes_excluded, excluded, partial; logged too for a trail without selectors of its own; unknown = it has some that were not imported
+-- column:  kms_key_arn: key that encrypts its log files; null = none
 -- column:  selectors_time: when get-event-selectors was made, UTC; null = not imported
 -- column:  snapshot_time: when describe-trails was made, UTC
 with told as (
@@ -39,6 +40,7 @@ select
         when json_as_text(trails.item, 'HasCustomEventSelectors') = 'false' then 'logged'
         else 'unknown'
     end as kms_effect,
+    json_as_text(trails.item, 'KmsKeyId') as kms_key_arn,
     selectors.snapshot_time as selectors_time,
     trails.snapshot_time
 from told as trails

@@ -19,6 +19,7 @@
 -- column:  kms_management_count: those of kms_write_count that a caller made
 -- column:  other_read_count: management events of other services that only read
 -- column:  other_write_count: management events of other services that change something, or do not tell
+-- column:  secret_read_count: reads of secrets (GetSecretValue) that succeeded: Secrets Manager calls KMS for each of them
 -- column:  partial_detail_count: management events in a form that cannot carry an encryption context (CSV, flattened rows)
 -- column:  rejected_count: records, or whole files, that could not be taken, by their files' delivery; any may have been a KMS call. Not those of a file that was replaced and read again: they are in rejects only
 -- column:  organization_id: organization whose trail delivered log files in that hour, by their paths; null = none is named
@@ -74,6 +75,9 @@ parts as (
                 and coalesce(event_category, 'Management') = 'Management'
                 and not coalesce(read_only, false)
         ) as other_write_count,
+        count(*) filter (
+            where event_group = 'other' and event_name = 'GetSecretValue' and error_code is null
+        ) as secret_read_count,
         count(*) filter (
             where detail_level in ('flattened', 'summary')
                 and coalesce(management_event, true)
@@ -167,6 +171,7 @@ grouped as (
         coalesce(sum(kms_management_count), 0) as kms_management_count,
         coalesce(sum(other_read_count), 0) as other_read_count,
         coalesce(sum(other_write_count), 0) as other_write_count,
+        coalesce(sum(secret_read_count), 0) as secret_read_count,
         coalesce(sum(partial_detail_count), 0) as partial_detail_count,
         coalesce(sum(regional_count), 0) as regional_count,
         coalesce(sum(rejected_count), 0) as rejected_count,
@@ -225,6 +230,7 @@ select
     kms_management_count,
     other_read_count,
     other_write_count,
+    secret_read_count,
     partial_detail_count,
     rejected_count,
     organization_id,

@@ -1,10 +1,10 @@
 -- view:    kms_blind_spots
 -- summary: Where and when the logs cannot show a use of a KMS key, by their own evidence
 -- grain:   account_id, aws_region, kind, from_time
--- reads:   kms_read_silences, kms_logging_losses, trail_coverage, trail_gaps, trail_digests, unfinished_conversions, filtered_exports, kms_last_usage_check, inventory_trails, kms_keys
+-- reads:   kms_events, kms_read_silences, kms_logging_losses, trail_coverage, trail_gaps, trail_digests, unfinished_conversions, filtered_exports, kms_last_usage_check, inventory_trails, kms_keys
 -- kept:    up to 500,000 rows, until the data changes: every verdict reads it
 -- column:  account_id: account whose KMS calls may be missing; null = files whose place is not known
--- column:  kind: no_logs (keys live there, and no log file of that place holds an event), gap (no event for a day or more, or for longer than the traffic there is ever silent: see trail_gaps; or none any more for a day or more while other regions of the account go on), write_only, kms_writes_only, no_kms_calls, kms_calls_stopped (other events go on, KMS reads do not: see kms_read_silences), logging_stopped, kms_excluded, kms_partial (a change of a trail took KMS calls away: see kms_logging_losses), partial_detail (formats that cannot carry an encryption context), filtered_export (events that no log file of a trail holds, and that all have one name, caller or key: see filtered_exports), rejected (input that could not be taken), missing_use (a use that GetKeyLastUsage names is not in the logs: others may be missing with it), trail_settings (no trail that cloudtrail describe-trails and get-event-selectors told of logs all KMS calls there: see inventory_trails), missing_log_file (log files that an integrity digest names are not in the lake, nor the digest that the next one names: see trail_digests), unfinished_conversion (log files that a conversion left unread: see unfinished_conversions)
+-- column:  kind: no_logs (keys live there, and no log file of that place holds an event), gap (no event for a day or more, or for longer than the traffic there is ever silent: see trail_gaps; or none any more for a day or more while other regions of the account go on), write_only, kms_writes_only, no_kms_calls, kms_calls_stopped (other events go on, KMS reads do not: see kms_read_silences), logging_stopped, kms_excluded, kms_partial (a change of a trail took KMS calls away: see kms_logging_losses), partial_detail (formats that cannot carry an encryption context), filtered_export (events that no log file of a trail holds, and that all have one name, caller or key: see filtered_exports), rejected (input that could not be taken), missing_use (a use that GetKeyLastUsage names, or that the logs of the account that called hold, is not in those of the key's account: others may be missing with it), trail_settings (no trail that cloudtrail describe-trails and get-event-selectors told of logs all KMS calls there, or none is one of that region: see inventory_trails), missing_log_file (log files that an integrity digest names are not in the lake, nor the digest that the next one names: see trail_digests), unfinished_conversion (log files that a conversion left unread: see unfinished_conversions)
 -- column:  from_time: start of the span, UTC; null = the whole time
 -- column:  to_time: its end, UTC; null = until now
 -- column:  key_count: keys of that account and region that the logs know of
@@ -29,12 +29,61 @@ places as (
         coalesce(
             max(case when kms_read_count > 0 then event_hour end) >= max(event_hour) - interval '7 days',
             false
-        ) as has_late_reads
+        ) as has_late_reads,
+        min(first_event_time) as first_event_time,
+        max(last_event_time) as last_event_time
     from trail_coverage
     where management_count > 0
     group by
         recipient_account_id,
         aws_region
+),
+
+-- Successful calls across accounts: the key's own account gets a copy.
+shared_calls as (
+    select
+        key_arn,
+        split_part(key_arn, ':', 5) as account_id,
+        split_part(key_arn, ':', 4) as aws_region,
+        min(event_time) as event_time,
+        min(event_id) as event_id
+    from kms_events
+    where is_cross_account
+        and key_role <> 'target'
+        and outcome = 'used'
+        and shared_event_id is not null
+        and principal_type is distinct from 'AWSService'
+    group by
+        key_arn,
+        shared_event_id
+    having not bool_or(coalesce(account_side = 'owner', false))
+),
+
+missing_uses as (
+    select
+        split_part(key_arn, ':', 5) as account_id,
+        split_part(key_arn, ':', 4) as aws_region,
+        last_used_time as event_time,
+        cloudtrail_event_id as event_id,
+        concat('GetKeyLastUsage names a use of ', key_arn, ' that is not in the logs') as detail
+    from kms_last_usage_check
+    where finding = 'missing'
+        and last_used_time is not null
+
+    union all
+
+    select
+        shared_calls.account_id,
+        shared_calls.aws_region,
+        shared_calls.event_time,
+        shared_calls.event_id,
+        concat('another account''s logs hold a use of ', shared_calls.key_arn, ' that its own do not') as detail
+    from shared_calls
+    inner join places
+        on places.account_id = shared_calls.account_id
+        and places.aws_region = shared_calls.aws_region
+        and shared_calls.event_time > places.first_event_time + interval '1 hour'
+        and shared_calls.event_time < places.last_event_time - interval '1 hour'
 ),
 
 spots as (
@@ -136,20 +185,18 @@ spots as (
     union all
 
     select
-        split_part(key_arn, ':', 5) as account_id,
-        split_part(key_arn, ':', 4) as aws_region,
+        account_id,
+        aws_region,
         'missing_use' as kind,
-        date_trunc('hour', last_used_time) as from_time,
-        date_trunc('hour', last_used_time) + interval '1 hour' as to_time,
-        min(cloudtrail_event_id) as event_id,
-        concat('GetKeyLastUsage names a use of ', min(key_arn), ' that is not in the logs') as detail
-    from kms_last_usage_check
-    where finding = 'missing'
-        and last_used_time is not null
+        date_trunc('hour', event_time) as from_time,
+        date_trunc('hour', event_time) + interval '1 hour' as to_time,
+        min(event_id) as event_id,
+        min(detail) as detail
+    from missing_uses
     group by
-        split_part(key_arn, ':', 5),
-        split_part(key_arn, ':', 4),
-        date_trunc('hour', last_used_time)
+        account_id,
+        aws_region,
+        date_trunc('hour', event_time)
 
     union all
 
@@ -160,29 +207,32 @@ spots as (
         null as from_time,
         null as to_time,
         null as event_id,
-        concat(
-            'KMS calls by its selectors, as last told: ',
-            string_agg(
+        coalesce(
+            'KMS calls by its selectors, as last told: ' || string_agg(
                 distinct concat(inventory_trails.trail_name, ' ', inventory_trails.kms_effect),
                 ', '
                 order by concat(inventory_trails.trail_name, ' ', inventory_trails.kms_effect)
-            )
+            ) filter (where is_multi_region or home_region = places.aws_region),
+            'none of the trails that describe-trails told of is one of this region'
         ) as detail
     from places
     inner join inventory_trails
-        on (inventory_trails.is_multi_region or inventory_trails.home_region = places.aws_region)
-        and (
-            inventory_trails.account_id = places.account_id
-            or (inventory_trails.is_organization and places.is_of_organization)
-        )
+        on inventory_trails.account_id = places.account_id
+        or (inventory_trails.is_organization and places.is_of_organization)
     group by
         places.account_id,
         places.aws_region,
         places.is_of_organization,
         places.has_late_reads
     -- Where KMS reads are there to the end, another trail delivered them.
-    having bool_and(inventory_trails.kms_effect in ('excluded', 'reads_excluded', 'partial'))
-        and (bool_or(inventory_trails.kms_effect = 'partial') or not places.has_late_reads)
+    having bool_and(
+        not (is_multi_region or home_region = places.aws_region)
+            or inventory_trails.kms_effect in ('excluded', 'reads_excluded', 'partial')
+    )
+        and (
+            not places.has_late_reads
+            or bool_or((is_multi_region or home_region = places.aws_region) and inventory_trails.kms_effect = 'partial')
+        )
         -- The trail that delivered those files may be one that nothing tells of.
         and (not places.is_of_organization or bool_or(inventory_trails.is_organization))
 

@@ -1,7 +1,7 @@
 -- view:    kms_key_verdicts
 -- summary: For every key what the logs show about its use, and what is missing for the logs to show it
 -- grain:   key_arn
--- reads:   kms_keys, kms_key_lifecycle, kms_key_usage, kms_events, kms_unresolved_calls, key_evidence, kms_grants, kms_blind_spots, trail_coverage, inventory_last_usage
+-- reads:   kms_keys, kms_key_lifecycle, kms_key_usage, kms_events, kms_unresolved_calls, key_evidence, kms_grants, kms_blind_spots, trail_coverage, inventory_keys, inventory_last_usage
 -- kept:    up to 500,000 rows, until the data changes: a key is judged with its set, so that one key's row takes as long as all
 -- notes:   a verdict is about the covered window of the key's own account and region, which receive every call on the key, also those of other accounts
 -- notes:   a multi-Region key is judged with its set, whose members open each other's ciphertexts: over the windows of all of them
@@ -9,7 +9,7 @@
 -- notes:   no_use_found is no proof: cached data keys, Bucket Keys, attached volumes and public keys are used without a KMS call
 -- notes:   a key that neither an event nor an imported output names has no row here; `keytrail key ARN` answers for it too
 -- column:  verdict: in_use, blocked_demand (calls that needed the key, or a member of its multi-Region set, failed, and none succeeded since), no_use_found, incomplete (no use found, but the logs have holes, or show what no key without a use would have)
--- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service, inaccessible_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, for a key that its record does not name); denied_by_key_policy (its policy, or a resource control policy, denies a call of its own account, or allows it no more: somebody there needs it, or tries), other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_failure (a cryptographic call failed, and the error does not tell whether for the key), unknown_operation (a call that keytrail does not know), unopened_ciphertext (a Decrypt or ReEncrypt of what was taken for a ciphertext of the key failed, as it is damaged or its encryption context another one), protects_objects (a data event names it for what was written); encrypted_resource (a volume, a snapshot, a database, a secret or the like was made with it, and the KMS calls for that are not in the logs); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation inside the window, that the logs do not hold; or its deletion, or the end of its imported material, was due three days before the logs end, and they hold neither that nor what prevented it); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
+-- column:  reasons: what the verdict follows from, comma-separated: use, only_probes, multi_region_sibling_used, multi_region_sibling_blocked, or the outcomes of the failed calls (blocked_in_service, not_found_in_service, inaccessible_in_service: told by another service's record). Of incomplete: kinds of kms_blind_spots, sorted; unattributed_use (a call in the key's account and region, or in none that is named, succeeded whose record names no key); unattributed_demand (one failed as those of unmet_count do, and not by throttling, or KMS refused a service, for a key that the record does not name); denied_by_key_policy (its policy, or a resource control policy, denies a call of its own account, or of a service there, or allows it no more: somebody there needs it, or tries), other_key_blocked (a ReEncrypt that named it failed for its other key), unknown_failure (a cryptographic call failed, and the error does not tell whether for the key), unknown_operation (a call that keytrail does not know), unopened_ciphertext (a Decrypt or ReEncrypt of what was taken for a ciphertext of the key failed, as it is damaged or its encryption context another one), protects_objects (a data event names it for what was written); encrypted_resource (a volume, a snapshot, a database, a secret or the like was made with it, and the KMS calls for that are not in the logs); not_yet_covered (the logs end before the key was made); tracked_use (GetKeyLastUsage names a use before or after what the logs cover, or at a time that cannot be read); missing_event (GetKeyLastUsage names a use inside the window, or describe-key a creation, list-grants a grant's, or list-key-rotations a rotation inside the window, that the logs do not hold; or its deletion, or the end of its imported material, was due three days before the logs end, and they hold neither that nor what prevented it); multi_region_sibling_incomplete (of a member of its set any of these is true, or KMS told that the set has other members, and nothing names them); empty for no_use_found
 -- column:  key_state: as last known from the logs; null = the logs do not tell
 -- column:  last_used_event_id: the evidence of the last use
 -- column:  alias_use_count: uses among them whose record names an alias of the key and no key: see kms_unresolved_calls; kms_key_usage has not got them
@@ -18,7 +18,7 @@
 -- column:  last_unmet_event_id: the evidence of the latest of them
 -- column:  denied_count: cryptographic calls that failed for want of permission
 -- column:  unattributed_use_count: cryptographic calls in the key's account and region, or in none that is named, that succeeded and name no key, nor an alias that is known: any may have meant this one
--- column:  unattributed_failure_count: those that failed
+-- column:  unattributed_failure_count: those that failed, and calls of other services that failed for a key that their record does not name
 -- column:  live_grant_count: grants that were created and not ended, as far as the logs show
 -- column:  family_last_used_time: last use of any member of the multi-Region set, this one included; null = no set, or no use
 -- column:  family_last_unmet_time: latest call with a member of the set that shows demand but failed, this one included; null = no set, or none
@@ -46,7 +46,8 @@ with calls as (
                     error_message,
                     'explicit deny in a resource|with an explicit deny\.?$|no resource-based policy allows'
                 )
-                and principal_account_id = split_part(key_arn, ':', 5) then 'denied_by_key_policy'
+                -- A service has no account but the one in whose logs it stands.
+                and coalesce(principal_account_id, recipient_account_id) = split_part(key_arn, ':', 5) then 'denied_by_key_policy'
             else outcome
         end as outcome,
         event_id,
@@ -138,7 +139,7 @@ blind_places as (
 ),
 
 -- So may a call whose record names no place.
-unattributed as (
+unnamed as (
     select
         coverage.account_id,
         coverage.aws_region,
@@ -155,6 +156,41 @@ unattributed as (
     group by
         coverage.account_id,
         coverage.aws_region
+
+    union all
+
+    -- KMS refused a service, whose record does not tell for which key.
+    select
+        coverage.account_id,
+        coverage.aws_region,
+        0 as use_count,
+        sum(event_count) as failure_count,
+        sum(case when proof <> 'not_found' then event_count else 0 end) as demand_count,
+        case when bool_and(first_seen_time is not null) then min(first_seen_time) end as first_time,
+        case when bool_and(last_seen_time is not null) then max(last_seen_time) end as last_time
+    from coverage
+    inner join key_evidence
+        on coalesce(key_evidence.account_id, coverage.account_id) = coverage.account_id
+        and coalesce(key_evidence.aws_region, coverage.aws_region) = coverage.aws_region
+    where key_evidence.key_arn is null
+    group by
+        coverage.account_id,
+        coverage.aws_region
+),
+
+unattributed as (
+    select
+        account_id,
+        aws_region,
+        sum(use_count) as use_count,
+        sum(failure_count) as failure_count,
+        sum(demand_count) as demand_count,
+        case when bool_and(first_time is not null) then min(first_time) end as first_time,
+        case when bool_and(last_time is not null) then max(last_time) end as last_time
+    from unnamed
+    group by
+        account_id,
+        aws_region
 ),
 
 -- What each source tells of a key; the columns that it has nothing for are null.
@@ -207,6 +243,7 @@ facts as (
         bool_or(proof = 'protects') as is_protecting,
         bool_or(proof = 'encrypted') as has_encrypted
     from key_evidence
+    where key_arn is not null
     group by
         key_arn
 
@@ -282,6 +319,46 @@ facts as (
 
     union all by name
 
+    -- A record of its making may lack the id of a grant.
+    select
+        listed.key_arn,
+        true as is_event_missing
+    from kms_grants as listed
+    inner join coverage
+        on coverage.account_id = split_part(listed.key_arn, ':', 5)
+        and coverage.aws_region = split_part(listed.key_arn, ':', 4)
+        and listed.created_time > coverage.covered_from_time + interval '1 hour'
+        and listed.created_time < coverage.covered_to_time - interval '1 hour'
+    left join kms_grants as logged
+        on logged.key_arn = listed.key_arn
+        and logged.created_event_id is not null
+        and logged.created_time >= listed.created_time - interval '5 minutes'
+        and logged.created_time <= listed.created_time + interval '5 minutes'
+    where listed.created_event_id is null
+        and logged.key_arn is null
+
+    union all by name
+
+    select
+        inventory_keys.key_arn,
+        true as is_event_missing
+    from inventory_keys
+    inner join coverage
+        on coverage.account_id = split_part(inventory_keys.key_arn, ':', 5)
+        and coverage.aws_region = split_part(inventory_keys.key_arn, ':', 4)
+        and inventory_keys.last_rotated_time > coverage.covered_from_time + interval '1 day'
+        and inventory_keys.last_rotated_time < coverage.covered_to_time - interval '1 day'
+    left join kms_key_lifecycle as logged
+        on logged.key_arn = inventory_keys.key_arn
+        and logged.lifecycle_event = 'rotated'
+        and logged.event_time >= inventory_keys.last_rotated_time - interval '1 day'
+        and logged.event_time <= inventory_keys.last_rotated_time + interval '1 day'
+    -- The members of a set are rotated as one.
+    where inventory_keys.key_arn not like '%:key/mrk-%'
+        and logged.key_arn is null
+
+    union all by name
+
     select
         key_arn,
         last_used_time as tracked_used_time,
@@ -306,6 +383,7 @@ keys as (
         max(due_time) as due_time,
         max(tracked_used_time) as tracked_used_time,
         coalesce(bool_or(is_tracked_use_undated), false) as is_tracked_use_undated,
+        coalesce(bool_or(is_event_missing), false) as is_event_missing,
         min(first_used_time) as first_used_time,
         max(last_used_time) as last_used_time,
         last_value(last_used_event_id order by last_used_time asc nulls first, last_used_event_id asc) as last_used_event_id,
@@ -367,7 +445,8 @@ placed as (
             case when keys.has_encrypted then 'encrypted_resource' end,
             case when keys.creation_time > coverage.covered_to_time then 'not_yet_covered' end,
             case
-                when (
+                when keys.is_event_missing
+                    or (
                     keys.tracked_used_time > coalesce(keys.last_used_time, timestamp '1970-01-01')
                     and keys.tracked_used_time between coverage.covered_from_time and coverage.covered_to_time
                 )

@@ -2,7 +2,7 @@
 -- summary: Spans without a KMS read while other events go on that neither chance, nor rhythm, nor the place explains: KMS reads that are not logged
 -- grain:   account_id, aws_region, kind, from_time
 -- reads:   trail_coverage, trail_rhythms
--- notes:   a silence of one region is one for 7 days, or as long as the logs reach, where other regions of the account are without KMS reads, too, on more than half of the days, as which calls are logged is a setting of a trail, not of a region; or where keys of the place were managed three times or more
+-- notes:   a silence of one region is one for 7 days, or as long as the logs reach, where other regions of the account are without KMS reads, too, on more than half of the days, as which calls are logged is a setting of a trail, not of a region; or where keys of the place were managed three times or more; of whatever length, where secrets were read three times or more meanwhile, as each such read is a KMS call
 -- notes:   a silence of the whole account is one that comes by chance less than once in a million windows, over two weeks or more, and, if it lasts a day or more, not by rhythm: see trail_rhythms. With KMS reads in all hours that is 5 hours, with reads in half of them never
 -- notes:   a silence of one region is one for 24 hours, too, where three callers or more called KMS there in 18 of the 24 hours before it: one job may end, but not all of them in one hour. Where a region has three such silences they are its rhythm
 -- column:  account_id: account whose KMS calls are missing
@@ -32,6 +32,7 @@ days as (
         sum(kms_write_count) as kms_write_count,
         sum(kms_management_count) as kms_management_count,
         sum(other_read_count) as other_read_count,
+        sum(secret_read_count) as secret_read_count,
         min(first_event_time) as first_event_time,
         max(last_event_time) as last_event_time
     from trail_coverage
@@ -76,7 +77,8 @@ silent_spans as (
         sum(kms_read_count) as kms_read_count,
         sum(kms_write_count) as kms_write_count,
         sum(kms_management_count) as kms_management_count,
-        sum(other_read_count) as other_read_count
+        sum(other_read_count) as other_read_count,
+        sum(secret_read_count) as secret_read_count
     from numbered
     where not has_kms_read
     group by
@@ -157,18 +159,22 @@ silences as (
             ' other reads, ',
             kms_write_count,
             ' KMS writes and no KMS read',
+            case when secret_read_count > 0 then concat(', though secrets were read ', secret_read_count, ' times') end,
             case when kms_read_count > 0 then concat(' but ', kms_read_count, ' that say readOnly = false') end
         ) as detail
     from silent_spans
     inner join places
         on places.account_id = silent_spans.account_id
         and places.aws_region = silent_spans.aws_region
-    where (silent_spans.day_count >= 7 or silent_spans.day_count = places.day_count)
-        and (
-            other_read_count = 0
-            -- Who manages keys reads them, too.
-            or kms_management_count >= 3
-            or elsewhere_day_count * 2 < silent_spans.day_count
+    where secret_read_count >= 3
+        or (
+            (silent_spans.day_count >= 7 or silent_spans.day_count = places.day_count)
+            and (
+                other_read_count = 0
+                -- Who manages keys reads them, too.
+                or kms_management_count >= 3
+                or elsewhere_day_count * 2 < silent_spans.day_count
+            )
         )
 
     union all

@@ -226,7 +226,9 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::FilteredExport => {
             "all events come from exports, and have one name, caller or key: a filter may have left the others out"
         }
-        Reason::MissingUse => "a use of a key there that KMS knows (GetKeyLastUsage) is not in the logs: a proven hole",
+        Reason::MissingUse => {
+            "a use of a key there that KMS knows (GetKeyLastUsage), or another account, is not in the logs: a proven hole"
+        }
         Reason::TrailSettings => {
             "no trail of which describe-trails told logs all KMS calls there (`select * from inventory_trails`)"
         }
@@ -367,6 +369,15 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
             "The key is disabled, which can be undone. Watch {until}{}.",
             dates_of(answer.facts.key_state_since_time)
         ),
+        // No call of disable-key succeeds in these states, nor any other.
+        Some("PendingImport") => {
+            format!("The key's material is missing: whoever needs it fails already. Leave it so, and watch {until}.")
+        }
+        Some("Unavailable") => {
+            format!(
+                "The key's custom key store is disconnected: whoever needs it fails already. Leave it so, and watch {until}."
+            )
+        }
         _ => format!("Disable the key (kms disable-key), which can be undone, and watch {until}."),
     };
     match answer.verdict.verdict {
@@ -379,7 +390,7 @@ pub(super) fn next_steps(answer: &KeyAnswer) -> Vec<String> {
         ],
         Verdict::NoUseFound => vec![
             disabling,
-            "Ask keytrail again: a DisabledException in the logs turns the verdict into BLOCKED DEMAND.".to_owned(),
+            "Ask keytrail again: a call that failed for the key's state (DisabledException and the like) turns the verdict into BLOCKED DEMAND.".to_owned(),
             "Only then schedule its deletion with the longest waiting period (30 days), and watch again.".to_owned(),
         ],
         Verdict::Incomplete => {
