@@ -33,7 +33,7 @@ use crate::supplanting::{SupplantedPartitions, supplant};
 use crate::worker::{Input, Shared, Worker};
 
 /// What a known row takes in the deduplicator, free places of its tables included.
-const BYTES_PER_SEEN_ROW: usize = 56;
+const BYTES_PER_SEEN_ROW: usize = 70;
 
 /// Converts every log file of the sources that the lake does not hold yet.
 ///

@@ -236,7 +236,7 @@ fn note_summary(conversion: &Conversion, arguments: &ConvertArguments, lake: &La
     }
     if summary.conflicts > 0 {
         output::finding(format!(
-            "{} records have the id of another record with another body; all are kept, the one delivered last counts, `amends_event_id` marks the others",
+            "{} records have the id of another record with another body, or contradict what it tells; all are kept, the one that tells the most counts, of several the one delivered last, `amends_event_id` marks the others",
             count(summary.conflicts)
         ));
     }
