@@ -119,6 +119,8 @@ pub struct ConvertSummary {
     pub undated_records: u64,
     /// Log files that were read before as another version of the same object.
     pub changed_log_files: u64,
+    /// Log files that say of themselves that they are a part of a result: what they lack was not converted.
+    pub part_log_files: Vec<String>,
     /// Log files with an oddity in their ledger entry.
     pub noted_log_files: u64,
     /// Log files whose bytes could not be had, and why: counted nowhere else, not in the ledger either, read again by the next run.
@@ -148,6 +150,7 @@ impl ConvertSummary {
         self.rejected += account.outcome.rejected_count;
         self.ignored_records += account.ignored_count();
         self.undated_records += account.outcome.undated_count;
+        self.part_log_files.extend(account.outcome.is_part.then(|| file.path.clone()));
         self.noted_log_files += u64::from(file.note().is_some() || !account.outcome.notes.is_empty());
         *self.kinds.entry(account.outcome.kind).or_default() += 1;
     }
@@ -176,6 +179,7 @@ impl ConvertSummary {
         self.ignored_records += other.ignored_records;
         self.undated_records += other.undated_records;
         self.noted_log_files += other.noted_log_files;
+        self.part_log_files.extend_from_slice(&other.part_log_files);
         self.unread_log_files.extend_from_slice(&other.unread_log_files);
         self.archived_log_files.extend_from_slice(&other.archived_log_files);
         self.tell_rejects(other.first_rejects.iter().cloned());

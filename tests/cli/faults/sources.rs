@@ -144,3 +144,16 @@ fn what_may_not_be_read_or_written_is_told() {
     assert_eq!(healed.code(), Some(0), "{healed}");
     assert_eq!(sorted_lines(&run(&["export", "--lake", "lake", "--lines"]).data()), events(&[1, 2, 3]));
 }
+
+#[test]
+fn a_part_of_a_result_is_told() {
+    let sandbox = Sandbox::new();
+    let query = format!(r#"{{"QueryStatus":"RUNNING","QueryResultRows":[[{{"eventJson":{:?}}}]]}}"#, event(1));
+    sandbox.write("logs/query.json", query);
+    let run = sandbox.run("keytrail convert logs --lake lake --json");
+    assert_eq!(run.code(), Some(0), "{run}");
+    assert!(run.stderr.contains("1 log files say that they are parts of results"), "{run}");
+    assert!(run.stdout.contains("\"parts\":1"), "{run}");
+    let notes = sandbox.run("keytrail sql --lake lake --format csv -c 'select notes from log_files'").data();
+    assert!(notes.contains("the query's status is `RUNNING`"), "{notes}");
+}

@@ -246,6 +246,12 @@ fn note_summary(conversion: &Conversion, arguments: &ConvertArguments, lake: &La
             count(summary.undated_records)
         ));
     }
+    if let Some(first) = summary.part_log_files.first() {
+        output::finding(format!(
+            "{} log files say that they are parts of results, such as `{first}`; what they lack is in no answer: see `notes` in log_files",
+            count(summary.part_log_files.len() as u64)
+        ));
+    }
     if summary.changed_log_files > 0 {
         output::finding(format!(
             "{} log files changed after their listing or since they were read before: see `notes` in log_files",
@@ -386,6 +392,7 @@ fn write_json(conversion: &Conversion) -> Result<(), CliError> {
         "rejected": summary.rejected,
         "unread": summary.unread_log_files.len(),
         "undated": summary.undated_records,
+        "parts": summary.part_log_files.len(),
         "bytes": summary.bytes,
         "elapsed_ms": elapsed_ms,
         "s3_requests": {
