@@ -157,3 +157,11 @@ fn a_part_of_a_result_is_told() {
     let notes = sandbox.run("keytrail sql --lake lake --format csv -c 'select notes from log_files'").data();
     assert!(notes.contains("the query's status is `RUNNING`"), "{notes}");
 }
+
+#[test]
+fn a_file_that_is_reached_over_dots_is_known() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/t/a.json", log_file([event(1)]));
+    let run = sandbox.run("keytrail convert logs logs/t/../t/a.json logs/../logs/t --lake lake --json");
+    assert!(run.data().contains("\"log_files\":1,"), "one log file");
+}
