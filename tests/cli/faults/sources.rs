@@ -165,3 +165,17 @@ fn a_file_that_is_reached_over_dots_is_known() {
     let run = sandbox.run("keytrail convert logs logs/t/../t/a.json logs/../logs/t --lake lake --json");
     assert!(run.data().contains("\"log_files\":1,"), "one log file");
 }
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_that_names_the_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/big.json", log_file((0..5_000).map(event)));
+    let mut command = sandbox.program("sh");
+    let line = format!("ulimit -f 16; exec {} convert logs --lake lake", env!("CARGO_BIN_EXE_keytrail"));
+    command.args(["-c", &line]);
+    let run = sandbox.finish(command, "");
+    assert_eq!(run.code(), Some(74), "{run}");
+    assert!(run.stderr.contains("/lake/events/"), "the message names no file: {run}");
+    assert_eq!(sandbox.run("keytrail check --lake lake").code(), Some(0));
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0), "without the limit");
+}
