@@ -169,9 +169,11 @@ fn a_file_that_is_reached_over_dots_is_known() {
 #[test]
 fn a_limit_of_file_sizes_is_an_error_that_names_the_file() {
     let sandbox = Sandbox::new();
-    sandbox.write("logs/big.json", log_file((0..5_000).map(event)));
+    sandbox.write("small.json", log_file([event(1)]));
+    assert_eq!(sandbox.run("keytrail convert small.json --lake lake").code(), Some(0));
+    sandbox.write("logs/big.json", log_file((0..20_000).map(event)));
     let mut command = sandbox.program("sh");
-    let line = format!("ulimit -f 16; exec {} convert logs --lake lake", env!("CARGO_BIN_EXE_keytrail"));
+    let line = format!("ulimit -f 40; exec {} convert logs --lake lake", env!("CARGO_BIN_EXE_keytrail"));
     command.args(["-c", &line]);
     let run = sandbox.finish(command, "");
     assert_eq!(run.code(), Some(74), "{run}");
