@@ -1,8 +1,8 @@
 //! Rows and rejects that no entry of the ledger counts: what a run left that was killed between its commits.
 //!
-//! As a rule the next run reads their log files again, and its entries count them (`division.rs`). Where a log file is gone by then, or another one
-//! is in its place, nobody reads it again: [`enter_leftovers`] enters what is left of it, with a note. What is told apart here is
-//! rows that no entry counts, which are sound, from rows that an entry counts and that are not there, which are lost.
+//! As a rule the next run reads their log files again, and its entries count them (`division.rs`). Where a log file is gone by then, or
+//! another one is in its place, nobody reads it again: [`enter_leftovers`] enters what is left of it, with a note. What is told apart here
+//! is rows that no entry counts, which are sound, from rows that an entry counts and that are not there, which are lost.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
