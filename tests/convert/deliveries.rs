@@ -176,6 +176,44 @@ fn write_summary(path: &Path, ids: &[&str]) {
     fs_err::write(path, format!("Event name,Event source,Event time,Event ID\n{rows}")).expect("file");
 }
 
+/// A summary that tells another service, or another error, is of the same event as AWS's record of it: that record counts, in whichever
+/// order they come, and the contradiction is told.
+#[tokio::test]
+async fn a_summary_that_contradicts_never_counts_in_place_of_the_record() {
+    let head = "Event name,Event source,Event time,Event ID,AWS region,Error code";
+    let own = event("a", TIME).replacen('{', r#"{"awsRegion":"eu-west-1","#, 1);
+    for (row, conflicts) in [
+        ("Decrypt,kms.amazonaws.com,TIME,a,eu-west-1,", 0),
+        ("Decrypt,s3.amazonaws.com,TIME,a,eu-west-1,", 1),
+        ("DeleteKey,kms.amazonaws.com,TIME,a,eu-west-1,", 1),
+        ("Decrypt,kms.amazonaws.com,TIME,a,us-east-1,", 1),
+        ("Decrypt,kms.amazonaws.com,TIME,a,,AccessDenied", 1),
+    ] {
+        for order in [["own", "summary"], ["summary", "own"]] {
+            let source = tempfile::tempdir().expect("folder");
+            let lake = TestLake::new();
+            let mut found = 0;
+            for name in order {
+                match name {
+                    "own" => write_records(&source.path().join("1.json.gz"), std::slice::from_ref(&own)),
+                    _ => fs_err::write(source.path().join("1.csv"), format!("{head}\n{}\n", row.replace("TIME", TIME)))
+                        .expect("file"),
+                }
+                found += lake.convert(source.path()).await.conflicts;
+            }
+            assert_eq!(found, conflicts, "{row}, {order:?}");
+            let (rows, waiting) = marked_rows(&lake).await;
+            let full = ["full", "a", ""].map(str::to_owned);
+            let summary = ["summary", "a", "a"].map(str::to_owned);
+            let is_duplicate = conflicts == 0 && order[0] == "own";
+            let expected = if is_duplicate { vec![full] } else { vec![full, summary] };
+            assert_eq!((rows, waiting), (expected, 0), "{row}, {order:?}");
+            assert_eq!(lake.findings().await, Vec::<String>::new(), "{row}, {order:?}");
+            assert_eq!(lake.convert(source.path()).await.data_files, 0);
+        }
+    }
+}
+
 /// Ends the run at its first commit, as if it was killed there.
 struct DiesOnceCommitted;
 

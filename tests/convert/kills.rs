@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
-use keytrail_convert::{ConvertInput, LOG_FILES, REJECTS, check_accounting};
+use keytrail_convert::{ConvertInput, EVENTS, LOG_FILES, REJECTS, check_accounting};
+use keytrail_lake::{Commit, CommitOperation, TransactionId};
 
 use crate::support::{TestLake, event};
 
@@ -186,5 +187,134 @@ async fn retries_at_once_and_beside_conversions_count_each_row_once() {
         assert_right(&lake, FILES + FILES / 3, &format!("turn {turn}, retried")).await;
         let rejected = sum(&lake.column(LOG_FILES, "rejected_count").await);
         assert_eq!((lake.column(REJECTS, "reason").await.len(), rejected), (FILES * 2 / 3, FILES * 2 / 3), "{turn}");
+    }
+}
+
+/// What becomes of a log file after the run that read it was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Deleted,
+    Renamed,
+    /// Another object has its name: one without records, or one whose records are at other places.
+    Emptied,
+    Mended,
+    /// The whole folder has another name.
+    Moved,
+}
+
+#[tokio::test]
+async fn what_a_killed_run_left_of_log_files_that_are_gone_is_entered() {
+    let (mut moment_count, mut entered_count) = (0, 0);
+    for fate in [Fate::Deleted, Fate::Renamed, Fate::Emptied, Fate::Mended, Fate::Moved] {
+        let above = tempfile::tempdir().expect("folder");
+        let (mut source, moved) = (above.path().join("logs"), above.path().join("moved"));
+        let file = source.join("1.json");
+        let lake = TestLake::new();
+        fs_err::create_dir(&source).expect("folder");
+        write(&source.join("0.json"), &["z"], 0);
+        convert(&lake, &source, false, "first").await;
+        write(&file, &["a", BAD, "b"], 0);
+        let before = commits(&lake.path());
+        convert(&lake, &source, false, "killed").await;
+        let moments = moments(&lake, &before);
+        match fate {
+            Fate::Deleted => fs_err::remove_file(&file).expect("removed"),
+            Fate::Renamed => fs_err::rename(&file, source.join("2.json")).expect("renamed"),
+            Fate::Emptied => write(&file, &[], 1),
+            Fate::Mended => write(&file, &["a", "b"], 1),
+            Fate::Moved => {
+                fs_err::rename(&source, &moved).expect("renamed");
+                source = moved;
+            }
+        }
+        for (moment, killed) in moments.into_iter().enumerate() {
+            let what = format!("{fate:?}, {moment} commits");
+            moment_count += 1;
+            convert(&killed, &source, false, "after it").await;
+            assert_eq!(killed.findings().await, Vec::<String>::new(), "{what}");
+            let rows = killed.texts().await.len();
+            assert_eq!(sum(&killed.column(LOG_FILES, "row_count").await), rows, "{what}");
+            let rejected = sum(&killed.column(LOG_FILES, "rejected_count").await);
+            assert_eq!(killed.column(REJECTS, "reason").await.len(), rejected, "{what}");
+            let notes = killed.column(LOG_FILES, "notes").await;
+            entered_count += notes.iter().filter(|note| note.contains("a run that ended early left")).count();
+            // Once is enough; and whatever comes back is read as ever.
+            let entries = killed.column(LOG_FILES, "log_file_path").await.len();
+            convert(&killed, &source, false, "again").await;
+            assert_eq!(killed.column(LOG_FILES, "log_file_path").await.len(), entries, "{what}");
+            convert(&killed, &source, true, "retried").await;
+            assert_eq!(killed.findings().await, Vec::<String>::new(), "{what}, retried");
+        }
+        fs_err::create_dir_all(file.parent().expect("a folder")).expect("folder");
+        write(&file, &["a", BAD, "b"], 2);
+        for (moment, killed) in self::moments(&lake, &before).into_iter().enumerate() {
+            convert(&killed, &source, false, "after it").await;
+            convert(&killed, file.parent().expect("a folder"), false, "last").await;
+            assert_eq!(killed.findings().await, Vec::<String>::new(), "{fate:?}, {moment} commits, back again");
+        }
+    }
+    assert!(moment_count > 20 && entered_count >= 10, "{moment_count} moments, {entered_count} entries");
+}
+
+/// The lake of a run over twelve log files that was killed before it entered them; and the data files of a run before it, of so many rows.
+async fn killed_before_the_ledger(source: &Path, earlier: usize) -> (TestLake, Vec<String>) {
+    let lake = TestLake::new();
+    let earlier: Vec<_> = (0..earlier).map(|number| format!("earlier{number}")).collect();
+    write(&source.join("00.json"), &earlier.iter().map(String::as_str).collect::<Vec<_>>(), 0);
+    convert(&lake, source, false, "first").await;
+    let earlier = lake.data_files().await;
+    (1..=12).for_each(|number| write(&source.join(format!("{number:02}.json")), &[&format!("a{number}")], 0));
+    let before = commits(&lake.path());
+    convert(&lake, source, false, "killed").await;
+    for killed in moments(&lake, &before) {
+        if !killed.findings().await.is_empty() {
+            return (killed, earlier);
+        }
+    }
+    panic!("no moment between the two commits");
+}
+
+#[tokio::test]
+async fn a_part_that_is_converted_after_a_kill_leaves_the_rest_unfinished_and_sound() {
+    let source = tempfile::tempdir().expect("folder");
+    let (lake, _) = killed_before_the_ledger(source.path(), 1).await;
+    for number in 1..=3 {
+        lake.convert_with(source.path(), |options| {
+            options.shard = Some(format!("{number}/3").parse().expect("a shard"))
+        })
+        .await;
+        let accounts = check_accounting(&lake.open().await).await.expect("checked");
+        assert_eq!(accounts.findings, Vec::<String>::new(), "shard {number}");
+        assert_eq!(accounts.unfinished.is_some(), number < 3, "shard {number}: {accounts:?}");
+    }
+    assert_right(&lake, 13, "all shards").await;
+    assert_eq!(lake.column(LOG_FILES, "log_file_path").await.len(), 13, "each log file is entered once");
+}
+
+#[tokio::test]
+async fn rows_that_are_lost_are_found_beside_rows_that_nobody_counts() {
+    // As many as the killed run left, too: then the totals agree.
+    for count in [1, 12] {
+        let source = tempfile::tempdir().expect("folder");
+        let (lake, earlier) = killed_before_the_ledger(source.path(), count).await;
+        let table = lake.open().await.table(EVENTS).clone();
+        let snapshot = table.snapshot().await.expect("snapshot");
+        let lost = snapshot.files().iter().filter(|file| earlier.contains(&file.path)).cloned().collect();
+        let commit = Commit {
+            adds: Vec::new(),
+            removes: lost,
+            transaction: TransactionId { app_id: "damage".to_owned(), version: 0 },
+            operation: CommitOperation::Replace,
+            base_version: Some(snapshot.version()),
+            info: Default::default(),
+        };
+        table.commit(commit).await.expect("committed");
+        let told = format!("{count} that it counts are not there");
+        let accounts = check_accounting(&lake.open().await).await.expect("checked");
+        assert!(matches!(&accounts.findings[..], [lost] if lost.contains(&told)), "{accounts:?}");
+        assert!(accounts.unfinished.is_some_and(|rows| rows.contains("12 rows are of log files")));
+        convert(&lake, source.path(), false, "after it").await;
+        let findings = lake.findings().await;
+        assert!(matches!(&findings[..], [lost] if lost.contains(&told)), "{findings:?}");
     }
 }

@@ -28,12 +28,22 @@ pub(crate) enum Signal {
 struct Signals {
     interrupt: SignalStream,
     terminate: SignalStream,
+    /// Never waited for: as the signal is listened to, a write beyond the limit of a file's size (`ulimit -f`) fails with an error, which
+    /// is told with the file, in place of the process being killed.
+    _file_size: SignalStream,
 }
+
+/// `SIGXFSZ`, on Linux and macOS.
+const FILE_SIZE_EXCEEDED: i32 = 25;
 
 impl Signals {
     /// Starts to listen; from here on the signals no longer kill the process by themselves.
     fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _file_size: signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))?,
+        })
     }
 
     async fn next(&mut self) -> Signal {

@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 
 use crate::error::ConvertError;
 use crate::integrity::DigestEntry;
-use crate::ledger::{each_entry_of, entries_with_rejects, entry_id, reject_runs};
+use crate::ledger::{RowBalance, balance_rows, each_entry_of, entries_with_rejects, entry_id, reject_runs};
 use crate::runs::has_unfinished_run;
 use crate::source::LogFile;
 use crate::spec::{EVENTS, LOG_FILES, REJECTS};
@@ -119,6 +119,8 @@ pub struct ConvertSummary {
     pub undated_records: u64,
     /// Log files that were read before as another version of the same object.
     pub changed_log_files: u64,
+    /// Log files that say of themselves that they are a part of a result: what they lack was not converted.
+    pub part_log_files: Vec<String>,
     /// Log files with an oddity in their ledger entry.
     pub noted_log_files: u64,
     /// Log files whose bytes could not be had, and why: counted nowhere else, not in the ledger either, read again by the next run.
@@ -148,6 +150,7 @@ impl ConvertSummary {
         self.rejected += account.outcome.rejected_count;
         self.ignored_records += account.ignored_count();
         self.undated_records += account.outcome.undated_count;
+        self.part_log_files.extend(account.outcome.is_part.then(|| file.path.clone()));
         self.noted_log_files += u64::from(file.note().is_some() || !account.outcome.notes.is_empty());
         *self.kinds.entry(account.outcome.kind).or_default() += 1;
     }
@@ -176,6 +179,7 @@ impl ConvertSummary {
         self.ignored_records += other.ignored_records;
         self.undated_records += other.undated_records;
         self.noted_log_files += other.noted_log_files;
+        self.part_log_files.extend_from_slice(&other.part_log_files);
         self.unread_log_files.extend_from_slice(&other.unread_log_files);
         self.archived_log_files.extend_from_slice(&other.archived_log_files);
         self.tell_rejects(other.first_rejects.iter().cloned());
@@ -229,7 +233,8 @@ impl fmt::Display for LedgerCounts {
 pub struct Accounts {
     /// Each thing that does not add up; empty = a sound lake.
     pub findings: Vec<String>,
-    /// Rows of log files that are not in the ledger yet, as a run goes on or was killed: a conversion of the same sources enters them.
+    /// Rows of log files that are not in the ledger yet, as a run goes on or was killed: a conversion of the same sources enters them, or,
+    /// where their log files are gone, any conversion.
     pub unfinished: Option<String>,
 }
 
@@ -237,7 +242,8 @@ pub struct Accounts {
 const MAX_LOOKS: usize = 20;
 
 /// Checks that the lake's tables add up: in every ledger row `records = rows + duplicates + rejected`, as many rejects as each counts, and
-/// in total as many rows.
+/// in total as many rows. Where it is not so, or a run ended early, rows that an entry counts and that are not there are told apart from rows
+/// that none counts, log file by log file.
 ///
 /// # Errors
 /// A table cannot be read.
@@ -282,15 +288,29 @@ async fn check_accounts(lake: &Lake, ledger: &Snapshot) -> Result<Accounts, Conv
     if reject_held != reject_total {
         findings.push(format!("table {REJECTS} holds {reject_held} rows, the ledger counts {reject_total}"));
     }
-    let held = lake.table(EVENTS).snapshot().await?.row_count();
+    let events = lake.table(EVENTS).snapshot().await?;
+    let held = events.row_count();
     let mut unfinished = None;
-    if held > row_total && has_unfinished_run(lake).await? {
-        let count = held - row_total;
-        unfinished = Some(format!(
-            "{count} rows are of log files that are not in the ledger yet: a run goes on, or ended early"
-        ));
-    } else if held != row_total {
-        findings.push(format!("table {EVENTS} holds {held} rows, the ledger counts {row_total}"));
+    let has_unfinished = has_unfinished_run(lake, None).await?;
+    // What such a run left may be as much as what is lost elsewhere.
+    if held != row_total || has_unfinished {
+        let RowBalance { missing, uncounted } = balance_rows(lake, ledger, events.files()).await?;
+        let count: u64 = uncounted.values().sum();
+        let of_files = uncounted
+            .keys()
+            .next()
+            .map(|first| format!("{count} rows are of log files that are not in the ledger yet, such as `{first}`"));
+        let totals = format!("table {EVENTS} holds {held} rows, the ledger counts {row_total}");
+        if missing > 0 {
+            findings.push(format!("{totals}: {missing} that it counts are not there"));
+        }
+        match of_files {
+            Some(rows) if has_unfinished => {
+                unfinished = Some(format!("{rows}: a run goes on, or ended early"));
+            }
+            Some(rows) => findings.push(format!("{totals}: {rows}, and no run ended early")),
+            None => {}
+        }
     }
     Ok(Accounts { findings, unfinished })
 }

@@ -21,19 +21,21 @@ use crate::dedupe::Deduplicator;
 use crate::epochs::{Epochs, Output};
 use crate::error::ConvertError;
 use crate::held::LakeRows;
-use crate::ledger::{Ledger, Retried, RunStamp, entries_with_rejects, refuse_lost_rows, superseded_rejects};
+use crate::ledger::{
+    HeldBefore, Ledger, Retried, RunStamp, enter_leftovers, entries_with_rejects, refuse_lost_rows, superseded_rejects,
+};
 use crate::lock::lock;
 use crate::mended::{drop_rejects, replaced_entries, uncounted_rejects};
 use crate::progress::{ConvertProgress, StopSignal};
 use crate::queue::FileQueue;
-use crate::runs::{RunStatus, begin_run, end_run};
+use crate::runs::{RunStatus, begin_run, end_run, has_unfinished_run};
 use crate::source::{Listing, LogFile, list, list_again};
 use crate::spec::EVENTS;
 use crate::supplanting::{SupplantedPartitions, supplant};
 use crate::worker::{Input, Shared, Worker};
 
 /// What a known row takes in the deduplicator, free places of its tables included.
-const BYTES_PER_SEEN_ROW: usize = 56;
+const BYTES_PER_SEEN_ROW: usize = 70;
 
 /// Converts every log file of the sources that the lake does not hold yet.
 ///
@@ -67,12 +69,16 @@ pub async fn convert(
     let supplanted = SupplantedPartitions::default();
     let mut committer =
         Committer { lake, stamp, progress, summary, retried, has_begun: false, sequence: 0, supplanted };
+    let before = HeldBefore::of(lake).await?;
     let mut outcome = convert_all(options, &listing.log_files, &mut committer, &stop).await;
     if outcome.is_ok() && !stop.is_ending() {
         outcome = match options.input {
             ConvertInput::Rejected => mend(options, &current, &mut committer).await,
             ConvertInput::Sources | ConvertInput::Listed(_) => Ok(()),
         };
+        if outcome.is_ok() {
+            outcome = take_leftovers(options, &before, &mut committer).await;
+        }
     }
     let Committer { summary, has_begun, .. } = committer;
     let status = match outcome {
@@ -133,6 +139,20 @@ async fn mend(
         committer.has_begun = true;
     }
     Ok(drop_rejects(committer.lake, &committer.stamp, &replaced).await?)
+}
+
+/// Enters what runs that ended early left of log files that nobody will read again.
+async fn take_leftovers(
+    options: &ConvertOptions,
+    before: &HeldBefore,
+    committer: &mut Committer<'_>,
+) -> Result<(), ConvertError> {
+    let lake = committer.lake;
+    if has_unfinished_run(lake, Some(&options.run_id)).await? {
+        let Committer { stamp, has_begun, summary, .. } = committer;
+        summary.noted_log_files += enter_leftovers(lake, options, stamp, before, has_begun).await?;
+    }
+    Ok(())
 }
 
 /// Attempts until none is overtaken: each that is finds the other writer's work done, so there is an end.

@@ -8,6 +8,9 @@
 //! hour at rest, all of its rows committed ──▶ may be forgotten, but for a short hash of each id
 //! touched again by a record whose hash is among them ──▶ loaded again; by another record, which is new ──▶ not
 //! ```
+//! A copy that tells less of an event than another one (a row of a table, a summary) is a duplicate as long as what it does tell is the same
+//! ([`Facts`]); where it contradicts, it is another body under the same id.
+//!
 //! So memory follows the hours that a run works on, not the lake, and late log files, whose records are new, cost no reading of the lake. The place of a row (log file and position) makes a repeated run exact:
 //! a record that the lake holds from this very place is no duplicate but the same row, committed by a run that ended before its ledger
 //! entry.
@@ -64,20 +67,52 @@ pub struct RecordIdentity {
     account: u16,
     body: u32,
     detail: DetailLevel,
+    facts: Facts,
+}
+
+/// What poor copies of an event tell too: its name, source, region and error code, each as a short hash; 0 = not told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Facts([u16; 4]);
+
+impl Facts {
+    /// The fields, in the order of [`Facts::of`].
+    const FIELDS: [Field; 4] = [Field::EventName, Field::EventSource, Field::AwsRegion, Field::ErrorCode];
+
+    /// What a row with these texts tells. Where nothing of an event is left out, no error code says that there was no error.
+    pub(crate) fn of(name_source_region_error: [Option<&str>; 4], detail: DetailLevel) -> Self {
+        let hash = |text: &str| u16::try_from(xxh3_64(text.as_bytes()) & 0xffff).map_or(u16::MAX, |hash| hash.max(1));
+        let mut facts = name_source_region_error.map(|text| text.filter(|text| !text.is_empty()).map_or(0, hash));
+        if facts[3] == 0 && detail <= DetailLevel::Reencoded {
+            facts[3] = hash("");
+        }
+        Self(facts)
+    }
+
+    /// Whether both tell something, and not the same.
+    fn contradict(self, other: Self) -> bool {
+        self.0.into_iter().zip(other.0).any(|(one, other)| one != 0 && other != 0 && one != other)
+    }
 }
 
 impl RecordIdentity {
     /// The identity of a record.
     pub fn of(record: &EventRecord<'_>) -> Self {
         let account = record.text_of(Field::RecipientAccountId);
-        Self::new(account, &event_id(record), body_hash(record), record.detail_level())
+        let detail = record.detail_level();
+        let facts = Facts::of(Facts::FIELDS.map(|field| record.text_of(field)), detail);
+        Self::new(account, &event_id(record), body_hash(record), detail).telling(facts)
     }
 
     /// The identity of a row with these columns.
     pub(crate) fn new(recipient_account_id: Option<&str>, event_id: &str, body: u32, detail: DetailLevel) -> Self {
         let account = recipient_account_id.map_or(0, |id| (xxh3_64(id.as_bytes()) & 0xffff).max(1));
         let account = u16::try_from(account).unwrap_or(u16::MAX);
-        Self { event: xxh3_128(event_id.as_bytes()), account, body, detail }
+        Self { event: xxh3_128(event_id.as_bytes()), account, body, detail, facts: Facts::default() }
+    }
+
+    /// The identity of a row that tells this, too.
+    pub(crate) fn telling(self, facts: Facts) -> Self {
+        Self { facts, ..self }
     }
 
     /// The key of this very body under its id.
@@ -103,7 +138,13 @@ impl RecordIdentity {
 
     /// Where another body under the same id is kept.
     fn of_body(&self) -> u128 {
-        xxh3_128_with_seed(&self.of_account().to_le_bytes(), 1 << 32 | u64::from(self.body))
+        self.of_other(self.account, self.body)
+    }
+
+    /// Where a row of this event with another account and body is kept.
+    fn of_other(&self, account: u16, body: u32) -> u128 {
+        let of_account = Self { account, ..*self }.of_account();
+        xxh3_128_with_seed(&of_account.to_le_bytes(), 1 << 32 | u64::from(body))
     }
 }
 
@@ -129,7 +170,7 @@ pub enum Seen {
     Committed,
     /// Its id is known with less detail (a summary was read first): a row that amends the other.
     MoreDetailed,
-    /// Its id is known with another body, both as AWS wrote them: a row, and a finding.
+    /// Its id is known with another body, both as AWS wrote them, or one contradicts what the other tells: a row, and a finding.
     OtherBody,
 }
 
@@ -140,6 +181,7 @@ struct Known {
     body: u32,
     account: u16,
     detail: DetailLevel,
+    facts: Facts,
     /// Of this run, as opposed to held by the lake before.
     is_of_this_run: bool,
 }
@@ -175,10 +217,20 @@ pub(crate) trait HeldRows: Send + Sync {
     fn load(&self, hour: Hour, visit: HourVisit) -> Result<HeldHours, ConvertError>;
 }
 
-/// The known rows of one hour.
+/// Where a row is kept among those of its hour. In halves, as a 128-bit number would be aligned at the cost of 8 bytes a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key(u64, u64);
+
+impl From<u128> for Key {
+    fn from(hash: u128) -> Self {
+        Self((hash >> 64) as u64, (hash & 0xffff_ffff_ffff_ffff) as u64)
+    }
+}
+
+/// The known rows of one hour. Under the id itself is the row that tells the most of its event.
 #[derive(Debug, Default)]
 struct HourRows {
-    rows: FxHashMap<u128, Known>,
+    rows: FxHashMap<Key, Known>,
     /// The last epoch that added a row; none = nothing that the lake does not hold.
     last_epoch: Option<u32>,
     is_loaded: bool,
@@ -435,15 +487,16 @@ impl Hours {
 
 /// The short hash of an id. Among the thousands of an hour one that is not there seems to be there once in a million times; then the
 /// lake is asked for nothing.
-fn short_hash(event: u128) -> u32 {
-    (event >> 96) as u32
+fn short_hash(event: Key) -> u32 {
+    (event.0 >> 32) as u32
 }
 
 impl HourRows {
     /// Whether a record of this id may have been known before the hour was forgotten.
     fn may_have_let_go(&self, identity: &RecordIdentity) -> bool {
         let Some(hashes) = &self.let_go else { return false };
-        !self.rows.contains_key(&identity.event) && hashes.binary_search(&short_hash(identity.event)).is_ok()
+        let event = Key::from(identity.event);
+        !self.rows.contains_key(&event) && hashes.binary_search(&short_hash(event)).is_ok()
     }
 
     /// Holds nothing any more; the hashes of all that was known.
@@ -461,29 +514,37 @@ impl HourRows {
     }
 
     fn note_row(&mut self, identity: &RecordIdentity, place: Place, is_of_this_run: bool) -> Seen {
-        let RecordIdentity { account, body, detail, .. } = *identity;
-        let row = Known { place, body, account, detail, is_of_this_run };
-        let Some(known) = self.occupied(identity.event, row) else { return Seen::New };
-        let known = match known.is_of_account(identity.account) {
-            true => known,
-            false => match self.occupied(identity.of_account(), row) {
-                Some(known) => known,
+        let RecordIdentity { account, body, detail, facts, .. } = *identity;
+        let row = Known { place, body, account, detail, facts, is_of_this_run };
+        let seen_at = |known: &Known| if known.place == place { Seen::Committed } else { Seen::Duplicate };
+        let mut slot = Key::from(identity.event);
+        let Some(mut known) = self.occupied(slot, row) else { return Seen::New };
+        if !known.is_of_account(account) {
+            slot = Key::from(identity.of_account());
+            match self.occupied(slot, row) {
+                Some(of_account) => known = of_account,
                 None => return Seen::New,
-            },
-        };
-        if known.body == identity.body {
-            return if known.place == place { Seen::Committed } else { Seen::Duplicate };
+            }
         }
-        // The levels ascend from all of an event to the least of it.
-        if identity.detail > DetailLevel::Full && identity.detail >= known.detail {
+        if known.body == body {
+            return seen_at(&known);
+        }
+        let own = Key::from(identity.of_body());
+        if let Some(known) = self.rows.get(&own) {
+            return seen_at(known);
+        }
+        let contradicts = known.facts.contradict(facts);
+        // The levels ascend from all of an event to the least of it. What the lake holds is a row, whatever it tells.
+        if detail > DetailLevel::Full && detail >= known.detail && !contradicts && is_of_this_run {
             return Seen::Duplicate;
         }
-        match self.occupied(identity.of_body(), row) {
-            Some(known) if known.place == place => Seen::Committed,
-            Some(_) => Seen::Duplicate,
-            None if known.detail > identity.detail => Seen::MoreDetailed,
-            None => Seen::OtherBody,
+        if detail < known.detail {
+            self.rows.insert(slot, row);
+            self.rows.insert(Key::from(identity.of_other(known.account, known.body)), known);
+        } else {
+            self.rows.insert(own, row);
         }
+        if detail < known.detail && !contradicts { Seen::MoreDetailed } else { Seen::OtherBody }
     }
 
     /// Notes a row that the lake holds; false where it was known.
@@ -494,7 +555,7 @@ impl HourRows {
     }
 
     /// What stands under a key; where nothing does, `row` from now on.
-    fn occupied(&mut self, key: u128, row: Known) -> Option<Known> {
+    fn occupied(&mut self, key: Key, row: Known) -> Option<Known> {
         match self.rows.entry(key) {
             Entry::Occupied(found) => Some(*found.get()),
             Entry::Vacant(free) => {
@@ -506,7 +567,7 @@ impl HourRows {
 
     fn is_of_this_run(&self, identity: &RecordIdentity) -> bool {
         let keys = [identity.event, identity.of_account(), identity.of_body()];
-        keys.iter().filter_map(|key| self.rows.get(key)).any(|known| known.is_of_this_run)
+        keys.into_iter().filter_map(|key| self.rows.get(&Key::from(key))).any(|known| known.is_of_this_run)
     }
 }
 
@@ -563,6 +624,39 @@ mod tests {
         assert_eq!(seen.note(&mut None, HOUR, &full("1", "f", 3), place(3)), Seen::New);
         let again = identity(None, "f", 4, DetailLevel::Summary);
         assert_eq!(seen.note(&mut None, HOUR, &again, place(4)), Seen::Duplicate);
+    }
+
+    #[test]
+    fn a_poorer_copy_that_contradicts_is_another_body_in_any_order() {
+        let telling = |who: RecordIdentity, error: Option<&str>| {
+            let texts = [Some("Decrypt"), Some("kms.amazonaws.com"), None, error];
+            who.telling(Facts::of(texts, who.detail))
+        };
+        let full = telling(full("1", "e", 1), None);
+        let equal = telling(identity(None, "e", 2, DetailLevel::Summary), None);
+        let denied = telling(identity(None, "e", 3, DetailLevel::Summary), Some("AccessDenied"));
+        let renamed = equal.telling(Facts::of([Some("Encrypt"), None, None, None], DetailLevel::Summary));
+        for order in [
+            vec![(full, Seen::New), (equal, Seen::Duplicate), (denied, Seen::OtherBody)],
+            vec![(equal, Seen::New), (full, Seen::MoreDetailed), (denied, Seen::OtherBody)],
+            vec![(denied, Seen::New), (full, Seen::OtherBody), (equal, Seen::Duplicate), (denied, Seen::Committed)],
+            vec![(renamed, Seen::New), (full, Seen::OtherBody)],
+        ] {
+            let seen = Deduplicator::default();
+            for (who, expected) in &order {
+                let place = place(u64::from(who.body));
+                assert_eq!(seen.note(&mut None, HOUR, who, place), *expected, "{who:?} of {order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_the_lake_are_known_at_their_places_whatever_they_tell() {
+        let mut rows = HourRows::default();
+        let summary = identity(None, "e", 2, DetailLevel::Summary);
+        assert!(rows.hold(&full("1", "e", 1), place(0)));
+        assert!(rows.hold(&summary, place(1)), "read first, by a run that was killed");
+        assert_eq!((rows.note(&summary, place(1)), rows.note(&summary, place(2))), (Seen::Committed, Seen::Duplicate));
     }
 
     /// A lake that holds one row in hour 7 and tells hours 7 and 8 together; it counts how often it is asked.

@@ -13,12 +13,23 @@ use keytrail_events::DetailLevel;
 use keytrail_lake::{Bound, DataFile, ScalarStat, Table};
 use tokio::runtime::Handle;
 
-use crate::dedupe::{HeldHours, HeldRow, HeldRows, Hour, HourVisit, Place, RecordIdentity};
+use crate::dedupe::{Facts, HeldHours, HeldRow, HeldRows, Hour, HourVisit, Place, RecordIdentity};
 use crate::error::ConvertError;
 use crate::lock::lock;
 
-const COLUMNS: [&str; 7] =
-    ["recipient_account_id", "event_id", "body_hash", "detail_level", "event_time", "log_file_path", "record_index"];
+const COLUMNS: [&str; 11] = [
+    "recipient_account_id",
+    "event_id",
+    "body_hash",
+    "detail_level",
+    "event_time",
+    "log_file_path",
+    "record_index",
+    "event_name",
+    "event_source",
+    "aws_region",
+    "error_code",
+];
 /// Data files that are read at once.
 const CONCURRENT_FILES: usize = 4;
 /// Hours are read along while they hold about this many rows together, so that a day is not read hour by hour.
@@ -153,15 +164,18 @@ async fn read_rows(
 
 fn rows_in(batch: &RecordBatch) -> impl Iterator<Item = HeldRow> {
     let [accounts, ids, details, paths] = [0, 1, 3, 5].map(|column| batch.column(column).as_string::<i32>());
+    let facts = [7, 8, 9, 10].map(|column| batch.column(column).as_string::<i32>());
     let bodies = batch.column(2).as_primitive::<Int32Type>();
     let times = batch.column(4).as_primitive::<TimestampMicrosecondType>();
     let indices = batch.column(6).as_primitive::<Int64Type>();
     (0..batch.num_rows()).map(move |row| {
         let account = accounts.is_valid(row).then(|| accounts.value(row));
         let detail = DetailLevel::from_name(details.value(row)).unwrap_or(DetailLevel::Full);
+        let facts = facts.map(|texts| texts.is_valid(row).then(|| texts.value(row)));
+        let identity = RecordIdentity::new(account, ids.value(row), bodies.value(row).cast_unsigned(), detail);
         HeldRow {
             hour: Hour::of(times.is_valid(row).then(|| times.value(row))),
-            identity: RecordIdentity::new(account, ids.value(row), bodies.value(row).cast_unsigned(), detail),
+            identity: identity.telling(Facts::of(facts, detail)),
             place: Place::new(paths.value(row), indices.value(row).cast_unsigned()),
         }
     })

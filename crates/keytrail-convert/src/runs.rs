@@ -6,7 +6,6 @@
 //! So a run that was killed is told. One that found nothing new leaves no row, so that repeating a conversion changes nothing in the lake; but
 //! where one before it left something unread, it has to be told that all is read now.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -114,25 +113,18 @@ async fn is_awaited(lake: &Lake, options: &ConvertOptions) -> Result<bool, LakeE
     Ok(unfinished > whole)
 }
 
-/// Whether a run goes on, or ended early, and none that was complete has read the same sources since.
-pub(crate) async fn has_unfinished_run(lake: &Lake) -> Result<bool, LakeError> {
+/// Whether a run other than `except` goes on, or ever ended early. What it left may be of a log file that no run has read since, whatever was
+/// complete after it.
+pub(crate) async fn has_unfinished_run(lake: &Lake, except: Option<&str>) -> Result<bool, LakeError> {
     let table = lake.table(RUNS);
-    let (mut unfinished, mut complete) = (Vec::new(), BTreeMap::new());
-    read_columns(table, table.snapshot().await?.files(), &["started_time", "status", "sources"], |batch| {
-        let times = batch.column(0).as_primitive::<TimestampMicrosecondType>();
-        let [statuses, sources] = [1, 2].map(|column| batch.column(column).as_string::<i32>());
-        for row in 0..batch.num_rows() {
-            let (time, source) = (times.value(row), sources.value(row).to_owned());
-            if statuses.value(row) == RunStatus::Complete.as_str() {
-                let last = complete.entry(source).or_insert(time);
-                *last = time.max(*last);
-            } else {
-                unfinished.push((time, source));
-            }
-        }
+    let mut is_found = false;
+    read_columns(table, table.snapshot().await?.files(), &["run_id", "status"], |batch| {
+        let [ids, statuses] = [0, 1].map(|column| batch.column(column).as_string::<i32>());
+        is_found |= (0..batch.num_rows())
+            .any(|row| statuses.value(row) != RunStatus::Complete.as_str() && Some(ids.value(row)) != except);
     })
     .await?;
-    Ok(unfinished.iter().any(|(time, source)| complete.get(source).is_none_or(|last| last < time)))
+    Ok(is_found)
 }
 
 /// The sources, a line each, in one spelling whatever the order and with or without a slash at the end.

@@ -128,7 +128,8 @@ const PREVIOUS_DIGEST: &str = "previous_digest";
 /// with another body. Times are UTC. The `digest_` columns tell what an integrity digest says, verified or not: its hour, and the log
 /// files delivered in it as `s3://bucket/key`, a line break between two, empty = none. `previous_digest` is the one before it, likewise,
 /// null = it starts a chain. All are null where the file is no digest, or was read into a lake of format 2. The times of events of a digest
-/// are those of the log files that it names.
+/// are those of the log files that it names. An entry made of what a killed run left (`notes` says so) has the version `unknown: RUN` where nothing
+/// tells it.
 pub(crate) fn log_files_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         text("log_file_path", false),

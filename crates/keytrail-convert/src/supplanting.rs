@@ -21,6 +21,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, Timesta
 use arrow_schema::ArrowError;
 use futures::TryStreamExt;
 use keytrail_events::DetailLevel;
+use keytrail_events::schema::EVENT_MONTH;
 use keytrail_lake::{DataFile, Lake, LakeError, PartitionValues, Table, TransactionId};
 
 use crate::ledger::RunStamp;
@@ -44,8 +45,10 @@ pub(crate) async fn supplant(lake: &Lake, stamp: &RunStamp) -> Result<(), LakeEr
     for version in 0.. {
         let snapshot = table.snapshot().await?;
         let Some(waiting) = snapshot.files().iter().find(|file| file.awaits_edit) else { break };
-        let files = snapshot.files().iter().filter(|file| file.partition == waiting.partition).cloned().collect();
-        let (marks, files) = Marks::of(table, files).await?;
+        let month = waiting.partition.get(EVENT_MONTH);
+        let of_month = snapshot.files().iter().filter(|file| file.partition.get(EVENT_MONTH) == month).cloned();
+        let (files, elsewhere) = of_month.partition(|file| file.partition == waiting.partition);
+        let (marks, files) = Marks::of(table, files, elsewhere).await?;
         let edit = |batch: RecordBatch| marks.changed(&batch);
         let transaction = TransactionId { app_id: format!("keytrail.supplant.{}", stamp.run_id), version };
         let info = BTreeMap::from([("keytrail.run_id".to_owned(), stamp.run_id.clone())]);
@@ -56,6 +59,14 @@ pub(crate) async fn supplant(lake: &Lake, stamp: &RunStamp) -> Result<(), LakeEr
         }
     }
     Ok(())
+}
+
+/// What changes among rows of some files.
+struct Among {
+    marks: Marks,
+    files: Vec<Arc<DataFile>>,
+    /// Of each event with a row that amends another one the row that counts is among them.
+    is_whole: bool,
 }
 
 /// Which rows of events change their marks.
@@ -78,8 +89,24 @@ struct Rank {
 }
 
 impl Marks {
-    /// The changes, and the files that hold rows of them or await an edit.
-    async fn of(table: &Table, files: Vec<Arc<DataFile>>) -> Result<(Self, Vec<Arc<DataFile>>), LakeError> {
+    /// The changes, and the files that hold rows of them or await an edit. A copy that tells another source, or no key, may be of another
+    /// group, so a row that counts may be `elsewhere` in the month: that is read only where none is in the partition itself.
+    async fn of(
+        table: &Table,
+        mut files: Vec<Arc<DataFile>>,
+        elsewhere: Vec<Arc<DataFile>>,
+    ) -> Result<(Self, Vec<Arc<DataFile>>), LakeError> {
+        let among = Self::among(table, files.clone()).await?;
+        if among.is_whole || elsewhere.is_empty() {
+            return Ok((among.marks, among.files));
+        }
+        files.extend(elsewhere);
+        let among = Self::among(table, files).await?;
+        Ok((among.marks, among.files))
+    }
+
+    /// The same, of rows in these files.
+    async fn among(table: &Table, files: Vec<Arc<DataFile>>) -> Result<Among, LakeError> {
         let mut best = Best::new();
         for file in &files {
             let mut batches = table.read_columns(file, &COLUMNS).await?;
@@ -94,7 +121,7 @@ impl Marks {
                 }
             }
         }
-        let mut supplanted = BTreeSet::new();
+        let (mut supplanted, mut counting) = (BTreeSet::new(), BTreeSet::new());
         let mut held_by_file = Vec::new();
         for file in files {
             let mut batches = table.read_columns(&file, &COLUMNS).await?;
@@ -103,16 +130,21 @@ impl Marks {
                 for row in Rows::of(&batch).iter() {
                     let Some((event, rank)) = best_of(&best, row) else { continue };
                     held.insert(event.clone());
-                    if row.amends.is_none() && *rank < row.rank() {
-                        supplanted.insert(event.clone());
+                    if row.amends.is_none() {
+                        counting.insert(event.clone());
+                        if *rank < row.rank() {
+                            supplanted.insert(event.clone());
+                        }
                     }
                 }
             }
             held_by_file.push((file, held));
         }
+        let is_whole = best.keys().all(|event| counting.contains(event));
         best.retain(|event, _| supplanted.contains(event));
         held_by_file.retain(|(file, held)| file.awaits_edit || !held.is_disjoint(&supplanted));
-        Ok((Self { best }, held_by_file.into_iter().map(|(file, _)| file).collect()))
+        let files = held_by_file.into_iter().map(|(file, _)| file).collect();
+        Ok(Among { marks: Self { best }, files, is_whole })
     }
 
     /// The batch with other marks.

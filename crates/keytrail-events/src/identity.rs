@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::account::whole_account_id;
 use crate::json::{Scanner, string_value};
 use crate::time::parse_time;
 
@@ -44,6 +45,13 @@ impl<'a> Identity<'a> {
         let mut identity = Self::default();
         Nested::of(user_identity).members(|name, nested| identity.take(name, nested));
         identity.role_session_name = identity.session_name();
+        for account_id in [
+            &mut identity.principal_account_id,
+            &mut identity.session_issuer_account_id,
+            &mut identity.invoked_by_delegate_account_id,
+        ] {
+            *account_id = account_id.take().map(whole_account_id);
+        }
         identity
     }
 
@@ -234,6 +242,16 @@ mod tests {
         assert_eq!(identity.session_creation_time, Some(1_688_990_400_000_000));
         assert_eq!(identity.invoked_by.as_deref(), Some("s3.amazonaws.com"));
         assert_eq!(identity.federated_provider, None);
+    }
+
+    #[test]
+    fn accounts_get_the_zeros_that_they_lost() {
+        let identity = Identity::of(
+            r#"{"accountId":11122223333,"sessionContext":{"sessionIssuer":{"accountId":"11122223333"}},"principalId":"11122223333"}"#,
+        );
+        assert_eq!(identity.principal_account_id.as_deref(), Some("011122223333"));
+        assert_eq!(identity.session_issuer_account_id.as_deref(), Some("011122223333"));
+        assert_eq!(identity.principal_id.as_deref(), Some("11122223333"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 #![warn(missing_docs)]
 
+mod account;
 pub mod builder;
 pub mod columns;
 pub mod compression;

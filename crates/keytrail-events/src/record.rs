@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::account::whole_account_id;
 use crate::field_memory::{FieldMemory, ScannedValue, value_hash};
 use crate::json::{self, Scanner, SyntaxError};
 use crate::text_sink::{Comparison, TextSink};
@@ -451,7 +452,13 @@ impl<'a> EventRecord<'a> {
         }
         self.layout.push(char::from(spec.code));
         let says_nothing = spec.is_null_if_empty() && matches!(&value, Some(FieldValue::Text(text)) if text.is_empty());
-        self.values[spec.field as usize] = value.filter(|_| !says_nothing);
+        self.values[spec.field as usize] = match value.filter(|_| !says_nothing) {
+            // The text is then kept beside the columns, as they do not give it back.
+            Some(FieldValue::Text(text)) if spec.field == Field::RecipientAccountId => {
+                Some(FieldValue::Text(whole_account_id(text)))
+            }
+            value => value,
+        };
     }
 
     /// A sum, so that the order of members does not count; the product's halves mix name and value, so that swapped values do.
@@ -690,6 +697,16 @@ mod tests {
         let fields = [Field::ErrorCode, Field::SharedEventId, Field::UserAgent];
         assert_eq!(fields.map(|field| record.text_of(field)), [None, None, Some("")]);
         assert!(!record.is_rebuilt_from_columns(), "its text is kept beside the columns");
+    }
+
+    #[test]
+    fn an_account_id_gets_the_zeros_that_it_lost_and_the_text_stays() {
+        for value in ["12345678901", "\"12345678901\"", "\"012345678901\""] {
+            let text = format!(r#"{{"eventName":"Decrypt","recipientAccountId":{value}}}"#);
+            let record = EventRecord::parse(&text).expect(&text);
+            assert_eq!(record.text_of(Field::RecipientAccountId), Some("012345678901"), "{text}");
+            assert_eq!(record.is_rebuilt_from_columns(), value.contains("\"0"), "{text}");
+        }
     }
 
     #[test]

@@ -144,3 +144,40 @@ fn what_may_not_be_read_or_written_is_told() {
     assert_eq!(healed.code(), Some(0), "{healed}");
     assert_eq!(sorted_lines(&run(&["export", "--lake", "lake", "--lines"]).data()), events(&[1, 2, 3]));
 }
+
+#[test]
+fn a_part_of_a_result_is_told() {
+    let sandbox = Sandbox::new();
+    let query = format!(r#"{{"QueryStatus":"RUNNING","QueryResultRows":[[{{"eventJson":{:?}}}]]}}"#, event(1));
+    sandbox.write("logs/query.json", query);
+    let run = sandbox.run("keytrail convert logs --lake lake --json");
+    assert_eq!(run.code(), Some(0), "{run}");
+    assert!(run.stderr.contains("1 log files say that they are parts of results"), "{run}");
+    assert!(run.stdout.contains("\"parts\":1"), "{run}");
+    let notes = sandbox.run("keytrail sql --lake lake --format csv -c 'select notes from log_files'").data();
+    assert!(notes.contains("the query's status is `RUNNING`"), "{notes}");
+}
+
+#[test]
+fn a_file_that_is_reached_over_dots_is_known() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/t/a.json", log_file([event(1)]));
+    let run = sandbox.run("keytrail convert logs logs/t/../t/a.json logs/../logs/t --lake lake --json");
+    assert!(run.data().contains("\"log_files\":1,"), "one log file");
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_that_names_the_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("small.json", log_file([event(1)]));
+    assert_eq!(sandbox.run("keytrail convert small.json --lake lake").code(), Some(0));
+    sandbox.write("logs/big.json", log_file((0..20_000).map(event)));
+    let mut command = sandbox.program("sh");
+    let line = format!("ulimit -f 40; exec {} convert logs --lake lake", env!("CARGO_BIN_EXE_keytrail"));
+    command.args(["-c", &line]);
+    let run = sandbox.finish(command, "");
+    assert_eq!(run.code(), Some(74), "{run}");
+    assert!(run.stderr.contains("/lake/events/"), "the message names no file: {run}");
+    assert_eq!(sandbox.run("keytrail check --lake lake").code(), Some(0));
+    assert_eq!(sandbox.run("keytrail convert logs --lake lake").code(), Some(0), "without the limit");
+}

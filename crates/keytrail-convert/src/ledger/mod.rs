@@ -1,9 +1,11 @@
 //! The ledger: which log files the lake has read, and what became of each.
 //!
-//! Its rows are made in `rows`, what others add to it meanwhile is followed in `tracker`; whether it adds up, [`crate::accounting`]
+//! Its rows are made in `rows`, what others add to it meanwhile is followed in `tracker`, what a killed run left without an entry is found by
+//! `leftovers`; whether it adds up, [`crate::accounting`]
 //! checks.
 
 mod division;
+mod leftovers;
 mod rows;
 mod tracker;
 
@@ -18,6 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 pub(crate) use self::division::divide_rows;
+pub(crate) use self::leftovers::{HeldBefore, RowBalance, balance_rows, enter_leftovers};
 pub(crate) use self::rows::{MAX_RAW_BYTES, RejectRow, RunStamp, log_files_batch, rejects_batch};
 pub(crate) use self::tracker::EntryTracker;
 use crate::accounting::{FileAccount, LedgerCounts};

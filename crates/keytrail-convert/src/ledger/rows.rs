@@ -174,6 +174,7 @@ mod tests {
                 undated_count: 0,
                 ignored: [(RecordKind::Insight, 5)].into(),
                 uncompressed_bytes: 20,
+                is_part: false,
                 notes: vec!["odd".to_owned()],
             },
             row_count: 24,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::{Content, LogFile};
@@ -24,6 +24,7 @@ pub(super) struct Found {
 
 /// Lists the regular files below `root`, or `root` itself.
 pub(super) fn list(root: &Path) -> Result<Found, ConvertError> {
+    let root = &without_steps_up(root);
     let metadata = fs_err::metadata(root).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => ConvertError::NoSuchSource(root.to_owned()),
         _ => unlisted(root, error),
@@ -35,6 +36,28 @@ pub(super) fn list(root: &Path) -> Result<Found, ConvertError> {
     let mut walk = Walk::default();
     fs_err::canonicalize(root).and_then(|real| walk.folder(root, &real)).map_err(|error| unlisted(root, error))?;
     Ok(walk.found)
+}
+
+/// The path without `..`, so that a log file has one name in the ledger however it was asked for. Where a link stands before a `..`, that is a
+/// step up from where the link leads.
+fn without_steps_up(path: &Path) -> PathBuf {
+    let parts: Vec<_> = path.components().collect();
+    let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else { return path.to_owned() };
+    let above: PathBuf = parts[..=last].iter().collect();
+    let mut shortened = PathBuf::new();
+    for part in &parts[..=last] {
+        match part {
+            Component::ParentDir => drop(shortened.pop()),
+            part => shortened.push(part),
+        }
+    }
+    let above = match (fs_err::canonicalize(&above), fs_err::canonicalize(&shortened)) {
+        (Ok(real), Ok(same)) if real == same => shortened,
+        (Ok(real), _) => real,
+        // Reading it says what is wrong.
+        (Err(_), _) => above,
+    };
+    above.join(parts[last + 1..].iter().collect::<PathBuf>())
 }
 
 fn unlisted(place: &Path, error: std::io::Error) -> ConvertError {
@@ -170,6 +193,26 @@ mod tests {
         assert_eq!(found, ["/a/b/two.json", "/dangling", "/one.json"]);
         assert!(matches!(list(&root.join("nowhere")), Err(ConvertError::NoSuchSource(_))));
         assert_eq!(list(&root.join("one.json")).expect("listed").files.len(), 1);
+    }
+
+    #[test]
+    fn a_file_has_one_name_whatever_steps_lead_to_it() {
+        let folder = tempfile::tempdir().expect("folder");
+        let root = fs_err::canonicalize(folder.path()).expect("folder");
+        fs_err::create_dir_all(root.join("a/b")).expect("folder");
+        fs_err::create_dir_all(root.join("c")).expect("folder");
+        std::os::unix::fs::symlink(root.join("a/b"), root.join("c/link")).expect("link");
+        for (path, name) in [
+            ("a/b/x.json", "a/b/x.json"),
+            ("a/../a/b/x.json", "a/b/x.json"),
+            ("a/b/..", "a"),
+            ("c/../a/b/../../c", "c"),
+            ("c/link/../b/x.json", "a/b/x.json"),
+            ("c/link/x.json", "c/link/x.json"),
+            ("none/../a", "none/../a"),
+        ] {
+            assert_eq!(without_steps_up(&root.join(path)), root.join(name), "{path}");
+        }
     }
 
     #[test]

@@ -147,6 +147,11 @@ impl LogFile {
         Self { origin, ..self.clone() }
     }
 
+    /// A log file of which only the lake tells.
+    pub(crate) fn not_there(path: String, version: String) -> Self {
+        Self::new(path, version, 0, None, Content::Given(Bytes::new()))
+    }
+
     #[cfg(test)]
     pub(crate) fn for_test(path: &str) -> Self {
         Self::new(path.to_owned(), "v".to_owned(), 1, None, Content::Given(Bytes::new()))

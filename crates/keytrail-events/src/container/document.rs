@@ -6,10 +6,13 @@ use super::MAX_WRAPPERS;
 use super::damage::{Recovery, end_of_line};
 use super::reading::Reading;
 use super::text::{LogLine, beginning_of};
-use super::wrappers::{List, Passed, find_list, next_list};
+use super::wrappers::{List, Passed, PassedMember, find_list, next_list};
 use crate::field_memory::FieldMemory;
 use crate::json::{self, Scanner, SyntaxError};
 use crate::record::{DetailLevel, EventRecord, RecordError, RecordKind};
+
+/// How much of a query's status a note shows.
+const SHOWN_STATUS_CHARS: usize = 40;
 
 /// One piece of JSON text: the file, or a string in it that holds JSON again.
 pub(super) struct Document<'d> {
@@ -98,6 +101,7 @@ impl Reading<'_> {
             Some(LogLine::Cli(json)) => {
                 *scanner = Scanner::at(document.bytes, json);
                 document.is_known = true;
+                self.more_follows = None;
                 self.value(document, scanner, 0)?;
                 *scanner = Scanner::at(document.bytes, end_of_line(document.bytes, scanner.position()));
             }
@@ -106,7 +110,14 @@ impl Reading<'_> {
                 self.reject(start, "a log line without an event".to_owned(), &document.bytes[start..end]);
                 *scanner = Scanner::at(document.bytes, end);
             }
-            Some(LogLine::Other) => *scanner = Scanner::at(document.bytes, end_of_line(document.bytes, start)),
+            Some(LogLine::Other) => {
+                let end = end_of_line(document.bytes, start);
+                let token = document.bytes[start..end].strip_prefix(b"NEXTTOKEN\t");
+                if token.is_some_and(|token| !token.starts_with(b"None")) {
+                    self.more_follows = Some("NEXTTOKEN");
+                }
+                *scanner = Scanner::at(document.bytes, end);
+            }
             None => {
                 let value = scanner.value();
                 let range = value.or(Err(SyntaxError { offset: start, reason: "expected a JSON object or array" }))?;
@@ -194,8 +205,13 @@ impl Reading<'_> {
     ) -> Result<(), SyntaxError> {
         let found = if nesting <= MAX_WRAPPERS { find_list(document.bytes, scanner) } else { None };
         if let Some((list, mut inside, mut passed)) = found {
+            // Whatever the page before it said: here is the next one.
+            self.more_follows = None;
             let result = self.list(list, document, &mut inside, nesting, &mut passed);
-            passed.into_iter().for_each(|range| self.passed_over(range.start, &document.bytes[range]));
+            for PassedMember { name, value } in passed {
+                self.note_completeness(list, &document.bytes[name], &document.bytes[value.clone()]);
+                self.passed_over(value.start, &document.bytes[value]);
+            }
             *scanner = inside;
             return result;
         }
@@ -219,6 +235,24 @@ impl Reading<'_> {
         };
         if memchr::memmem::find_iter(value, NAME).any(is_member) {
             self.reject(start, "a member beside the records that is not read, and holds some".to_owned(), value);
+        }
+    }
+
+    /// What a member beside a container's list says of there being more than the list has.
+    fn note_completeness(&mut self, list: List, name: &[u8], value: &[u8]) {
+        let Some(text) = std::str::from_utf8(value).ok().and_then(json::string_value) else { return };
+        match (name, list) {
+            (b"NextToken" | b"nextToken", _) if !text.is_empty() => {
+                let name = if name == b"NextToken" { "NextToken" } else { "nextToken" };
+                self.more_follows = Some(name);
+            }
+            (b"QueryStatus", List::Rows) if text != "FINISHED" => {
+                self.note_part(format!("the query's status is `{}`", shortened(&text)));
+            }
+            (b"status", List::Rows) if text != "Complete" => {
+                self.note_part(format!("the query's status is `{}`", shortened(&text)));
+            }
+            _ => {}
         }
     }
 
@@ -318,6 +352,11 @@ pub(super) fn holds_object(text: &str) -> bool {
         Some(b'"') => json::string_value(text).is_some_and(|inner| holds_object(&inner)),
         _ => false,
     }
+}
+
+/// The beginning of a status, for a note.
+fn shortened(text: &str) -> String {
+    text.chars().take(SHOWN_STATUS_CHARS).flat_map(char::escape_debug).collect()
 }
 
 /// Whether a log shipper has read and written the record: Logstash and its kin add a member of their own.

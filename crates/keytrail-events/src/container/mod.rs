@@ -150,6 +150,8 @@ pub struct FileOutcome {
     pub ignored: BTreeMap<RecordKind, u64>,
     /// Size after unpacking.
     pub uncompressed_bytes: u64,
+    /// It says of itself that it is not all there is: a query that has not ended, a page that another one follows. `notes` has why.
+    pub is_part: bool,
     /// Oddities that did not stop the reading, such as bytes after the gzip data.
     pub notes: Vec<String>,
 }
@@ -164,6 +166,7 @@ impl FileOutcome {
             undated_count: 0,
             ignored: BTreeMap::new(),
             uncompressed_bytes: 0,
+            is_part: false,
             notes: Vec::new(),
         }
     }

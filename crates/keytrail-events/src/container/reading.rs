@@ -40,6 +40,8 @@ pub(super) struct Reading<'s> {
     further: Option<Further>,
     /// Whoever named the file takes it for a log file.
     is_asked_for: bool,
+    /// The member by which the last page of a result says that another one follows it.
+    pub(super) more_follows: Option<&'static str>,
 }
 
 /// Rejects that are counted only: how many, and where the first was.
@@ -65,6 +67,7 @@ impl<'s> Reading<'s> {
             strange_time: None,
             further: None,
             is_asked_for: false,
+            more_follows: None,
         }
     }
 
@@ -153,6 +156,12 @@ impl<'s> Reading<'s> {
         }
     }
 
+    /// Notes that what is read says of itself that it is not all there is.
+    pub(super) fn note_part(&mut self, why: String) {
+        self.outcome.is_part = true;
+        self.note(format!("this is a part of a result only: {why}"));
+    }
+
     pub(super) fn mark_text(&mut self) {
         self.has_text = true;
     }
@@ -207,6 +216,9 @@ impl<'s> Reading<'s> {
     }
 
     pub(super) fn finish(mut self) -> FileOutcome {
+        if let Some(name) = self.more_follows.take() {
+            self.note_part(format!("its last page has a `{name}`, and the page after that is not in it"));
+        }
         self.tell_further();
         self.outcome.kind = self.kind();
         if self.outcome.undated_count > 0 {

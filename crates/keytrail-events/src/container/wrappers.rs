@@ -43,8 +43,14 @@ impl List {
     }
 }
 
-/// Members of a container that are passed over, by the places of their values.
-pub(super) type Passed = Vec<Range<usize>>;
+/// A member of a container that is passed over: the places of its name and of its value.
+pub(super) struct PassedMember {
+    pub(super) name: Range<usize>,
+    pub(super) value: Range<usize>,
+}
+
+/// Members of a container that are passed over.
+pub(super) type Passed = Vec<PassedMember>;
 
 /// Where the object at `scanner` holds one of the lists, which one, a scanner behind its opening bracket, and what was passed over.
 /// An object with a field of event records is one and is not searched.
@@ -54,14 +60,14 @@ pub(super) fn find_list<'d>(bytes: &'d [u8], scanner: &Scanner<'_>) -> Option<(L
     inside.advance();
     let mut is_first = true;
     while let Some(key) = inside.next_key(&mut is_first).ok()? {
-        let name = &bytes[key.range];
+        let name = &bytes[key.range.clone()];
         if Field::is_json_name(name) {
             return None;
         }
         if let Some(list) = List::enter(name, &mut inside) {
             return Some((list, inside, passed));
         }
-        passed.push(inside.value().ok()?);
+        passed.push(PassedMember { name: key.range, value: inside.value().ok()? });
     }
     None
 }
@@ -74,10 +80,10 @@ pub(super) fn next_list(
     passed: &mut Passed,
 ) -> Result<Option<List>, SyntaxError> {
     while let Some(key) = scanner.next_key(is_first)? {
-        if let Some(list) = List::enter(&bytes[key.range], scanner) {
+        if let Some(list) = List::enter(&bytes[key.range.clone()], scanner) {
             return Ok(Some(list));
         }
-        passed.push(scanner.value()?);
+        passed.push(PassedMember { name: key.range, value: scanner.value()? });
     }
     Ok(None)
 }
@@ -255,10 +261,23 @@ impl Reading<'_> {
             return true;
         }
         if let Some((values, inner)) = members.inner() {
+            self.note_search(&members);
             values.into_iter().for_each(|raw| self.inner_value(document, start, raw, inner));
             return true;
         }
         self.renamed_record(document, record)
+    }
+
+    /// A search of Elastic that did not reach everything says so beside its hits.
+    fn note_search(&mut self, members: &Members<'_>) {
+        if members.value("timed_out") == Some("true") {
+            self.note_part("the search timed out (`timed_out`)".to_owned());
+        }
+        let shards = members.value("_shards").filter(|_| members.has("hits")).unwrap_or("");
+        let failed = json::members(shards).find(|(name, _)| *name == "failed").map(|(_, raw)| raw);
+        if let Some(failed) = failed.filter(|failed| *failed != "0") {
+            self.note_part(format!("shards of the search failed: {failed}"));
+        }
     }
 
     fn other(&mut self, kind: LogFileKind, start: usize, record: &EventRecord<'_>) {

@@ -7,7 +7,7 @@ mod resume;
 
 use futures::TryStreamExt;
 use indicatif::ProgressBar;
-use keytrail_convert::{LOG_FILES, check_accounting};
+use keytrail_convert::{EVENTS, LOG_FILES, check_accounting};
 use keytrail_lake::{CheckDepth, DataFile, FindingKind, Lake, Table, check_live_files, list_other_files};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -165,13 +165,14 @@ async fn check_ledger(lake: &Lake, report: &mut Report) -> Result<(), CliError> 
             if let Some(unfinished) = accounts.unfinished {
                 report
                     .notes
-                    .push(format!("{unfinished}; once none goes on, the same `keytrail convert` again enters them"));
+                    .push(format!("{unfinished}; once none goes on, the same `keytrail convert` again enters them, also where log files are gone"));
                 report.is_incomplete = true;
             }
         }
         Some(Ok(Err(error))) => {
             let error = CliError::from(error);
-            if error.exit() != Exit::Integrity {
+            let is_damaged = report.findings.iter().any(|finding| finding.table == Some(EVENTS));
+            if error.exit() != Exit::Integrity && !is_damaged {
                 return Err(error);
             }
             report.find(format!("the accounting cannot be checked: {}", error.text().replace('\n', ", ")));

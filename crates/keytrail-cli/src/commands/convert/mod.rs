@@ -236,7 +236,7 @@ fn note_summary(conversion: &Conversion, arguments: &ConvertArguments, lake: &La
     }
     if summary.conflicts > 0 {
         output::finding(format!(
-            "{} records have the id of another record with another body; all are kept, the one delivered last counts, `amends_event_id` marks the others",
+            "{} records have the id of another record with another body, or contradict what it tells; all are kept, the one that tells the most counts, of several the one delivered last, `amends_event_id` marks the others",
             count(summary.conflicts)
         ));
     }
@@ -244,6 +244,12 @@ fn note_summary(conversion: &Conversion, arguments: &ConvertArguments, lake: &La
         output::finding(format!(
             "{} records have an event time that is absent or not understood; they are in no period: see `notes` in log_files",
             count(summary.undated_records)
+        ));
+    }
+    if let Some(first) = summary.part_log_files.first() {
+        output::finding(format!(
+            "{} log files say that they are parts of results, such as `{first}`; what they lack is in no answer: see `notes` in log_files",
+            count(summary.part_log_files.len() as u64)
         ));
     }
     if summary.changed_log_files > 0 {
@@ -386,6 +392,7 @@ fn write_json(conversion: &Conversion) -> Result<(), CliError> {
         "rejected": summary.rejected,
         "unread": summary.unread_log_files.len(),
         "undated": summary.undated_records,
+        "parts": summary.part_log_files.len(),
         "bytes": summary.bytes,
         "elapsed_ms": elapsed_ms,
         "s3_requests": {

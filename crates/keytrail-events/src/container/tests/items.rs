@@ -574,3 +574,39 @@ fn item_28_what_is_new_survives_as_data() {
     assert_eq!(EventRecord::parse(text).expect("record").text_of(Field::EventVersion), Some("1.99"));
     assert_eq!(EventRecord::parse("[]").expect_err("no object"), RecordError::NotAnObject);
 }
+
+#[test]
+fn results_that_are_parts_say_so() {
+    let text = quoted(EVENT);
+    let page = |token: &str| format!(r#"{{"Events":[{{"CloudTrailEvent":{text}}}]{token}}}"#);
+    let lake = |status: &str| format!(r#"{{"QueryStatus":"{status}","QueryResultRows":[[{{"eventJson":{text}}}]]}}"#);
+    let insights =
+        |status: &str| format!(r#"{{"results":[[{{"field":"@message","value":{text}}}]],"status":"{status}"}}"#);
+    let search = |state: &str| format!(r#"{{"took":1,{state},"hits":{{"hits":[{{"_source":{EVENT}}}]}}}}"#);
+    let lines = |last: &str| format!("EVENTS\tAKIA1\t{EVENT}\te-1\tDecrypt\tkms.amazonaws.com\n{last}\n");
+    for (file, word) in [
+        (page(r#","NextToken":"t""#), Some("`NextToken`")),
+        (page(r#","NextToken":"t""#) + &page(""), None),
+        (page("") + &page(r#","NextToken":"t""#), Some("`NextToken`")),
+        (page(r#","NextToken":null"#), None),
+        (page(r#","nextToken":"t""#), Some("`nextToken`")),
+        (lines("NEXTTOKEN\tabc"), Some("`NEXTTOKEN`")),
+        (lines("NEXTTOKEN\tNone"), None),
+        (lake("FINISHED"), None),
+        (lake("RUNNING"), Some("`RUNNING`")),
+        (lake("FAILED"), Some("`FAILED`")),
+        (lake("CANCELLED"), Some("`CANCELLED`")),
+        (insights("Complete"), None),
+        (insights("Timeout"), Some("`Timeout`")),
+        (search(r#""timed_out":false,"_shards":{"total":2,"failed":0}"#), None),
+        (search(r#""timed_out":true,"_shards":{"total":2,"failed":0}"#), Some("timed out")),
+        (search(r#""timed_out":false,"_shards":{"total":2,"failed":1}"#), Some("failed: 1")),
+        (format!(r#"{{"Records":[{EVENT}],"status":"x"}}"#), None),
+    ] {
+        let mut found = Collected::default();
+        let outcome = FileDecoder::new().decode(file.as_bytes(), &mut found);
+        assert_eq!((outcome.is_part, found.rejects.len()), (word.is_some(), 0), "{file}");
+        let notes = outcome.notes.join("; ");
+        assert!(word.map_or(notes.is_empty(), |word| notes.contains(word)), "{notes}: {file}");
+    }
+}
