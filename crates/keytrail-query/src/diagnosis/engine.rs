@@ -711,7 +711,14 @@ fn of_wrong_arguments(sql: &str, name: &str, message: &str) -> Diagnosis {
     } else {
         format!("it takes {}", signatures.join(" or "))
     };
-    Diagnosis { problem: Some(problem), place: place::of_name(sql, name), advice: vec![advice], ..Diagnosis::default() }
+    // The engine tells its own name of a function that has several.
+    let typed = match name {
+        "character_length" => "length",
+        "btrim" => "trim",
+        name => name,
+    };
+    let place = place::of_name(sql, name).or_else(|| place::of_name(sql, typed));
+    Diagnosis { problem: Some(problem), place, advice: vec![advice], ..Diagnosis::default() }
 }
 
 /// How times are written, where something else was.
@@ -775,7 +782,14 @@ fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
         (format!("not a time: `{literal}`"), TIMES.to_owned())
     } else if let Some((_, target)) = message.rsplit_once(" to value of ") {
         let wanted = words::in_sql(target.trim_end_matches(" type"));
-        (format!("not a value of type {wanted}: `{literal}`"), format!("`try_cast(… as {wanted})` gives null instead"))
+        let advice = match place {
+            Some(_) => format!("`try_cast(… as {wanted})` gives null instead"),
+            // It is not written down: a column has it.
+            None => format!(
+                "texts of a column are compared with texts in quotes: `event_month = '2026-02'`; `try_cast(… as {wanted})` gives null instead"
+            ),
+        };
+        (format!("not a value of type {wanted}: `{literal}`"), advice)
     } else {
         return Diagnosis { problem: Some(lower_first(first_line(message))), place, ..Diagnosis::default() };
     };
