@@ -265,4 +265,32 @@ fn the_prompt_begins_with_a_file_of_ones_own() {
     assert_eq!(sandbox.run("keytrail sql -c 'select 1 as a'").data(), "a\n1\n");
     let both = sandbox.run("keytrail sql --init other.sql --no-init -c 'select 1'");
     assert_eq!(both.code(), Some(2), "{both}");
+    let script = sandbox.run("keytrail sql --init other.sql -c 'select 1'");
+    assert!(script.code() == Some(2) && script.stderr.contains("`--init` is for the prompt"), "{script}");
+}
+
+/// The editor reads more than a line at once.
+#[test]
+fn lines_that_are_typed_ahead_are_all_run() {
+    let sandbox = Sandbox::new();
+    let line = format!("{} sql --no-init", env!("CARGO_BIN_EXE_keytrail"));
+    let mut command = sandbox.program("timeout");
+    command.args(["120", "script", "--quiet", "--return", "--command", &line, "/dev/null"]);
+    command.env("TERM", "xterm").env("SHELL", "/bin/sh").env("NO_COLOR", "1");
+    let typed = "select 11 * 11 as x;\nselect 12 * 12 as x;\nselect 13 * 13 as x;\n\\q\n";
+    let shown = sandbox.finish(command, typed).data();
+    for number in ["121", "144", "169"] {
+        assert!(shown.contains(number), "{shown}");
+    }
+}
+
+/// Spill files hold rows of events.
+#[test]
+fn a_statement_that_runs_out_of_time_leaves_no_spill_file() {
+    let sandbox = Sandbox::new();
+    let sorted =
+        "select value, repeat('x', 100) || value as t from generate_series(1, 100000000) as t(value) order by t desc";
+    let run = sandbox.run(&format!("keytrail sql --timeout 4s --memory-limit 64MiB -o rows.csv -c \"{sorted}\""));
+    assert_eq!(run.code(), Some(69), "{run}");
+    assert_eq!(fs_err::read_dir(sandbox.path("tmp")).expect("a folder").count(), 0, "spill files are gone");
 }

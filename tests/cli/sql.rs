@@ -158,6 +158,11 @@ fn a_file_holds_one_result_or_a_stream_of_them() {
     error: this format holds one result, not 2
     hint: write each result to a file of its own with `-o FILE`
     ");
+    for format in ["json", "html"] {
+        let run = sandbox.run(&format!("keytrail sql -o two.{format} -c 'select 1' -c 'select 2'"));
+        assert!(run.code() == Some(2) && run.stderr.contains("this format holds one result, not 2"), "{run}");
+        assert!(!sandbox.path(format!("two.{format}")).exists());
+    }
 }
 
 #[test]

@@ -53,6 +53,36 @@ async fn the_place_and_the_name_that_was_meant_are_found() {
     }
 }
 
+/// What the engine says of these has no place, no next step, or a word about a bug of its own.
+#[tokio::test]
+async fn what_the_engine_says_in_its_own_words_is_told_in_ours() {
+    let session = fixture::session().await;
+    for (sql, told, marked, advice) in [
+        ("select max_by(event_id, event_time) over (partition by event_name) from events", "", "max_by", "first_value"),
+        ("select max(encryption_context) from events", "", "max", "encryption_context["),
+        ("select length(encryption_context) from events", "no such call", "length", "cardinality"),
+        ("select regexp_like('a', '(')", "not a regular expression: `(`: unclosed group", "'('", "backslash"),
+        ("select upper(5)", "`upper` takes a text, not bigint", "upper", "::text"),
+        ("select 1 where 5", "a condition is true or false, not bigint", "where", "compare"),
+        ("select ~5", "not supported: `~`", "~", "-n - 1"),
+        ("select 1::ubigint", "not supported: the type `ubigint`", "ubigint", "bigint"),
+        ("select event_name from events group event_name", "found `group`", "group", "`group by`"),
+        ("select event_name from events limit -1", "`limit` takes", "limit", "order by"),
+        ("select count(*) from events where count(*) > 1", "`where` looks at single rows", "where", "having"),
+        ("select event_name from events order by 99", "there is no column 99", "99", "counted from 1"),
+        ("select useridentity.arn from events", "useridentity", "useridentity.arn", "user_identity ->> 'arn'"),
+        ("select concat(encryption_context, 'x') from events", "concat(map, text)", "concat", "map_values"),
+        ("select interval '1 day' / 2", "an interval is not divided", "", "date_part"),
+    ] {
+        let diagnosis = diagnosed(&session, sql).await;
+        let problem = diagnosis.problem.clone().unwrap_or_default();
+        let marks = diagnosis.place.clone().map_or("", |place| &sql[place]);
+        assert!(problem.contains(told) && marks == marked, "{sql}: {diagnosis:?}");
+        assert!(diagnosis.advice.iter().any(|told| told.contains(advice)), "{sql}: {diagnosis:?}");
+        assert!(!problem.contains("DataFusion"), "{sql}: {diagnosis:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_text_is_thought_of_only_where_one_may_have_been_meant() {
     let session = fixture::session().await;

@@ -212,3 +212,16 @@ async fn a_name_stands_for_a_table_before_it_stands_for_a_column() {
         assert_eq!(column(&session, sql).await, expected, "{sql}");
     }
 }
+
+/// As in PostgreSQL 16 and DuckDB.
+#[tokio::test]
+async fn queries_are_joined_without_names() {
+    let session = fixture::session().await;
+    for (sql, expected) in [
+        ("select u.n from (select 1 a, 2 n) join (select 1 a, 3 n) u using (a)", "3"),
+        ("select a from (select 1 a, 2 n) join (select 1 a, 3 m) using (a)", "1"),
+        ("select count(*) > 0 from events join (select 'Decrypt' event_name) using (event_name)", "true"),
+    ] {
+        assert_eq!(value(&session, sql).await.as_deref(), Some(expected), "{sql}");
+    }
+}

@@ -66,6 +66,14 @@ async fn texts_that_no_event_has_are_found_with_those_that_were_meant() {
             vec!["aws_region us-east-9 us-east-1"],
         ),
         ("select 1 from events where event_name = 'Nothing'", none, vec!["event_name Nothing "]),
+        (
+            "select count(*) from kms_events where key_arn = '22222222-2222-2222-2222-222222222222'",
+            none,
+            vec![
+                "key_arn 22222222-2222-2222-2222-222222222222 arn:aws:kms:us-east-1:111122223333:key/22222222-2222-2222-2222-222222222222",
+            ],
+        ),
+        ("select 1 from kms_key_usage where key_arn = 'alias/nowhere'", none, vec!["key_arn alias/nowhere "]),
         ("select 1 from events where event_name = 'Decrypt' and event_id = 'none'", none, vec![]),
         ("select 1 from events where event_name <> 'Nothing' and event_name not in ('None')", none, vec![]),
         ("select event_name = 'Nothing' from events where event_id = 'none'", none, vec![]),

@@ -320,3 +320,65 @@ async fn a_result_larger_than_the_memory_is_not_begun() {
         .await;
     }
 }
+
+/// A day is no time: an hour before it is one.
+#[tokio::test]
+async fn a_day_and_an_interval_of_hours_are_a_time() {
+    let session = fixture::session().await;
+    for (sql, expected) in [
+        ("select date '2026-01-01' - interval '1 hour'", "2025-12-31T23:00:00"),
+        ("select interval '1 hour' + date '2026-01-01'", "2026-01-01T01:00:00"),
+        ("select date '2026-01-01' + interval '1 day 12 hours'", "2026-01-02T12:00:00"),
+        ("select date '2026-01-01' + interval '1 hour' * 36", "2026-01-02T12:00:00"),
+        ("select date '2026-01-01' + interval '7 days'", "2026-01-08"),
+        ("select date '2026-01-31' + interval '1 month'", "2026-02-28"),
+        ("select timestamp '2026-01-01 06:00' > date '2026-01-01' + interval '12 hours'", "false"),
+        (
+            "select count(*) from events where event_time >= event_time::date + interval '24 hours' - interval '1 second' and false",
+            "0",
+        ),
+    ] {
+        assert_eq!(value(&session, sql).await.as_deref(), Some(expected), "{sql}");
+    }
+}
+
+/// `now()` and its like are moments, which clocks elsewhere show otherwise.
+#[tokio::test]
+async fn moments_have_a_zone() {
+    let session = fixture::session().await;
+    for (sql, expected) in [
+        ("select '2026-07-01T12:00:00Z'::timestamptz at time zone 'Europe/Berlin'", "2026-07-01T14:00:00+02:00"),
+        ("select to_timestamp('2026-07-01T12:00:00Z') at time zone 'Europe/Berlin'", "2026-07-01T14:00:00+02:00"),
+        ("select to_timestamp(0)", "1970-01-01T00:00:00Z"),
+        ("select arrow_typeof(now())", "Timestamp(ns, \"UTC\")"),
+        ("select timestamp '2026-07-01 12:00' at time zone 'Europe/Berlin'", "2026-07-01T12:00:00+02:00"),
+        ("select date_part('hour', now()) = date_part('hour', now() at time zone '+01:00')", "false"),
+    ] {
+        assert_eq!(value(&session, sql).await.as_deref(), Some(expected), "{sql}");
+    }
+}
+
+/// Of a time with a zone, by the clocks of that zone.
+#[tokio::test]
+async fn buckets_begin_by_the_clocks_of_their_zone() {
+    let session = fixture::session().await;
+    let at = |time: &str| format!("'{time}'::timestamptz at time zone 'Europe/Berlin'");
+    for (call, time, expected) in [
+        ("time_bucket(interval '1 day', ", "2026-01-01T12:00:00Z", "2026-01-01T00:00:00+01:00"),
+        ("time_bucket(interval '1 day', ", "2026-01-01T23:30:00Z", "2026-01-02T00:00:00+01:00"),
+        ("time_bucket(interval '1 month', ", "2026-06-30T22:30:00Z", "2026-07-01T00:00:00+02:00"),
+        ("date_bin(interval '1 day', ", "2026-07-01T12:00:00Z", "2026-07-01T00:00:00+02:00"),
+        // The day on which clocks go back, and the hour that they show twice.
+        ("time_bucket(interval '1 day', ", "2026-10-25T12:00:00Z", "2026-10-25T00:00:00+02:00"),
+        ("time_bucket(interval '1 hour', ", "2026-10-25T00:30:00Z", "2026-10-25T02:00:00+02:00"),
+        ("time_bucket(interval '1 hour', ", "2026-10-25T01:30:00Z", "2026-10-25T02:00:00+01:00"),
+    ] {
+        let sql = format!("select {call}{})", at(time));
+        assert_eq!(value(&session, &sql).await.as_deref(), Some(expected), "{sql}");
+    }
+    let utc = "select time_bucket(interval '1 day', '2026-01-01T12:00:00Z'::timestamptz)";
+    assert_eq!(value(&session, utc).await.as_deref(), Some("2026-01-01T00:00:00Z"));
+    let column = "select count(distinct time_bucket(interval '1 day', event_time at time zone 'Asia/Tokyo')) =
+        count(distinct date_trunc('day', event_time at time zone 'Asia/Tokyo')) from events";
+    assert_eq!(value(&session, column).await.as_deref(), Some("true"));
+}

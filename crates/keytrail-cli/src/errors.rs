@@ -217,6 +217,16 @@ impl CliError {
         self
     }
 
+    /// Leaves out which settings of the engine to change: nobody can, here.
+    fn without_settings(mut self) -> Self {
+        for cause in &mut self.causes {
+            let Some((before, rest)) = cause.split_once(" Consider increasing ") else { continue };
+            let behind = rest.split_once('\n').map(|(_, behind)| format!("\n{behind}")).unwrap_or_default();
+            *cause = format!("{}{behind}", before.trim_end_matches('.'));
+        }
+        self
+    }
+
     /// How the process is to end.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
@@ -314,7 +324,7 @@ impl From<QueryError> for CliError {
         let told = match error {
             QueryError::Lake(error) => return error.into(),
             QueryError::Convert(error) => return error.into(),
-            QueryError::OutOfMemory(_) => Self::from_source(Exit::Unavailable, &error),
+            QueryError::OutOfMemory(_) => Self::from_source(Exit::Unavailable, &error).without_settings(),
             QueryError::UnexpectedResult { .. } => Self::from_source(Exit::Software, &error),
             QueryError::AllowFolder { ref source, .. } | QueryError::ReadFile { ref source, .. } => {
                 Self::from_source(exit_of_io(source.kind()), &error)

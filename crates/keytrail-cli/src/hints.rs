@@ -193,6 +193,9 @@ pub(crate) fn of_query(error: &QueryError) -> Vec<String> {
         QueryError::FileNotAllowed { .. } | QueryError::AllowFolder { .. } => {
             "`--allow-files DIR` allows the files of a folder, `--attach NAME=FILE` makes one file a table"
         }
+        QueryError::Attach { reason, .. } if !reason.starts_with("the file") => {
+            "a name is of small letters, digits and `_`, and is taken once: `--attach owners_file=FILE`"
+        }
         QueryError::Attach { .. } | QueryError::BadFile { .. } => {
             "CSV with a first line of column names, JSON (a line or an array element per row) and Parquet can be read"
         }

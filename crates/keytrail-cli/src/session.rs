@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use keytrail_convert::source::DeliveryRange;
 use keytrail_convert::{Source, lake_spec};
 use keytrail_lake::{Lake, LakeError, Location, RequestCounter, StorageOptions};
-use keytrail_query::{Diagnosis, QueryError, RawSource, Session, SessionOptions};
+use keytrail_query::{Diagnosis, QueryError, RawSource, Session, SessionOptions, SpillFolders};
 
 use crate::args::{EngineArguments, LakeArguments, SqlArguments, StorageArguments};
 use crate::cache;
@@ -32,6 +32,12 @@ pub(crate) fn storage_options(arguments: &StorageArguments) -> StorageOptions {
 pub(crate) fn requests() -> &'static RequestCounter {
     static REQUESTS: OnceLock<RequestCounter> = OnceLock::new();
     REQUESTS.get_or_init(RequestCounter::default)
+}
+
+/// The folders of spill files of this process.
+pub(crate) fn spill_folders() -> &'static SpillFolders {
+    static FOLDERS: OnceLock<SpillFolders> = OnceLock::new();
+    FOLDERS.get_or_init(SpillFolders::default)
 }
 
 /// Opens the lake to read it.
@@ -200,6 +206,7 @@ pub(crate) fn session_options(arguments: &EngineArguments) -> SessionOptions {
         memory_limit_bytes: Some(arguments.memory_limit),
         target_partitions: arguments.query_workers.map(std::num::NonZeroUsize::get),
         temp_directory: None,
+        spill_folders: spill_folders().clone(),
         views_dir: arguments.views_folder.clone(),
         kept_rows: cache::kept_rows(),
         ..SessionOptions::default()

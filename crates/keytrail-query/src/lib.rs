@@ -44,7 +44,7 @@ pub use prompt::examples::{Example, examples};
 pub use prompt::function_list::{FunctionInfo, FunctionKind};
 pub use prompt::known_values::{AbsentValue, has_few_values};
 pub use prompt::similar_keys::similar_keys;
-pub use session::{QueryResult, Session, SessionOptions};
+pub use session::{QueryResult, Session, SessionOptions, SpillFolders};
 pub use statement::parameters::ParameterType;
 pub use statement::texts::StatementText;
 pub use statement_metrics::{StatementCounts, StatementMetrics, StatementRun};

@@ -20,7 +20,7 @@ use crate::output::{self, DataWriter};
 use crate::progress::{bytes_text, count_text, waiting};
 use crate::render::Format;
 use crate::repl::{self, Prompt};
-use crate::session::SqlSession;
+use crate::session::{SqlSession, spill_folders};
 use crate::signals::Interruption;
 use crate::{pages, statements};
 
@@ -38,7 +38,11 @@ pub(crate) async fn run(arguments: &DemoArguments, interruption: &Interruption) 
         return Ok(signal.into());
     }
     interruption.stop_at_once();
-    let options = SessionOptions { memory_limit_bytes: Some(MEMORY_LIMIT_BYTES), ..SessionOptions::default() };
+    let options = SessionOptions {
+        memory_limit_bytes: Some(MEMORY_LIMIT_BYTES),
+        spill_folders: spill_folders().clone(),
+        ..SessionOptions::default()
+    };
     let session = SqlSession::over_data(Session::over_lake(&lake, &options).await?);
     let mut out = DataWriter::stdout();
     tell_conversion(&trail, &conversion, &mut out)?;

@@ -33,13 +33,15 @@ pub(crate) async fn run(
         }
         arguments.scripts.0.push(Script::File("-".into()));
     }
+    refuse_init(arguments.init.as_deref())?;
     arguments.timing |= is_verbose;
     let statements = scripts::read_all(&arguments.scripts.0)?;
     note_unused(&arguments.parameters, &statements);
     let session = for_sql(&arguments).await?;
     let mut out = DataWriter::open(arguments.output.output.as_deref())?;
     let format = arguments.output.format_for(out.destination());
-    if format.is_binary() && statements.len() != 1 {
+    let is_one = format.is_binary() || (format.is_document() && arguments.output.output.is_some());
+    if is_one && statements.len() != 1 {
         return Err(CliError::usage(format!("this format holds one result, not {}", statements.len()))
             .with_hint("write each result to a file of its own with `-o FILE`"));
     }
@@ -61,6 +63,16 @@ fn misplaced(text: &str) -> CliError {
         )
     };
     CliError::usage(format!("unexpected argument: `{text}`")).with_hint(hint)
+}
+
+/// Refuses `--init` where there is no prompt; a file in the environment stands back.
+fn refuse_init(asked: Option<&Path>) -> Result<(), CliError> {
+    let from_environment = std::env::var_os("KEYTRAIL_INIT");
+    if asked.is_none() || asked.map(Path::as_os_str) == from_environment.as_deref() {
+        return Ok(());
+    }
+    Err(CliError::usage("`--init` is for the prompt, and this is a script")
+        .with_hint("statements of a file come first with `-f FILE`, values are given with `--param NAME=VALUE`"))
 }
 
 /// Tells parameters that no statement has; their names are most often misspelt.

@@ -99,6 +99,11 @@ impl Format {
     pub(crate) fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Arrow)
     }
+
+    /// True for a format that is one document: two of them in a file are none.
+    pub(crate) fn is_document(self) -> bool {
+        self.is_binary() || matches!(self, Self::Json | Self::Html)
+    }
 }
 
 /// Writes the rows of one result.

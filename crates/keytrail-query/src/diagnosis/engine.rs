@@ -37,9 +37,10 @@ pub(super) fn diagnose(sql: &str, error: &DataFusionError, names: &KnownNames) -
         DataFusionError::ArrowError(error, _) => of_value(sql, error),
         DataFusionError::Plan(message) | DataFusionError::Execution(message) => of_plan(sql, message, names),
         DataFusionError::NotImplemented(message) => of_unsupported(sql, message),
+        DataFusionError::Internal(message) => of_internal(sql, message),
         _ => Diagnosis::default(),
     };
-    let told = of_far_time(sql, error).unwrap_or(told);
+    let told = of_far_time(sql, error).or_else(|| of_pattern(sql, error)).unwrap_or(told);
     // The parser marks the word that it stumbles over; of_token may know better which is wrong.
     let is_syntax = matches!(error, DataFusionError::SQL(..));
     let place = if is_syntax { told.place.or(span) } else { span.or(told.place) };
@@ -93,11 +94,70 @@ fn of_unsupported(sql: &str, message: &str) -> Diagnosis {
             ..Diagnosis::default()
         };
     }
+    if let Some(told) = of_unread(sql, message) {
+        return told;
+    }
     let word = message.split_whitespace().next().unwrap_or_default();
     Diagnosis {
         problem: Some(format!("not supported: {}", first_line(message))),
         place: place::of_name(sql, word),
         advice: instead::word(word).map(str::to_owned).into_iter().collect(),
+        ..Diagnosis::default()
+    }
+}
+
+/// Parts of a statement that the parser reads and the engine does not.
+fn of_unread(sql: &str, message: &str) -> Option<Diagnosis> {
+    let told = |problem: String, place, advice: &str| {
+        Some(Diagnosis { problem: Some(problem), place, advice: vec![advice.to_owned()], ..Diagnosis::default() })
+    };
+    if let Some(name) = quoted_after(message, "value: Placeholder(\"") {
+        let place = place::of_parameter(sql, name.trim_start_matches(['$', ':']));
+        return told(
+            format!("not supported: the parameter `{name}` in this place"),
+            place,
+            "write the value out: `at time zone 'Europe/Berlin'`",
+        );
+    }
+    if message.contains("Unsupported Interval Expression") {
+        let place = place::of_name(sql, "interval");
+        return told(
+            "not supported: an interval of two units".to_owned(),
+            place,
+            "write `interval '1 hour 30 minutes'`",
+        );
+    }
+    if message.contains("unary operator BitwiseNot") {
+        return told("not supported: `~`".to_owned(), place::of_symbol(sql, "~"), "write `-n - 1`");
+    }
+    if message.contains("NationalStringLiteral") {
+        return told("not supported: `N'…'`".to_owned(), None, "write the text without the letter: `'…'`");
+    }
+    let (_, name) = message.split_once("Unsupported SQL type ")?;
+    let bare = name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+    told(
+        format!("not supported: the type `{}`", first_line(name).to_lowercase()),
+        place::of_name(sql, bare),
+        "types are `text`, `bigint`, `double`, `decimal(38, 0)`, `boolean`, `date`, `timestamp` and `interval`",
+    )
+}
+
+/// What the engine takes for a mistake of its own, without its words about that: the statement is one that it cannot run.
+fn of_internal(sql: &str, message: &str) -> Diagnosis {
+    if message.contains("Expected a Map type") {
+        return Diagnosis {
+            problem: Some("a map is expected".to_owned()),
+            place: place::of_name(sql, "element_at"),
+            advice: vec![
+                "an element of a list is `resources[1]`, a value of a map `encryption_context['aws:s3:arn']`"
+                    .to_owned(),
+            ],
+            ..Diagnosis::default()
+        };
+    }
+    Diagnosis {
+        problem: Some(format!("not supported: {}", lower_first(first_line(message)))),
+        advice: vec!["write it in another way: take its parts apart, `select … from (select …)`".to_owned()],
         ..Diagnosis::default()
     }
 }
@@ -209,6 +269,9 @@ fn of_token(sql: &str, expected: &str, found: &str, place: Option<Range<usize>>)
         advice: instead::word(found).map(str::to_owned).into_iter().collect(),
         place,
     };
+    if ["group", "order", "partition"].iter().any(|word| found.eq_ignore_ascii_case(word)) && !is_first {
+        told.advice.push(format!("write `{} by`", found.to_ascii_lowercase()));
+    }
     if expected == "MATCH_CONDITION" {
         told.advice.extend(instead::word("asof").map(str::to_owned));
     }
@@ -302,7 +365,10 @@ fn of_unknown_column(sql: &str, field: &Column, valid: &[Column]) -> Diagnosis {
             problem: Some(format!("the statement has no table or alias of this name: `{unknown}`")),
             place,
             similar: similar(&unknown, relations.iter().map(String::as_str)),
-            advice: vec![format!("its tables and aliases: {}", relations.join(", "))],
+            advice: match ATHENA.iter().find(|(name, _)| unknown.eq_ignore_ascii_case(name)) {
+                Some((_, advice)) => vec![(*advice).to_owned()],
+                None => vec![format!("its tables and aliases: {}", relations.join(", "))],
+            },
         };
     }
     if place::is_alias(sql, &field.name) {
@@ -332,6 +398,14 @@ fn of_unknown_column(sql: &str, field: &Column, valid: &[Column]) -> Diagnosis {
     }
     told
 }
+
+/// Records of the tables that Athena has for trails, and what they are here.
+const ATHENA: [(&str, &str); 4] = [
+    ("useridentity", "its parts are columns, `principal_arn`, `role_arn`, or members: `user_identity ->> 'arn'`"),
+    ("user_identity", "its parts are columns, `principal_arn`, `role_arn`, or members: `user_identity ->> 'arn'`"),
+    ("requestparameters", "a member of a text that is JSON: `request_parameters ->> 'keyId'`"),
+    ("responseelements", "a member of a text that is JSON: `response_elements ->> 'keyId'`"),
+];
 
 /// Whether the name at a place may have been meant as a text: it stands in double quotes, or behind a comparison.
 fn may_be_text(sql: &str, place: &Range<usize>) -> bool {
@@ -369,6 +443,9 @@ fn of_plan(sql: &str, message: &str, names: &KnownNames) -> Diagnosis {
     }
     if let Some(name) = repeated_name(message) {
         return of_repeated_name(sql, name);
+    }
+    if let Some(told) = of_clause(sql, message) {
+        return told;
     }
     if message.contains("subquery can only be used in") {
         return of_question(sql);
@@ -416,6 +493,88 @@ fn of_plan(sql: &str, message: &str, names: &KnownNames) -> Diagnosis {
         advice: advice.map(str::to_owned).into_iter().collect(),
         ..Diagnosis::default()
     }
+}
+
+/// Clauses and calls with something that they do not take, in the words of the engine, which names no place.
+fn of_clause(sql: &str, message: &str) -> Option<Diagnosis> {
+    let told = |problem: &str, place, advice: &str| {
+        let (problem, advice) = (Some(problem.to_owned()), vec![advice.to_owned()]);
+        Some(Diagnosis { problem, place, advice, ..Diagnosis::default() })
+    };
+    if message.contains("require unique expression names") {
+        return told(
+            "two columns or groups are one expression",
+            None,
+            "leave one of them away, or compute it in a query of its own: `select … from (select … as a from events) group by a`",
+        );
+    }
+    if let Some((_, returning)) = message.split_once("non-boolean predicate ") {
+        let found = returning.rsplit_once(" returning ").map_or("", |(_, found)| first_line(found));
+        return told(
+            &format!("a condition is true or false, not {found}"),
+            place::of_name(sql, "where"),
+            "compare it: `record_index > 0`",
+        );
+    }
+    if message.contains("aggregate functions are not allowed in the WHERE clause") {
+        return told(
+            "`where` looks at single rows and knows no aggregates",
+            place::of_name(sql, "where"),
+            "ask behind `group by`: `having count(*) > 1`",
+        );
+    }
+    if message.contains("is nested inside") {
+        return told(
+            "an aggregate stands inside another",
+            None,
+            "take two steps: `select max(n) from (select count(*) as n from events group by event_name)`",
+        );
+    }
+    if message.starts_with("LIMIT must be >= 0") {
+        return told(
+            "`limit` takes a number from 0 on",
+            place::of_name(sql, "limit"),
+            "the last rows are the first of the other order: `order by event_time desc limit 10`",
+        );
+    }
+    if let Some((_, rest)) = message.split_once("column out of bounds, specified: ") {
+        let (number, most) = rest.split_once(", max: ")?;
+        return told(
+            &format!("there is no column {number}: the select list has {}", first_line(most)),
+            place::of_symbol(sql, number),
+            "columns are counted from 1, or named",
+        );
+    }
+    if message.contains("argument type to 'json_") {
+        return told(
+            "`->` and `->>` take the name of a member, or the place of an element from 0 on",
+            place::of_symbol(sql, "->").or_else(|| place::of_symbol(sql, "->>")),
+            "write `request_parameters ->> 'keyId'` or `request_parameters -> 'tags' -> 0`",
+        );
+    }
+    if message.contains("Invalid interval arithmetic operation") {
+        return told(
+            "an interval is not divided",
+            None,
+            "compute with seconds: `date_part('epoch', interval '1 day') / 2`",
+        );
+    }
+    if message.contains("DATE_BIN stride must be") {
+        let place = place::of_name(sql, "time_bucket").or_else(|| place::of_name(sql, "date_bin"));
+        return told(
+            "a bucket needs a width of more than nothing",
+            place,
+            "write `time_bucket(interval '1 hour', event_time)`",
+        );
+    }
+    let name = quoted_after(message, "function '").or_else(|| quoted_after(message, "Function '"))?;
+    let (_, rest) = message.split_once("requires String, but received ")?;
+    let found = rest.split(" (DataType").next().unwrap_or(rest);
+    told(
+        &format!("`{name}` takes a text, not {found}"),
+        place::of_name(sql, name),
+        "its text is taken with a cast: `record_index::text`",
+    )
 }
 
 /// What a function says of its arguments, without what the engine says around it.
@@ -534,7 +693,14 @@ fn of_wrong_arguments(sql: &str, name: &str, message: &str) -> Diagnosis {
     };
     let takes_text = signatures.iter().any(|signature| ["String", "Utf8"].iter().any(|text| signature.contains(text)));
     let is_of = |kinds: &[&str]| got.is_some_and(|got| kinds.iter().any(|kind| got.contains(kind)));
-    let advice = if !signatures.is_empty() && !takes_text && is_of(&["Utf8"]) {
+    let is_length = ["length", "char_length", "character_length"].contains(&name);
+    let advice = if is_length && is_of(&["Map", "map"]) {
+        "the entries of a map are counted with `cardinality(encryption_context)`".to_owned()
+    } else if is_of(&["Map"]) {
+        MAPS.to_owned()
+    } else if is_of(&["List"]) {
+        "a list becomes a text with `array_to_string(map_keys(encryption_context), ', ')`".to_owned()
+    } else if !signatures.is_empty() && !takes_text && is_of(&["Utf8"]) {
         format!("a text is taken for a number with a cast: `{name}(n::double)`")
     } else if takes_text && is_of(&["Timestamp", "Date32", "Int", "Float"]) {
         "its text is taken with a cast: `event_time::text`".to_owned()
@@ -545,7 +711,14 @@ fn of_wrong_arguments(sql: &str, name: &str, message: &str) -> Diagnosis {
     } else {
         format!("it takes {}", signatures.join(" or "))
     };
-    Diagnosis { problem: Some(problem), place: place::of_name(sql, name), advice: vec![advice], ..Diagnosis::default() }
+    // The engine tells its own name of a function that has several.
+    let typed = match name {
+        "character_length" => "length",
+        "btrim" => "trim",
+        name => name,
+    };
+    let place = place::of_name(sql, name).or_else(|| place::of_name(sql, typed));
+    Diagnosis { problem: Some(problem), place, advice: vec![advice], ..Diagnosis::default() }
 }
 
 /// How times are written, where something else was.
@@ -609,7 +782,14 @@ fn of_value(sql: &str, error: &ArrowError) -> Diagnosis {
         (format!("not a time: `{literal}`"), TIMES.to_owned())
     } else if let Some((_, target)) = message.rsplit_once(" to value of ") {
         let wanted = words::in_sql(target.trim_end_matches(" type"));
-        (format!("not a value of type {wanted}: `{literal}`"), format!("`try_cast(… as {wanted})` gives null instead"))
+        let advice = match place {
+            Some(_) => format!("`try_cast(… as {wanted})` gives null instead"),
+            // It is not written down: a column has it.
+            None => format!(
+                "texts of a column are compared with texts in quotes: `event_month = '2026-02'`; `try_cast(… as {wanted})` gives null instead"
+            ),
+        };
+        (format!("not a value of type {wanted}: `{literal}`"), advice)
     } else {
         return Diagnosis { problem: Some(lower_first(first_line(message))), place, ..Diagnosis::default() };
     };
@@ -630,6 +810,20 @@ fn of_large_number(sql: &str, message: &str) -> Diagnosis {
         )],
         ..Diagnosis::default()
     }
+}
+
+/// A text that is no regular expression.
+fn of_pattern(sql: &str, error: &DataFusionError) -> Option<Diagnosis> {
+    let message = error.strip_backtrace();
+    let (_, told) = message.split_once("regex parse error:\n")?;
+    let pattern = told.lines().next().unwrap_or_default().trim();
+    let why = told.rsplit_once("error: ").map_or("", |(_, why)| first_line(why));
+    Some(Diagnosis {
+        problem: Some(format!("not a regular expression: `{pattern}`: {why}")),
+        place: place::of_literal(sql, pattern),
+        advice: vec!["a sign that is meant as it is has a backslash in front: `'\\('`".to_owned()],
+        ..Diagnosis::default()
+    })
 }
 
 /// A time that has no nanoseconds, which the engine says without the time.

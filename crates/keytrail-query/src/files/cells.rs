@@ -1,6 +1,6 @@
 //! Rows of `.csv` and `.tsv` files: every cell a text, or null.
 //!
-//! They are read as keytrail writes them. In CSV a cell may be quoted, and an empty one is null, in quotes too. In TSV nothing is quoted: `\N` is
+//! They are read as keytrail writes them. In CSV a cell may be quoted; an empty one is null, and in quotes an empty text. In TSV nothing is quoted: `\N` is
 //! null, an empty cell an empty text, and `\t`, `\n`, `\r` and `\\` stand for what they say. A line without anything is a row where there is one
 //! column, and is passed over where there are more.
 //!
@@ -129,12 +129,21 @@ struct Row {
     bytes: Vec<u8>,
     /// Where each cell ends.
     ends: Vec<usize>,
+    /// Whether each began with a quote.
+    quoted: Vec<bool>,
 }
 
 impl Row {
-    fn cells(&self) -> impl Iterator<Item = &[u8]> {
+    /// Each cell, and whether it began with a quote.
+    fn cells(&self) -> impl Iterator<Item = (&[u8], bool)> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+        let cells = starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end]);
+        cells.zip(self.quoted.iter().copied())
+    }
+
+    fn end_cell(&mut self, is_quoted: &mut bool) {
+        self.ends.push(self.bytes.len());
+        self.quoted.push(std::mem::take(is_quoted));
     }
 }
 
@@ -188,7 +197,7 @@ impl Rows {
         let mut columns: Vec<StringBuilder> = schema.fields().iter().map(|_| StringBuilder::new()).collect();
         let (mut row_count, mut byte_count) = (0, 0);
         while row_count < BATCH_ROWS && byte_count < BATCH_BYTES && self.read()? {
-            if self.row.ends == [0] && self.column_count > 1 {
+            if self.row.ends == [0] && self.row.quoted == [false] && self.column_count > 1 {
                 continue;
             }
             let cell_count = self.row.ends.len();
@@ -211,10 +220,10 @@ impl Rows {
     }
 
     /// The text of a cell; none for null.
-    fn text(&self, cell: &[u8]) -> Result<Option<String>> {
+    fn text(&self, (cell, is_quoted): (&[u8], bool)) -> Result<Option<String>> {
         let text = str::from_utf8(cell).map_err(|_not_utf8| self.wrong("not UTF-8"))?;
         Ok(match self.rules {
-            CellRules::Quoted(_) => (!text.is_empty()).then(|| text.to_owned()),
+            CellRules::Quoted(_) => (is_quoted || !text.is_empty()).then(|| text.to_owned()),
             CellRules::Escaped if text == "\\N" => None,
             CellRules::Escaped => Some(unescaped(text)),
         })
@@ -224,12 +233,14 @@ impl Rows {
     fn read(&mut self) -> Result<bool> {
         let separator = self.rules.separator();
         let quote = matches!(self.rules, CellRules::Quoted(_)).then_some(b'"');
-        let Row { bytes, ends } = &mut self.row;
-        bytes.clear();
-        ends.clear();
+        let row = &mut self.row;
+        row.bytes.clear();
+        row.ends.clear();
+        row.quoted.clear();
         self.line = self.line_ends + 1;
         let mut place = Place::Start;
         let mut has_any = false;
+        let mut is_quoted = false;
         loop {
             let buffer = self.input.fill_buf()?;
             if buffer.is_empty() {
@@ -237,11 +248,11 @@ impl Rows {
                     return Err(self.wrong("a quote is not closed"));
                 }
                 if has_any {
-                    ends.push(bytes.len());
+                    row.end_cell(&mut is_quoted);
                 }
                 return Ok(has_any);
             }
-            if bytes.len() > ROW_BYTES {
+            if row.bytes.len() > ROW_BYTES {
                 return Err(self.wrong("a row of more than 256 MiB; is a quote not closed?"));
             }
             has_any = true;
@@ -252,28 +263,31 @@ impl Rows {
                 self.line_ends += usize::from(byte == b'\n');
                 match (place, byte) {
                     (Place::Quoted, byte) if Some(byte) == quote => place = Place::Quote,
-                    (Place::Quoted, byte) => bytes.push(byte),
+                    (Place::Quoted, byte) => row.bytes.push(byte),
                     (Place::Quote, byte) if Some(byte) == quote => {
-                        bytes.push(byte);
+                        row.bytes.push(byte);
                         place = Place::Quoted;
                     }
-                    (Place::Start, byte) if Some(byte) == quote => place = Place::Quoted,
+                    (Place::Start, byte) if Some(byte) == quote => {
+                        is_quoted = true;
+                        place = Place::Quoted;
+                    }
                     (_, b'\n') => {
-                        let start = ends.last().copied().unwrap_or(0);
+                        let start = row.ends.last().copied().unwrap_or(0);
                         // Not one that stood in quotes.
-                        if place == Place::Plain && bytes.len() > start && bytes.last() == Some(&b'\r') {
-                            bytes.pop();
+                        if place == Place::Plain && row.bytes.len() > start && row.bytes.last() == Some(&b'\r') {
+                            row.bytes.pop();
                         }
-                        ends.push(bytes.len());
+                        row.end_cell(&mut is_quoted);
                         is_done = true;
                         break;
                     }
                     (_, byte) if byte == separator => {
-                        ends.push(bytes.len());
+                        row.end_cell(&mut is_quoted);
                         place = Place::Start;
                     }
                     (_, byte) => {
-                        bytes.push(byte);
+                        row.bytes.push(byte);
                         place = Place::Plain;
                     }
                 }
@@ -346,11 +360,11 @@ mod tests {
     fn csv_is_read_by_its_rules() {
         let csv = CellRules::Quoted(b',');
         for (content, expected) in [
-            ("a,b\n1,\"x,\"\"y\"\"\nz\"\r\n,\"\"\n\n2,a\"b", &["a|b", "1|x,\"y\"\nz", "~|~", "2|a\"b"][..]),
+            ("a,b\n1,\"x,\"\"y\"\"\nz\"\r\n,\"\"\n\n2,a\"b", &["a|b", "1|x,\"y\"\nz", "~|", "2|a\"b"][..]),
             ("x\n1\n\n2\n", &["x", "1", "~", "2"]),
             ("\u{feff}a,a,b\r\n1,2,3\r\n", &["a|a_2|b", "1|2|3"]),
             ("\n\na\n1", &["a", "1"]),
-            ("\"a\"\n\"\"\n", &["a", "~"]),
+            ("\"a\"\n\"\"\n", &["a", ""]),
             ("a\n\"b\r\"\n\"c\"\r\n", &["a", "b\r", "c"]),
         ] {
             assert_eq!(read(content, csv).unwrap(), expected, "{content:?}");

@@ -20,6 +20,7 @@ pub(crate) mod json_get;
 mod key_id;
 mod key_mentions;
 mod kms_logging_effect;
+mod local_bins;
 mod policy_statements;
 mod principal_role;
 mod same_key_family;
@@ -44,6 +45,7 @@ use histogram::Histogram;
 use is_observer::IsObserver;
 use key_mentions::KeyMentions;
 use kms_logging_effect::KmsLoggingEffect;
+use local_bins::DateBin;
 use policy_statements::PolicyStatements;
 use time_bucket::TimeBucket;
 
@@ -68,6 +70,7 @@ pub(crate) fn register(
     context.register_udaf(AggregateUDF::new_from_impl(ExtremeBy::new(Pick::Least)));
     context.register_udaf(AggregateUDF::new_from_impl(Histogram::new()));
     context.register_udf(ScalarUDF::new_from_impl(TimeBucket::new()));
+    context.register_udf(ScalarUDF::new_from_impl(DateBin::new()));
     context.register_udf(ScalarUDF::new_from_impl(AwsTime::new()));
     context.register_udf(ScalarUDF::new_from_impl(KmsLoggingEffect::new()));
     context.register_udf(ScalarUDF::new_from_impl(PolicyStatements::new()));

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::documentation;
+use super::{documentation, local_bins};
 
 /// Nanoseconds from the epoch to 2000-01-03, a Monday.
 const MONDAY_ORIGIN: i64 = 946_857_600_000_000_000;
@@ -69,18 +69,16 @@ impl ScalarUDFImpl for TimeBucket {
         let origin = ColumnarValue::Scalar(origin(&args)?);
         args.arg_fields.push(Arc::new(arrow_schema::Field::new("origin", origin.data_type(), false)));
         args.args.push(origin);
-        self.bin.inner().invoke_with_args(args)
+        local_bins::binned(&self.bin, args)
     }
 }
 
-/// The origin for the width, in the time's own zone.
+/// The origin for the width, by the clocks of the time's own zone.
 fn origin(args: &ScalarFunctionArgs) -> Result<ScalarValue> {
     let ColumnarValue::Scalar(ScalarValue::IntervalMonthDayNano(Some(width))) = &args.args[0] else {
         return exec_err!("the width of time_bucket is an interval that is the same for all rows");
     };
-    let DataType::Timestamp(_, zone) = args.args[1].data_type() else {
-        return exec_err!("time_bucket takes a time");
-    };
     let nanoseconds = if width.months == 0 { MONDAY_ORIGIN } else { MONTH_ORIGIN };
-    Ok(ScalarValue::TimestampNanosecond(Some(nanoseconds), zone))
+    // `date_bin` looks at the values only.
+    Ok(ScalarValue::TimestampNanosecond(Some(nanoseconds), None))
 }

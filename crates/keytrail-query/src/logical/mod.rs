@@ -5,11 +5,13 @@
 //! right, and says in its module what the engine does.
 
 mod checked_arithmetic;
+mod dates;
 pub(crate) mod decimal_digits;
 mod far_times;
 pub(crate) mod interval_lengths;
 mod json_values;
 mod list_pairs;
+mod lists;
 mod memberships;
 mod minutes;
 mod nulls_in_lists;
@@ -41,6 +43,8 @@ pub(crate) fn analyzer_rules() -> Vec<Rule> {
         name: "keytrail_meaning",
         mends: &[
             json_values::mend,
+            dates::mend,
+            lists::mend,
             nulls_in_lists::mend,
             far_times::mend,
             time_counts::mend,

@@ -19,6 +19,9 @@ use crate::views::catalogue::report_sql;
 /// A column of more values is not looked through.
 const MAX_VALUES: usize = 2_000;
 
+/// The column of the ARNs of keys, in `events` and all views of keys.
+const KEY_ARN: &str = "key_arn";
+
 /// Whether a column of `events`, and of views that have it, has few values.
 pub fn has_few_values(column: &str) -> bool {
     few_valued::OFFERED.contains(&column)
@@ -96,6 +99,36 @@ impl Session {
                 column,
                 value,
             }));
+        }
+        absent.extend(self.absent_keys(&plan, is_typed).await?);
+        Ok(absent)
+    }
+
+    /// Texts that are asked for as `key_arn` and that no key has: most often an id or an alias name, which find nothing there.
+    async fn absent_keys(
+        &self,
+        plan: &LogicalPlan,
+        is_typed: impl Fn(&str) -> bool,
+    ) -> Result<Vec<AbsentValue>, QueryError> {
+        let mut asked = asked_of(plan, KEY_ARN)?;
+        asked.retain(|text| is_typed(text));
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.texts(report_sql("names/keys.sql"), "name").await?;
+        let mut absent = Vec::new();
+        for value in asked.into_iter().filter(|text| !known.contains(text)) {
+            let is_id = |arn: &&String| arn.rsplit_once(":key/").is_some_and(|(_, id)| id == value);
+            let similar = if value.starts_with("alias/") || value.contains(":alias/") {
+                let alias = [("alias".to_owned(), value[value.find("alias/").unwrap_or(0)..].to_owned())];
+                let rows = Rows::collect(self.execute(report_sql("prompt/keys_of_alias.sql"), &alias).await?).await?;
+                rows.map(|row| row.required_text("key_arn"))?
+            } else if value.starts_with("arn:") {
+                similar(&value, known.iter().map(String::as_str))
+            } else {
+                known.iter().filter(is_id).cloned().collect()
+            };
+            absent.push(AbsentValue { column: KEY_ARN, value, similar });
         }
         Ok(absent)
     }

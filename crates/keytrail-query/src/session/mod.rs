@@ -63,9 +63,11 @@ use crate::views::kept_rows::{ContentDigest, KeptRowsOptions};
 
 mod memory;
 mod opening;
+mod spill_folders;
 
 pub(crate) use memory::watched_stream;
 use memory::{MemoryWatch, SharedMemory};
+pub use spill_folders::SpillFolders;
 
 /// Bytes of Parquet footers and page indexes that a session keeps.
 const METADATA_CACHE_BYTES: usize = 256 * 1024 * 1024;
@@ -85,6 +87,8 @@ pub struct SessionOptions {
     pub target_partitions: Option<usize>,
     /// Folder for spill files; null = the system's.
     pub temp_directory: Option<PathBuf>,
+    /// Learns of the folders of spill files that the session makes.
+    pub spill_folders: SpillFolders,
     /// Folder with the user's own views, one `.sql` file each, rules about contexts in `context_rules.csv` and observers in
     /// `observer_principals.txt`; null = none.
     pub views_dir: Option<PathBuf>,
@@ -506,6 +510,8 @@ fn config(options: &SessionOptions) -> SessionConfig {
     }
     let settings = config.options_mut();
     settings.sql_parser.dialect = Dialect::DuckDB;
+    // `now()`, `to_timestamp(…)` and `timestamptz` are instants, as `event_time` is: `at time zone` tells them elsewhere.
+    settings.execution.time_zone = Some("UTC".to_owned());
     // Errors tell where in the statement they are.
     settings.sql_parser.collect_spans = true;
     // The rule names columns of `events` beside a view's own and fails on `kms_events`, whose source rows rename them;
@@ -529,7 +535,9 @@ fn runtime(options: &SessionOptions, watch: &Arc<MemoryWatch>) -> Result<Arc<Run
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![folder.clone()]));
         builder = builder.with_disk_manager_builder(disk);
     }
-    builder.build_arc().map_err(QueryError::planning)
+    let runtime = builder.build_arc().map_err(QueryError::planning)?;
+    options.spill_folders.watch(&runtime);
+    Ok(runtime)
 }
 
 fn names_table(name: &str, source: &dyn TableSource) -> bool {

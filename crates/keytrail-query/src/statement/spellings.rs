@@ -4,6 +4,8 @@
 //! - `a semi join b` and `a anti join b` are `left semi join` and `left anti join`, as in DuckDB.
 //! - `from unnest([1, 2]) x` is a table of its own kind to the engine, which the dialect does not read as one; its column is `x`, as in
 //!   PostgreSQL, or else `unnest`.
+//! - `(select …) join (select …) using (a)`: queries that are joined without a name get one, else the engine takes their columns for each
+//!   other's.
 //! - `interval (n) day` is `interval '1 day' * n`: the engine takes literals only.
 //! - Clauses, parts of intervals and time zones: see [`super::clauses`], [`super::clock_intervals`] and [`super::time_zones`].
 //!
@@ -24,7 +26,7 @@ use crate::error::QueryError;
 /// # Errors
 /// [`QueryError::Unsupported`].
 pub(crate) fn write_out(part: &mut impl VisitMut) -> Result<(), QueryError> {
-    match part.visit(&mut Spellings) {
+    match part.visit(&mut Spellings::default()) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(*error),
     }
@@ -32,7 +34,11 @@ pub(crate) fn write_out(part: &mut impl VisitMut) -> Result<(), QueryError> {
 
 type Flow<T = ()> = ControlFlow<Box<QueryError>, T>;
 
-struct Spellings;
+#[derive(Default)]
+struct Spellings {
+    /// Queries among tables that were given a name.
+    named_count: usize,
+}
 
 impl VisitorMut for Spellings {
     type Break = Box<QueryError>;
@@ -46,13 +52,13 @@ impl VisitorMut for Spellings {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> Flow {
-        select.from.iter_mut().for_each(name_sides);
+        select.from.iter_mut().for_each(|tables| self.name_parts(tables));
         ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> Flow {
         if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
-            name_sides(table_with_joins);
+            self.name_parts(table_with_joins);
         }
         write_unnest(factor)
     }
@@ -81,6 +87,23 @@ impl VisitorMut for Spellings {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+impl Spellings {
+    fn name_parts(&mut self, tables: &mut TableWithJoins) {
+        name_sides(tables);
+        if tables.joins.is_empty() {
+            return;
+        }
+        let joined = tables.joins.iter_mut().map(|join| &mut join.relation);
+        for factor in std::iter::once(&mut tables.relation).chain(joined) {
+            if let TableFactor::Derived { alias: alias @ None, .. } = factor {
+                self.named_count += 1;
+                let name = Ident::new(format!("query_{}", self.named_count));
+                *alias = Some(TableAlias { explicit: true, name, columns: Vec::new(), at: None });
+            }
+        }
     }
 }
 

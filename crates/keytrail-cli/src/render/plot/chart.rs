@@ -1,5 +1,6 @@
 //! Draws points with block characters: columns, bars, small lines. It knows nothing of record batches.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
@@ -32,12 +33,12 @@ pub(super) fn draw(shape: &Shape, points: &[Point], width: usize) -> String {
 
 fn columns(shape: &Shape, points: &[Point], width: usize) -> String {
     let mut margin = amount_text(total(points)).width();
-    let (mut room, mut scale, mut sums, mut most) = steps(shape, points, width, margin);
+    let (mut room, mut scale, mut heights, mut most) = steps(shape, points, width, margin);
     // Half of an odd number is the longest label there can be, and then asks for the room of its own.
     let widest = [most, most / 2.0].map(|amount| amount_text(amount).width()).into_iter().max().unwrap_or(0);
     if widest > margin {
         margin = widest + 1;
-        (room, scale, sums, most) = steps(shape, points, width, margin);
+        (room, scale, heights, most) = steps(shape, points, width, margin);
     }
     let column = (room / scale.step_count).clamp(1, WIDEST_COLUMN);
     let mut text = format!("{}\n", shape.measure_name);
@@ -47,12 +48,12 @@ fn columns(shape: &Shape, points: &[Point], width: usize) -> String {
             _ if row == HEIGHT / 2 - 1 => amount_text(most / 2.0),
             _ => String::new(),
         };
-        let cells: String = sums.iter().map(|sum| wide(cell(*sum, most, row), column)).collect();
+        let cells: String = heights.iter().map(|height| wide(cell(*height, most, row), column)).collect();
         writeln!(text, "{label:>margin$} ┤{}", cells.trim_end()).expect("writing to a string cannot fail");
     }
     writeln!(text, "{:>margin$} ┼{}", "0", "─".repeat(column * scale.step_count)).expect("a string");
     text.push_str(&time_axis(scale, margin + 2, column * scale.step_count));
-    text.push_str(&legend(scale, points));
+    text.push_str(&legend(shape, scale, points));
     text
 }
 
@@ -60,9 +61,9 @@ fn columns(shape: &Shape, points: &[Point], width: usize) -> String {
 fn steps(shape: &Shape, points: &[Point], width: usize, margin: usize) -> (usize, TimeScale, Vec<f64>, f64) {
     let room = width.saturating_sub(margin + 3).max(10);
     let scale = scale(shape, points, room);
-    let sums = sums(scale, points.iter());
-    let most = sums.iter().copied().fold(0.0, f64::max);
-    (room, scale, sums, most)
+    let heights = heights(scale, points.iter());
+    let most = heights.iter().copied().fold(0.0, f64::max);
+    (room, scale, heights, most)
 }
 
 /// The eighths of a column that stand in a row of the picture; what is not nothing is seen.
@@ -93,8 +94,11 @@ fn time_axis(scale: TimeScale, margin: usize, width: usize) -> String {
     axis + "\n"
 }
 
-fn legend(scale: TimeScale, points: &[Point]) -> String {
-    format!("one column is {}; {} in all\n", scale.step_name, amount_text(total(points)))
+fn legend(shape: &Shape, scale: TimeScale, points: &[Point]) -> String {
+    let shared = if is_shared(scale, points) { ", as high as its greatest row" } else { "" };
+    // Averages and shares do not add up.
+    let total = if shape.is_whole { format!("; {} in all", amount_text(total(points))) } else { String::new() };
+    format!("one column is {}{shared}{total}\n", scale.step_name)
 }
 
 fn bars(shape: &Shape, points: &[Point], width: usize) -> String {
@@ -146,16 +150,16 @@ fn small_lines(shape: &Shape, points: &[Point], width: usize) -> String {
     let names = widest.min(width.saturating_sub(scale.step_count + amounts + 3));
     let mut text = format!("{:names$} {:>amounts$} {}\n", "", "most", shape.measure_name);
     for shown_name in shown {
-        let sums = sums(scale, of_name[shown_name].iter().copied());
-        let most = sums.iter().copied().fold(0.0, f64::max);
-        let line: String = sums.iter().map(|sum| small(*sum, most)).collect();
+        let heights = heights(scale, of_name[shown_name].iter().copied());
+        let most = heights.iter().copied().fold(0.0, f64::max);
+        let line: String = heights.iter().map(|height| small(*height, most)).collect();
         let line = format!("{} {:>amounts$} {line}", name(shown_name, names), amount_text(most));
         text.push_str(line.trim_end());
         text.push('\n');
     }
     text.push_str(&left_out(order.len() - shown.len()));
     text.push_str(&time_axis(scale, names + amounts + 2, scale.step_count));
-    text.push_str(&legend(scale, points));
+    text.push_str(&legend(shape, scale, points));
     text
 }
 
@@ -180,10 +184,21 @@ fn scale(shape: &Shape, points: &[Point], room: usize) -> TimeScale {
     TimeScale::covering(from, to, room, shape.is_daily)
 }
 
-fn sums<'a>(scale: TimeScale, points: impl Iterator<Item = &'a Point>) -> Vec<f64> {
-    let mut sums = vec![0.0; scale.step_count];
-    points.for_each(|point| sums[scale.index(point.time)] += point.amount);
-    sums
+/// How high the column of each step is: as its greatest row. A sum would be none of averages, of shares and of distinct counts, and a row
+/// does not tell which it is.
+fn heights<'a>(scale: TimeScale, points: impl Iterator<Item = &'a Point>) -> Vec<f64> {
+    let mut heights = vec![0.0_f64; scale.step_count];
+    points.for_each(|point| {
+        let height = &mut heights[scale.index(point.time)];
+        *height = height.max(point.amount);
+    });
+    heights
+}
+
+/// Whether a column stands for several rows.
+fn is_shared(scale: TimeScale, points: &[Point]) -> bool {
+    let mut taken = HashSet::new();
+    points.iter().any(|point| !taken.insert((&point.name, scale.index(point.time))))
 }
 
 fn total(points: &[Point]) -> f64 {

@@ -13,6 +13,8 @@ pub(super) struct Shape {
     pub(super) time: Option<usize>,
     pub(super) measure: usize,
     pub(super) measure_name: String,
+    /// The measure has whole numbers, as counts are.
+    pub(super) is_whole: bool,
     /// The other numbers, as safe text.
     pub(super) not_drawn: Vec<String>,
     /// The times are days: nothing between two of them can be told.
@@ -41,7 +43,8 @@ impl Shape {
         let is_daily = time.is_some_and(|time| *schema.field(time).data_type() == DataType::Date32);
         let mut called = measures.iter().map(|measure| escape::line(schema.field(*measure).name()).into_owned());
         let measure_name = called.next().unwrap_or_default();
-        Ok(Self { names, time, measure: measures[0], measure_name, not_drawn: called.collect(), is_daily })
+        let is_whole = schema.field(measures[0]).data_type().is_integer();
+        Ok(Self { names, time, measure: measures[0], measure_name, is_whole, not_drawn: called.collect(), is_daily })
     }
 }
 

@@ -50,7 +50,16 @@ fn a_year_of_days_fits_a_screen() {
     assert!(picture.lines().count() <= 22, "{picture}");
     assert!(picture.lines().all(|line| line.width() <= 80), "{picture}");
     assert!(picture.contains("2024-12-30") && picture.contains("2025-12-29"), "{picture}");
-    assert!(picture.ends_with("one column is a week; 43,690 in all\n"), "{picture}");
+    assert!(picture.ends_with("one column is a week, as high as its greatest row; 43,690 in all\n"), "{picture}");
+}
+
+/// The mean of a week is not the sum of its days' means.
+#[test]
+fn rows_of_one_column_are_not_added_up() {
+    let shares: ArrayRef = Arc::new(Float64Array::from(vec![50.0; 365]));
+    let picture = plot(vec![("day", days(20_089..20_454)), ("share", shares)], 80).expect("a picture");
+    assert!(picture.contains("50 ┤") && picture.contains("25 ┤"), "{picture}");
+    assert!(picture.ends_with("one column is a week, as high as its greatest row\n"), "{picture}");
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn sql(known: &dyn Known, text: &str, cursor: usize) -> (usize, Vec<String>) {
         }
         Some(token) if token.text == "." => (cursor, words(known, &tokens, &tokens[..=at.unwrap_or(0)], "")),
         _ if follows_from(before) => (cursor, known.relations()),
+        _ if takes_column(before) => (cursor, Named::of(&tokens, &known.relations()).all_columns(known)),
         _ => (cursor, Vec::new()),
     }
 }
@@ -143,6 +144,12 @@ fn words(known: &dyn Known, tokens: &[Token<'_>], before: &[Token<'_>], typed: &
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Whether a column is to come, most likely.
+fn takes_column(before: &[Token<'_>]) -> bool {
+    let last = before.iter().rev().find(|token| !matches!(token.kind, Kind::Space | Kind::Comment));
+    last.is_some_and(|token| ["where", "and", "or", "by", "having", "on", "not"].iter().any(|word| token.is_word(word)))
 }
 
 /// Whether a relation is to come: after `from` and `join`, or a comma between relations.

@@ -79,6 +79,8 @@ fn columns_are_those_of_the_relations_in_the_statement() {
     assert_offers("select u.| from kms_key_usage as u", "", &["key_arn", "use_count", "last_used_time"]);
     assert_offers("select kms_keys.key_sp| from kms_keys", "key_sp", &["key_spec"]);
     assert_offers("select x.ke| from kms_keys k", "ke", &[]);
+    let behind_where = offered("select * from kms_keys where |").1;
+    assert!(behind_where.contains(&"key_spec".to_owned()), "{behind_where:?}");
 }
 
 #[test]
