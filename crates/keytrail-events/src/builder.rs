@@ -271,7 +271,7 @@ mod tests {
         let batch = all.into_batch();
         let of =
             |name: &str| [0, 1].map(|row| text_at(batch.column_by_name(name).expect("column"), row).map(str::to_owned));
-        let key = "arn:aws:kms:us-east-1:000000000001:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let key = "arn:aws:kms:us-east-1:1:key/1234abcd-12ab-34cd-56ef-1234567890ab";
         assert_eq!(of("mentioned_key_arns"), [None, Some(key.to_owned())]);
         assert_eq!(of("mentioning_resource"), [None, Some("vol-1".to_owned())]);
     }
