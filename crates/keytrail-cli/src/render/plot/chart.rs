@@ -61,7 +61,7 @@ fn columns(shape: &Shape, points: &[Point], width: usize) -> String {
 fn steps(shape: &Shape, points: &[Point], width: usize, margin: usize) -> (usize, TimeScale, Vec<f64>, f64) {
     let room = width.saturating_sub(margin + 3).max(10);
     let scale = scale(shape, points, room);
-    let heights = heights(scale, points.iter());
+    let heights = heights(shape, scale, points.iter());
     let most = heights.iter().copied().fold(0.0, f64::max);
     (room, scale, heights, most)
 }
@@ -95,10 +95,12 @@ fn time_axis(scale: TimeScale, margin: usize, width: usize) -> String {
 }
 
 fn legend(shape: &Shape, scale: TimeScale, points: &[Point]) -> String {
-    let shared = if is_shared(scale, points) { ", as high as its greatest row" } else { "" };
-    // Averages and shares do not add up.
-    let total = if shape.is_whole { format!("; {} in all", amount_text(total(points))) } else { String::new() };
-    format!("one column is {}{shared}{total}\n", scale.step_name)
+    let rest = match shape.is_whole {
+        true => format!("; {} in all", amount_text(total(points))),
+        false if is_shared(scale, points) => ", as high as its greatest row".to_owned(),
+        false => String::new(),
+    };
+    format!("one column is {}{rest}\n", scale.step_name)
 }
 
 fn bars(shape: &Shape, points: &[Point], width: usize) -> String {
@@ -150,7 +152,7 @@ fn small_lines(shape: &Shape, points: &[Point], width: usize) -> String {
     let names = widest.min(width.saturating_sub(scale.step_count + amounts + 3));
     let mut text = format!("{:names$} {:>amounts$} {}\n", "", "most", shape.measure_name);
     for shown_name in shown {
-        let heights = heights(scale, of_name[shown_name].iter().copied());
+        let heights = heights(shape, scale, of_name[shown_name].iter().copied());
         let most = heights.iter().copied().fold(0.0, f64::max);
         let line: String = heights.iter().map(|height| small(*height, most)).collect();
         let line = format!("{} {:>amounts$} {line}", name(shown_name, names), amount_text(most));
@@ -184,13 +186,12 @@ fn scale(shape: &Shape, points: &[Point], room: usize) -> TimeScale {
     TimeScale::covering(from, to, room, shape.is_daily)
 }
 
-/// How high the column of each step is: as its greatest row. A sum would be none of averages, of shares and of distinct counts, and a row
-/// does not tell which it is.
-fn heights<'a>(scale: TimeScale, points: impl Iterator<Item = &'a Point>) -> Vec<f64> {
+/// How high the column of each step is: counts are added up; of what may be an average or a share it is the greatest row.
+fn heights<'a>(shape: &Shape, scale: TimeScale, points: impl Iterator<Item = &'a Point>) -> Vec<f64> {
     let mut heights = vec![0.0_f64; scale.step_count];
     points.for_each(|point| {
         let height = &mut heights[scale.index(point.time)];
-        *height = height.max(point.amount);
+        *height = if shape.is_whole { *height + point.amount } else { height.max(point.amount) };
     });
     heights
 }
