@@ -696,9 +696,9 @@ fn of_wrong_arguments(sql: &str, name: &str, message: &str) -> Diagnosis {
     let is_length = ["length", "char_length", "character_length"].contains(&name);
     let advice = if is_length && is_of(&["Map", "map"]) {
         "the entries of a map are counted with `cardinality(encryption_context)`".to_owned()
-    } else if is_of(&["Map"]) {
+    } else if is_of(&["Map"]) && (takes_text || name == "concat") {
         MAPS.to_owned()
-    } else if is_of(&["List"]) {
+    } else if is_of(&["List"]) && takes_text {
         "a list becomes a text with `array_to_string(map_keys(encryption_context), ', ')`".to_owned()
     } else if !signatures.is_empty() && !takes_text && is_of(&["Utf8"]) {
         format!("a text is taken for a number with a cast: `{name}(n::double)`")
