@@ -327,6 +327,9 @@ fn a_key_has_a_page() {
       logged elsewhere, before or after are not covered.
 
     Where the logs cannot show a use
+      the start to the end: all events come from exports, and have one name, caller
+      or key: a filter may have left the others out; all 3 events are of one key, as
+      in an export that holds nothing else
       2026-01-31T10:00:00Z to 2026-02-01T11:00:00Z: a day or more without any event,
       or hours where there is otherwise never one: a trail that was off, missing
       files, or true silence; 25 hours without an event
@@ -352,6 +355,8 @@ fn a_key_has_a_page() {
     Verdict: INCOMPLETE
       No use was found, but the logs cannot rule it out between 2026-01-31T10:00:00Z
       and 2026-02-03T12:00:00Z in account 111122223333, eu-west-1:
+      - all events come from exports, and have one name, caller or key: a filter may
+        have left the others out
       - a day or more without any event, or hours where there is otherwise never
         one: a trail that was off, missing files, or true silence
 
@@ -367,6 +372,9 @@ fn a_key_has_a_page() {
       logged elsewhere, before or after are not covered.
 
     Where the logs cannot show a use
+      the start to the end: all events come from exports, and have one name, caller
+      or key: a filter may have left the others out; all 3 events are of one key, as
+      in an export that holds nothing else
       2026-01-31T10:00:00Z to 2026-02-01T11:00:00Z: a day or more without any event,
       or hours where there is otherwise never one: a trail that was off, missing
       files, or true silence; 25 hours without an event
@@ -467,7 +475,7 @@ fn coverage_names_days_and_places() {
     111122223333,eu-west-1,2026-02-03,,1,1,0,2026-02-03T12:00:00Z,2026-02-03T12:00:00Z
     -- stderr
     covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
-    blind spots: 2 gap: `select * from kms_blind_spots`
+    blind spots: 1 filtered_export, 2 gap: `select * from kms_blind_spots`
     ");
     insta::assert_snapshot!(sandbox.run("keytrail coverage --lake lake --format table"), @"
     exit 3
@@ -477,7 +485,7 @@ fn coverage_names_days_and_places() {
      111122223333 | eu-west-1  | 2026-01-31 | 2026-02-03 |    3 |     1 |      3
     -- stderr
     covered: 2026-01-31 to 2026-02-03, 1 account, 1 pair of account and region; 1 day without events between the first and the last of 1 of them
-    blind spots: 2 gap: `select * from kms_blind_spots`
+    blind spots: 1 filtered_export, 2 gap: `select * from kms_blind_spots`
     `--days` shows the days
     ");
     let days = sandbox.run("keytrail coverage --lake lake --format table --days").stdout;

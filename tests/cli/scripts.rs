@@ -155,7 +155,7 @@ fn parameters_have_types() {
         ("n:float=0.5", "select :n * 2 as n", "n\n1.0\n"),
         ("n:date=2024-01-31", "select :n + interval '1 day' as n", "n\n2024-02-01\n"),
         ("t:timestamp=2024-01-31T06:00:00Z", "select date_part('hour', :t) as n", "n\n6\n"),
-        ("d:interval=2 days", "select date '2024-01-31' - :d as n", "n\n2024-01-29\n"),
+        ("d:interval=2 days", "select date '2024-01-31' - :d as n", "n\n2024-01-29T00:00:00\n"),
         // What only looks like a parameter.
         ("b=x", "select 'a:b $b' as n, '1'::text as m, :b as o", "n,m,o\na:b $b,1,x\n"),
         (

@@ -4,7 +4,7 @@
 -- reads:   events, trail_coverage
 -- notes:   exports are outputs of lookup-events, downloads of event history, query results: all whose name tells no delivery by a trail; lookup-events takes one filter, by name, caller, resource and the like
 -- notes:   the events of the place as a whole, or those of every export by themselves where nine of ten are in such of one key, or of 48 events or more: several lookups side by side
--- notes:   of one key at any number of events, of one name from 2 on, of one caller (a role in whatever sessions) from 48 on; a filter on eventSource = kms.amazonaws.com takes no KMS call away
+-- notes:   of one key at any number of events, of one name from 5 on, of one caller (a role in whatever sessions) from 48 on; a filter on eventSource = kms.amazonaws.com takes no KMS call away
 -- column:  filtered_by: what all of them, or those of the greatest export, have in common: event name, caller or key
 -- column:  event_count: management events
 -- column:  first_event_time: earliest of them, UTC
@@ -91,7 +91,7 @@ left join delivered
 where (
     case places.filtered_by
         when 'key' then true
-        when 'event name' then places.event_count >= 2
+        when 'event name' then places.event_count >= 5
         when 'caller' then places.event_count >= 48
     end
     or (places.filtered_count >= 0.9 * places.event_count and places.event_count >= 48)

@@ -56,7 +56,8 @@ shared_calls as (
     group by
         key_arn,
         shared_event_id
-    having not bool_or(coalesce(account_side = 'owner', false))
+    -- Of a record that does not tell its account nothing is known.
+    having bool_and(coalesce(account_side = 'caller', false))
 ),
 
 missing_uses as (
