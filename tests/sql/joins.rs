@@ -134,7 +134,6 @@ async fn a_merged_column_has_the_value_of_either_side() {
     for sql in [
         "select id from t natural full join u",
         "select id from t full join u using (id) join t x using (id)",
-        "select g from (values (1)) full join (values (2)) using (column1)",
         "select * from t full join u using (id), t x",
         "select id from t full join u using (id) where exists (select 1 from u x where x.id = id)",
     ] {
