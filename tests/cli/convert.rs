@@ -400,6 +400,8 @@ fn a_key_has_a_page() {
     Verdict: INCOMPLETE
       No use was found, but the logs cannot rule it out between 2026-01-31T10:00:00Z
       and 2026-02-03T12:00:00Z in account 111122223333, eu-west-1:
+      - all events come from exports, and have one name, caller or key: a filter may
+        have left the others out
       - a day or more without any event, or hours where there is otherwise never
         one: a trail that was off, missing files, or true silence
       --min-window asks for 400 days, the covered window has 3: this alone would
