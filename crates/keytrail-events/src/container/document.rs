@@ -247,10 +247,10 @@ impl Reading<'_> {
                 self.more_follows = Some(name);
             }
             (b"QueryStatus", List::Rows) if text != "FINISHED" => {
-                self.note_part(format!("the query's status is `{}`", shortened(&text)));
+                self.note_part(&format!("the query's status is `{}`", shortened(&text)));
             }
             (b"status", List::Rows) if text != "Complete" => {
-                self.note_part(format!("the query's status is `{}`", shortened(&text)));
+                self.note_part(&format!("the query's status is `{}`", shortened(&text)));
             }
             _ => {}
         }

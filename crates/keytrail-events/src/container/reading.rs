@@ -157,7 +157,7 @@ impl<'s> Reading<'s> {
     }
 
     /// Notes that what is read says of itself that it is not all there is.
-    pub(super) fn note_part(&mut self, why: String) {
+    pub(super) fn note_part(&mut self, why: &str) {
         self.outcome.is_part = true;
         self.note(format!("this is a part of a result only: {why}"));
     }
@@ -217,7 +217,7 @@ impl<'s> Reading<'s> {
 
     pub(super) fn finish(mut self) -> FileOutcome {
         if let Some(name) = self.more_follows.take() {
-            self.note_part(format!("its last page has a `{name}`, and the page after that is not in it"));
+            self.note_part(&format!("its last page has a `{name}`, and the page after that is not in it"));
         }
         self.tell_further();
         self.outcome.kind = self.kind();

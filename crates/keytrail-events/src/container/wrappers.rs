@@ -271,12 +271,12 @@ impl Reading<'_> {
     /// A search of Elastic that did not reach everything says so beside its hits.
     fn note_search(&mut self, members: &Members<'_>) {
         if members.value("timed_out") == Some("true") {
-            self.note_part("the search timed out (`timed_out`)".to_owned());
+            self.note_part("the search timed out (`timed_out`)");
         }
         let shards = members.value("_shards").filter(|_| members.has("hits")).unwrap_or("");
         let failed = json::members(shards).find(|(name, _)| *name == "failed").map(|(_, raw)| raw);
         if let Some(failed) = failed.filter(|failed| *failed != "0") {
-            self.note_part(format!("shards of the search failed: {failed}"));
+            self.note_part(&format!("shards of the search failed: {failed}"));
         }
     }
 
